@@ -1,0 +1,137 @@
+"""The page, and the Space: opens models/, builds the page and serves it.
+
+    python app.py                            http://127.0.0.1:7860
+    python app.py --models /path/to/models --port 8000
+
+It imports neither torch nor fastai: models answer through onnxruntime.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirror.errors import MirrorError, UsageError
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+REPOSITORY = Path(__file__).resolve().parent
+FETCH_SECONDS = 20  # for a photo's address, from the click to the last byte: a visitor is waiting
+
+HELP = """\
+environment:
+  MIRROR_MODELS                     the folder of models, where --models is not given
+  MIRROR_ALLOW_PRIVATE_HOSTS=1      the same as --allow-private-hosts
+  GRADIO_SERVER_NAME, GRADIO_SERVER_PORT   where to listen, where --host and --port are not given
+  GRADIO_SHARE=True                 also opens a temporary public address through gradio.live
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY used for photo addresses
+
+A model is a folder that train.py made, or a fastai learner pickle dropped into the folder of models.
+No photo that a visitor shows is kept: uploads are deleted within a minute.
+"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Serves the page where a photo meets the mirror.", epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR", help="the folder of models (default: models/ beside app.py)"
+    )
+    parser.add_argument(
+        "--host", metavar="NAME", help="the address to listen on; 0.0.0.0 for every one (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="the port to listen on (default: the first free one from 7860)"
+    )
+    parser.add_argument(
+        "--allow-private-hosts", action="store_true",
+        help="let a photo's address point into this machine or its network; never where strangers can reach the page",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.port is not None and not 0 < options.port < 65536:
+        parser.error(f"--port must lie between 1 and 65535, not {options.port}.")
+    if not os.environ.get("GRADIO_SERVER_PORT", "7860").isdecimal():  # gradio would end in a traceback when imported
+        parser.error(f"GRADIO_SERVER_PORT must be a port's number, not {os.environ['GRADIO_SERVER_PORT']!r}.")
+    return options
+
+
+def models_folder(given: Path | None) -> Path:
+    """--models, else MIRROR_MODELS, else models/ beside this file. UsageError where a named one is not there."""
+    named = given or (Path(os.environ["MIRROR_MODELS"]) if os.environ.get("MIRROR_MODELS") else None)
+    if named is not None and not named.is_dir():
+        raise UsageError(f"There is no folder of models at {named}: make it, or give another with --models.")
+    return named or REPOSITORY / "models"
+
+
+def build(models: Path, *, allow_private_hosts: bool = False) -> tuple[gr.Blocks, dict[str, Any]]:
+    """The page, and what to launch it with. The default model is opened in the background meanwhile."""
+    _prepare()
+    from mirror.web.lean import import_gradio
+    from mirror.web.shelf import Shelf
+
+    shelf = Shelf(models)
+    shelf.warm()  # while gradio is imported
+    import_gradio()
+    from mirror.fetch import Network
+    from mirror.web.classify import examples_in
+    from mirror.web.guard import forget_sessions
+    from mirror.web.page import build as build_page
+    from mirror.web.page import launch_settings
+
+    network = Network(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
+    page = build_page(shelf, network=network, examples=examples_in(REPOSITORY / "examples"))
+    forget_sessions(page)
+    return page, launch_settings(shelf, REPOSITORY)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped container takes its uploads with it
+    private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
+    try:
+        page, settings = build(models_folder(options.models), allow_private_hosts=private)
+    except MirrorError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    globals()["demo"] = page  # where gradio looks for what it has launched
+    try:
+        page.launch(server_name=options.host, server_port=options.port, **settings)
+    except (OSError, ValueError) as error:  # gradio's, for a port that is taken or refused
+        print(f"The page cannot be served: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _prepare() -> None:
+    """Uploads lie in a folder of this process alone, which goes when it ends; nothing is reported to anyone."""
+    for name in ("NO_PROXY", "no_proxy"):  # gradio asks the page itself whether it is up, and a proxy cannot know
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.pop("GRADIO_VIBE_MODE", None)  # it lets visitors rewrite the program
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        os.environ["GRADIO_TEMP_DIR"] = uploads = tempfile.mkdtemp(prefix="mirror-uploads-")
+        atexit.register(shutil.rmtree, uploads, ignore_errors=True)
+
+
+def __getattr__(name: str) -> gr.Blocks:
+    """`demo`, where Spaces and `gradio app.py` look for it; built when asked for, so that importing stays light."""
+    if name != "demo":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["demo"] = build(models_folder(None))[0]
+    return globals()["demo"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

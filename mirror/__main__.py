@@ -1,0 +1,6 @@
+"""`python -m mirror`: see mirror/cli.py."""
+
+from mirror.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,156 @@
+"""Answers written down as they come: a table for people, or jsonl, csv and parquet for programs.
+
+Every writer is a context manager with `write(file, answer)`; `answer` is a Prediction or the MirrorError in its place.
+Names that are not valid UTF-8 are written with backslash escapes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from mirror.errors import MirrorError, UsageError
+from mirror.inference.classifier import Prediction
+
+FORMATS = ("table", "jsonl", "csv", "parquet")
+COLUMNS = ("file", "label", "probability", "known", "probabilities", "error")
+ROWS_A_GROUP = 10_000  # of a parquet file: what is held in memory before it is written
+UNKNOWN = "unlike the photos this model was trained on"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which of an answer's labels are listed: of the `top` most probable those that reach `threshold`."""
+
+    top: int = 5
+    threshold: float = 0.0
+
+    def of(self, answer: Prediction) -> list[tuple[str, float]]:
+        """(label, probability), highest first, equals in label order."""
+        ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])[: self.top]
+        return [(label, probability) for label, probability in ranked if probability >= self.threshold]
+
+
+def as_row(file: str, answer: Prediction | MirrorError, shown: Shown) -> dict[str, Any]:
+    """One answer as a jsonl line has it; `probabilities` holds the labels shown, in label order."""
+    if isinstance(answer, MirrorError):
+        return {"file": file, "error": str(answer)}
+    kept = {label for label, _ in shown.of(answer)}
+    row = {"file": file} | answer.to_json()
+    return row | {"probabilities": {label: p for label, p in answer.probabilities.items() if label in kept}}
+
+
+def open_writer(kind: str, out: Path | None, shown: Shown) -> Writer:
+    """The writer of a format, to `out` or standard output. Raises UsageError where the file cannot be made."""
+    if kind == "parquet" and out is None:
+        raise UsageError("Parquet is not for the screen: add --out FILE.parquet.")
+    try:
+        return {"table": TableWriter, "jsonl": JsonlWriter, "csv": CsvWriter, "parquet": ParquetWriter}[kind](
+            out, shown
+        )
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror or error}.") from None
+
+
+class Writer:
+    """Text to a file (UTF-8) or standard output, flushed when the writer is left."""
+
+    def __init__(self, out: Path | None, shown: Shown):
+        self.shown = shown
+        if out is None:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+            self.stream: IO[str] = sys.stdout
+        else:
+            self.stream = open(out, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.stream is sys.stdout:
+            self.stream.flush()
+        else:
+            self.stream.close()
+
+    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+        raise NotImplementedError
+
+
+class JsonlWriter(Writer):
+    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+        print(json.dumps(as_row(file, answer, self.shown), ensure_ascii=False), file=self.stream)
+
+
+class CsvWriter(Writer):
+    """`probabilities` as JSON in one column: labels may be many, and may be named like another column."""
+
+    def __init__(self, out: Path | None, shown: Shown):
+        super().__init__(out, shown)
+        self._csv = csv.DictWriter(self.stream, COLUMNS, lineterminator="\n")
+        self._csv.writeheader()
+
+    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+        row = as_row(file, answer, self.shown)
+        if "known" in row:
+            row |= {"known": str(row["known"]).lower()}
+            row |= {"probabilities": json.dumps(row["probabilities"], ensure_ascii=False)}
+        self._csv.writerow(row)
+
+
+class TableWriter(Writer):
+    """A line an image; the first column grows with the longest name so far."""
+
+    width = 24
+
+    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+        self.width = max(self.width, min(len(file), 60))
+        name = "".join(c if c.isprintable() else "�" for c in file)
+        if isinstance(answer, MirrorError):
+            text = f"error: {answer}"
+        else:
+            text = "   ".join(f"{label} {100 * p:.1f} %" for label, p in self.shown.of(answer))
+            text += "" if answer.known else f"   ({UNKNOWN})"
+        print(f"{name:<{self.width}}  {text}", file=self.stream)
+
+
+class ParquetWriter(Writer):
+    """One row an image, written in groups; `probabilities` is a map from label to probability."""
+
+    def __init__(self, out: Path | None, shown: Shown):
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise UsageError(
+                "Parquet needs the package pyarrow: `pip install pyarrow`, or use --format jsonl."
+            ) from None
+        self.shown, self._pyarrow, self._rows = shown, pyarrow, []
+        kinds = (pyarrow.string(), pyarrow.string(), pyarrow.float64(), pyarrow.bool_())
+        kinds += (pyarrow.map_(pyarrow.string(), pyarrow.float64()), pyarrow.string())
+        self._schema = pyarrow.schema(list(zip(COLUMNS, kinds, strict=True)))
+        self._stream = open(out, "wb")
+        self._file = pyarrow.parquet.ParquetWriter(self._stream, self._schema)
+
+    def __exit__(self, *_: Any) -> None:
+        self._flush()
+        self._file.close()
+        self._stream.close()
+
+    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+        row = dict.fromkeys(COLUMNS) | as_row(file.encode(errors="backslashreplace").decode(), answer, self.shown)
+        if row["error"]:
+            row["error"] = row["error"].encode(errors="backslashreplace").decode()
+        else:
+            row["probabilities"] = list(row["probabilities"].items())
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_A_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._file.write_table(self._pyarrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows = []

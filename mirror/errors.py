@@ -1,0 +1,106 @@
+"""The error tree. Every message is one sentence for a person: what was wrong, and what to do next.
+
+    MirrorError                     exit code 1
+    ├── UsageError                  exit code 2: an option or argument that cannot be meant
+    ├── ImageError                  one image that cannot be used; `.reason` is a slug for rejected.csv
+    │   ├── NotAnImage              "not-an-image": no decoder knows it, or it is cut short
+    │   ├── ImageTooLarge           "too-many-pixels" or "too-many-bytes"
+    │   └── ImageTooSmall           "too-small"
+    ├── FetchError                  bytes that could not be had; `.reason`, `.url` and `.status` (HTTP) tell why
+    │   └── PrivateAddress          "private-address": refused before connecting
+    ├── SearchError                 no engine gave a result; `.status` keeps the HTTP status
+    │   └── RateLimited             the engine refuses for now (202, 403, 429 …)
+    ├── DatasetError                a photo folder or photo list that cannot be trained on
+    ├── WeightsError                no pretrained weights; names the three ways out
+    └── ModelFolderError            a model folder that cannot be read or written
+        └── UnsupportedLearner      a learner pickle the fast engine cannot express
+"""
+
+from __future__ import annotations
+
+
+class MirrorError(Exception):
+    """Base of every error a person may see; `str(error)` is one sentence, `exit_code` the command's."""
+
+    exit_code = 1
+
+
+class UsageError(MirrorError):
+    exit_code = 2
+
+
+class ImageError(MirrorError):
+    """One image that cannot be used. `reason`: a stable slug, as written to rejected.csv."""
+
+    reason = "unusable-image"
+
+    def __init__(self, message: str, reason: str | None = None):
+        super().__init__(message)
+        self.reason = reason or self.reason
+
+
+class NotAnImage(ImageError):
+    reason = "not-an-image"
+
+
+class ImageTooLarge(ImageError):
+    reason = "too-many-pixels"
+
+
+class ImageTooSmall(ImageError):
+    reason = "too-small"
+
+
+class FetchError(MirrorError):
+    """A URL whose bytes could not be had. `status`: the HTTP status, None where none was received; `retry_after`: what
+    the server's Retry-After header said, unread."""
+
+    reason = "fetch-failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str,
+        reason: str | None = None,
+        status: int | None = None,
+        retry_after: str | None = None,
+    ):
+        super().__init__(message)
+        self.url = url
+        self.reason = reason or self.reason
+        self.status = status
+        self.retry_after = retry_after
+
+
+class PrivateAddress(FetchError):
+    reason = "private-address"
+
+
+class SearchError(MirrorError):
+    """An engine that failed. `status`: the HTTP status, None where the client hid it; `engine`: its name."""
+
+    def __init__(self, message: str, *, engine: str | None = None, status: int | None = None):
+        super().__init__(message)
+        self.engine = engine
+        self.status = status
+
+
+class RateLimited(SearchError):
+    pass
+
+
+class DatasetError(MirrorError):
+    pass
+
+
+class WeightsError(MirrorError):
+    pass
+
+
+class ModelFolderError(MirrorError):
+    pass
+
+
+class UnsupportedLearner(ModelFolderError):
+    pass

@@ -1,0 +1,8 @@
+"""A model folder → probabilities, on onnxruntime, Pillow and numpy alone: neither torch nor fastai is imported here.
+
+    preprocess.py  an upright RGB image → the network's pixels, as fastai makes them
+    engine.py      the network: pixels → logits, features, similarity
+    novelty.py     is this like anything the model was trained on?
+    classifier.py  Classifier: images in, Predictions out
+    compiled.py    a plain learner pickle → a model folder, once, in a process of its own
+"""

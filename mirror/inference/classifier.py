@@ -1,0 +1,161 @@
+"""A model folder opened for use: an image, or a stream of images → probabilities a label, and whether it looks known.
+
+classifier = Classifier.load(Path("models/mirror"))
+print(classifier.predict("bird.jpg").probabilities)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mirror.errors import MirrorError, ModelFolderError
+from mirror.images import load_image
+from mirror.inference.engine import Engine, available_cpus
+from mirror.inference.novelty import SIMILARITY, is_known
+from mirror.inference.preprocess import decode_at_least, preprocess
+from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mirror.fetch import Network
+
+AHEAD = 4  # photos of a stream that are worked on or wait to be fetched, for each worker
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one image.
+
+    probabilities: a probability for each label, in label order, summing to 1. known: whether the image looks like the
+    photos the model was trained on. similarity: how much so (higher is more), None where the model cannot tell.
+    """
+
+    probabilities: dict[str, float]
+    known: bool = True
+    similarity: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The most probable label (the first of equals)."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def probability(self) -> float:
+        return self.probabilities[self.label]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of a jsonl line, without its "file"."""
+        return {
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+            "known": self.known,
+        }
+
+
+class Classifier:
+    """A model ready to answer. Safe to use from several threads."""
+
+    def __init__(self, folder: ModelFolder, engine: Engine, network: Network | None = None):
+        self.folder, self.engine, self.network = folder, engine, network
+        self._at_least = decode_at_least(folder.info.preprocessing)
+        self._similarity = SIMILARITY in folder.info.onnx.outputs
+
+    @classmethod
+    def load(
+        cls, folder: str | Path | ModelFolder, threads: int | None = None, network: Network | None = None
+    ) -> Classifier:
+        """Opens a model folder, checking its description and the network's sha256. `threads`: default, all
+        CPUs. `network`: how URLs are fetched.
+
+        Raises ModelFolderError.
+        """
+        if not isinstance(folder, ModelFolder):
+            folder = read_model_folder(folder)
+        name = folder.info.onnx.file
+        engine = Engine(folder.read(name), threads)
+        missing = [output for output in folder.info.onnx.outputs if output not in engine.outputs]
+        if missing:
+            raise ModelFolderError(
+                f"{folder.path / name} gives no {missing[0]}, as model.json says: make the model again."
+            )
+        width, labels = engine.widths.get("logits"), len(folder.info.labels)
+        if width not in (None, labels):
+            raise ModelFolderError(f"{folder.path} has {labels} labels, but its network gives {width}: make it again.")
+        return cls(folder, engine, network)
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.folder.info
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.info.labels
+
+    def predict(self, image: str | Path | bytes | Image.Image) -> Prediction:
+        """A path, a URL, an encoded image or a PIL image → Prediction. Raises ImageError, FetchError."""
+        decoded = load_image(image, at_least=self._at_least, network=self.network)
+        return self._answer(preprocess(decoded, self.info.preprocessing))
+
+    def predict_many(
+        self, images: Iterable[Any], *, workers: int | None = None
+    ) -> Iterator[Prediction | MirrorError]:
+        """Each image's Prediction in order, or in its place the MirrorError that it met (or that it already is).
+
+        `workers` threads (default: one for each CPU) take an image each from file to answer: on a CPU the network gains
+        nothing from batches, and one photo is decoded while another is in the network. They run AHEAD images each
+        ahead of the answers fetched, so memory stays flat however many images stream through.
+        """
+        source, workers = iter(images), workers or available_cpus()
+        with ThreadPoolExecutor(workers, "predict") as pool:
+            ahead: deque[Future[Prediction | MirrorError]] = deque()
+            try:
+                while True:
+                    for image in islice(source, AHEAD * workers - len(ahead)):
+                        ahead.append(pool.submit(self._predict_or_error, image))
+                    if not ahead:
+                        return
+                    yield ahead.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def warm_up(self) -> None:
+        """Runs the network once on a grey image, so that the first visitor does not wait for its buffers."""
+        height, width = self.info.preprocessing.input_size
+        self._answer(np.zeros((3, height, width), np.float32))
+
+    def _predict_or_error(self, image: Any) -> Prediction | MirrorError:
+        if isinstance(image, MirrorError):
+            return image
+        try:
+            return self.predict(image)
+        except MirrorError as error:
+            return error
+
+    def _answer(self, pixels: np.ndarray) -> Prediction:
+        """Pixels [3, h, w] → Prediction."""
+        names = ("logits", SIMILARITY) if self._similarity else ("logits",)
+        logits, *rest = self.engine.run(pixels[None], names)
+        similarity = float(rest[0][0]) if rest else None
+        (probabilities,) = softmax(logits, self.info.temperature)
+        return Prediction(
+            dict(zip(self.labels, probabilities.tolist(), strict=True)),
+            known=is_known(similarity, self.info.novelty),
+            similarity=similarity,
+        )
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities [N, labels] in float64 of logits / temperature (Guo et al. 2017, arXiv 1706.04599)."""
+    scaled = logits.astype(np.float64) / temperature
+    exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)

@@ -1,0 +1,347 @@
+"""The door between the halves: models/<name>/ on disk, written atomically and validated when read.
+
+    models/mirror/  model.json  model.onnx  learner.pkl  photos.csv  README.md  report/*.png
+
+A folder is built in `.name.tmp-<pid>-…` beside its place, flushed to the disk, and renamed. An older one of that name
+changes places with it in one step where the system can (Linux), and steps aside as `.name.old` where it cannot; whoever
+reads next puts that back if the writer was killed in between. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from mirror.errors import ModelFolderError
+from mirror.model_info import (
+    FORMAT_VERSION,
+    BatchResize,
+    DataInfo,
+    LabelMetrics,
+    Metrics,
+    ModelInfo,
+    Novelty,
+    OnnxInfo,
+    Preprocessing,
+    Query,
+    TopLoss,
+    TrainingInfo,
+    Validation,
+    check,
+    decode,
+    encode,
+)
+
+__all__ = [
+    "FORMAT_VERSION", "MODEL_JSON", "BatchResize", "DataInfo", "LabelMetrics", "Metrics", "ModelEntry", "ModelFolder",
+    "ModelInfo", "Novelty", "OnnxInfo", "Preprocessing", "Query", "TopLoss", "TrainingInfo", "Validation", "find_model",
+    "list_models", "read_model_folder", "sha256_of", "write_model_folder",
+]  # fmt: skip
+
+MODEL_JSON = "model.json"
+PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
+MAX_MODEL_JSON_BYTES = 32 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder whose model.json was read and found valid; its other files are checked when first asked for."""
+
+    path: Path
+    info: ModelInfo
+
+    def file(self, name: str) -> Path:
+        """The path of a file of this folder, once its sha256 is the recorded one (hashed at most once by this object).
+
+        Raises ModelFolderError when it is absent, unrecorded or changed.
+        """
+        if name not in self._checked:
+            self.read(name)
+        return self.path / name
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file of this folder, checked as `file` does."""
+        expected = self.info.files.get(name)
+        if expected is None:
+            raise ModelFolderError(f"{self.path}/{MODEL_JSON} lists no file {name}: train or compile the model again.")
+        try:
+            body = (self.path / name).read_bytes()
+        except OSError as error:
+            reason = error.strerror or error
+            raise ModelFolderError(
+                f"{self.path / name} cannot be read ({reason}): restore it or make the model again."
+            ) from None
+        if hashlib.sha256(body).hexdigest() != expected:
+            raise ModelFolderError(
+                f"{self.path / name} is not the file that {MODEL_JSON} describes (its sha256 differs): "
+                "restore it or make the model again."
+            )
+        self._checked.add(name)
+        return body
+
+    @cached_property
+    def _checked(self) -> set[str]:
+        return set()
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model found in models/.
+
+    kind: "folder" (has a model.json), "pickle-folder" (holds only a learner pickle) or "pickle" (a bare .pkl);
+    the last two need compiling (`inference/compiled.py`). `problem`: a sentence where it cannot be tried, else None.
+    """
+
+    name: str
+    path: Path
+    kind: str
+    pickle: Path | None = None
+    problem: str | None = None
+
+    @property
+    def needs_compiling(self) -> bool:
+        return self.kind != "folder"
+
+
+def read_model_folder(path: str | Path) -> ModelFolder:
+    """The model folder at `path`, valid. Raises ModelFolderError with one sentence otherwise."""
+    path = _recovered(Path(path))
+    source = path / MODEL_JSON
+    if not path.is_dir():
+        raise ModelFolderError(
+            f"There is no model folder at {path}: train one with `python train.py`, or check the path."
+        )
+    try:
+        if source.stat().st_size > MAX_MODEL_JSON_BYTES:
+            raise ModelFolderError(f"{source} is too large to be a model's description: make the model again.")
+        value = json.loads(source.read_bytes())
+    except FileNotFoundError:
+        raise ModelFolderError(
+            f"{path} holds no {MODEL_JSON}, so it is not a model folder: make the model again."
+        ) from None
+    except OSError as error:
+        raise ModelFolderError(f"{source} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RecursionError):
+        raise ModelFolderError(f"{source} is not JSON: restore it or make the model again.") from None
+    version = value.get("format_version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ModelFolderError(
+            f"{source} has format version {version}, newer than this program's {FORMAT_VERSION}: update it."
+        )
+    try:
+        if version != FORMAT_VERSION or isinstance(version, bool):
+            raise ModelFolderError(f"format_version must be {FORMAT_VERSION}, not {version!r}")
+        info = decode(ModelInfo, value)
+        _check_info(info)
+    except ModelFolderError as error:
+        raise ModelFolderError(f"{source} is not valid: {error}; restore it or make the model again.") from None
+    return ModelFolder(path, info)
+
+
+def _check_info(info: ModelInfo) -> None:
+    check(info)
+    for name in (*info.files, info.onnx.file):
+        if not _is_inside(name):
+            raise ModelFolderError(f"the file name {name!r} points outside the folder")
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a recorded file name stays in its folder on every system (no drive, root, `..`, backslash or NUL)."""
+    parts = PurePosixPath(name)
+    plain = "\\" not in name and "\0" not in name and not PureWindowsPath(name).drive
+    return bool(name) and plain and not parts.is_absolute() and ".." not in parts.parts and str(parts) == name != "."
+
+
+def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> ModelFolder:
+    """Makes the model folder `path`: `build(folder)` writes the files into an empty folder and returns what they are.
+
+    The sha256 of every file built is recorded in model.json. Readers see the old folder or the new one, whole, whenever
+    the writer is killed; if `build` raises, the old one stays. Raises ModelFolderError when the disk refuses or the
+    info is wrong.
+    """
+    path = Path(os.path.abspath(path))
+    if path.exists() and not (path / MODEL_JSON).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise ModelFolderError(f"{path} exists and is not a model folder, so it is not replaced: choose another name.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _recovered(path)
+        _sweep(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.tmp-{os.getpid()}-"))
+    except OSError as error:
+        raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
+    try:
+        info = build(temporary)
+        try:
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp makes it private; a model folder is as readable as any other
+            info = _finish(temporary, info)
+            _swap(temporary, path)
+        except OSError as error:
+            raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return ModelFolder(path, info)
+
+
+def _finish(folder: Path, info: ModelInfo) -> ModelInfo:
+    """Hashes and flushes every file, then writes model.json last."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MODEL_JSON)
+    info = dataclasses.replace(info, files={p.relative_to(folder).as_posix(): sha256_of(p) for p in files})
+    try:
+        encoded = encode(info)
+        _check_info(decode(ModelInfo, encoded))
+    except ModelFolderError as error:
+        raise ModelFolderError(f"The model's description is not valid: {error}.") from None
+    if info.onnx.file not in info.files:
+        raise ModelFolderError(f"The model's description names {info.onnx.file}, which was not written.")
+    text = json.dumps(encoded, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    (folder / MODEL_JSON).write_text(text, encoding="utf-8")
+    for file in (*files, folder / MODEL_JSON):
+        _fsync(file)
+    for directory in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
+        _fsync(directory)
+    _fsync(folder)
+    return info
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Puts the folder `temporary` at `path`; what was there is then at `temporary` or gone."""
+    if path.exists() and _exchange(temporary, path):
+        _fsync(path.parent)
+        return
+    old = _old(path)
+    for attempt in range(10):
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(old)
+        try:
+            temporary.rename(path)
+            break
+        except OSError:  # a reader put `.name.old` back in between, or another writer was faster
+            if attempt == 9 or not path.exists():
+                raise
+    _fsync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Lets two paths change places in one step (renameat2, Linux 3.15); False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, from fcntl.h and stdio.h
+    return rename(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0
+
+
+def _old(path: Path) -> Path:
+    return path.parent / f".{path.name}.old"
+
+
+def _recovered(path: Path) -> Path:
+    """`path`, after putting back the folder that a killed writer set aside; that folder itself on a read-only disk."""
+    if not path.exists() and _old(path).is_dir():
+        try:
+            _old(path).rename(path)
+        except FileNotFoundError:
+            pass  # the writer finished, or another reader was faster
+        except OSError:
+            return path if path.exists() else _old(path)
+    return path
+
+
+def _sweep(path: Path) -> None:
+    """Removes what killed writers of this folder left behind."""
+    if path.exists():
+        shutil.rmtree(_old(path), ignore_errors=True)
+    prefix = f".{path.name}.tmp-"
+    for left in path.parent.glob(f"{prefix}*"):
+        pid = left.name.removeprefix(prefix).split("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def list_models(models_dir: str | Path) -> list[ModelEntry]:
+    """Every model in `models_dir`, sorted by name; hidden names are skipped, and a missing directory holds none.
+
+    A name that a folder and a bare pickle share is the folder's; the pickle's is then its file name.
+    """
+    models_dir = Path(models_dir)
+    if not models_dir.is_dir():
+        return []
+    for old in sorted(models_dir.glob(".*.old")):
+        _recovered(models_dir / old.name[1 : -len(".old")])
+    entries = [_entry(path) for path in sorted(models_dir.iterdir()) if not path.name.startswith(".")]
+    found = [entry for entry in entries if entry]
+    folders = {entry.name for entry in found if entry.kind != "pickle"}
+    found = [dataclasses.replace(e, name=e.path.name) if e.kind == "pickle" and e.name in folders else e for e in found]
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def find_model(path: str | Path) -> ModelEntry:
+    """The entry of a model folder, a folder holding a learner pickle, or a pickle. Raises ModelFolderError."""
+    entry = _entry(_recovered(Path(path)))
+    if entry is None:
+        exists = Path(path).exists()
+        what = f"{path} holds neither a model.json nor a learner pickle" if exists else f"There is no {path}"
+        raise ModelFolderError(f"{what}: give a model folder or a learner pickle, or train one with `python train.py`.")
+    return entry
+
+
+def _entry(path: Path) -> ModelEntry | None:
+    if path.is_file():
+        return ModelEntry(path.stem, path, "pickle", pickle=path) if path.suffix == ".pkl" else None
+    if not path.is_dir():
+        return None
+    if (path / MODEL_JSON).is_file():
+        return ModelEntry(path.name, path, "folder")
+    pickles = sorted(p for p in path.glob("*.pkl") if p.is_file())
+    chosen = [p for name in PICKLE_NAMES for p in pickles if p.name == name] or pickles
+    if not chosen:
+        return None
+    several = len(chosen) > 1 and chosen[0].name not in PICKLE_NAMES
+    problem = f"{path} holds {len(pickles)} pickles: keep one, or name it learner.pkl." if several else None
+    return ModelEntry(path.name, path, "pickle-folder", pickle=chosen[0], problem=problem)
+
+
+def sha256_of(path: Path) -> str:
+    """The hex sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return  # Windows opens no directories
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

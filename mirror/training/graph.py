@@ -1,0 +1,125 @@
+"""Edits of an exported network's graph: shapes that are fixed become constants, and the novelty bank becomes an output.
+
+A traced network computes paddings and sizes from its input's shape, anew for each image, though all of it but the
+number of images is fixed. As constants they cost nothing, and paddings can be fused into the convolutions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirror.errors import ModelFolderError
+from mirror.inference.engine import Engine
+from mirror.inference.novelty import SIMILARITY, unit_rows
+
+BATCHES = (1, 2, 5)  # what is the same for each of these numbers of images does not depend on it
+
+
+def fold_shapes(path: Path) -> int:
+    """Replaces what depends on nothing but the input's height and width by constants; returns the nodes saved.
+
+    Only tensors computed from shapes and constants alone are looked at, so none of them can depend on pixels. Where one
+    differs between BATCHES it stays.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    graph = model.graph
+    if any(attribute.type == onnx.AttributeProto.GRAPH for node in graph.node for attribute in node.attribute):
+        return 0  # branches and loops use tensors that their inputs do not name
+    fixed = {tensor.name for tensor in graph.initializer}
+    computed: set[str] = set()  # from shapes: the outputs of nodes that are not constants themselves
+    for node in graph.node:  # sorted, as ONNX requires: an input is always an earlier node's output
+        if node.op_type == "Constant":
+            fixed.update(node.output)
+        elif node.op_type == "Shape" or (node.input and all(name in fixed | computed for name in node.input if name)):
+            computed.update(name for name in node.output if name)
+    used = {name for node in graph.node for name in node.input if not computed.issuperset(node.output)}
+    names = sorted((used | {output.name for output in graph.output}) & computed)
+    if not names:
+        return 0
+    shape = [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim][1:]
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    present = {output.name for output in graph.output}
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
+    engine = Engine(probe.SerializeToString())
+    runs = [engine.run(np.zeros((images, *shape), np.float32), names) for images in BATCHES]
+    before = len(graph.node)
+    for name, *values in zip(names, *runs, strict=True):
+        if name not in present and all(np.array_equal(values[0], value) for value in values[1:]):
+            node = next(node for node in graph.node if name in node.output)
+            node.output[list(node.output).index(name)] = f"{name}/unused"
+            graph.initializer.append(numpy_helper.from_array(values[0], name))
+    _drop_unused(graph)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    return before - len(graph.node)
+
+
+def attach_novelty_bank(onnx_path: Path, bank: np.ndarray, k: int, source: str = "features") -> None:
+    """Adds the output "similarity" [N] to a network: the mean of the `k` largest cosines of `source` with `bank`.
+
+    bank: features [M, D] of the training photos, float32; normalised here (L2), kept as an initializer. A bank attached
+    before is replaced. Raises ModelFolderError where the shapes do not fit.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(onnx_path)
+    graph = model.graph
+    if source not in [output.name for output in graph.output]:
+        raise ModelFolderError(f"{onnx_path} has no output {source} to compare photos by: compile the model again.")
+    if bank.ndim != 2 or not 1 <= k <= len(bank) or not np.isfinite(bank).all():
+        raise ModelFolderError(
+            f"A novelty bank needs at least k = {k} finite rows, and this one's shape is {bank.shape}."
+        )
+    drop_novelty(graph)
+    width = next(o for o in graph.output if o.name == source).type.tensor_type.shape.dim[-1].dim_value
+    if width and width != bank.shape[1]:
+        raise ModelFolderError(f"The novelty bank has {bank.shape[1]} features a photo, and the network gives {width}.")
+    graph.initializer.extend([
+        numpy_helper.from_array(unit_rows(bank).T.copy(), f"{SIMILARITY}/bank"),
+        numpy_helper.from_array(np.array([k], np.int64), f"{SIMILARITY}/k"),
+        numpy_helper.from_array(np.array([1], np.int64), f"{SIMILARITY}/axis"),
+    ])  # fmt: skip
+    node, name = helper.make_node, f"{SIMILARITY}/{{}}".format
+    graph.node.extend([
+        node("LpNormalization", [source], [name("unit")], name("normalize"), axis=1, p=2),
+        node("MatMul", [name("unit"), name("bank")], [name("cosines")], name("compare")),
+        node("TopK", [name("cosines"), name("k")], [name("nearest"), name("places")], name("top"), axis=1),
+        node("ReduceMean", [name("nearest"), name("axis")], [SIMILARITY], name("mean"), keepdims=0),
+    ])  # fmt: skip
+    graph.output.append(helper.make_tensor_value_info(SIMILARITY, TensorProto.FLOAT, [_batch_axis(graph)]))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, onnx_path)
+
+
+def drop_novelty(graph: Any) -> None:
+    """Takes the novelty bank out again."""
+    prefix = f"{SIMILARITY}/"
+    for field in (graph.node, graph.initializer):
+        for item in [item for item in field if item.name.startswith(prefix)]:
+            field.remove(item)
+    for output in [output for output in graph.output if output.name == SIMILARITY]:
+        graph.output.remove(output)
+
+
+def _batch_axis(graph: Any) -> str:
+    return graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
+
+
+def _drop_unused(graph: Any) -> None:
+    """Removes nodes, from the last to the first, whose outputs nobody takes, and initializers likewise."""
+    taken = {output.name for output in graph.output}
+    for node in reversed(list(graph.node)):
+        if taken.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            taken.update(node.input)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in taken]:
+        graph.initializer.remove(tensor)

@@ -1,0 +1,135 @@
+"""A learner's validation transforms → the Preprocessing that `inference/preprocess.py` reproduces."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from PIL import Image
+
+from mirror.errors import UnsupportedLearner
+from mirror.model_info import BatchResize, Preprocessing
+
+Size = tuple[int, int]
+
+
+def read_preprocessing(dls: Any) -> Preprocessing:
+    """fastai DataLoaders → their validation preprocessing. Raises UnsupportedLearner naming what it cannot express.
+
+    What only happens in training (split_idx 0) is skipped, and so are affine transforms without a size, which leave
+    validation photos as they are.
+    """
+    valid = dls.valid
+    frame = _item_transforms(_at_validation(valid.after_item))
+    unexpected = _at_validation(valid.before_batch)
+    if unexpected:
+        raise _unsupported(unexpected[0])
+    return _batch_transforms(_at_validation(valid.after_batch), frame)
+
+
+def _at_validation(pipeline: Any) -> list[Any]:
+    return [transform for transform in getattr(pipeline, "fs", ()) if getattr(transform, "split_idx", None) != 0]
+
+
+def _item_transforms(transforms: list[Any]) -> dict[str, Any]:
+    """The fields resize, size, resample, pad_mode, crop and crop_pad_mode."""
+    from fastai.vision import augment
+    from fastai.vision.core import ToTensor
+
+    found: dict[str, Any] = {}
+    for transform in transforms:
+        kind = type(transform)
+        resizes = "resize" in found
+        if kind is ToTensor:
+            continue
+        if kind is augment.Resize and not found:
+            found |= {"resize": str(transform.method), "size": _height_width(transform.size)}
+            found |= {"resample": _resample(transform), "pad_mode": str(transform.pad_mode)}
+        elif kind is augment.RandomResizedCrop and not found:
+            width, height = transform.size
+            extra = math.ceil(max(transform.size) * transform.val_xtra / 8) * 8  # as its before_call rounds
+            found |= {"resize": "squish", "size": (height + extra, width + extra), "resample": _resample(transform)}
+            found |= {"crop": (height, width)} if extra else {}
+        elif kind in (augment.CropPad, augment.RandomCrop) and "crop" not in found:
+            found |= {"crop": _height_width(transform.size)}
+            found |= {"crop_pad_mode": str(getattr(transform, "pad_mode", "zeros"))}
+            found |= {} if resizes else {"resize": "none", "size": found["crop"]}
+        else:
+            raise _unsupported(transform)
+    if not found:
+        raise UnsupportedLearner(
+            "The learner resizes its photos nowhere, so they would not fit one network input: "
+            "add item_tfms=Resize(…) and export it again."
+        )
+    return found
+
+
+def _batch_transforms(transforms: list[Any], frame: dict[str, Any]) -> Preprocessing:
+    from fastai.data.transforms import IntToFloatTensor, Normalize
+    from fastai.vision import augment
+
+    divisor, mean, std = None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    resizes: list[BatchResize] = []
+    size = frame.get("crop") or frame["size"]
+    normalized = False
+    for transform in transforms:
+        kind = type(transform)
+        if kind is IntToFloatTensor and divisor is None:
+            divisor = float(transform.div)
+        elif kind is Normalize and not normalized and divisor:
+            mean, std, normalized = _channels(transform.mean), _channels(transform.std), True
+        elif isinstance(transform, augment.AffineCoordTfm) and not normalized:
+            if transform.size is not None and transform.cp_size != size:
+                if transform.mode != "bilinear" or not transform.align_corners:
+                    raise _unsupported(transform)
+                size = tuple(int(side) for side in transform.cp_size)
+                resizes.append(BatchResize(size))
+        elif kind is augment.RandomResizedCropGPU and transform.mode == "bilinear" and not normalized:
+            crop = _gpu_crop(transform, size)
+            if crop != size or tuple(transform.size) != size:
+                resizes.append(BatchResize(tuple(transform.size), None if crop == size else crop))
+                size = tuple(transform.size)
+        else:
+            raise _unsupported(transform)
+    if divisor is None:
+        raise UnsupportedLearner(
+            "The learner feeds its network bytes, not numbers from 0 to 1, which is not supported."
+        )
+    scale = divisor / 255  # our pixels are always divided by 255
+    return Preprocessing(
+        **frame,
+        mean=tuple(scale * value for value in mean),
+        std=tuple(scale * value for value in std),
+        batch_resizes=tuple(resizes),
+    )
+
+
+def _gpu_crop(transform: Any, size: Size) -> Size:
+    """(height, width) that RandomResizedCropGPU keeps of a validation photo, as its before_call computes it."""
+    (h, w), (low, high) = size, transform.ratio
+    crop = (int(w / low), w) if w / h < low else (h, int(h * high)) if w / h > high else (h, w)
+    return int(crop[0] * transform.valid_scale), int(crop[1] * transform.valid_scale)
+
+
+def _height_width(size: tuple[int, int]) -> Size:
+    return int(size[1]), int(size[0])
+
+
+def _resample(transform: Any) -> str:
+    return Image.Resampling(transform.mode).name.lower()
+
+
+def _channels(values: Any) -> tuple[float, float, float]:
+    flat = [float(value) for value in values.flatten()]
+    if len(flat) not in (1, 3):
+        raise UnsupportedLearner(f"The learner normalises {len(flat)} channels, and only RGB photos are supported.")
+    return tuple(flat * (3 // len(flat)))
+
+
+def _unsupported(transform: Any) -> UnsupportedLearner:
+    name = getattr(transform, "name", None) or type(transform).__name__
+    name = str(name).split(" -- ")[0]
+    return UnsupportedLearner(
+        f"The learner's transform {name} cannot be reproduced outside fastai: "
+        "train it with Resize, RandomResizedCrop or CropPad, aug_transforms and Normalize."
+    )

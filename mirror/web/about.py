@@ -1,0 +1,306 @@
+"""The note on a model: what it learned from, how often it errs and at what, how it was made, and its limits.
+
+Everything comes from model.json and report/*.png of the model folder; the note says what a model does not tell.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+from mirror.model_folder import DataInfo, Metrics, ModelInfo, TopLoss, Validation
+from mirror.web import markup, words
+from mirror.web.markup import text
+from mirror.web.shelf import Mirror
+
+REASONS = {  # slugs of rejected.csv as people say them; others are shown as they are
+    "near-duplicate": "nearly the same as another photo",
+    "duplicate": "exactly the same as another photo",
+    "same-photo-under-two-labels": "the same photo under two labels",
+    "not-an-image": "not an image, or cut short",
+    "too-small": "too small",
+    "too-many-pixels": "too many pixels",
+    "too-many-bytes": "too large a file",
+    "empty-file": "an empty file",
+    "timeout": "took too long",
+    "unknown-host": "no such server",
+    "connection-failed": "the connection failed",
+    "tls-failed": "no trustworthy connection",
+    "noai": "its publisher asks not to be used for training",
+    "private-address": "a private address",
+    "redirect-loop": "redirected in circles",
+    "incomplete-body": "broke off on the way",
+}
+SOURCES = {
+    "search": "found by image search",
+    "folder": "from a folder of photos",
+    "recipe": "fetched again from a list of photos",
+}
+VIEWS = {
+    "crop": "the middle of the photo",
+    "squish": "the whole photo, squeezed to fit",
+    "pad": "the whole photo, with its margins filled",
+    "none": "the photo as it is",
+}
+SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
+SHOWN_LOSSES = 10
+SHOWN_MIX_UPS = 12
+MANY_PHOTOS = 1000  # from here on an interval is narrow enough to be read without a warning
+SHOWN_LABELS = 60
+MAX_PICTURE_BYTES = 4 * 1024 * 1024
+PICTURES = {
+    "confusion": "The confusion matrix, drawn",
+    "top_losses": "The photos it was most wrong about",
+    "calibration": "How far its probabilities can be trusted",
+    "training": "How training went",
+}
+
+
+def note(mirror: Mirror) -> str:
+    """The note as HTML. All that comes from the model folder is escaped."""
+    info = mirror.info
+    if info is None:
+        return markup.section("This model cannot be opened", f'<p class="problem">{text(mirror.problem or "")}</p>')
+    parts = [
+        markup.section("In short", _in_short(mirror, info)),
+        markup.section("What it learned from", _data(info)),
+        markup.section("How often it errs", _judged(info)),
+        markup.section("Where it errs", _mistakes(info)),
+        markup.section("How it was made", _making(info)),
+        markup.section("What it is not good for", _limits(info)),
+    ]
+    return f'<div class="note">{"".join(parts)}</div>'
+
+
+def pictures(mirror: Mirror) -> str:
+    """The pictures of report/, inside the HTML itself: nothing of the model folder is served as a file."""
+    if mirror.folder is None:
+        return ""
+    figures = []
+    for path in sorted((mirror.folder.path / "report").glob("*.png")):
+        if path.stat().st_size <= MAX_PICTURE_BYTES:
+            key = next((key for key in PICTURES if path.stem.startswith(key)), None)
+            caption = PICTURES[key] if key else words.plain(path.stem).replace("-", " ").capitalize()
+            body = base64.b64encode(path.read_bytes()).decode()
+            figures.append(
+                f'<figure><img src="data:image/png;base64,{body}" alt="{text(caption)}">'
+                f"<figcaption>{text(caption)}</figcaption></figure>"
+            )
+    return (
+        f'<div class="note">{markup.section("Pictures from its training", "".join(figures))}</div>' if figures else ""
+    )
+
+
+def how_to_train(models: Path) -> str:
+    """The page where there is no model: what to do."""
+    return f"""<div class="note blank"><section><h2>There is no model yet</h2>
+<p>The mirror answers with the models it finds in <code>{text(models.name or str(models))}/</code>, and there is none.
+In the folder of this program, any of these makes one; then start the page again.</p>
+<dl><dt>From two words</dt>
+<dd><pre><code>python train.py --search "cygnet=baby swan" --search duckling=duckling</code></pre>
+finds photos on the web and learns to tell them apart.</dd>
+<dt>From your own photos</dt>
+<dd><pre><code>python train.py --data my_photos --name mine</code></pre>
+learns from a folder that holds a folder of photos for each label.</dd>
+<dt>From a model you have</dt>
+<dd>Put a fastai learner pickle (<code>learn.export()</code>) into that folder.</dd></dl></section></div>"""
+
+
+def _in_short(mirror: Mirror, info: ModelInfo) -> str:
+    labels = [words.plain(label) for label in info.labels]
+    named = words.listed(labels) if len(labels) <= 12 else f"{words.listed(labels[:8])} and {len(labels) - 8:,} more"
+    sentences = [f"It tells {words.count(len(labels), 'label')} apart: {named}."]
+    if info.data and info.data.counts:
+        sentences.append(f"It was made from {words.count(sum(info.data.counts.values()), 'photo')}.")
+    if info.metrics:
+        judged = info.metrics.validation
+        wrong = "none" if judged.errors == 0 else f"{judged.errors:,}"
+        sentences.append(
+            f"Of {words.count(judged.photos, 'photo')} that it had not learned from, it got {wrong} wrong."
+        )
+    elif mirror.from_pickle:
+        sentences.append("It came as a bare learner pickle, which says nothing of its photos or of how often it errs.")
+    return f"<p>{text(' '.join(sentences))}</p>"
+
+
+def error_in_words(judged: Validation) -> str:
+    """The error rate with its interval, in words that do not promise more than the photos can show."""
+    low, high = (words.percent(share, 1) for share in judged.interval)
+    rate, photos = words.percent(judged.error_rate, 1), words.count(judged.photos, "photo")
+    if judged.photos >= MANY_PHOTOS:
+        return (
+            f"Its error is {rate}, measured on {photos} ({words.percent(judged.confidence)} interval: {low} to {high})."
+        )
+    return (
+        f"Its error is {rate}, {judged.errors:,} of {photos}. So few photos leave much to chance: "
+        f"on other photos like these its true error lies, with {words.percent(judged.confidence)} confidence, "
+        f"anywhere between {low} and {high}."
+    )
+
+
+def _data(info: ModelInfo) -> str:
+    data, metrics = info.data, info.metrics
+    if data is None and metrics is None:
+        return _unknown("what photos it learned from, or how many")
+    parts = [f"<p>{text(_provenance(data))}</p>"] if data else [_unknown("where its photos came from")]
+    counts = data.counts if data else {}
+    learned = metrics.labels if metrics else {}
+    rows = []
+    for label in info.labels[:SHOWN_LABELS]:
+        one = learned.get(label)
+        number = counts.get(label, one.train + one.validation if one else None)
+        rows.append([words.plain(label), number, one.train if one else None, one.validation if one else None])
+    parts.append(markup.table("Photos of each label", ["Label", "Photos", "To learn from", "To be judged by"], rows))
+    if len(info.labels) > SHOWN_LABELS:
+        parts.append(f"<p>… and {len(info.labels) - SHOWN_LABELS:,} more labels.</p>")
+    if data and data.rejected:
+        left_out = sorted(data.rejected.items(), key=lambda item: (-item[1], item[0]))
+        total = sum(data.rejected.values())
+        parts.append(f"<h3>Left out: {words.count(total, 'photo')}</h3>")
+        parts.append(
+            markup.table(
+                "Photos that were left out, and why", ["Why", "Photos"], [[_reason(r), n] for r, n in left_out]
+            )
+        )
+    return "".join(parts)
+
+
+def _provenance(data: DataInfo) -> str:
+    sentences = [f"Its photos were {SOURCES[data.source]}." if data.source in SOURCES else f"Source: {data.source}."]
+    if data.queries:
+        asked = words.listed([f"“{query.query}” for {words.plain(query.label)}" for query in data.queries[:12]])
+        sentences.append(f"The words searched for: {asked}.")
+    if data.source == "search":
+        allowed = (
+            f"Only photos under the licence filter “{data.license_filter}” were asked for."
+            if data.license_filter
+            else None
+        )
+        sentences.append(allowed or "No licence was asked for, so most of them belong to their makers.")
+    if data.retrieved:
+        days = list(dict.fromkeys(day[:10] for day in (data.retrieved[0], data.retrieved[-1])))
+        sentences.append(
+            f"They were collected on {days[0]}." if len(days) == 1 else f"Collected from {days[0]} to {days[1]}."
+        )
+    return " ".join(sentences)
+
+
+def _reason(slug: str) -> str:
+    if slug.startswith("http-") and slug[5:].isdigit():
+        return f"the server answered {slug[5:]}"
+    return REASONS.get(slug, slug.replace("-", " "))
+
+
+def _judged(info: ModelInfo) -> str:
+    if info.metrics is None:
+        return _unknown("how often it errs; try it on photos whose answer you know")
+    parts = [f"<p>{text(error_in_words(info.metrics.validation))}</p>"]
+    if info.metrics.labels:
+        rows = [
+            [words.plain(label), _share(one.recall), _share(one.precision)]
+            for label, one in list(info.metrics.labels.items())[:SHOWN_LABELS]
+        ]
+        parts.append(
+            markup.table("Each label by itself", ["Label", "Found, of its photos", "Right, when it says so"], rows)
+        )
+    return "".join(parts)
+
+
+def _mistakes(info: ModelInfo) -> str:
+    if info.metrics is None or not (info.metrics.confusion_matrix or info.metrics.top_losses):
+        return _unknown("which labels it mixes up")
+    return _confusion(info.labels, info.metrics) + _losses(info.metrics.top_losses)
+
+
+def _confusion(labels: Sequence[str], metrics: Metrics) -> str:
+    matrix, names = metrics.confusion_matrix, [words.plain(label) for label in labels]
+    if not matrix:
+        return ""
+    if len(labels) <= SHOWN_MATRIX:
+        return markup.confusion("What each photo shows (rows), and what the mirror said (columns)", names, matrix)
+    mixed = [
+        (times, names[i], names[j])
+        for i, row in enumerate(matrix)
+        for j, times in enumerate(row)
+        if i != j and times
+    ]  # fmt: skip
+    if not mixed:
+        return "<p>It mixed up no two labels.</p>"
+    rows = [[shows, said, times] for times, shows, said in sorted(mixed, key=lambda item: (-item[0], item[1:]))]
+    return markup.table("The most frequent mix-ups", ["Photos of", "Taken for", "How often"], rows[:SHOWN_MIX_UPS])
+
+
+def _losses(losses: Sequence[TopLoss]) -> str:
+    wrong = [loss for loss in losses if loss.predicted != loss.label][:SHOWN_LOSSES]
+    unsure = [loss for loss in losses if loss.predicted == loss.label][: SHOWN_LOSSES - len(wrong)]
+    if not (wrong or unsure):
+        return ""
+    rows = [
+        [
+            _where(loss),
+            text(words.plain(loss.label)),
+            text(words.plain(loss.predicted)),
+            words.percent(loss.probability),
+        ]
+        for loss in wrong + unsure
+    ]
+    title = "Its hardest photos" if unsure else "The photos it was most wrong about"
+    return f"<h3>{title}</h3>" + markup.table(title, ["Photo", "Shows", "The mirror said", "How sure"], rows, safe=True)
+
+
+def _where(loss: TopLoss) -> str:
+    name = text(loss.file_name.rsplit("/", 1)[-1])
+    if loss.url and loss.url.startswith(("http://", "https://")):
+        host = text(loss.url.split("/")[2])
+        link = f'<a href="{text(loss.url)}" rel="noopener noreferrer nofollow" target="_blank">{name}</a>'
+        return f"{link} <small>{host}</small>"
+    return f"{name} <small>{text(loss.url)}</small>" if loss.url else name
+
+
+def _making(info: ModelInfo) -> str:
+    training = info.training
+    size = "×".join(str(side) for side in reversed(info.preprocessing.input_size))
+    rows: list[tuple[str, str | None]] = [
+        ("Network", info.arch),
+        ("Sees", f"{size} pixels, {VIEWS.get(info.preprocessing.resize, info.preprocessing.resize)}"),
+        ("Starting weights", training.weights if training else None),
+        ("Recipe", training.recipe if training else None),
+        ("Epochs", str(training.epochs) if training and training.epochs is not None else None),
+        ("Seed", str(training.seed) if training and training.seed is not None else None),
+        ("Training time", f"{training.seconds:,.0f} s" if training and training.seconds is not None else None),
+        ("Made on", info.created_at[:10] if info.created_at else None),
+        ("Runs as", f"ONNX, {info.onnx.precision}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in info.versions.items()) or None),
+    ]
+    told = "".join(f"<dt>{name}</dt><dd>{text(value)}</dd>" for name, value in rows if value)
+    unknown = [name.lower() for name, value in rows if not value]
+    missing = f'<p class="unknown">Not recorded: {words.listed(unknown)}.</p>' if unknown else ""
+    return f"<dl>{told}</dl>{missing}"
+
+
+def _limits(info: ModelInfo) -> str:
+    labels = [words.plain(label) for label in info.labels]
+    among = words.listed(labels) if len(labels) <= words.SPELLED_OUT else f"its {len(labels):,} labels"
+    stranger = info.novelty is not None and info.novelty.threshold is not None
+    items = [
+        f"It knows only {among}. "
+        + (
+            f"When a photo is unlike all it has learned from, it says “{words.none_of(labels)}”; "
+            "now and then that is wrong both ways."
+            if stranger
+            else "It has no way of noticing that a photo shows something else, and will name one of them all the same."
+        ),
+        "It looks at the whole photo, and may go by the background, the light or the quality of the picture.",
+        "Its probabilities say how sure it is, not how right: they mislead on photos unlike those it learned from.",
+        "Decide nothing that matters to a person or an animal by it.",
+    ]
+    return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>"
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else words.percent(value)
+
+
+def _unknown(what: str) -> str:
+    return f'<p class="unknown">The model does not say {text(what)}.</p>'

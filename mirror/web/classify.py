@@ -1,0 +1,206 @@
+"""The mirror itself: a photo in (dropped, picked, pasted, taken or by its address), answer and probabilities out."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from mirror.errors import MirrorError
+from mirror.fetch import Network
+from mirror.inference.classifier import Prediction
+from mirror.web import words
+from mirror.web.guard import Photo, friendly, photo_bytes, preview
+from mirror.web.shelf import Mirror, Shelf
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
+SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
+MODEL, FETCH = "model", "fetch"  # concurrency groups: the CPU's work, and waiting for other people's servers
+FETCHES_AT_ONCE = 8
+UPLOADS_ONLY = "(photo, model) => [photo?.url?.startsWith('data:') ? null : photo, model]"
+
+
+@dataclass(frozen=True)
+class MirrorTab:
+    """The components that a change of model touches."""
+
+    photo: Photo
+    answer: gr.HTML
+    probabilities: gr.Label
+    examples: gr.Row | None
+
+
+def examples_in(folder: Path) -> list[Path]:
+    """The pictures a visitor can click, by name."""
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURES) if folder.is_dir() else []
+
+
+def has_examples(mirror: Mirror | None) -> bool:
+    """The pictures in examples/ show the shipped model's labels; to another model they are the wrong question."""
+    return mirror is not None and frozenset(mirror.labels) == words.SHIPPED_LABELS
+
+
+def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropdown) -> MirrorTab:
+    """Lays out the tab inside the current gr.Blocks and wires it."""
+    with gr.Row(equal_height=False, elem_id="looking"):
+        with gr.Column(scale=6, min_width=300):
+            photo = Photo(
+                label="Your photo", sources=["upload", "webcam", "clipboard"], height="min(400px, 42vh)",
+                elem_id="photo", buttons=["fullscreen"], placeholder="Drop a photo here\nor click to choose one",
+                alt_text="The photo you showed",
+            )  # fmt: skip
+            with gr.Row(elem_id="address"):
+                address = gr.Textbox(
+                    label="Or the address of a photo", placeholder="https://…", max_lines=1, scale=5, min_width=180,
+                    elem_id="address-box",
+                )  # fmt: skip
+                go = gr.Button("Look", variant="primary", scale=1, min_width=88)
+        with gr.Column(scale=5, min_width=300):
+            answer = gr.HTML(waiting(shelf.default), elem_id="answer")
+            probabilities = gr.Label(
+                label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="probabilities"
+            )
+            tiles = _tiles(examples, visible=has_examples(shelf.default))
+
+    shown = [photo, answer, probabilities]
+    quietly = {
+        "api_visibility": "private",
+        "show_progress": "hidden",
+    }  # an answer takes less time than a spinner's fade
+    # gradio gives every event of a group the same limit: the model's work shares the CPUs, fetching waits elsewhere
+    on_cpu = {"concurrency_id": MODEL}
+    # the camera fires nothing but `change`, which also follows each of our own answers: those come to nothing here
+    photo.change(partial(_look_at_upload, shelf, network), [photo, picker], shown, js=UPLOADS_ONLY, **quietly, **on_cpu)
+    photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private", queue=False)
+    by_address = partial(_look_at_address, shelf, network)
+    gr.on(
+        [go.click, address.submit], by_address, [address, picker], shown,
+        concurrency_id=FETCH, concurrency_limit=FETCHES_AT_ONCE,
+        api_visibility="private", show_progress="minimal", show_progress_on=answer,
+    )  # fmt: skip
+    if tiles:
+        row, buttons = tiles
+        for button, path in zip(buttons, examples, strict=True):
+            button.click(partial(_look_at_example, shelf, path), [picker], shown, **quietly, **on_cpu)
+    return MirrorTab(photo, answer, probabilities, tiles[0] if tiles else None)
+
+
+def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -> None:
+    """The endpoints for programs: /predict takes a photo, /predict_url its address; both give gr.Label's value."""
+    several = len(shelf.mirrors) > 1
+    choice = [picker] if several else []
+
+    def predict(image: bytes | str | None, model: str | None = None) -> dict[str, float]:
+        """The probability of each label for one photo."""
+        return _answer(shelf, network, image, model)[0].probabilities
+
+    def predict_url(url: str, model: str | None = None) -> dict[str, float]:
+        """The probability of each label for the photo at an http(s) address."""
+        return _answer(shelf, network, url, model)[0].probabilities
+
+    trigger = gr.Button(visible=False)
+    result, url = gr.Label(visible=False), gr.Textbox(visible=False)
+    trigger.click(predict, [photo, *choice], result, api_name="predict", concurrency_id=MODEL)
+    trigger.click(
+        predict_url,
+        [url, *choice],
+        result,
+        api_name="predict_url",
+        concurrency_id=FETCH,
+        concurrency_limit=FETCHES_AT_ONCE,
+    )
+
+
+def _answer(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple[Prediction, bytes]:
+    """The prediction and the photo's bytes, or gr.Error with one sentence."""
+    if photo is None or photo == "":
+        raise gr.Error("There is no photo: send one as a file or by its http(s) address.", print_exception=False)
+    try:
+        body = photo_bytes(photo.strip() if isinstance(photo, str) else photo, network)
+        return shelf.get(model).classifier().predict(body), body
+    except MirrorError as error:
+        raise friendly(error) from None
+
+
+def look(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple:
+    """The photo as the mirror saw it, its answer, and the probabilities; an error becomes the answer."""
+    if photo is None or photo == "":
+        return None, waiting(shelf.get(model) if shelf.mirrors else None), None
+    return _shown(lambda: _answer(shelf, network, photo, model))
+
+
+def _look_at_upload(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple:
+    return (gr.skip(),) * 3 if photo is None else look(shelf, network, photo, model)
+
+
+def _look_at_address(shelf: Shelf, network: Network, address: str, model: str | None) -> tuple:
+    if not address.strip():
+        return None, trouble("Please paste the address of a photo first: it begins with https://."), None
+    return look(shelf, network, address, model)
+
+
+def _look_at_example(shelf: Shelf, path: Path, model: str | None) -> tuple:
+    return look(shelf, Network(), path.read_bytes(), model)
+
+
+def _forget(shelf: Shelf, model: str | None) -> tuple:
+    return waiting(shelf.get(model) if shelf.mirrors else None), None
+
+
+def _shown(ask: Callable[[], tuple[Prediction, bytes]]) -> tuple:
+    try:
+        prediction, body = ask()
+        return preview(body), spoken(prediction), prediction.probabilities
+    except gr.Error as error:
+        return None, trouble(error.message), None
+
+
+def _tiles(examples: list[Path], *, visible: bool) -> tuple[gr.Row, list[gr.Button]] | None:
+    if not examples:
+        return None
+    with gr.Column(visible=visible, elem_id="examples-box") as box:
+        gr.HTML('<p class="hint">No photo at hand? Try one of these.</p>')
+        with gr.Row(elem_id="examples"):
+            buttons = [
+                gr.Button(
+                    words.plain(path.stem).replace("-", " "), icon=_thumbnail(path), elem_classes="example",
+                    min_width=88, scale=0,
+                )  # fmt: skip
+                for path in examples
+            ]
+    return box, buttons
+
+
+def _thumbnail(path: Path) -> dict[str, str]:
+    """An example's picture as gradio's file data, within the page itself: a file of its own would be copied among the
+    visitors' uploads, and deleted with them."""
+    picture = base64.b64encode(preview(path, THUMBNAIL_PIXELS)).decode("ascii")
+    return {"path": path.name, "url": f"data:image/jpeg;base64,{picture}"}
+
+
+def waiting(mirror: Mirror | None) -> str:
+    """The answer's place before there is one."""
+    if mirror is None:
+        return _card("waiting", "The mirror is blind.", "It has no model yet.")
+    if mirror.problem:
+        return trouble(mirror.problem)
+    return _card("waiting", "Show me a photo.", "It stays between us: nothing you show is kept.")
+
+
+def spoken(prediction: Prediction) -> str:
+    return _card("known" if prediction.known else "stranger", words.verdict(prediction), words.certainty(prediction))
+
+
+def trouble(sentence: str) -> str:
+    return _card("trouble", sentence, "")
+
+
+def _card(kind: str, says: str, sure: str) -> str:
+    second = f'<p class="sure">{html.escape(sure)}</p>' if sure else ""
+    return f'<div class="verdict {kind}"><p class="says">{html.escape(says)}</p>{second}</div>'

@@ -1,0 +1,121 @@
+"""The page: its question, the picker where there are several models, and a tab for each way of looking.
+
+`build` makes the gr.Blocks; `launch_settings` is what it is launched with, so that visitors' photos stay private.
+"""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mirror.fetch import Network
+from mirror.inference.engine import available_cpus
+from mirror.web import about, classify, words
+from mirror.web.guard import MAX_UPLOAD_BYTES, SWEEP_SECONDS, UPLOAD_SECONDS
+from mirror.web.shelf import Mirror, Shelf
+from mirror.web.theme import css, theme
+
+FAVICON = Path(__file__).with_name("favicon.svg")
+WAITING_VISITORS = 200  # beyond this the queue answers "too many" at once instead of after minutes
+STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
+SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
+
+# a live region must be there before its text changes, so the attribute cannot come with the answer
+ANNOUNCED = "() => document.querySelector('#answer')?.setAttribute('aria-live', 'polite')"
+TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1').textContent }"
+
+
+def build(shelf: Shelf, *, network: Network, examples: list[Path]) -> gr.Blocks:
+    """The page for the models on `shelf`. Photo addresses are fetched through `network`."""
+    with gr.Blocks(
+        title=_title(shelf.default), analytics_enabled=False, delete_cache=(SWEEP_SECONDS, UPLOAD_SECONDS)
+    ) as page:
+        question = gr.HTML(_question(shelf.default))
+        picker = gr.Dropdown(
+            [(_choice(mirror), name) for name, mirror in shelf.mirrors.items()],
+            value=shelf.default.name if shelf.default else None, label="Model", visible=len(shelf.mirrors) > 1,
+            elem_id="picker", filterable=len(shelf.mirrors) > 12,
+        )  # fmt: skip
+        if shelf.default is None:
+            gr.HTML(about.how_to_train(shelf.models))
+        else:
+            with gr.Tabs():
+                with gr.Tab("The mirror"):
+                    tab = classify.build(shelf, network, examples, picker)
+                with gr.Tab("About this mirror") as about_tab:
+                    note = gr.HTML(about.note(shelf.default))
+                    pictures = gr.HTML()
+            classify.add_api(shelf, network, tab.photo, picker)
+
+            def swap(model: str, photo: bytes | str | None) -> dict:
+                """Everything that speaks of the model; a photo that is still there is shown to the new one."""
+                mirror = shelf.get(model)
+                shown, answer, probabilities = classify.look(shelf, network, photo, model)
+                changes = {
+                    question: _question(mirror), note: about.note(mirror), pictures: about.pictures(mirror),
+                    tab.photo: shown, tab.answer: answer, tab.probabilities: probabilities,
+                }  # fmt: skip
+                return changes | (
+                    {tab.examples: gr.update(visible=classify.has_examples(mirror))} if tab.examples else {}
+                )
+
+            touched = [question, note, pictures, tab.photo, tab.answer, tab.probabilities]
+            picker.input(
+                swap,
+                [picker, tab.photo],
+                touched + [tab.examples] * bool(tab.examples),
+                api_visibility="private",
+                show_progress="hidden",
+            ).then(None, js=TITLE_FOLLOWS)
+            about_tab.select(
+                lambda model: about.pictures(shelf.get(model)),
+                picker,
+                pictures,
+                api_visibility="private",
+                show_progress="hidden",
+            )
+    return page.queue(
+        max_size=WAITING_VISITORS,
+        default_concurrency_limit=max(2, available_cpus()),
+        status_update_rate=STATUS_SECONDS,
+    )
+
+
+def launch_settings(shelf: Shelf, repository: Path) -> dict[str, Any]:
+    """For `Blocks.launch`: no file of the repository is served, nothing is recorded, and a Space gets the same page."""
+    private = [shelf.models, *(repository / name for name in ("models", "data", "mirror", "tests", ".git", ".cache"))]
+    return {
+        "theme": theme(), "css": css(), "js": ANNOUNCED, "favicon_path": FAVICON, "footer_links": ["api"],
+        "max_file_size": MAX_UPLOAD_BYTES, "blocked_paths": sorted({str(path.resolve()) for path in private}),
+        "allowed_paths": [], "show_error": False, "run_history": False, "enable_monitoring": False,
+        "ssr_mode": False, "pwa": False, "mcp_server": False, "state_session_capacity": SESSIONS,
+    }  # fmt: skip
+
+
+def _title(mirror: Mirror | None) -> str:
+    return words.title(mirror.labels) if mirror and mirror.labels else "Mirror, mirror on the wall"
+
+
+def _choice(mirror: Mirror) -> str:
+    if mirror.problem:
+        return f"{mirror.name} (cannot be opened)"
+    labels = [words.plain(label) for label in mirror.labels]
+    shown = " · ".join(labels) if len(labels) <= words.SPELLED_OUT else f"{len(labels)} labels"
+    return f"{mirror.name}: {shown}"
+
+
+def _question(mirror: Mirror | None) -> str:
+    if mirror is None:
+        promise = "The mirror has nothing to go by yet. Train a model, and it will answer."
+    elif mirror.info is None:
+        promise = "This model cannot be opened."
+    else:
+        stranger = mirror.info.novelty is not None and mirror.info.novelty.threshold is not None
+        promise = words.subtitle(mirror.labels, knows_strangers=stranger)
+    crest = FAVICON.read_text(encoding="utf-8")
+    call, comma, rest = _title(mirror).partition("wall,")  # a narrow screen breaks the line there
+    heading = f"<span>{html.escape(call + comma)}</span> <span>{html.escape(rest.strip())}</span>"
+    return f'<div id="question">{crest}<h1>{heading}</h1><p>{html.escape(promise)}</p></div>'

@@ -1,0 +1,115 @@
+"""The similarity computed inside a network's graph against the same score in numpy, and what it decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from mirror.errors import ModelFolderError
+from mirror.inference.engine import Engine
+from mirror.inference.novelty import is_known, knn_cosine
+from mirror.model_folder import Novelty
+from mirror.training.graph import attach_novelty_bank
+
+WIDTH = 12
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """features = the pixels' means over columns [N, 12]; logits = the first three of them."""
+    nodes = [
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["rows"], keepdims=0),
+        helper.make_node("Flatten", ["rows"], ["features"]),
+        helper.make_node("Slice", ["features", "start", "end", "one"], ["logits"]),
+    ]
+    values = {"axes": [3], "start": [0], "end": [3], "one": [1]}
+    graph = helper.make_graph(
+        nodes, "means",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 3, 4, "W"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3]),
+         helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", WIDTH])],
+        [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in values.items()],
+    )  # fmt: skip
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
+    random = np.random.default_rng(k)
+    bank, pixels = random.normal(size=(40, WIDTH)).astype(np.float32), random.normal(size=(9, 3, 4, 5))
+    before = Engine(network).run(pixels.astype(np.float32), ("logits", "features"))
+    attach_novelty_bank(network, bank, k)
+    engine = Engine(network)
+    assert engine.outputs == ("logits", "features", "similarity")
+    logits, features, similarity = engine.run(pixels.astype(np.float32), engine.outputs)
+    np.testing.assert_array_equal(logits, before[0])
+    np.testing.assert_array_equal(features, before[1])
+    assert similarity.shape == (9,)
+    np.testing.assert_allclose(similarity, knn_cosine(features, bank, k), atol=1e-6)
+    slow = [sorted(f @ b / np.linalg.norm(f) / np.linalg.norm(b) for b in bank)[-k:] for f in features]
+    np.testing.assert_allclose(similarity, np.mean(slow, axis=1), atol=1e-6)
+
+
+def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(network: Path) -> None:
+    pixels = np.random.default_rng(0).normal(size=(1, 3, 4, 5)).astype(np.float32)
+    bank = Engine(network).run(pixels, ("features",))[0]
+    attach_novelty_bank(network, 7 * bank, 1)
+    (similarity,) = Engine(network).run(np.concatenate([pixels, -pixels]), ("similarity",))
+    assert similarity == pytest.approx([1, -1], abs=1e-6)
+
+
+def test_a_second_bank_replaces_the_first(network: Path) -> None:
+    pixels = np.random.default_rng(1).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    first, second = np.eye(WIDTH, dtype=np.float32), np.ones((4, WIDTH), np.float32)
+    attach_novelty_bank(network, second, 2)
+    expected, size = Engine(network).run(pixels, ("similarity",))[0], network.stat().st_size
+    attach_novelty_bank(network, first, 5)
+    attach_novelty_bank(network, second, 2)
+    np.testing.assert_array_equal(Engine(network).run(pixels, ("similarity",))[0], expected)
+    assert network.stat().st_size == size
+
+
+@pytest.mark.parametrize(
+    "bank, k, message",
+    [
+        (np.ones((4, WIDTH)), 5, "at least k = 5 finite rows"),
+        (np.ones((4, WIDTH)), 0, "at least k = 0 finite rows"),
+        (np.ones(WIDTH), 1, r"shape is \(12,\)"),
+        (np.full((4, WIDTH), np.nan), 1, "finite rows"),
+        (np.ones((4, WIDTH + 1)), 1, "13 features a photo, and the network gives 12"),
+    ],
+    ids=["too few", "no neighbours", "flat", "nan", "another width"],
+)
+def test_a_bank_that_does_not_fit_is_refused(network: Path, bank: np.ndarray, k: int, message: str) -> None:
+    before = network.read_bytes()
+    with pytest.raises(ModelFolderError, match=message):
+        attach_novelty_bank(network, bank.astype(np.float32), k)
+    assert network.read_bytes() == before
+
+
+def test_a_network_without_features_takes_no_bank(network: Path) -> None:
+    with pytest.raises(ModelFolderError, match="has no output pooled to compare photos by"):
+        attach_novelty_bank(network, np.ones((4, WIDTH), np.float32), 1, source="pooled")
+
+
+@pytest.mark.parametrize(
+    "similarity, novelty, expected",
+    [
+        (0.6, Novelty(threshold=0.6), True),
+        (0.5999, Novelty(threshold=0.6), False),
+        (-1.0, Novelty(threshold=None), True),
+        (-1.0, None, True),
+        (None, Novelty(threshold=0.6), True),
+    ],
+    ids=["at the threshold", "below", "no threshold", "no method", "cannot tell"],
+)
+def test_a_photo_is_known_from_the_threshold_up(
+    similarity: float | None, novelty: Novelty | None, expected: bool
+) -> None:
+    assert is_known(similarity, novelty) is expected

@@ -1,0 +1,104 @@
+"""The documents cannot rot: every option, variable and command in them exists, and every one that exists is in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CODE = [ROOT / "app.py", ROOT / "train.py", *sorted((ROOT / "mirror").rglob("*.py"))]
+COMMANDS = [("app.py",), ("train.py",), ("-m", "mirror"), ("-m", "mirror", "predict"), ("-m", "mirror", "compile")]
+# Set by us for a library, or read by libraries of their own accord
+NOT_SETTINGS = {
+    "GRADIO_ANALYTICS_ENABLED", "GRADIO_ANALYTICS_CACHE_FREQUENCY", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_VIBE_MODE",
+    "GRADIO_TEMP_DIR", "HF_HUB_DISABLE_TELEMETRY", "CUBLAS_WORKSPACE_CONFIG", "PYTHONPATH",
+}  # fmt: skip
+
+
+def helped(*command: str) -> str:
+    done = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def fenced(name: str) -> str:
+    """The command under `<!-- name -->`."""
+    found = re.search(rf"<!-- {name} -->\n```bash\n(.+)\n```", README)
+    assert found, name
+    return found[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_every_option_of_its_parser_and_teaches_by_example(command: tuple[str, ...]) -> None:
+    text = helped(*command)
+    assert "python " in text and len(text) > 400
+
+
+def test_every_option_of_train_is_in_the_readme() -> None:
+    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", helped("train.py"))) - {"--help"}
+    table = README[README.index("| option |") : README.index("Without an internet connection")]
+    assert options == set(re.findall(r"--[a-z][\w-]*", table))
+
+
+def test_every_option_in_the_readme_exists() -> None:
+    known = "".join(helped(*command) for command in (*COMMANDS, ("-m", "mirror", "compile")))
+    known += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
+    for option in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README)):
+        assert option in known, option
+
+
+def test_every_environment_variable_that_the_code_reads_is_documented() -> None:
+    text = README + helped("app.py") + helped("train.py") + helped("-m", "mirror", "predict")
+    for file in CODE:
+        code = file.read_text(encoding="utf-8")
+        for name in re.findall(r'environ(?:\.get\(|\[|\.setdefault\()\s*"([A-Z_]+)"', code):
+            assert name in text or name in NOT_SETTINGS, f"{name} in {file.name}"
+
+
+def test_the_two_commands_do_all_the_setting_up() -> None:
+    for name in ("start command", "test command"):
+        command = fenced(name)
+        assert command.startswith("python3 -m venv ~/.venvs/mirror && ") and "requirements.txt" in command
+    assert fenced("start command").endswith("python app.py")
+    assert fenced("test command").endswith("python -m pytest")
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    picks = re.search(r"command=\$\((.+)\)", script)[1]
+    picked = subprocess.run(["bash", "-c", picks], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert picked.stdout.strip() == fenced("test command")
+
+
+def test_the_front_matter_is_a_spaces() -> None:
+    front = yaml.safe_load(README.split("---\n")[1])
+    assert front["sdk"] == "gradio" and front["app_file"] == "app.py" and len(front["short_description"]) <= 60
+    pinned = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("gradio"))
+    assert front["sdk_version"].rsplit(".", 1)[0] in pinned
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "mirror").iterdir()):
+        if path.name not in ("__init__.py", "__main__.py", "__pycache__"):
+            assert path.name in text, path.name
+    for name in re.findall(r"\b\w+\.py\b", text):
+        assert any(path.name == name for path in ROOT.rglob("*.py")), name
+
+
+def test_every_package_says_what_each_of_its_modules_is_for() -> None:
+    for package in sorted(path.parent for path in (ROOT / "mirror").glob("*/__init__.py")):
+        text = (package / "__init__.py").read_text(encoding="utf-8")
+        for module in sorted(package.glob("*.py")):
+            if module.name != "__init__.py":
+                assert module.name in text, f"{package.name}/__init__.py does not name {module.name}"
+
+
+def test_every_link_to_a_file_in_the_readme_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,359 @@
+"""mirror.fetch against a real server that misbehaves on purpose."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from mirror.connect import is_public
+from mirror.errors import FetchError, PrivateAddress, UsageError
+from mirror.fetch import PRODUCT, Client, Network, fetch
+from tests.world import PhotoHost, World
+
+LOCAL = Network(allow_private_hosts=True)
+
+
+@pytest.fixture
+def host(world: World) -> PhotoHost:
+    return world.direct_host()
+
+
+@pytest.fixture
+def public_world() -> Iterator[World]:
+    """A second server at 127.0.0.2, which tests of the guard declare to be the one public address."""
+    with World("127.0.0.2") as world:
+        yield world
+
+
+def refused(url: str, network: Network = LOCAL, client: Client | None = None) -> FetchError:
+    with pytest.raises(FetchError) as caught:
+        fetch(url, network, client)
+    assert caught.value.url == url
+    assert str(caught.value).endswith(".")
+    return caught.value
+
+
+class TestBody:
+    def test_arrives_whole_with_its_headers(self, host: PhotoHost) -> None:
+        url = host.body("/a.jpg?size=big&x=1", b"\xff\xd8 photo", content_type="image/jpeg", x_thing="7")
+        fetched = fetch(url, LOCAL)
+        assert (fetched.url, fetched.asked, fetched.body) == (url, url, b"\xff\xd8 photo")
+        assert (fetched.content_type, fetched.headers["x-thing"]) == ("image/jpeg", "7")
+
+    @pytest.mark.parametrize("size", [0, 1, 999_999, 1_000_000])
+    def test_up_to_the_cap_passes(self, host: PhotoHost, size: int) -> None:
+        url = host.body("/a", b"x" * size)
+        assert len(fetch(url, Network(allow_private_hosts=True, max_bytes=1_000_000)).body) == size
+
+    def test_over_the_cap_is_refused_before_it_is_read(self, host: PhotoHost) -> None:
+        url = host.body("/a", b"x" * 1_000_001)
+        assert refused(url, Network(allow_private_hosts=True, max_bytes=1_000_000)).reason == "too-many-bytes"
+
+    def test_an_endless_one_stops_at_the_cap(self, host: PhotoHost) -> None:
+        network = Network(allow_private_hosts=True, max_bytes=300_000)
+        assert refused(host.endless("/a"), network).reason == "too-many-bytes"
+
+    def test_shorter_than_announced_is_incomplete(self, host: PhotoHost) -> None:
+        assert refused(host.short("/a", b"x" * 5000)).reason == "incomplete-body"
+
+    @pytest.mark.parametrize(
+        ("encoding", "sent"),
+        [("gzip", gzip.compress(b"photo" * 999)), ("deflate", zlib.compress(b"photo" * 999)), ("", b"photo" * 999)],
+    )
+    def test_compressed_is_undone(self, host: PhotoHost, encoding: str, sent: bytes) -> None:
+        url = host.body("/a", sent, content_encoding=encoding)
+        assert fetch(url, LOCAL).body == b"photo" * 999
+
+    @pytest.mark.parametrize(
+        ("encoding", "sent", "reason"),
+        [
+            pytest.param("gzip", gzip.compress(bytes(50_000_000)), "too-many-bytes", id="bomb of 50 MB in 50 KB"),
+            pytest.param("gzip", gzip.compress(b"photo" * 999)[:-20], "incomplete-body", id="cut short"),
+            pytest.param("gzip", b"not gzip at all", "bad-encoding", id="not compressed"),
+            pytest.param("br", b"x", "bad-encoding", id="brotli, not asked for"),
+            pytest.param("gzip, gzip", gzip.compress(gzip.compress(b"x")), "bad-encoding", id="twice"),
+        ],
+    )
+    def test_compressed_badly_is_refused(self, host: PhotoHost, encoding: str, sent: bytes, reason: str) -> None:
+        url = host.body("/a", sent, content_encoding=encoding)
+        assert refused(url, Network(allow_private_hosts=True, max_bytes=1_000_000)).reason == reason
+
+
+    def test_a_bomb_is_never_in_memory(self, host: PhotoHost) -> None:
+        url = host.body("/a", gzip.compress(bytes(50_000_000)), content_encoding="gzip")
+        tracemalloc.start()
+        try:
+            refused(url, Network(allow_private_hosts=True, max_bytes=1_000_000))
+            assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        finally:
+            tracemalloc.stop()
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 429, 500, 503])
+    def test_any_status_but_200_is_an_error_that_keeps_it(self, host: PhotoHost, status: int) -> None:
+        error = refused(host.body("/a", b"", status=status, retry_after="7"))
+        assert (error.reason, error.status, error.retry_after) == (f"http-{status}", status, "7")
+
+    def test_a_dropped_connection_is_a_failure(self, host: PhotoHost) -> None:
+        error = refused(host.drops("/a"))
+        assert (error.reason, error.status) == ("connection-failed", None)
+
+    def test_nobody_listening_is_a_failure(self, world: World, host: PhotoHost) -> None:
+        world.refuses_connections = True
+        assert refused(host.body("/a", b"x")).reason == "connection-failed"
+
+    def test_a_name_without_an_address_is_an_unknown_host(self) -> None:
+        assert refused("http://no-such-host.invalid/a.jpg").reason == "unknown-host"
+
+    def test_no_byte_within_the_read_time_is_a_timeout(self, host: PhotoHost) -> None:
+        url = host.waits("/a", threading.Event(), b"late")
+        assert refused(url, Network(allow_private_hosts=True, read_timeout=0.2)).reason == "timeout"
+
+    def test_bytes_that_drip_end_with_the_total_time(self, host: PhotoHost) -> None:
+        url = host.drips("/a", every=0.05)
+        network = Network(allow_private_hosts=True, read_timeout=20, total_timeout=0.4)
+        assert refused(url, network).reason == "timeout"
+
+    @pytest.mark.parametrize(
+        "url",
+        ["", "a.jpg", "/etc/passwd", "file:///etc/passwd", "ftp://h/a", "data:image/png;base64,AA", "gopher://h/1",
+         "http://", "http:///a", "https://h:99999/", "http://[::1", "http://a\x00b/", "http://" + "a" * 70_000],
+    )  # fmt: skip
+    def test_what_is_no_web_address_is_refused(self, url: str) -> None:
+        assert refused(url).reason == "bad-url"
+
+
+class TestHonesty:
+    def test_names_the_project_and_sends_nothing_else_about_us(self, world: World, host: PhotoHost) -> None:
+        url = host.body("/a", b"x")
+        assert fetch(url.replace("http://", "http://user:secret@") + "#part", LOCAL).url == url
+        headers = world.requests[0].headers
+        assert headers["user-agent"].startswith(f"{PRODUCT}/") and "http" not in headers["user-agent"]
+        assert set(headers) == {"host", "user-agent", "accept", "accept-encoding"}
+
+    @pytest.mark.parametrize(
+        ("value", "left_out"),
+        [
+            ("noai", True),
+            ("noindex, NoImageAI", True),
+            (f"{PRODUCT}: noai", True),
+            (f"{PRODUCT.lower()}: noindex, noimageai", True),
+            ("noai, unavailable_after: 25 Jun 2030 15:00:00 PST", True),
+            ("otherbot: noai", False),
+            ("noindex, nofollow", False),
+            ("unavailable_after: 25 Jun 2030 15:00:00 PST", False),
+            ("noaid", False),
+        ],
+    )
+    def test_respects_a_publisher_who_wants_no_ai(self, host: PhotoHost, value: str, left_out: bool) -> None:
+        url = host.body("/a", b"x", x_robots_tag=value)
+        if left_out:
+            assert refused(url).reason == "noai"
+        else:
+            assert fetch(url, LOCAL).body == b"x"
+
+    def test_respects_it_on_a_redirect_as_well(self, world: World, host: PhotoHost) -> None:
+        end = host.body("/end", b"x")
+        url = host.body("/a", b"", status=302, location=end, x_robots_tag="noai")
+        assert refused(url).reason == "noai"
+        assert world.count(end) == 0
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_are_followed(self, host: PhotoHost, status: int) -> None:
+        host.body("/b/end.jpg", b"here")
+        fetched = fetch(host.redirects("/a", "b/end.jpg", status), LOCAL)
+        assert (fetched.body, fetched.url.rpartition(":")[2].partition("/")[2]) == (b"here", "b/end.jpg")
+
+    @pytest.mark.parametrize(("hops", "arrives"), [(5, True), (6, False)])
+    def test_at_most_five_times(self, host: PhotoHost, hops: int, arrives: bool) -> None:
+        for hop in range(hops):
+            host.redirects(f"/{hop}", f"/{hop + 1}")
+        host.body(f"/{hops}", b"here")
+        url = f"http://{host.name}/0"
+        if arrives:
+            assert fetch(url, LOCAL).body == b"here"
+        else:
+            assert refused(url).reason == "redirect-loop"
+
+    def test_a_circle_ends_at_once(self, world: World, host: PhotoHost) -> None:
+        url = host.redirects("/a", "/b")
+        host.redirects("/b", "/a")
+        assert refused(url).reason == "redirect-loop"
+        assert len(world.requests) == 2
+
+    @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://h/a", "javascript:alert(1)", "https://h:99999/"])
+    def test_to_anything_but_the_web_is_refused(self, host: PhotoHost, to: str) -> None:
+        assert refused(host.redirects("/a", to)).reason == "bad-redirect"
+
+    def test_take_neither_credentials_nor_cookies_along(self, world: World, host: PhotoHost) -> None:
+        end = host.body("/end", b"x")
+        url = host.body("/a", b"", status=302, location=end.replace("//", "//u:p@"), set_cookie="id=1; Path=/")
+        assert fetch(url.replace("//", "//user:secret@"), LOCAL).body == b"x"
+        for request in world.requests:
+            assert not {"authorization", "cookie", "referer"} & set(request.headers)
+
+
+class TestGuard:
+    @pytest.mark.parametrize(
+        ("address", "public"),
+        [
+            ("93.184.216.34", True),
+            ("2606:2800:220:1:248:1893:25c8:1946", True),
+            ("::ffff:93.184.216.34", True),
+            ("64:ff9b::93.184.216.34", True),
+            ("127.0.0.1", False),
+            ("127.8.9.10", False),
+            ("0.0.0.0", False),
+            ("10.1.2.3", False),
+            ("172.16.0.1", False),
+            ("192.168.1.1", False),
+            ("169.254.169.254", False),
+            ("100.64.0.1", False),
+            ("192.0.2.1", False),
+            ("224.0.0.1", False),
+            ("240.0.0.1", False),
+            ("255.255.255.255", False),
+            ("::", False),
+            ("::1", False),
+            ("fe80::1", False),
+            ("fc00::1", False),
+            ("fd12:3456::1", False),
+            ("ff02::1", False),
+            ("2001:db8::1", False),
+            ("::ffff:127.0.0.1", False),
+            ("::ffff:10.0.0.1", False),
+            ("::127.0.0.1", False),
+            ("64:ff9b::127.0.0.1", False),
+            ("64:ff9b::192.168.0.1", False),
+            ("2002:7f00:1::", False),
+            ("2002:c0a8:1::1", False),
+        ],
+    )
+    def test_knows_public_addresses(self, address: str, public: bool) -> None:
+        assert is_public(address) is public
+
+    @pytest.mark.parametrize(
+        "name", ["127.0.0.1", "localhost", "127.1", "0x7f.1", "2130706433", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]"]
+    )
+    def test_never_connects_to_this_machine(self, world: World, name: str) -> None:
+        error = refused(f"http://{name}:{world.port}/a", Network())
+        assert (type(error), error.reason) == (PrivateAddress, "private-address")
+        assert world.connections == []
+
+    def test_lets_them_pass_when_told_to(self, host: PhotoHost) -> None:
+        assert fetch(host.body("/a", b"mine"), Network(allow_private_hosts=True)).body == b"mine"
+
+    def test_looks_again_after_a_redirect(self, world: World, public_world: World) -> None:
+        secret = f"http://localhost:{world.port}/secret"
+        site = public_world.photo_host(f"site.example:{public_world.port}", "http")
+        url = site.redirects("/a", secret)
+        addresses = {"site.example": ["127.0.0.2"], "localhost": ["127.0.0.1"]}
+        client = Client(
+            resolve=lambda host, port, timeout: addresses[host], is_allowed=lambda address: address == "127.0.0.2"
+        )
+        with client:
+            assert refused(url, client=client).reason == "private-address"
+        assert [request.url for request in public_world.requests] == [url]
+        assert world.connections == []
+
+    def test_connects_to_the_address_it_has_checked(self, world: World, public_world: World) -> None:
+        """A name server that answers differently the second time (DNS rebinding) gets no second question."""
+        answers = iter([["127.0.0.2"], ["127.0.0.1"]])
+        public_world.photo_host(f"rebind.example:{public_world.port}", "http").body("/a", b"public")
+        client = Client(
+            resolve=lambda host, port, timeout: next(answers), is_allowed=lambda address: address == "127.0.0.2"
+        )
+        with client:
+            assert fetch(f"http://rebind.example:{public_world.port}/a", client=client).body == b"public"
+        assert list(answers) == [["127.0.0.1"]]
+        assert [ours for _, ours in public_world.connections] == ["127.0.0.2"]
+
+    def test_one_private_address_refuses_the_whole_name(self, world: World, public_world: World) -> None:
+        client = Client(
+            resolve=lambda host, port, timeout: ["127.0.0.2", "127.0.0.1"],
+            is_allowed=lambda address: address == "127.0.0.2",
+        )
+        with client:
+            refused(f"http://both.example:{public_world.port}/a", client=client)
+        assert public_world.connections == []
+
+
+class TestProxy:
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_fetches_what_only_it_can_reach(self, world: World, scheme: str) -> None:
+        url = world.photo_host("10.0.0.1", scheme).body("/a", b"from inside")
+        assert fetch(url, Network(proxy=world.proxy_url, insecure=True)).body == b"from inside"
+
+    def test_certificates_are_verified(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        url = world.photo_host("photos.example").body("/a", b"x")
+        assert refused(url, Network(proxy=world.proxy_url)).reason == "tls-failed"
+        monkeypatch.setenv("SSL_CERT_FILE", str(world.ca_file))
+        assert fetch(url, Network(proxy=world.proxy_url)).body == b"x"
+
+    @pytest.mark.parametrize(
+        ("environment", "network", "url", "expected"),
+        [
+            ({}, Network(), "https://h/", None),
+            ({"HTTPS_PROXY": "http://p:1"}, Network(), "https://h/", "http://p:1"),
+            ({"HTTPS_PROXY": "http://p:1"}, Network(), "http://h/", None),
+            ({"http_proxy": "p:2"}, Network(), "http://h/", "http://p:2"),
+            ({"ALL_PROXY": "http://p:3"}, Network(), "https://h/", "http://p:3"),
+            ({"HTTPS_PROXY": "http://p:1"}, Network(proxy="http://mine:9"), "https://h/", "http://mine:9"),
+            ({"HTTPS_PROXY": "http://p:1"}, Network(proxy=""), "https://h/", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "h"}, Network(), "https://h/", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x.org"}, Network(), "https://a.x.org/", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x.org"}, Network(), "https://ax.org/", "http://p:1"),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, Network(), "https://h/", None),
+            ({"NO_PROXY": "h"}, Network(proxy="http://mine:9"), "https://h/", None),
+        ],
+    )
+    def test_is_chosen_as_curl_does(
+        self, environment: dict, network: Network, url: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert network.proxy_for(url) == expected
+
+    def test_from_the_environment_is_used(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", world.proxy_url)
+        url = world.photo_host("photos.example").body("/a", b"x")
+        assert fetch(url, Network(insecure=True)).body == b"x"
+
+    def test_does_not_open_a_way_around_the_guard(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What NO_PROXY takes away from the proxy is connected to directly, so it is checked."""
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        secret = f"http://localhost:{world.port}/secret"
+        url = world.photo_host("photos.example").redirects("/a", secret)
+        assert refused(url, Network(proxy=world.proxy_url, insecure=True)).reason == "private-address"
+        assert world.count(secret) == 0
+
+    def test_that_is_down_is_named(self) -> None:
+        error = refused("https://photos.example/a", Network(proxy="http://me:secret@127.0.0.1:9", insecure=True))
+        assert error.reason == "proxy-failed"
+        assert "127.0.0.1:9" in str(error) and "secret" not in str(error)
+
+    def test_gets_its_own_credentials(self, world: World) -> None:
+        url = world.photo_host("photos.example", "http").body("/a", b"x")
+        fetch(url, Network(proxy=world.proxy_url.replace("//", "//me:secret@")))
+        assert world.requests[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
+
+    @pytest.mark.parametrize("proxy", ["ftp://h:1", "http://", "nonsense://x"])
+    def test_that_makes_no_sense_is_a_usage_error(self, proxy: str) -> None:
+        with pytest.raises(UsageError, match="is no proxy"):
+            fetch("https://photos.example/a", Network(proxy=proxy))
+
+
+def test_a_shared_client_keeps_connections_open(world: World, host: PhotoHost) -> None:
+    urls = [host.body(f"/{n}", b"x") for n in range(5)]
+    with Client(LOCAL) as client:
+        for url in urls:
+            fetch(url, client=client)
+    assert (len(world.requests), len(world.connections)) == (5, 1)

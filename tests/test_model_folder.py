@@ -1,0 +1,353 @@
+"""The door: what is written is read back; what is damaged or hostile is refused; a killed writer loses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mirror.errors import ModelFolderError
+from mirror.model_folder import (
+    BatchResize,
+    DataInfo,
+    LabelMetrics,
+    Metrics,
+    ModelInfo,
+    Novelty,
+    Preprocessing,
+    Query,
+    TopLoss,
+    TrainingInfo,
+    Validation,
+    find_model,
+    list_models,
+    read_model_folder,
+    write_model_folder,
+)
+
+PIXELS = Preprocessing("crop", (64, 48), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_resizes=(BatchResize((32, 32)),))
+INFO = ModelInfo("mirror", ("cygnet", "duckling"), PIXELS)
+FULL = replace(
+    INFO,
+    arch="resnet18",
+    temperature=1.5,
+    novelty=Novelty(k=3, threshold=0.61),
+    metrics=Metrics(
+        Validation(8, 1, 0.125, (0.022, 0.471), loss=0.3),
+        {"cygnet": LabelMetrics(14, 4, 1.0, 0.75), "duckling": LabelMetrics(18, 4, None, 1.0)},
+        ((3, 1), (0, 4)),
+        (TopLoss("a.jpg", "cygnet", "duckling", 0.9, 2.3, "https://example.org/a%20b.jpg"),),
+    ),
+    data=DataInfo("search", {"cygnet": 18}, {"near-duplicate": 2}, (Query("cygnet", "baby swan"),), None, ("a", "b")),
+    training=TrainingInfo(42, 5, "packaged", "frozen", 12.3),
+    versions={"torch": "2.15.0"},
+    extra={"gates": {"int8": {"agreement": 0.99}}},
+)
+
+
+def write(path: Path, info: ModelInfo = INFO, network: bytes = b"network") -> Path:
+    def build(folder: Path) -> ModelInfo:
+        (folder / "model.onnx").write_bytes(network)
+        (folder / "report").mkdir()
+        (folder / "report" / "confusion.png").write_bytes(b"picture")
+        return info
+
+    return write_model_folder(path, build).path
+
+
+def edit(path: Path, **changes: object) -> None:
+    """Changes keys of model.json; "a.b" reaches inside, and ... removes."""
+    value = json.loads((path / "model.json").read_text())
+    for name, new in changes.items():
+        *outer, last = name.split("__")
+        place = value
+        for key in outer:
+            place = place[key]
+        if new is ...:
+            del place[last]
+        else:
+            place[last] = new
+    (path / "model.json").write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize("info", [INFO, FULL], ids=["least", "everything"])
+def test_what_is_written_is_read_back(tmp_path: Path, info: ModelInfo) -> None:
+    folder = read_model_folder(write(tmp_path / "models" / "mirror", info))
+    files = {"model.onnx": b"network", "report/confusion.png": b"picture"}
+    assert folder.info == replace(info, files={k: hashlib.sha256(v).hexdigest() for k, v in files.items()})
+    assert folder.read("model.onnx") == b"network"
+    assert folder.file("report/confusion.png") == tmp_path / "models" / "mirror" / "report" / "confusion.png"
+    assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["mirror"]
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a", FULL), write(tmp_path / "b", FULL)
+    assert (first / "model.json").read_bytes() == (second / "model.json").read_bytes()
+
+
+def test_a_newer_tools_keys_survive_a_round_trip(tmp_path: Path) -> None:
+    path = write(tmp_path / "m", FULL)
+    edit(path, later={"a": [1, None]}, onnx__quantised={"by": "x"}, metrics__validation__brier=0.04)
+    info = read_model_folder(path).info
+    write_model_folder(path, lambda folder: ((folder / "model.onnx").write_bytes(b"n"), info)[1])
+    again = json.loads((path / "model.json").read_text())
+    assert again["later"] == {"a": [1, None]}
+    assert again["gates"] == {"int8": {"agreement": 0.99}}
+    assert again["onnx"]["quantised"] == {"by": "x"}
+    assert again["metrics"]["validation"]["brier"] == 0.04
+
+
+WRONG = [
+    ({"format_version": 2}, "has format version 2, newer than this program's 1: update it."),
+    ({"format_version": "1"}, "format_version must be 1, not '1'"),
+    ({"format_version": True}, "format_version must be 1, not True"),
+    ({"format_version": ...}, "format_version must be 1, not None"),
+    ({"labels": ...}, "labels is missing"),
+    ({"labels": "ab"}, "labels must be a list, not 'ab'"),
+    ({"labels": ["a", 3]}, "labels[1] must be text, not 3"),
+    ({"labels": ["a", "b", "a"]}, "labels holds 'a' more than once"),
+    ({"labels": ["a", " "]}, "labels holds an empty label"),
+    ({"labels": ["a"]}, "labels must name at least two labels, not 1"),
+    ({"labels": []}, "labels must name at least two labels, not 0"),
+    ({"preprocessing__size": [64]}, "preprocessing.size must be a list of 2, not [64]"),
+    ({"preprocessing__size": [64, 0]}, "preprocessing's sizes must lie between 1 and 8192 pixels"),
+    ({"preprocessing__crop": [64, 9000]}, "preprocessing's sizes must lie between 1 and 8192 pixels"),
+    ({"preprocessing__size": [64, 64.5]}, "preprocessing.size[1] must be a whole number, not 64.5"),
+    (
+        {"preprocessing__resize": "stretch"},
+        "preprocessing.resize must be one of squish, crop, pad, none, not 'stretch'",
+    ),
+    ({"preprocessing__std": [1, 1, 0]}, "preprocessing.std must be above 0"),
+    ({"preprocessing__mean": [1, 1, "x"]}, "preprocessing.mean[2] must be a finite number, not 'x'"),
+    ({"preprocessing__mean": [0, 0, float("nan")]}, "preprocessing.mean[2] must be a finite number, not nan"),
+    ({"temperature": 0}, "temperature must be above 0"),
+    ({"temperature": True}, "temperature must be a finite number, not True"),
+    ({"onnx": None}, "onnx must be an object, not None"),
+    ({"onnx__outputs": ["features"]}, "onnx.outputs must name logits"),
+    ({"onnx__file": "../model.onnx"}, "the file name '../model.onnx' points outside the folder"),
+    ({"files": {"/etc/passwd": "0"}}, "the file name '/etc/passwd' points outside the folder"),
+    ({"files": {"a/../../b": "0"}}, "the file name 'a/../../b' points outside the folder"),
+    ({"files": {"..\\b": "0"}}, "the file name '..\\\\b' points outside the folder"),
+    ({"files": {"C:b": "0"}}, "the file name 'C:b' points outside the folder"),
+    ({"files": {"": "0"}}, "the file name '' points outside the folder"),
+    ({"files": {".": "0"}}, "the file name '.' points outside the folder"),
+    ({"files": {"a\0": "0"}}, "the file name 'a\\x00' points outside the folder"),
+    ({"novelty__k": 0}, "novelty.k must be at least 1"),
+    ({"metrics__validation__photos": "eight"}, "metrics.validation.photos must be a whole number, not 'eight'"),
+    ({"metrics__labels__cygnet__train": ...}, "metrics.labels.cygnet.train is missing"),
+    ({"metrics__confusion_matrix": [[1, 2]]}, "metrics.confusion_matrix must have 2 rows and columns, one a label"),
+]
+
+
+@pytest.mark.parametrize("changes, message", WRONG, ids=[message[:50] for _, message in WRONG])
+def test_a_description_that_cannot_be_meant_is_refused_in_one_sentence(
+    tmp_path: Path, changes: dict, message: str
+) -> None:
+    path = write(tmp_path / "m", FULL)
+    edit(path, **changes)
+    with pytest.raises(ModelFolderError) as caught:
+        read_model_folder(path)
+    assert message in str(caught.value)
+    assert str(path / "model.json") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "format_version must be 1, not None"),
+        (b"3", "format_version must be 1, not None"),
+    ],
+    ids=["empty", "cut short", "binary", "nested", "a list", "a number"],
+)
+def test_what_is_no_description_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = write(tmp_path / "m")
+    (path / "model.json").write_bytes(content)
+    with pytest.raises(ModelFolderError, match=re.escape(message)):
+        read_model_folder(path)
+
+
+def test_absent_things_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="There is no model folder at .*nowhere"):
+        read_model_folder(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelFolderError, match="empty holds no model.json"):
+        read_model_folder(tmp_path / "empty")
+    with pytest.raises(ModelFolderError, match="There is no .*nowhere: give a model folder or a learner pickle"):
+        find_model(tmp_path / "nowhere")
+    with pytest.raises(ModelFolderError, match="empty holds neither a model.json nor a learner pickle"):
+        find_model(tmp_path / "empty")
+
+
+def test_a_file_is_checked_when_it_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "m")
+    (path / "model.onnx").write_bytes(b"another")
+    folder = read_model_folder(path)
+    with pytest.raises(ModelFolderError, match=r"model\.onnx is not the file that model\.json describes"):
+        folder.read("model.onnx")
+    (path / "model.onnx").unlink()
+    with pytest.raises(ModelFolderError, match=r"model\.onnx cannot be read \(No such file or directory\)"):
+        folder.file("model.onnx")
+    with pytest.raises(ModelFolderError, match="lists no file learner.pkl"):
+        folder.file("learner.pkl")
+    assert folder.file("report/confusion.png").read_bytes() == b"picture"
+
+
+def test_a_build_that_fails_leaves_the_old_folder_and_no_trace(tmp_path: Path) -> None:
+    path = write(tmp_path / "m")
+
+    def fails(folder: Path) -> ModelInfo:
+        (folder / "model.onnx").write_bytes(b"half")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_model_folder(path, fails)
+    with pytest.raises(ModelFolderError, match="labels holds 'a' more than once"):
+        write(path, replace(INFO, labels=("a", "a")))
+    with pytest.raises(ModelFolderError, match="names model.onnx, which was not written"):
+        write_model_folder(path, lambda folder: INFO)
+    assert read_model_folder(path).read("model.onnx") == b"network"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
+
+
+def test_what_is_not_a_model_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "precious.jpg").write_bytes(b"x")
+    (tmp_path / "file").write_bytes(b"x")
+    for name in ("photos", "file"):
+        with pytest.raises(ModelFolderError, match=f"{name} exists and is not a model folder"):
+            write(tmp_path / name)
+    assert (tmp_path / "photos" / "precious.jpg").read_bytes() == b"x"
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "empty")
+
+
+def test_a_folder_set_aside_by_a_killed_writer_comes_back(tmp_path: Path) -> None:
+    for reader in (read_model_folder, lambda path: list_models(path.parent), find_model):
+        path = write(tmp_path / "models" / "m")
+        path.rename(path.parent / ".m.old")
+        assert reader(path)
+        assert read_model_folder(path).read("model.onnx") == b"network"
+
+
+def test_leftovers_of_killed_writers_are_swept_and_those_of_live_ones_stay(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for pid in (ended.pid, os.getpid()):
+        (tmp_path / f".m.tmp-{pid}-abc").mkdir()
+    (tmp_path / ".m.old").mkdir()
+    write(tmp_path / "m")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f".m.tmp-{os.getpid()}-abc", "m"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import mirror.model_folder
+from mirror.model_folder import ModelInfo, Preprocessing, write_model_folder
+pixels = Preprocessing("crop", (8, 8), (0, 0, 0), (1, 1, 1))
+def build(folder):
+    number = str(count).encode()
+    (folder / "model.onnx").write_bytes(number * 200_000)
+    (folder / "learner.pkl").write_bytes(number)
+    return ModelInfo("m", ("a", "b"), pixels, extra={"count": count})
+count = int(sys.argv[2])
+if sys.argv[3] == "elsewhere":
+    mirror.model_folder.ctypes = None  # as on a system that cannot exchange two folders in one step
+print("ready", flush=True)
+while True:
+    count += 1
+    write_model_folder(Path(sys.argv[1]), build)
+    print(count, flush=True)
+"""
+
+
+def start_writer(path: Path, count: int, system: str) -> subprocess.Popen:
+    """A process that replaces the folder again and again, numbered from count + 1, and prints each finished number."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(count), system], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("system", ["linux", "elsewhere"])
+def test_a_writer_killed_anywhere_leaves_a_whole_folder(tmp_path: Path, system: str) -> None:
+    """Writers are killed after 0 to 30 quarter milliseconds' more work; what is read is the last folder or the next."""
+    path, written = tmp_path / "models" / "m", 0
+    for moment in range(31):
+        writer = start_writer(path, written, system)
+        assert writer.stdout.readline() == "ready\n"
+        first = writer.stdout.readline()
+        time.sleep(moment * 0.00025)
+        writer.send_signal(signal.SIGKILL)
+        printed = [first, *writer.stdout.readlines()]
+        writer.wait()
+        writer.stdout.close()
+        written = max(int(line) for line in printed if line.endswith("\n"))
+        folder = read_model_folder(path)
+        found = folder.info.extra["count"]
+        assert found in (written, written + 1)
+        assert folder.read("learner.pkl") == str(found).encode()
+        assert folder.read("model.onnx") == str(found).encode() * 200_000
+        written = found
+    write(path)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["m"]
+
+
+def test_readers_always_find_a_folder_while_it_is_being_replaced(tmp_path: Path) -> None:
+    path = write(tmp_path / "models" / "m", replace(INFO, extra={"count": 0}))
+    writer = start_writer(path, 0, "linux")
+    try:
+        seen = set()
+        while len(seen) < 10:
+            (entry,) = list_models(path.parent)
+            seen.add(read_model_folder(entry.path).info.extra["count"])
+        assert writer.poll() is None, "the writer must survive its readers"
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_models_are_listed_by_name_and_kind(tmp_path: Path) -> None:
+    write(tmp_path / "zebra")
+    write(tmp_path / "both")
+    for name in ("both.pkl", "bare.pkl", "alone/whatever.pkl", "picky/learner.pkl", "picky/old.pkl", "two/a.pkl",
+                 "two/b.pkl", ".hidden/model.json", "notes.txt", "nothing/readme.md"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"pickle")
+    found = [(e.name, e.kind, e.pickle and str(e.pickle.relative_to(tmp_path))) for e in list_models(tmp_path)]
+    assert found == [
+        ("alone", "pickle-folder", "alone/whatever.pkl"),
+        ("bare", "pickle", "bare.pkl"),
+        ("both", "folder", None),
+        ("both.pkl", "pickle", "both.pkl"),
+        ("picky", "pickle-folder", "picky/learner.pkl"),
+        ("two", "pickle-folder", "two/a.pkl"),
+        ("zebra", "folder", None),
+    ]
+    assert [e.name for e in list_models(tmp_path) if e.needs_compiling] == ["alone", "bare", "both.pkl", "picky", "two"]
+    problems = {e.name: e.problem for e in list_models(tmp_path) if e.problem}
+    assert problems == {"two": f"{tmp_path}/two holds 2 pickles: keep one, or name it learner.pkl."}
+
+
+def test_a_missing_models_directory_holds_no_models(tmp_path: Path) -> None:
+    assert list_models(tmp_path / "models") == []
+
+
+def test_the_door_opens_onto_nothing_heavy() -> None:
+    code = "import sys, mirror.model_folder; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded).isdisjoint({"numpy", "PIL", "onnxruntime", "onnx", "torch", "fastai", "gradio", "httpx"})

@@ -1,0 +1,172 @@
+"""`python train.py` as a person runs it: from words to a page that answers, killed on the way; again from its list."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+
+from mirror.collect import PhotoFolder
+from mirror.model_folder import read_model_folder
+from tests.web.serving import REPOSITORY, environment, serve
+from tests.world import World, draw_photo, encode, near_copy, wait_until
+
+QUICK = ("--arch", "tf_efficientnet_lite0", "--size", "96")
+TERMS = ("--search", "cygnet=baby swan", "--search", "duckling=duckling", "--search", "duckling=yellow duckling")
+SUMMARY = r"models/mirror: error \d+\.\d % \(95 % interval \d+\.\d–\d+\.\d %\) on \d+ photos"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, str(REPOSITORY / "train.py"), *arguments]
+
+
+def train(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(*arguments), cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=400
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fill(world: World) -> list[str]:
+    """Three searches' worth of photos, some of which cannot be had; their URLs."""
+    host = world.photo_host("photos.example")
+    swans, ducks, more = host.photos("baby swan", 16), host.photos("duckling", 9), host.photos("yellow duckling", 9)
+    copy = host.body("/copy.jpg", encode(near_copy(draw_photo("baby swan", 0))))
+    page = host.body("/page.jpg", b"<html>No hotlinking.</html>", content_type="image/jpeg")
+    world.results("baby swan", [*swans[:6], copy, page, *swans[6:]])
+    world.results("duckling", ["https://photos.example/gone.jpg", *ducks])
+    world.results("yellow duckling", more)
+    return [*swans, *ducks, *more]
+
+
+def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None:
+    urls = fill(world)
+    network = ("--proxy", world.proxy_url, "--insecure", "--count", "12")
+    # It is killed while it collects, without a chance to tidy up …
+    first = subprocess.Popen(
+        command(*TERMS, *network, *QUICK), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    metadata = tmp_path / "data" / "mirror" / "metadata.csv"
+    wait_until(lambda: first.poll() is not None or (metadata.exists() and metadata.read_text().count("\n") > 5))
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL, first.communicate()[0]
+    first.stdout.close()
+    # … and goes on where it was
+    done = train(tmp_path, *TERMS, *network, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(SUMMARY, done.stdout.splitlines()[-1])
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr
+    photos = rows(metadata)
+    rejected = rows(tmp_path / "data" / "mirror" / "rejected.csv")
+    with PhotoFolder(tmp_path / "data" / "mirror") as folder:
+        folder.check_totals()
+    assert sum(row["label"] == "cygnet" for row in photos) == sum(row["label"] == "duckling" for row in photos) == 12
+    assert {row["reason"] for row in rejected} == {"near-duplicate", "not-an-image", "http-404"}
+    assert {row["query"] for row in photos} == {"baby swan", "duckling", "yellow duckling"}
+    cut_off = sum(not asked.answered for asked in world.requests)
+    assert sum(world.count(url) for url in urls) <= len(photos) + cut_off + 4  # at most what was under way when killed
+
+    model = read_model_folder(tmp_path / "models" / "mirror")
+    assert model.info.labels == ("cygnet", "duckling") and model.info.data.source == "search"
+    assert {(q.label, q.query) for q in model.info.data.queries} == {
+        ("cygnet", "baby swan"), ("duckling", "duckling"), ("duckling", "yellow duckling"),
+    }  # fmt: skip
+    assert {row["split"] for row in rows(model.path / "photos.csv")} == {"train", "validation"}
+
+    held = next(row for row in photos if row["split"] == "validation")
+    with serve("--models", str(tmp_path / "models")) as page:
+        client = Client(page.url, verbose=False)
+        photo = handle_file(str(tmp_path / "data" / "mirror" / held["file_name"]))
+        answer = client.predict(photo, api_name="/predict")
+        client.close()
+    assert answer["label"] == held["label"]
+    assert sum(entry["confidence"] for entry in answer["confidences"]) == pytest.approx(1, abs=1e-3)
+
+    # Its list of photos gives the same photos, the same split and the same model
+    recipe = tmp_path / "models" / "mirror" / "photos.csv"
+    network = ("--proxy", world.proxy_url, "--insecure")
+    again = train(tmp_path, "--name", "again", "--photos", str(recipe), *network, *QUICK)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(photos)} of {len(photos)} photos are as they were." in again.stdout
+    assert again.stdout.splitlines()[-1].removeprefix("models/again") == done.stdout.splitlines()[-1].removeprefix(
+        "models/mirror"
+    )
+    twin = read_model_folder(tmp_path / "models" / "again")
+    assert twin.info.metrics.top_losses == model.info.metrics.top_losses
+
+
+def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) -> None:
+    source = tmp_path / "my photos"
+    for label, word in (("left/1", "baby swan"), ("left/2", "swan"), ("right", "duckling")):
+        (source / label).mkdir(parents=True)
+        for seed in range(8):
+            draw_photo(word, seed, (200, 160)).save(source / label / f"{seed}.png")
+    before = {path: path.read_bytes() for path in source.rglob("*.png")}
+    done = train(tmp_path, "--name", "sides", "--data", str(source), "--no-photos-in-report", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in source.rglob("*.png")} == before
+    assert "24 photos (16 left, 8 right)" in done.stdout
+    model = read_model_folder(tmp_path / "models" / "sides")
+    assert [path.name for path in (model.path / "report").iterdir()] == ["confusion.png"]
+    assert str(tmp_path).encode() not in b"".join(p.read_bytes() for p in model.path.rglob("*") if p.is_file())
+
+
+def scarce(folder: Path) -> Path:
+    for label, count in (("one", 8), ("two", 3)):
+        (folder / "scarce" / label).mkdir(parents=True)
+        for seed in range(count):
+            draw_photo(label, seed).save(folder / "scarce" / label / f"{seed}.png")
+    return folder / "scarce"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--search", "=baby swan"), 2, "lacks a label or a query"),
+        (("--search", "cygnet="), 2, "lacks a label or a query"),
+        (("--count", "none"), 2, "'none' is not a whole number from 1 up"),
+        (("--name", "../elsewhere"), 2, "is no folder name"),
+        (("--data", "a", "--photos", "b.csv"), 2, "not allowed with argument"),
+        (("--data", "no/such/folder"), 1, "no/such/folder does not exist"),
+        (("--photos", "no/such/list.csv"), 1, "no/such/list.csv cannot be read"),
+        (("--license", "mine"), 2, "mine"),
+        (("--data", "SCARCE"), 1, "'two' has 3"),
+        (("--data", "SCARCE", "--arch", "resnet_18x"), 1, "'two' has 3"),
+        (("--proxy", "http://127.0.0.1:9"), 1, "proxy"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_meant_or_done_is_one_sentence(tmp_path: Path, arguments, code, says) -> None:
+    if "SCARCE" in arguments:
+        folder = scarce(tmp_path)
+        arguments = [str(folder) if argument == "SCARCE" else argument for argument in arguments]
+    done = train(tmp_path, *arguments)
+    assert done.returncode == code, done.stderr
+    told = done.stderr.strip().splitlines()[-1]
+    assert told.startswith("train.py: ") and says in told and "Traceback" not in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:
+    for label in ("one", "two"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for seed in range(8):
+            draw_photo(label, seed).save(tmp_path / "photos" / label / f"{seed}.png")
+    done = train(
+        tmp_path, "--data", "photos", TORCH_HOME=str(tmp_path / "torch"), HTTPS_PROXY="http://127.0.0.1:9"
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.search(r"--weights FILE.*--arch tf_efficientnet_lite0.*--proxy", done.stderr)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,135 @@
+"""The model folder in each precision: what ships, by which figures, and that the rest of the folder follows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from mirror.collect import assign_splits, gather_from_directory
+from mirror.images import load_image
+from mirror.inference.classifier import Classifier
+from mirror.inference.preprocess import preprocess
+from mirror.training.build import build_model, describe_data
+from mirror.training.evaluate import judge
+from mirror.training.finetune import Settings, Trained, train
+from mirror.training.gates import LARGEST_MEAN_CHANGE
+from mirror.training.similarity import fit_bank
+from tests.training.conftest import ARCH
+
+SETTINGS = Settings(ARCH, size=96, views=2, seed=7)
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
+    place = tmp_path_factory.mktemp("precision")
+    with gather_from_directory(place / "photos", drawings, log=quiet) as photos:
+        photos.save_splits(assign_splits(photos.photos, seed=SETTINGS.seed))
+        return train(photos.photos, photos.path, SETTINGS, log=quiet), photos.path, describe_data(photos, "folder")
+
+
+@pytest.fixture(scope="module")
+def built(trained, tmp_path_factory: pytest.TempPathFactory):
+    """Precision asked for → the model folder made, and the lines said."""
+    found, photos, data = trained
+    place, folders = tmp_path_factory.mktemp("models"), {}
+    for precision in ("auto", "fp32", "int8"):
+        said: list[str] = []
+        made = build_model(found, photos, place / precision, data, SETTINGS, precision=precision, log=said.append)
+        folders[precision] = made, said
+    return folders
+
+
+def paths(found: Trained, photos: Path) -> list[Path]:
+    return [photo.path(photos) for photo in found.photos]
+
+
+def answers(folder, files: list[Path]) -> np.ndarray:
+    return np.array([list(p.probabilities.values()) for p in Classifier.load(folder).predict_many(files)])
+
+
+@pytest.mark.parametrize(("asked", "shipped"), [("auto", "int8"), ("fp32", "fp32"), ("int8", "int8")])
+def test_what_ships_is_what_was_asked_for_or_what_passes(built, asked: str, shipped: str) -> None:
+    folder, said = built[asked]
+    assert folder.info.onnx.precision == shipped
+    model = onnx.load(folder.path / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert any(node.op_type == "QuantizeLinear" for node in model.graph.node) == (shipped == "int8")
+    assert "Shape" not in {node.op_type for node in model.graph.node}
+    assert said[0].startswith("model.onnx answers as learn.predict does, to ") and said[0].endswith("on 22 photos.")
+    assert ("8-bit integers" in (folder.path / "README.md").read_text()) == (shipped == "int8")
+    assert folder.info.extra["parity"]["photos"] == 22 and folder.info.extra["parity"]["largest_difference"] <= 1e-4
+
+
+def test_the_figures_of_the_gate_are_written_down(built) -> None:
+    folder, said = built["auto"]
+    found = folder.info.extra["quantisation"]
+    assert found["gates"] == {"largest_error_increase": 0.005, "largest_mean_change": 0.02, "least_agreement": 0.99}
+    assert found["calibration_photos"] == 18 and found["attempts"][-1] == found["shipped"]
+    shipped = found["shipped"]
+    assert (shipped["photos"], shipped["judged"], shipped["passed"]) == (22, 4, True)
+    assert len(said) == 1 + len(found["attempts"]) and f"{shipped['mean_change']:.4f}" in said[-1]
+    assert "quantisation" not in built["fp32"][0].info.extra
+
+
+def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
+    found, photos, _ = trained
+    folder, _ = built["auto"]
+    files = paths(found, photos)
+    with found.learner.no_bar(), found.learner.no_logging():
+        theirs = np.stack([found.learner.predict(file)[2].numpy() for file in files])
+    ours = answers(folder, files)
+    change = np.abs(ours - theirs).mean()
+    assert change <= LARGEST_MEAN_CHANGE
+    assert change == pytest.approx(folder.info.extra["quantisation"]["shipped"]["mean_change"], abs=1e-5)
+    assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).all()
+    assert 1e-6 < change, "int8 that changes nothing at all is not int8"
+    assert np.abs(answers(built["fp32"][0], files) - theirs).max() <= 1e-4
+
+
+def test_the_metrics_are_those_of_the_network_that_ships(built, trained) -> None:
+    found, photos, _ = trained
+    held = found.rows("validation")
+    for asked in ("auto", "fp32"):
+        folder, _ = built[asked]
+        probabilities = answers(folder, [paths(found, photos)[i] for i in held])
+        expected = judge(np.log(probabilities), [found.photos[i] for i in held], found.labels, {})
+        metrics = folder.info.metrics
+        assert metrics.validation.errors == expected.validation.errors
+        assert metrics.validation.loss == pytest.approx(expected.validation.loss, abs=1e-5)
+        got, want = metrics.top_losses, expected.top_losses
+        assert [loss.file_name for loss in got] == [loss.file_name for loss in want]
+        assert [loss.loss for loss in got] == pytest.approx([loss.loss for loss in want], abs=1e-5)
+    losses = [built[asked][0].info.metrics.validation.loss for asked in ("auto", "fp32")]
+    assert losses[0] != losses[1]
+
+
+def test_similarity_is_fitted_on_the_features_of_the_network_that_ships(built, trained) -> None:
+    """Every photo of the bank is compared with itself too, and that cosine is 1 in the same network's features only."""
+    found, photos, _ = trained
+    files = paths(found, photos)
+    for asked in ("auto", "fp32"):
+        folder, _ = built[asked]
+        classifier = Classifier.load(folder)
+        pixels = np.stack([preprocess(load_image(file), folder.info.preprocessing) for file in files])
+        (features,) = classifier.engine.run(pixels, ("features",))
+        bank = fit_bank(features, found.groups)
+        assert folder.info.novelty.threshold == pytest.approx(bank.threshold, abs=1e-6)
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+        expected = np.sort(unit @ unit.T, axis=1)[:, -3:].mean(axis=1)
+        assert [classifier.predict(f).similarity for f in files] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert built["auto"][0].info.novelty.threshold != built["fp32"][0].info.novelty.threshold
+
+
+def test_the_same_learner_gives_the_same_network_byte_for_byte(built, trained, tmp_path: Path) -> None:
+    found, photos, data = trained
+    again = build_model(found, photos, tmp_path / "auto", data, SETTINGS, log=quiet)
+    first = built["auto"][0]
+    assert (again.path / "model.onnx").read_bytes() == (first.path / "model.onnx").read_bytes()
+    assert again.info.extra == first.info.extra and again.info.metrics == first.info.metrics

@@ -1,0 +1,96 @@
+"""`python app.py` as a process of its own, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 120  # seconds; a busy machine starts the page in ten
+OURS = ("GRADIO_", "MIRROR_", "SYSTEM", "SPACE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@dataclass
+class Served:
+    """A page that is up. `uploads`: where visitors' photos would lie."""
+
+    url: str
+    port: int
+    process: subprocess.Popen
+    uploads: Path
+    output: Path
+
+    def log(self) -> str:
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> int:
+        """Asks it to end, as a container does, and returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment without what would change the page, and with one thread for the network."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(OURS)}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **changes}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run_app(*arguments: str, app: Path = REPOSITORY / "app.py", **variables: str) -> subprocess.CompletedProcess:
+    """`python app.py …` to its end."""
+    command = [sys.executable, str(app), *arguments]
+    return subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def serve(
+    *arguments: str, app: Path = REPOSITORY / "app.py", uploads: Path | None = None, python: tuple[str, ...] = (),
+    port: int | None = None, **variables: str,
+) -> Iterator[Served]:  # fmt: skip
+    """Starts the page and waits until it answers. `port`: where it will be, if the environment says so."""
+    if port is None:
+        port = free_port()
+        arguments = (*arguments, "--port", str(port))
+    with tempfile.TemporaryDirectory() as scratch:
+        uploads = uploads or Path(scratch, "uploads")
+        output = Path(scratch, "output.txt")
+        with open(output, "wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, *python, str(app), *arguments],
+                env=environment(**{"GRADIO_TEMP_DIR": str(uploads), **variables}), stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        page = Served(f"http://127.0.0.1:{port}", port, process, uploads, output)
+        try:
+            _wait_until_up(page)
+            yield page
+        finally:
+            page.stop()
+
+
+def _wait_until_up(page: Served) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if page.process.poll() is not None:
+            raise AssertionError(f"app.py ended with {page.process.returncode}:\n{page.log()}")
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(page.url, timeout=5).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"app.py was not up after {PATIENCE} s:\n{page.log()}")

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import base64
+import io
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from gradio.data_classes import ImageData
+from gradio.state_holder import StateHolder
+from PIL import Image
+
+from mirror.errors import FetchError, NotAnImage, PrivateAddress
+from mirror.web import guard
+from tests.web.tiny import BLUE, YELLOW, photo
+
+
+@pytest.fixture
+def component() -> guard.Photo:
+    return guard.Photo()
+
+
+def test_the_handler_gets_the_very_bytes_of_the_upload(component, tmp_path):
+    body = photo(YELLOW)[:300]  # broken, and still not gradio's to judge
+    (tmp_path / "a.jpg").write_bytes(body)
+    assert component.preprocess(ImageData(path=str(tmp_path / "a.jpg"), orig_name="a.jpg")) == body
+
+
+@pytest.mark.parametrize(
+    ("payload", "given"),
+    [
+        (None, None),
+        (ImageData(path="https://example.org/a.jpg"), "https://example.org/a.jpg"),
+        (ImageData(path="HTTP://example.org/a.jpg"), "HTTP://example.org/a.jpg"),
+        (ImageData(url="data:image/png;base64," + base64.b64encode(b"abc").decode()), b"abc"),
+        (ImageData(), None),
+    ],
+    ids=["nothing", "an address", "a loud address", "a data: URL", "an empty object"],
+)
+def test_what_was_sent_is_handed_over(component, payload, given):
+    assert component.preprocess(payload) == given
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (ImageData(path="/nowhere/a.jpg"), "no longer here"),
+        (ImageData(url="data:image/png;base64,§§§"), "not base64"),
+    ],
+    ids=["deleted meanwhile", "not base64"],
+)  # fmt: skip
+def test_what_cannot_be_handed_over_gets_a_sentence_without_a_traceback(component, payload, says):
+    with pytest.raises(gr.Error, match=says) as caught:
+        component.preprocess(payload)
+    assert caught.value.print_exception is False
+
+
+def test_a_picture_is_shown_without_a_file(component):
+    shown = component.postprocess(b"jpeg bytes")
+    assert (shown.path, shown.url) == (None, "data:image/jpeg;base64," + base64.b64encode(b"jpeg bytes").decode())
+    assert component.postprocess(None) is None
+
+
+def test_gradio_takes_it_for_its_own_image(component):
+    assert (component.get_block_name(), component.get_block_class()) == ("image", "image")
+    assert not Path(guard.__file__).with_suffix(".pyi").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "orientation", "shown"),
+    [
+        ((4000, 3000), 1, (1000, 750)),
+        ((4000, 3000), 6, (750, 1000)),
+        ((1500, 1000), 1, (1024, 683)),
+        ((200, 100), 1, (200, 100)),
+    ],
+    ids=["decoded at a quarter", "on its side", "shrunk", "small"],
+)
+def test_the_preview_is_small_and_upright(size, orientation, shown):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.open(io.BytesIO(guard.preview(photo(BLUE, size, exif=exif.tobytes()))))
+    assert (picture.format, picture.size, picture.getexif().get(0x0112)) == ("JPEG", shown, None)
+    assert all(abs(a - b) <= 3 for a, b in zip(picture.getpixel((5, 5)), BLUE, strict=True))
+
+
+def test_the_preview_keeps_nothing_that_a_camera_wrote():
+    exif = Image.Exif()
+    exif[0x010F] = "a camera's maker"
+    assert b"a camera's maker" not in guard.preview(photo(BLUE, exif=exif.tobytes()))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NotAnImage("the file is not an image; use another."), "The file is not an image; use another."),
+        (FetchError("There is no host called x.", url="https://x/"), "There is no host called x."),
+        (FetchError("thehost.example is down.", url="https://thehost.example/"), "thehost.example is down."),
+        (PrivateAddress("see --allow-private-hosts", url="http://10.0.0.1/"),
+         "http://10.0.0.1/ is not a public address, and the mirror only looks at photos on the public web."),
+    ],
+)  # fmt: skip
+def test_errors_are_worded_for_visitors(error, says):
+    shown = guard.friendly(error)
+    assert (shown.message, shown.print_exception) == (says, False)
+
+
+def test_what_gradio_remembers_of_a_visit_is_dropped_once_it_is_idle():
+    holder, now = StateHolder(), datetime(2026, 11, 21, 12, 0, 0)
+    for visitor, age in (("idle", 31), ("at the edge", 30), ("busy", 1)):
+        holder.session_data[visitor] = {"photo": "data:image/jpeg;base64,AAAA"}
+        holder.time_last_used[visitor] = now - timedelta(seconds=age)
+    guard.forget_idle(holder, now - timedelta(seconds=30))
+    assert list(holder.session_data) == list(holder.time_last_used) == ["at the edge", "busy"]

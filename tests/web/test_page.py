@@ -1,0 +1,430 @@
+"""The page as a person sees it, in a real Chromium. Screenshots are left in artifacts/ (not in git)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror.web.guard import MAX_UPLOAD_BYTES
+from tests.web.conftest import ARTIFACTS
+from tests.web.serving import REPOSITORY, Served, serve
+from tests.web.test_api import heic, sideways
+from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, tiny_model
+
+pytestmark = pytest.mark.browser
+
+DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+SHIPPED = "Mirror, mirror on the wall, am I a duckling or a cygnet after all?"
+
+
+@dataclass
+class Visit:
+    """A browser's tab on the page, and all that it complained about."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+
+    def shot(self, name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+    def says(self, pattern: str) -> None:
+        """Waits until the mirror says so."""
+        self.page.locator("#answer .says").filter(has_text=re.compile(pattern)).wait_for()
+
+    def pick(self, name: str, body: bytes, mime: str = "image/jpeg") -> None:
+        self.page.set_input_files("#photo input[type=file]", {"name": name, "mimeType": mime, "buffer": body})
+
+    def drop(self, name: str, body: bytes, mime: str = "image/jpeg") -> None:
+        """Drags a file from the desktop onto the photo's frame."""
+        self.page.locator("#photo button.upload-container").wait_for()
+        self.page.evaluate(
+            """([selector, name, mime, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], name, {type: mime}));
+                for (const kind of ["dragenter", "dragover", "drop"])
+                    document.querySelector(selector).dispatchEvent(
+                        new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+            }""",
+            ["#photo button.upload-container", name, mime, list(body)],
+        )  # fmt: skip
+
+    def bars(self) -> dict[str, str]:
+        """The probabilities as they are shown."""
+        rows = self.page.locator("#probabilities .confidence-set")
+        return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}
+
+
+@contextlib.contextmanager
+def visiting(
+    chromium: Any, url: str, *, viewport: dict = DESKTOP, dark: bool = False, **context: Any
+) -> Iterator[Visit]:
+    """Opens the page; in the end the browser must have nothing to complain of, and have asked no other server."""
+    tab = chromium.new_context(viewport=viewport, color_scheme="dark" if dark else "light", **context)
+    page = tab.new_page()
+    visit = Visit(page)
+    page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.complaints.append(f"uncaught: {error}"))
+    page.on("response", lambda r: visit.complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on(
+        "request",
+        lambda r: visit.complaints.append(f"asked {r.url}") if not r.url.startswith((url, "data:", "blob:")) else None,
+    )
+    page.goto(url)
+    page.locator("#question h1").wait_for()
+    yield visit
+    page.wait_for_load_state("networkidle")
+    tab.close()
+    assert visit.complaints == []
+
+
+def test_a_dropped_photo_is_answered(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        assert (visit.page.title(), visit.page.locator("h1").inner_text()) == (SHIPPED, SHIPPED)
+        visit.says("Show me a photo.")
+        visit.shot("page-empty")
+        visit.drop("duckling.jpg", photo(YELLOW))
+        visit.says("^This is a duckling.$")
+        assert visit.page.locator("#answer .sure").inner_text() == "I am more than 99 % sure."
+        assert visit.bars() == {"duckling": "100%", "cygnet": "0%"}
+
+
+def test_a_picked_photo_is_answered_and_shown_upright_from_memory(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.pick("sideways.jpg", sideways())  # 160 × 120 pixels as stored
+        visit.says("duckling")
+        picture = visit.page.locator("#photo img")
+        visit.page.wait_for_function("document.querySelector('#photo img').src.startsWith('data:image/jpeg')")
+        assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [120, 160]
+        assert picture.get_attribute("alt") == "The photo you showed"
+
+
+def test_what_is_neither_is_called_neither_with_its_probabilities(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.pick("sea.jpg", photo(BLUE))
+        visit.says("^Neither: this looks like nothing I was trained on.$")
+        assert visit.bars() == {"cygnet": "100%", "duckling": "0%"}
+        visit.shot("page-neither")
+
+
+def test_a_removed_photo_is_forgotten(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.pick("a.jpg", photo(YELLOW))
+        visit.says("duckling")
+        visit.page.get_by_role("button", name="Remove Image").click()
+        visit.says("Show me a photo.")
+        assert visit.bars() == {}
+
+
+def test_an_address_is_looked_at_with_the_button_and_with_the_enter_key(chromium, served, world):
+    host = world.direct_host()
+    yellow, grey = host.body("/a%20b.jpg", photo(YELLOW)), host.body("/c.jpg", photo((110, 100, 100)))
+    with visiting(chromium, served.url) as visit:
+        box = visit.page.get_by_label("Or the address of a photo")
+        box.fill(yellow)
+        visit.page.get_by_role("button", name="Look", exact=True).click()
+        visit.says("This is a duckling")
+        box.fill(f"  {grey} ")
+        box.press("Enter")
+        visit.says("cygnet|duckling.*Hard|Hard to say")
+        assert world.count(yellow) == world.count(grey) == 1  # by the server, and never by the browser
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [("", "paste the address"), ("hello", "http"), ("gopher://<img src=x onerror=alert(1)>", "<img src=x")],
+    ids=["nothing", "no address", "hostile"],
+)
+def test_a_wrong_address_is_told_in_the_answer(chromium, served, address, says):
+    with visiting(chromium, served.url) as visit:
+        visit.page.get_by_label("Or the address of a photo").fill(address)
+        visit.page.get_by_role("button", name="Look", exact=True).click()
+        visit.page.locator("#answer .trouble").wait_for()
+        visit.says(re.escape(says))
+        assert visit.page.locator("#answer img").count() == 0
+
+
+def test_a_broken_file_is_told_in_one_sentence_and_the_next_photo_works(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.drop("broken.jpg", photo(YELLOW)[:300])
+        visit.page.locator("#answer .trouble").wait_for()
+        visit.says("^The .*damaged")
+        visit.shot("page-broken-file")
+        visit.drop("duckling.jpg", photo(YELLOW))
+        visit.says("duckling")
+
+
+def test_text_that_claims_to_be_a_photo_is_told_in_one_sentence(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.pick("notes.jpg", b"shopping: milk, eggs")
+        visit.page.locator("#answer .trouble").wait_for()
+        visit.says("not an image")
+
+
+def test_a_file_that_is_no_picture_is_refused_by_the_page(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.drop("notes.txt", b"shopping: milk, eggs", "text/plain")
+        visit.page.get_by_text(re.compile("Invalid file type")).wait_for()
+
+
+def test_more_than_twenty_megabytes_are_refused_by_the_page(chromium, served, tmp_path):
+    large = tmp_path / "large.jpg"
+    large.write_bytes(photo(YELLOW) + b"\0" * MAX_UPLOAD_BYTES)
+    with visiting(chromium, served.url) as visit:
+        visit.page.set_input_files("#photo input[type=file]", large)
+        visit.page.get_by_text(re.compile("exceeds|too large|maximum", re.IGNORECASE)).first.wait_for()
+        visit.shot("page-oversize")
+        visit.page.wait_for_load_state("networkidle")
+        about = [c for c in visit.complaints if not re.search("upload|413|^Response$|Failed to load resource", c)]
+        visit.complaints[:] = about  # the refusal itself is a complaint of the browser's
+
+
+def test_an_iphone_photo_is_answered_and_shown(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.drop("IMG_0001.HEIC", heic(), "image/heic")
+        visit.says("duckling")
+        visit.page.wait_for_function("document.querySelector('#photo img')?.naturalWidth === 90")
+
+
+def test_a_photo_from_the_clipboard_is_answered(chromium, served):
+    with visiting(chromium, served.url, permissions=["clipboard-read", "clipboard-write"]) as visit:
+        visit.page.evaluate(
+            """async bytes => navigator.clipboard.write(
+                [new ClipboardItem({"image/png": new Blob([new Uint8Array(bytes)], {type: "image/png"})})])""",
+            list(photo(YELLOW, format="PNG")),
+        )
+        visit.page.get_by_role("button", name="Paste from clipboard").click()
+        visit.says("duckling")
+
+
+def test_a_photo_from_the_camera_is_answered(chromium, served):
+    with visiting(chromium, served.url, permissions=["camera"]) as visit:
+        visit.page.get_by_role("button", name="Capture from camera").click()
+        visit.page.get_by_text("Click to Access Webcam").click()
+        visit.page.wait_for_function("document.querySelector('#photo video')?.readyState === 4")
+        visit.page.get_by_role("button", name="capture photo").click()
+        visit.page.locator("#answer .sure").filter(has_text=re.compile("sure|little")).wait_for()
+        assert set(visit.bars()) == {"cygnet", "duckling"}
+
+
+def test_everything_is_within_reach_of_the_keyboard(chromium, served, tmp_path):
+    expected = ["The mirror", "Drop an image file here to upload", "Capture from camera", "Paste from clipboard",
+                "Or the address of a photo", "Look"]  # fmt: skip
+    with visiting(chromium, served.url) as visit:
+        visit.page.get_by_role("button", name="Look").wait_for()
+        reached: list[str] = []
+        while reached.count(expected[0]) < 2 and len(reached) < 60:  # once around, wherever the focus begins
+            visit.page.keyboard.press("Tab")
+            reached.append(visit.page.evaluate(
+                "(e => e.getAttribute('aria-label') || e.labels?.[0]?.innerText || e.innerText)(document.activeElement)"
+            ).strip())  # fmt: skip
+        around = reached[reached.index(expected[0]) :][:-1]
+        assert [name for name in around if name in expected] == expected, reached
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_page_fits_its_screen_by_day_and_by_night(chromium, served, viewport, dark):
+    name = f"page-{'phone' if viewport is PHONE else 'desktop'}-{'dark' if dark else 'light'}"
+    with visiting(chromium, served.url, viewport=viewport, dark=dark, has_touch=viewport is PHONE) as visit:
+        visit.pick("duckling.jpg", realistic())
+        visit.page.locator("#answer .sure").filter(has_text=re.compile("sure|little")).wait_for()
+        visit.page.wait_for_function("document.querySelector('#photo img').src.startsWith('data:')")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        answer = visit.page.locator("#answer").bounding_box()
+        assert answer["y"] + answer["height"] <= viewport["height"]  # the answer is seen without scrolling
+        paper = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", paper)[:3])) < 200) is dark
+        visit.shot(name)
+        visit.page.get_by_role("tab", name="About this mirror").click()
+        visit.page.locator(".note figure img").first.wait_for()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        visit.shot(f"{name}-about")
+
+
+def realistic() -> bytes:
+    """A real photo where there is one, for screenshots worth looking at."""
+    ducklings = REPOSITORY.parent / "shared" / "data" / "waterfowl" / "duckling"
+    photos = sorted(ducklings.glob("*.jpg")) if ducklings.is_dir() else []
+    return max(photos, key=lambda p: p.stat().st_size).read_bytes() if photos else photo(YELLOW)
+
+
+CONTRAST = """() => {
+    const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const luminance = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+    const parse = text => {
+        const n = text.match(/[\\d.]+/g).map(Number), scale = text.startsWith('color(') ? 255 : 1;
+        return [n[0] * scale, n[1] * scale, n[2] * scale, n[3] ?? 1]; };
+    const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3]));
+    const ground = e => { const stack = [];
+        for (; e; e = e.parentElement) {
+            const c = parse(getComputedStyle(e).backgroundColor);
+            if (c[3]) stack.push(c);
+            if (c[3] === 1) break; }
+        return stack.reverse().reduce((under, top) => over(top, under), [255, 255, 255]); };
+    const poor = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node; node = walker.nextNode();) {
+        const e = node.parentElement, box = e.getBoundingClientRect(), style = getComputedStyle(e);
+        if (!node.data.trim() || !box.width || style.visibility !== 'visible') continue;
+        if (e.closest('script, style, [aria-hidden=true]')) continue;
+        const behind = ground(e), a = luminance(over(parse(style.color), behind)), b = luminance(behind);
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${node.data.trim().slice(0, 40)}`);
+    }
+    return poor;
+}"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_all_text_stands_out_from_its_ground(chromium, served, dark):
+    """WCAG 2.2 AA: a contrast of at least 4.5, measured on the rendered page."""
+    with visiting(chromium, served.url, dark=dark) as visit:
+        visit.pick("duckling.jpg", photo(YELLOW))
+        visit.says("duckling")
+        visit.page.locator("#probabilities .confidence-set").first.wait_for()
+        assert visit.page.evaluate(CONTRAST) == []
+        visit.page.get_by_label("Or the address of a photo").fill("hello")
+        visit.page.get_by_role("button", name="Look", exact=True).click()
+        visit.page.locator("#answer .trouble").wait_for()
+        assert visit.page.evaluate(CONTRAST) == []
+        visit.page.get_by_role("tab", name="About this mirror").click()
+        visit.page.locator(".note figure img").first.wait_for()
+        assert visit.page.evaluate(CONTRAST) == []
+
+
+def test_the_note_tells_of_the_model(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        visit.page.get_by_role("tab", name="About this mirror").click()
+        text = visit.page.locator(".note").first.inner_text()
+        for told in (
+            "50 photos",
+            "10.0 %",
+            "1.8 %",
+            "40.4 %",
+            "nearly the same as another photo",
+            "cc-by",
+            "torch 2.15.0",
+        ):
+            assert told in text
+        table = visit.page.get_by_role("table", name="What each photo shows (rows), and what the mirror said (columns)")
+        assert [row.inner_text().split() for row in table.locator("tbody tr").all()] == [
+            ["cygnet", "5", "0"],
+            ["duckling", "1", "4"],
+        ]
+        visit.page.locator(".note figure img").first.wait_for()
+        assert visit.page.locator(".note figure figcaption").all_inner_texts() == [
+            "The confusion matrix, drawn", "The photos it was most wrong about",
+        ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def own_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """app.py in a folder of its own, with examples/ and several models/ beside it."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "app.py").write_text((REPOSITORY / "app.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "examples").mkdir()
+    (folder / "examples" / "a-duckling.png").write_bytes(photo(YELLOW, (400, 300), "PNG"))
+    (folder / "examples" / "a_blue_teapot.jpg").write_bytes(photo(BLUE, (300, 400)))
+    (folder / "examples" / "draw.py").write_text("print('no picture')")
+    models = folder / "models"
+    tiny_model(models, "mirror")
+    tiny_model(models, "ants_bees", ("ants", "bees"), told=False, strangers=False)
+    tiny_model(models, "fruit", ("apple", "pear", "plum"))
+    tiny_model(models, "pets", tuple(f"breed_{i}" for i in range(37)))
+    tiny_model(models, "odd", ("<b>bold</b>", "a&b"))
+    (models / "broken").mkdir()
+    (models / "broken" / "model.json").write_text(json.dumps({"format_version": 1}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def several(own_page: Path) -> Iterator[Served]:
+    with serve(app=own_page / "app.py", PYTHONPATH=str(REPOSITORY)) as page:
+        yield page
+
+
+def choose(visit: Visit, name: str) -> None:
+    visit.page.get_by_label("Model").click()
+    visit.page.get_by_role("option", name=re.compile(f"^.?{name}")).click()
+
+
+def test_an_example_is_answered_when_it_is_clicked(chromium, several):
+    with visiting(chromium, several.url) as visit:
+        tiles = visit.page.locator("#examples button")
+        tiles.first.wait_for()
+        assert [tile.inner_text().strip() for tile in tiles.all()] == ["a duckling", "a blue teapot"]
+        tiles.nth(0).click()
+        visit.says("This is a duckling")
+        visit.page.wait_for_function("document.querySelector('#photo img').naturalWidth === 400")
+        visit.page.get_by_role("button", name="a blue teapot").click()
+        visit.says("Neither")
+        visit.shot("page-examples")
+
+
+def test_another_model_changes_all_that_speaks_of_it(chromium, several):
+    with visiting(chromium, several.url) as visit:
+        visit.pick("red.jpg", photo(RED))
+        visit.says("duckling|cygnet")
+        choose(visit, "fruit")
+        visit.says("plum")  # the photo that is still there is shown to the new model
+        assert set(visit.bars()) == {"apple", "pear", "plum"}
+        title = "Mirror, mirror on the wall, am I an apple, a pear or a plum after all?"
+        visit.page.wait_for_function("title => document.title === title", arg=title)
+        assert visit.page.locator("h1").inner_text() == title
+        visit.page.locator("#examples").wait_for(state="hidden")  # they are of ducklings
+        visit.page.get_by_role("tab", name="About this mirror").click()
+        assert "apple, pear and plum" in visit.page.locator(".note").first.inner_text()
+        visit.page.get_by_role("tab", name="The mirror").click()
+        visit.shot("page-several")
+        choose(visit, "mirror")
+        visit.page.locator("#examples").wait_for()
+        assert visit.page.locator("h1").inner_text() == SHIPPED
+
+
+def test_a_stranger_among_many_labels_is_none_of_these(chromium, several):
+    with visiting(chromium, several.url) as visit:
+        choose(visit, "pets")
+        visit.page.locator("h1", has_text="what am I after all?").wait_for()
+        visit.pick("sea.jpg", photo(BLUE))
+        visit.says("^None of these: this looks like nothing I was trained on.$")
+        assert len(visit.bars()) == 10
+
+
+def test_a_model_that_cannot_be_opened_says_why_and_the_others_work(chromium, several, own_page):
+    with visiting(chromium, several.url) as visit:
+        choose(visit, "broken")
+        visit.says("broken/model.json is not valid: name is missing")
+        visit.shot("page-broken-model")
+        assert str(own_page) not in visit.page.content()
+        choose(visit, "ants_bees")
+        visit.pick("grey.jpg", photo(GREY))
+        visit.says("Hard to say, perhaps ants.")
+        visit.page.get_by_role("tab", name="About this mirror").click()
+        text = visit.page.locator(".note").first.inner_text()
+        assert "The model does not say how often it errs" in text
+
+
+def test_labels_are_text_whatever_they_hold(chromium, several):
+    with visiting(chromium, several.url) as visit:
+        choose(visit, "odd")
+        visit.page.locator("h1", has_text="<b>bold</b>").wait_for()
+        visit.pick("yellow.jpg", photo(YELLOW))
+        visit.says("a&b")
+        assert visit.page.locator("#question b, #answer b, #probabilities b").count() == 0
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_without_a_model_the_page_says_how_to_train_one(chromium, tmp_path, viewport):
+    with serve("--models", str(tmp_path)) as page, visiting(chromium, page.url, viewport=viewport) as visit:
+        assert visit.page.locator(".note h2").inner_text() == "There is no model yet"
+        assert "python train.py --data my_photos --name mine" in visit.page.locator(".note").inner_text()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        visit.shot(f"page-no-model-{viewport['width']}")

@@ -1,0 +1,168 @@
+"""Two words → photos → a judged image classifier that app.py serves.
+
+    python train.py                                                    # duckling or cygnet?
+    python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
+    python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
+    python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
+
+Photos land in data/<name>/ with where each came from (metadata.csv) and why others were left out (rejected.csv), the
+model in models/<name>/. Stopped at any moment, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from mirror.errors import MirrorError, UsageError
+
+NAME = "mirror"
+SEARCH = ["cygnet=baby swan", "duckling=duckling"]  # "cygnet" alone also finds wool and whisky of that brand
+COUNT = 100  # usable photos a label
+ARCH = "resnet18"  # small, and enough for a few labels
+SEED = 42
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(argv)
+    # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
+    warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
+    try:
+        run(options)
+    except MirrorError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("train.py: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Collect → split → train → judge → export."""
+    from mirror.fetch import Network
+
+    name, folder = options.name, Path("data") / options.name
+    if options.proxy:  # for the weights, which torch and Hugging Face fetch themselves
+        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
+    network = Network(proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts)
+    photos, source, queries = collect(options, folder, network)
+    with photos:
+        from mirror.collect.splits import assign_splits, require_enough, unvalidated_labels
+
+        require_enough(photos.photos)
+        if not (options.photos and all(photo.split for photo in photos.photos)):  # a recipe's split is part of it
+            photos.save_splits(assign_splits(photos.photos, seed=options.seed))
+        rows = photos.photos
+        say_counts(photos)
+        for label in unvalidated_labels(rows):
+            print(f"{label}: all its photos hang together, so none can be held out: its error is not measured.")
+
+        # torch and fastai take seconds to import: not before they are needed
+        from mirror.training.build import build_model, describe_data
+        from mirror.training.evaluate import error_sentence
+        from mirror.training.finetune import Settings, train
+
+        settings = Settings(options.arch, options.weights, options.size, epochs=options.epochs, seed=options.seed)
+        trained = train(rows, folder, settings)
+        data = describe_data(photos, source, queries, options.license)
+        path = options.models / name
+        shipping = {"precision": options.precision, "show_photos": not options.no_photos_in_report}
+        model = build_model(trained, folder, path, data, settings, **shipping)
+    print(f"See it: python app.py --models {options.models}")
+    print(f"{path}: {error_sentence(model.info.metrics.validation)}")
+
+
+def collect(options: argparse.Namespace, folder: Path, network):
+    """The photo folder, what its photos came from, and the (label, query) pairs."""
+    from mirror.collect import SearchTerm, gather_by_search, gather_from_directory, gather_from_recipe
+    from mirror.progress import progress_bar
+
+    if options.data:
+        return gather_from_directory(folder, options.data, progress=progress_bar("reading", "photo")), "folder", ()
+    if options.photos:
+        return gather_from_recipe(folder, options.photos, network=network).folder, "recipe", ()
+    terms = [SearchTerm(query, label) for label, query in map(label_and_query, options.search or SEARCH)]
+    photos = gather_by_search(folder, terms, options.count, license=options.license, network=network)
+    return photos, "search", [(term.label, term.query) for term in terms]
+
+
+def label_and_query(text: str) -> tuple[str, str]:
+    """`pear=pear fruit` → ("pear", "pear fruit"); a bare word is both."""
+    label, given, query = (part.strip() for part in text.partition("="))
+    query = query if given else label
+    if not label or not query:
+        raise UsageError(f"--search {text!r} lacks a label or a query: write LABEL=QUERY, as in cygnet='baby swan'.")
+    return label, query
+
+
+def say_counts(photos) -> None:
+    rows = photos.photos
+    counts = {label: sum(row.label == label for row in rows) for label in photos.labels}
+    held = sum(row.split == "validation" for row in rows)
+    listed = ", ".join(f"{count} {label}" for label, count in counts.items())
+    print(f"{len(rows)} photos ({listed}); {held} of them are held out to judge by. Left out: {len(photos.rejected)}.")
+    if max(counts.values()) > 2 * min(counts.values()):
+        print("The labels differ in number; each weighs the same in training.")
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--name", default=NAME, type=folder_name, help="of the model and its photo folder (default: %(default)s)")
+    words = parser.add_argument_group("photos")
+    where = words.add_mutually_exclusive_group()
+    where.add_argument(
+        "--search", action="append", metavar="LABEL=QUERY",
+        help=f"words to search for and the label of what is found; repeat it, also for one label (default: {SEARCH})",
+    )  # fmt: skip
+    where.add_argument("--data", type=Path, metavar="DIR", help="a folder of label folders, instead of searching")
+    where.add_argument("--photos", type=Path, metavar="CSV", help="a model's photos.csv: fetch exactly those again")
+    add = words.add_argument
+    add("--count", type=positive, default=COUNT, help="usable photos of each label (default: %(default)s)")
+    add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
+    add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
+    add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")
+    add("--allow-private-hosts", action="store_true", help="also fetch from addresses of your own network")
+    add = parser.add_argument_group("training").add_argument
+    add("--arch", default=ARCH, help="a torchvision or timm model (default: %(default)s)")
+    add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
+    add("--size", type=positive, default=288, help="side of the network's input in pixels (default: %(default)s)")
+    add("--epochs", type=natural, metavar="N",
+        help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head)",
+    )  # fmt: skip
+    add("--seed", type=natural, default=SEED, help="of the split, the views and the training (default: %(default)s)")
+    add = parser.add_argument_group("model").add_argument
+    add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models live (default: %(default)s)")
+    add("--precision", choices=("auto", "fp32", "int8"), default="auto",
+        help="of the network: auto is int8 where it answers as float32 does, else fp32 (default: %(default)s)",
+    )  # fmt: skip
+    add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
+    return parser.parse_args(argv)
+
+
+def folder_name(text: str) -> str:
+    if not text or text in (".", "..") or text.startswith(".") or any(c in text for c in '/\\:*?"<>|\0'):
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder name")
+    return text
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
