@@ -2,6 +2,7 @@
 
     python app.py                            http://127.0.0.1:7860
     python app.py --models /path/to/models --port 8000
+    python app.py --studio data/mirror       the photos of a model: look through them, clean them, train again
 
 It imports neither torch nor fastai: models answer through onnxruntime.
 """
@@ -34,6 +35,7 @@ environment:
   GRADIO_SERVER_NAME, GRADIO_SERVER_PORT   where to listen, where --host and --port are not given
   GRADIO_SHARE=True                 also opens a temporary public address through gradio.live
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY used for photo addresses
+  SYSTEM=spaces, SPACE_ID           set by a Hugging Face Space, where --studio does not run
 
 A model is a folder that train.py made, or a fastai learner pickle dropped into the folder of models.
 No photo that a visitor shows is kept: uploads are deleted within a minute.
@@ -48,6 +50,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--models", type=Path, metavar="DIR", help="the folder of models (default: models/ beside app.py)"
     )
+    parser.add_argument(
+        "--studio", type=Path, metavar="DIR",
+        help="instead of the page, for this machine only: browse and clean a photo folder of train.py, and train again",
+    )  # fmt: skip
     parser.add_argument(
         "--host", metavar="NAME", help="the address to listen on; 0.0.0.0 for every one (default: 127.0.0.1)"
     )
@@ -95,12 +101,30 @@ def build(models: Path, *, allow_private_hosts: bool = False) -> tuple[gr.Blocks
     return page, launch_settings(shelf, REPOSITORY)
 
 
+def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any]]:
+    """The studio of a photo folder, and what to launch it with. UsageError where others could reach it."""
+    from mirror.web.studio.door import require_this_machine
+
+    require_this_machine(host)
+    _prepare()
+    from mirror.web.lean import import_gradio
+
+    import_gradio()
+    from mirror.web.studio.page import open_studio
+
+    return open_studio(photos, models)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped container takes its uploads with it
     private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
     try:
-        page, settings = build(models_folder(options.models), allow_private_hosts=private)
+        models = models_folder(options.models)
+        if options.studio:
+            page, settings = build_studio(options.studio, models, options.host)
+        else:
+            page, settings = build(models, allow_private_hosts=private)
     except MirrorError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -2,8 +2,9 @@
 
     python train.py                                                    # duckling or cygnet?
     python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
-    python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
+    python train.py --name mine --data my_photos --folds 5             # my_photos/<label>/*.jpg, only a few of them
     python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
+    python train.py --collected data/mirror                            # photos that lie there, as the studio left them
 
 Photos land in data/<name>/ with where each came from (metadata.csv) and why others were left out (rejected.csv), the
 model in models/<name>/. Stopped at any moment, the same command goes on where it was.
@@ -15,6 +16,7 @@ import argparse
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from mirror.errors import MirrorError, UsageError
@@ -24,6 +26,7 @@ SEARCH = ["cygnet=baby swan", "duckling=duckling"]  # "cygnet" alone also finds 
 COUNT = 100  # usable photos a label
 ARCH = "resnet18"  # small, and enough for a few labels
 SEED = 42
+FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,49 +48,96 @@ def run(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
     from mirror.fetch import Network
 
-    name, folder = options.name, Path("data") / options.name
+    name, folder = named(options), options.collected or Path("data") / named(options)
     if options.proxy:  # for the weights, which torch and Hugging Face fetch themselves
         os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
+    if options.others:
+        from mirror.collect.others import find_others
+
+        find_others(options.others)  # says so at once where there is nothing to use, not after the search
     network = Network(proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts)
     photos, source, queries = collect(options, folder, network)
     with photos:
-        from mirror.collect.splits import assign_splits, require_enough, unvalidated_labels
+        from mirror.collect.decided import DecidedFolder
+        from mirror.collect.splits import require_enough
 
-        require_enough(photos.photos)
-        if not (options.photos and all(photo.split for photo in photos.photos)):  # a recipe's split is part of it
-            photos.save_splits(assign_splits(photos.photos, seed=options.seed))
-        rows = photos.photos
-        say_counts(photos)
-        for label in unvalidated_labels(rows):
-            print(f"{label}: all its photos hang together, so none can be held out: its error is not measured.")
+        decided = DecidedFolder(photos)
+        if decided.line:
+            print(decided.line)
+        require_enough(decided.photos)
+        # With folds there are no sides, and a recipe's split is part of it
+        if not options.folds and not (source == "recipe" and all(photo.split for photo in photos.photos)):
+            decided.assign_splits(options.seed)
+        rows = decided.photos
+        say_counts(decided, options.folds)
+        say_sides(rows, source, options.folds)
+        others = read_photos_of_none(options.others, rows)
 
         # torch and fastai take seconds to import: not before they are needed
         from mirror.training.build import build_model, describe_data
         from mirror.training.evaluate import error_sentence
         from mirror.training.finetune import Settings, train
 
-        settings = Settings(options.arch, options.weights, options.size, epochs=options.epochs, seed=options.seed)
+        settings = Settings(
+            options.arch, options.weights, options.size, epochs=options.epochs, seed=options.seed, folds=options.folds
+        )
         trained = train(rows, folder, settings)
-        data = describe_data(photos, source, queries, options.license)
+        data = describe_data(decided, source, queries, options.license)
+        data = replace(data, relabelled=decided.relabelled, removed=decided.removed)
         path = options.models / name
-        shipping = {"precision": options.precision, "show_photos": not options.no_photos_in_report}
+        shipping = {"precision": options.precision, "show_photos": not options.no_photos_in_report, "others": others}
         model = build_model(trained, folder, path, data, settings, **shipping)
+    say_suspects(path, folder)
     print(f"See it: python app.py --models {options.models}")
+    if options.folds:
+        judged, rest = model.info.metrics.validation.photos, len(rows) - model.info.metrics.validation.photos
+        never = f"; {rest} never were, for without them nothing shows their label" if rest else ""
+        print(
+            f"Cross-validated in {options.folds} folds: {judged} photos were left out in turn and judged by what had "
+            f"learned from the others{never}. The model has learned from all {len(rows)}."
+        )
     print(f"{path}: {error_sentence(model.info.metrics.validation)}")
 
 
 def collect(options: argparse.Namespace, folder: Path, network):
     """The photo folder, what its photos came from, and the (label, query) pairs."""
-    from mirror.collect import SearchTerm, gather_by_search, gather_from_directory, gather_from_recipe
+    from mirror.collect import SearchTerm, gather_by_search, gather_from_directory, gather_from_recipe, open_collected
     from mirror.progress import progress_bar
 
     if options.data:
         return gather_from_directory(folder, options.data, progress=progress_bar("reading", "photo")), "folder", ()
     if options.photos:
         return gather_from_recipe(folder, options.photos, network=network).folder, "recipe", ()
+    if options.collected:
+        found = open_collected(folder, options.models / named(options))
+        options.license = found.license_filter
+        return found.folder, found.source, found.queries
     terms = [SearchTerm(query, label) for label, query in map(label_and_query, options.search or SEARCH)]
     photos = gather_by_search(folder, terms, options.count, license=options.license, network=network)
     return photos, "search", [(term.label, term.query) for term in terms]
+
+
+def named(options: argparse.Namespace) -> str:
+    """The model's name: as given, else that of the folder of collected photos, else NAME."""
+    if options.name or not options.collected:
+        return options.name or NAME
+    try:
+        return folder_name(options.collected.resolve().name)
+    except argparse.ArgumentTypeError:
+        raise UsageError(f"The model made from --collected {options.collected} needs a name: give --name.") from None
+
+
+def read_photos_of_none(directory: Path | None, own):
+    """The photos of --others, or None without it."""
+    if directory is None:
+        return None
+    from mirror.collect.others import read_others
+    from mirror.progress import progress_bar
+
+    others = read_others(directory, own, progress=progress_bar("reading others", "photo"))
+    left = ", ".join(f"{count} {reason}" for reason, count in others.rejected.items())
+    print(f"{directory}: {len(others.paths)} photos of none of the labels. Left out: {left or 'none'}.")
+    return others
 
 
 def label_and_query(text: str) -> tuple[str, str]:
@@ -99,14 +149,44 @@ def label_and_query(text: str) -> tuple[str, str]:
     return label, query
 
 
-def say_counts(photos) -> None:
+def say_counts(photos, folds: int | None) -> None:
     rows = photos.photos
     counts = {label: sum(row.label == label for row in rows) for label in photos.labels}
     held = sum(row.split == "validation" for row in rows)
     listed = ", ".join(f"{count} {label}" for label, count in counts.items())
-    print(f"{len(rows)} photos ({listed}); {held} of them are held out to judge by. Left out: {len(photos.rejected)}.")
+    judged = f"each is held out once, in {folds} folds" if folds else f"{held} of them are held out to judge by"
+    print(f"{len(rows)} photos ({listed}); {judged}. Left out: {len(photos.rejected)}.")
     if max(counts.values()) > 2 * min(counts.values()):
         print("The labels differ in number; each weighs the same in training.")
+
+
+def say_sides(rows, source: str, folds: int | None) -> None:
+    """What is not as one might expect about the photos that are held out."""
+    from mirror.collect.splits import GIVEN_SPLIT_ENGINE, unvalidated_labels
+
+    given = source == "recipe" or any(row.engine == GIVEN_SPLIT_ENGINE for row in rows)
+    held = sum(row.split == "validation" for row in rows)
+    if folds and given and held:
+        print("The split that came with the photos is set aside: with --folds every photo is learned from.")
+    if folds:
+        return
+    if not held:
+        print("No photo is held out, so the error is not measured: add --folds 5 to measure it by all of them in turn.")
+        return
+    if held < FEW_HELD:
+        print(f"{held} photos are few to judge by: --folds 5 would judge by all {len(rows)}, and learn from them.")
+    for label in unvalidated_labels(rows):
+        print(f"{label}: all its photos hang together, so none can be held out: its error is not measured.")
+
+
+def say_suspects(model: Path, folder: Path) -> None:
+    from mirror.collect.suspects import SUSPECTS_CSV, read_suspects, told
+
+    suspects = read_suspects(model / SUSPECTS_CSV)
+    for line in told(suspects, folder):
+        print(line)
+    if suspects:
+        print(f"  All of them: {model / SUSPECTS_CSV}; to go through them: python app.py --studio {folder}")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -114,7 +194,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--name", default=NAME, type=folder_name, help="of the model and its photo folder (default: %(default)s)")
+    add("--name", type=folder_name, help=f"of the model and its photo folder (default: {NAME})")
     words = parser.add_argument_group("photos")
     where = words.add_mutually_exclusive_group()
     where.add_argument(
@@ -123,9 +203,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     where.add_argument("--data", type=Path, metavar="DIR", help="a folder of label folders, instead of searching")
     where.add_argument("--photos", type=Path, metavar="CSV", help="a model's photos.csv: fetch exactly those again")
+    where.add_argument(
+        "--collected", type=Path, metavar="DIR",
+        help="a photo folder that this command made, as it lies there, with the decisions made in the studio",
+    )  # fmt: skip
     add = words.add_argument
     add("--count", type=positive, default=COUNT, help="usable photos of each label (default: %(default)s)")
     add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
+    add("--others", type=Path, metavar="DIR", help="photos of none of the labels: it learns to say so of such")
     add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
     add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")
     add("--allow-private-hosts", action="store_true", help="also fetch from addresses of your own network")
@@ -135,6 +220,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--size", type=positive, default=288, help="side of the network's input in pixels (default: %(default)s)")
     add("--epochs", type=natural, metavar="N",
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head)",
+    )  # fmt: skip
+    add("--folds", type=several, metavar="K",
+        help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",
     )  # fmt: skip
     add("--seed", type=natural, default=SEED, help="of the split, the views and the training (default: %(default)s)")
     add = parser.add_argument_group("model").add_argument
@@ -155,6 +243,12 @@ def folder_name(text: str) -> str:
 def positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def several(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 2 up")
     return int(text)
 
 

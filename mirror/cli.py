@@ -1,6 +1,7 @@
-"""`python -m mirror`: classify images from the command line, and compile learner pickles.
+"""`python -m mirror`: classify images from the command line, show why, and compile learner pickles.
 
 python -m mirror predict photos/ --format jsonl --out answers.jsonl
+python -m mirror explain bird.jpg --out heat.png
 python -m mirror compile models/mirror/learner.pkl
 """
 
@@ -36,6 +37,7 @@ examples:
   python -m mirror predict photos/ https://example.org/a.jpg    folders (to the bottom) and URLs too
   python -m mirror predict photos/ --out answers.csv            a file for a spreadsheet; .jsonl, .parquet for programs
   python -m mirror predict bird.jpg --model export.pkl          a fastai learner of your own (compiled once)
+  python -m mirror explain bird.jpg --out heat.png              the photo, coloured where the answer came from
   python -m mirror compile export.pkl                           do only that, and see whether it works
   python -m mirror compile export.pkl --calibrate photos/       and in int8, two to four times as fast
 
@@ -94,9 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     predict.set_defaults(run=run_predict)
     predict.add_argument("images", nargs="+", metavar="PATH|DIR|URL")
-    predict.add_argument(
-        "--model", default="models/mirror", help="a model folder or a fastai learner pickle (default: %(default)s)"
-    )
+    _add_model(predict)
     predict.add_argument("--task", default=TASKS[0], choices=TASKS, metavar="TASK", help="default: %(default)s")
     predict.add_argument("--top", type=_count, default=5, metavar="N", help="labels to list (default: %(default)s)")
     predict.add_argument(
@@ -109,13 +109,24 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("--engine", default=ENGINES[0], choices=ENGINES, metavar="ENGINE", help="default: %(default)s")
     predict.add_argument("--labels", help=argparse.SUPPRESS)
     predict.add_argument("--template", help=argparse.SUPPRESS)
-    predict.add_argument("--proxy", metavar="URL", help="for URLs (default: HTTPS_PROXY and HTTP_PROXY)")
-    predict.add_argument("--insecure", action="store_true", help="do not verify TLS certificates, as curl -k")
-    predict.add_argument(
-        "--allow-private-hosts",
-        action="store_true",
-        help="fetch URLs from private addresses (this machine, this network)",
+    _add_network(predict)
+
+    explain = commands.add_parser(
+        "explain",
+        help="show where in an image the answer came from",
+        description="Show where in an image the evidence for a label lies (Grad-CAM): a picture of it in grey, "
+        "coloured the brighter the more a place speaks for the label, and darkened where the network did not look.",
+        epilog="example:\n  python -m mirror explain bird.jpg --label duckling --out heat.png\n",
+        formatter_class=raw,
     )
+    explain.set_defaults(run=run_explain, task=TASKS[0], engine=ENGINES[0], labels=None, template=None)
+    explain.add_argument("images", nargs=1, metavar="PATH|URL")
+    _add_model(explain)
+    explain.add_argument("--label", help="whose evidence is shown (default: the most probable label's)")
+    explain.add_argument(
+        "--out", type=Path, default=Path("heat.png"), metavar="FILE", help="the picture to write (default: %(default)s)"
+    )
+    _add_network(explain)
 
     compile_ = commands.add_parser(
         "compile",
@@ -142,6 +153,22 @@ def build_parser() -> argparse.ArgumentParser:
         help="of the network: auto is int8 where it answers as float32 does, else fp32 (default: %(default)s)",
     )
     return parser
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model", default="models/mirror", help="a model folder or a fastai learner pickle (default: %(default)s)"
+    )
+
+
+def _add_network(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--proxy", metavar="URL", help="for URLs (default: HTTPS_PROXY and HTTP_PROXY)")
+    command.add_argument("--insecure", action="store_true", help="do not verify TLS certificates, as curl -k")
+    command.add_argument(
+        "--allow-private-hosts",
+        action="store_true",
+        help="fetch URLs from private addresses (this machine, this network)",
+    )
 
 
 def run_predict(options: argparse.Namespace) -> int:
@@ -253,6 +280,25 @@ def run_compile(options: argparse.Namespace) -> int:
     checked = f", within {parity['largest_difference']:.0e} of the learner" if parity else ""
     arch = f"{info.arch}, " if info.arch else ""
     print(f"{folder.path}: {arch}{len(info.labels)} labels, {width}x{height} px, {info.onnx.precision}{checked}")
+    return 0
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    (image,) = options.images
+    classifier = open_classifier(options)
+    from mirror.inference.explain import explain, places
+    from mirror.inference.overlay import overlay
+    from mirror.listing import is_url
+
+    found = explain(classifier, image if is_url(image) else Path(image), options.label)
+    try:
+        overlay(found).save(options.out)
+    except (OSError, ValueError) as error:  # Pillow's, for a suffix that it does not know
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{options.out} cannot be written ({reason}): give one that ends in .png or .jpg.") from None
+    named = places(found)
+    where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
+    print(f"{options.out}: {found.label} {100 * found.probability:.1f} %, because of {where}")
     return 0
 
 

@@ -1,6 +1,6 @@
 """The door between the halves: models/<name>/ on disk, written atomically and validated when read.
 
-    models/mirror/  model.json  model.onnx  learner.pkl  photos.csv  README.md  report/*.png
+    models/mirror/  model.json  model.onnx  heat.onnx  learner.pkl  photos.csv  README.md  report/*.png
 
 A folder is built in `.name.tmp-<pid>-…` beside its place, flushed to the disk, and renamed. An older one of that name
 changes places with it in one step where the system can (Linux), and steps aside as `.name.old` where it cannot; whoever
@@ -26,6 +26,7 @@ from mirror.errors import ModelFolderError
 from mirror.model_info import (
     FORMAT_VERSION,
     BatchResize,
+    Calibration,
     DataInfo,
     LabelMetrics,
     Metrics,
@@ -38,14 +39,13 @@ from mirror.model_info import (
     TrainingInfo,
     Validation,
     check,
-    decode,
-    encode,
 )
+from mirror.records import decode, encode
 
 __all__ = [
-    "FORMAT_VERSION", "MODEL_JSON", "BatchResize", "DataInfo", "LabelMetrics", "Metrics", "ModelEntry", "ModelFolder",
-    "ModelInfo", "Novelty", "OnnxInfo", "Preprocessing", "Query", "TopLoss", "TrainingInfo", "Validation", "find_model",
-    "list_models", "read_model_folder", "sha256_of", "write_model_folder",
+    "FORMAT_VERSION", "MODEL_JSON", "BatchResize", "Calibration", "DataInfo", "LabelMetrics", "Metrics", "ModelEntry",
+    "ModelFolder", "ModelInfo", "Novelty", "OnnxInfo", "Preprocessing", "Query", "TopLoss", "TrainingInfo",
+    "Validation", "find_model", "list_models", "read_model_folder", "sha256_of", "write_model_folder",
 ]  # fmt: skip
 
 MODEL_JSON = "model.json"

@@ -1,32 +1,19 @@
-"""What model.json says, typed: a frozen dataclass for each of its objects, read with validation and written back whole.
+"""What model.json says, typed: a frozen dataclass for each of its objects (`records.py` reads and writes them).
 
-`decode(ModelInfo, json_object)` checks every field against its annotation and says where it went wrong
-(`metrics.validation.photos must be a whole number, not 'eight'`). Keys that this version does not know are kept in
-`extra` and written back, so a newer tool's additions survive; a newer `format_version` is refused by `model_folder`.
+A newer `format_version` is refused by `model_folder`; what else a newer tool adds survives in `extra`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, Union
 
 from mirror.errors import ModelFolderError
+from mirror.records import Record
 
 FORMAT_VERSION = 1
 RESIZES = ("squish", "crop", "pad", "none")
 RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 PAD_MODES = ("zeros", "border", "reflection")
-
-
-@dataclass(frozen=True)
-class Record:
-    """An object of model.json; `extra` holds the keys this version does not know."""
-
-    extra: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,27 +53,38 @@ class Preprocessing(Record):
 
 @dataclass(frozen=True)
 class OnnxInfo(Record):
-    """The network's file. `outputs`: "logits" [N, labels], and where present "features" [N, D] (penultimate) and
-    "similarity" [N] (higher is more like the training photos)."""
+    """The network's file. `outputs`: "logits" [N, labels], and where present "features" [N, D] (penultimate),
+    "similarity" [N] (higher is more like the training photos) and "maps" [N, C, h, w] (what is pooled). `heat`: the
+    file of the graph that makes of "maps" where each logit came from, "heat" [N, labels, h, w]; None: there is none."""
 
     file: str = "model.onnx"
     precision: str = "fp32"
     input: str = "pixels"
     outputs: tuple[str, ...] = ("logits",)
+    heat: str | None = None
 
 
 @dataclass(frozen=True)
 class Novelty(Record):
-    """A photo is known when its similarity is at least `threshold`; None: every photo is known."""
+    """A photo is known when its similarity is at least `threshold`; None: every photo is known.
+
+    photos, others: how many photos of the labels, and of none of them, it is compared with. real_refused,
+    others_refused: the shares of each that are refused when they are held out; None where that is not known.
+    """
 
     method: str = "knn-cosine"
     k: int = 5
     threshold: float | None = None
+    photos: int | None = None
+    real_refused: float | None = None
+    others: int = 0
+    others_refused: float | None = None
 
 
 @dataclass(frozen=True)
 class Validation(Record):
-    """`interval`: lower and upper end of its error rate's interval, at `confidence`; `loss`: cross-entropy, nats."""
+    """`interval`: lower and upper end of its error rate's interval, at `confidence`; `loss`: cross-entropy, nats;
+    `folds`: cross-validated in so many, each photo judged by what was trained without it; None: on photos held out."""
 
     photos: int
     errors: int
@@ -94,6 +92,7 @@ class Validation(Record):
     interval: tuple[float, float]
     confidence: float = 0.95
     loss: float | None = None
+    folds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,13 +116,62 @@ class TopLoss(Record):
 
 
 @dataclass(frozen=True)
+class Estimate(Record):
+    """A figure with its 95 % bootstrap interval."""
+
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class CalibrationScores(Record):
+    """How far probabilities can be trusted, the lower the further. `nll`: cross-entropy in nats a photo; `brier`:
+    squared distance from the truth, summed over labels (0 to 2); `ece`: expected calibration error, the gap between how
+    sure and how often right, over 15 bins of the top label's probability."""
+
+    nll: Estimate
+    brier: Estimate
+    ece: Estimate
+
+
+@dataclass(frozen=True)
+class ReliabilityBin(Record):
+    """Photos whose top label got about the same probability: its mean, and how often that label was right."""
+
+    photos: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Calibration(Record):
+    """The temperature's making and effect.
+
+    It was fitted on `fitted_on` photos that were not learned from (`source`: "out-of-fold" or "validation"). `found`:
+    the one that fits best; `gain`: by how much it lowers their cross-entropy; ModelInfo.temperature is 1 where that
+    could be chance. `before` it, `after` it, and `bins` (after): of `photos` that neither it nor the network was fitted
+    to.
+    """
+
+    source: str
+    fitted_on: int
+    found: float
+    gain: Estimate | None
+    photos: int
+    before: CalibrationScores
+    after: CalibrationScores
+    bins: tuple[ReliabilityBin, ...] = ()
+
+
+@dataclass(frozen=True)
 class Metrics(Record):
-    """`confusion_matrix`: rows actual, columns predicted, both in label order, counts of validation photos."""
+    """`confusion_matrix`: rows actual, columns predicted, both in label order, counts of photos judged."""
 
     validation: Validation
     labels: dict[str, LabelMetrics] = field(default_factory=dict)
     confusion_matrix: tuple[tuple[int, ...], ...] = ()
     top_losses: tuple[TopLoss, ...] = ()
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +182,9 @@ class Query(Record):
 
 @dataclass(frozen=True)
 class DataInfo(Record):
-    """`source`: "search", "folder" or "recipe"; photos of each label, rejections by reason, first and last day."""
+    """`source`: "search", "folder" or "recipe"; photos of each label, rejections by reason, first and last day; photos
+    by the engine that found them, and by the site they lie on, the 20 with most; how many were relabelled or removed by
+    hand."""
 
     source: str
     counts: dict[str, int] = field(default_factory=dict)
@@ -142,15 +192,22 @@ class DataInfo(Record):
     queries: tuple[Query, ...] = ()
     license_filter: str | None = None
     retrieved: tuple[str, ...] | None = None
+    engines: dict[str, int] = field(default_factory=dict)
+    sites: dict[str, int] = field(default_factory=dict)
+    relabelled: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True)
 class TrainingInfo(Record):
+    """`options`: those of train.py that make this model again, of the same photos."""
+
     seed: int | None = None
     epochs: int | None = None
     weights: str | None = None
     recipe: str | None = None
     seconds: float | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,68 +230,6 @@ class ModelInfo(Record):
     files: dict[str, str] = field(default_factory=dict)
     learner_sha256: str | None = None
     format_version: int = FORMAT_VERSION
-
-
-T = TypeVar("T")
-
-
-def decode(cls: type[T], value: Any, where: str = "") -> T:
-    """A JSON value as `cls` (a Record, str, int, float, bool, tuple[…], dict[str, …], or a union of these).
-
-    Raises ModelFolderError that names the place ("metrics.validation.photos must be …"); the caller knows the file.
-    """
-    origin, arguments = typing.get_origin(cls), typing.get_args(cls)
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return decode(next(a for a in arguments if a is not type(None)), value, where)
-    if dataclasses.is_dataclass(cls):
-        return _decode_record(cls, value, where)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _wrong(where, "an object", value)
-        return {key: decode(arguments[1], item, _inside(where, key)) for key, item in value.items()}
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise _wrong(where, "a list", value)
-        types_ = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        if len(types_) != len(value):
-            raise _wrong(where, f"a list of {len(types_)}", value)
-        pairs = zip(types_, value, strict=True)
-        return tuple(decode(type_, item, f"{where}[{i}]") for i, (type_, item) in enumerate(pairs))
-    if cls is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    if cls is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if cls is str and isinstance(value, str):
-        return value
-    names = {float: "a finite number", int: "a whole number", str: "text"}
-    raise _wrong(where, names[cls], value)
-
-
-def _decode_record(cls: type[T], value: Any, where: str) -> T:
-    if not isinstance(value, dict):
-        raise _wrong(where or "the file", "an object", value)
-    hints, known = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.name != "extra"}
-    found = {}
-    for name, spec in known.items():
-        if name in value:
-            found[name] = decode(hints[name], value[name], _inside(where, name))
-        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
-            raise ModelFolderError(f"{_inside(where, name)} is missing")
-    return cls(**found, extra={key: item for key, item in value.items() if key not in known})
-
-
-def encode(value: Any) -> Any:
-    """The JSON value of a Record (tuples become lists, `extra` keys come last)."""
-    if dataclasses.is_dataclass(value):
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "extra"}
-        return fields | {key: item for key, item in value.extra.items() if key not in fields}
-    if isinstance(value, dict):
-        return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [encode(item) for item in value]
-    return value
 
 
 def check(info: ModelInfo) -> None:
@@ -269,12 +264,3 @@ def check(info: ModelInfo) -> None:
     matrix = metrics.confusion_matrix if metrics else ()
     if matrix and (len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix)):
         raise ModelFolderError(f"metrics.confusion_matrix must have {len(labels)} rows and columns, one a label")
-
-
-def _inside(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
-
-
-def _wrong(where: str, expected: str, value: Any) -> ModelFolderError:
-    shown = repr(value)
-    return ModelFolderError(f"{where} must be {expected}, not {shown if len(shown) <= 60 else shown[:57] + '…'}")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from mirror.answers import Shown, as_row
 from mirror.errors import ImageError
@@ -268,6 +269,43 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(place: Path) -> None:
     os.close(main)
     assert process.wait() == 1
     assert b"6/6" in shown and b"Traceback" not in shown
+
+
+def test_explain_writes_a_picture_and_says_where_the_evidence_lies(place: Path) -> None:
+    with Image.open(place / "yellow.png") as yellow:
+        yellow.paste(GREY, (0, 0, yellow.width // 2, yellow.height))
+        yellow.save(place / "right.png")
+    done = run(place, "explain", "right.png", "--out", "why.png")
+    sure = 100 * probabilities(tuple((a + b) / 2 for a, b in zip(GREY, YELLOW, strict=True)), 2)[1]
+    said = f"why.png: duckling {sure:.1f} %, because of the right\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+    with Image.open(place / "why.png") as picture:
+        assert picture.size == (160, 120) and picture.getpixel((20, 60)) == GREY != picture.getpixel((140, 60))
+    asked = run(place, "explain", "photos/b/blue.png", "--label", "duckling")
+    assert asked.stdout == "heat.png: duckling 0.1 %, because of nothing in it\n" and (place / "heat.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["none.png"], "mirror: none.png does not exist; check the path.", 1),
+        (["photos"], "mirror: photos is a folder; name an image file in it.", 1),
+        (["yellow.png", "--label", "goose"],
+         "mirror: The model mirror knows no label goose: choose one of cygnet, duckling.", 2),
+        (["yellow.png", "--out", "a.xyz"],
+         "mirror: a.xyz cannot be written (unknown file extension: .xyz): give one that ends in .png or .jpg.", 2),
+        (["yellow.png", "--out", "nowhere/a.png"],
+         "mirror: nowhere/a.png cannot be written (No such file or directory): give one that ends in .png or .jpg.", 2),
+        (["yellow.png", "--model", "models/silent"],
+         "mirror: The model silent cannot show why: its network gives no heat map, for it was made before there were "
+         "any, or its head is of a kind that has none; train or compile it again to see which.", 1),
+    ],
+    ids=["no file", "a folder", "no label", "no format", "no folder", "no heat"],
+)  # fmt: skip
+def test_what_cannot_be_explained_is_one_sentence_and_a_code(place: Path, arguments, message, code) -> None:
+    tiny_model(place / "models", "silent", heat=False)
+    done = run(place, "explain", *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", message + "\n")
 
 
 def test_help_teaches_by_example_and_hides_what_does_nothing(place: Path) -> None:

@@ -8,13 +8,18 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 
+import train as command_line
 from mirror.collect import PhotoFolder
+from mirror.collect.splits import GIVEN_SPLIT_ENGINE
+from mirror.collect.suspects import PREDICTIONS_CSV, SUSPECTS_CSV, read_predictions, read_suspects
 from mirror.model_folder import read_model_folder
+from tests.training.test_noise import photo
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.world import World, draw_photo, encode, near_copy, wait_until
 
@@ -83,6 +88,7 @@ def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None
     assert {(q.label, q.query) for q in model.info.data.queries} == {
         ("cygnet", "baby swan"), ("duckling", "duckling"), ("duckling", "yellow duckling"),
     }  # fmt: skip
+    assert model.info.data.sites == {"photos.example": 24} and sum(model.info.data.engines.values()) == 24
     assert {row["split"] for row in rows(model.path / "photos.csv")} == {"train", "validation"}
 
     held = next(row for row in photos if row["split"] == "validation")
@@ -113,13 +119,32 @@ def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) 
         (source / label).mkdir(parents=True)
         for seed in range(8):
             draw_photo(word, seed, (200, 160)).save(source / label / f"{seed}.png")
-    before = {path: path.read_bytes() for path in source.rglob("*.png")}
-    done = train(tmp_path, "--name", "sides", "--data", str(source), "--no-photos-in-report", *QUICK)
+    (tmp_path / "streets").mkdir()
+    for seed in range(8):
+        draw_photo("street", seed, (200, 160)).save(tmp_path / "streets" / f"{seed}.png")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    options = ("--others", str(tmp_path / "streets"), "--no-photos-in-report", "--folds", "3")
+    done = train(tmp_path, "--name", "sides", "--data", str(source), *options, *QUICK)
     assert done.returncode == 0, done.stderr
-    assert {path: path.read_bytes() for path in source.rglob("*.png")} == before
+    assert {path: path.read_bytes() for path in before} == before
+    assert "8 photos of none of the labels. Left out: none." in done.stdout
     assert "24 photos (16 left, 8 right)" in done.stdout
     model = read_model_folder(tmp_path / "models" / "sides")
-    assert [path.name for path in (model.path / "report").iterdir()] == ["confusion.png"]
+    report = {path.name for path in (model.path / "report").iterdir()}
+    assert report == {"confusion.png", "reliability.png", "suspects.csv", "predictions.csv"}
+    # It learned from every photo, and was judged by each in turn
+    assert "24 photos (16 left, 8 right); each is held out once, in 3 folds." in done.stdout
+    said, summary = done.stdout.splitlines()[-2:]
+    assert said.startswith("Cross-validated in 3 folds: 24 photos were left out in turn")
+    assert re.fullmatch(SUMMARY.replace("mirror", "sides"), summary) and summary.endswith(" on 24 photos")
+    assert (model.info.metrics.validation.photos, model.info.metrics.validation.folds) == (24, 3)
+    assert {row["split"] for row in rows(model.path / "photos.csv")} == {"train"}
+    judged = read_predictions(model.path / PREDICTIONS_CSV)
+    assert sum(one.label != one.predicted for one in judged) == model.info.metrics.validation.errors
+    doubted = [one.file_name for one in read_suspects(model.path / SUSPECTS_CSV)]
+    assert {one.file_name for one in judged if one.label != one.predicted} <= set(doubted)
+    assert all(str(Path("data", "sides", name)) in done.stdout for name in doubted[:5])
+    assert (model.info.novelty.others, model.info.novelty.photos) == (8, 24)
     assert str(tmp_path).encode() not in b"".join(p.read_bytes() for p in model.path.rglob("*") if p.is_file())
 
 
@@ -136,11 +161,15 @@ def scarce(folder: Path) -> Path:
     [
         (("--search", "=baby swan"), 2, "lacks a label or a query"),
         (("--search", "cygnet="), 2, "lacks a label or a query"),
+        (("--folds", "1"), 2, "'1' is not a whole number from 2 up"),
         (("--count", "none"), 2, "'none' is not a whole number from 1 up"),
         (("--name", "../elsewhere"), 2, "is no folder name"),
         (("--data", "a", "--photos", "b.csv"), 2, "not allowed with argument"),
         (("--data", "no/such/folder"), 1, "no/such/folder does not exist"),
         (("--photos", "no/such/list.csv"), 1, "no/such/list.csv cannot be read"),
+        (("--collected", "no/such/folder"), 1, "no/such/folder does not exist; give a photo folder that train.py made"),
+        (("--collected", "/"), 2, "needs a name: give --name"),
+        (("--others", "no/such/folder"), 1, "no/such/folder does not exist; give --others a folder with photos"),
         (("--license", "mine"), 2, "mine"),
         (("--data", "SCARCE"), 1, "'two' has 3"),
         (("--data", "SCARCE", "--arch", "resnet_18x"), 1, "'two' has 3"),
@@ -157,6 +186,33 @@ def test_what_cannot_be_meant_or_done_is_one_sentence(tmp_path: Path, arguments,
     told = done.stderr.strip().splitlines()[-1]
     assert told.startswith("train.py: ") and says in told and "Traceback" not in done.stderr
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "splits", "source", "folds", "says"),
+    [
+        ("nothing unusual", "t" * 15 + "v" * 15, "search", None, ""),
+        ("few to judge by", "t" * 15 + "v" * 14, "search", None, "28 photos are few to judge by: --folds 5 would"),
+        ("a recipe of a model made with --folds", "tt", "recipe", None, "No photo is held out, so the error is not"),
+        ("the same, with --folds", "tt", "recipe", 5, ""),
+        ("folds of a recipe with a split", "tv", "recipe", 5, "The split that came with the photos is set aside"),
+        ("folds of train/ and val/", "tv", "given", 5, "The split that came with the photos is set aside"),
+        ("folds after a run without", "tv", "folder", 5, ""),
+        ("a label that cannot be held out", "t|" + "v" * 30, "search", None, "a: all its photos hang together"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_what_is_unusual_about_the_sides_is_said(name, splits, source, folds, says, capsys) -> None:
+    engine = GIVEN_SPLIT_ENGINE if source == "given" else "folder"
+    names = {"t": "train", "v": "validation"}
+    photos = [
+        replace(photo(number, label), engine=engine, split=names[side])
+        for label, sides in zip("ab", splits.split("|") * 2, strict=False)
+        for number, side in enumerate(sides)
+    ]
+    command_line.say_sides(photos, source, folds)
+    said = capsys.readouterr().out
+    assert said.startswith(says) and said.count("\n") == bool(says), name
 
 
 def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:

@@ -9,14 +9,21 @@
     screen.py     fit to train on? seen before?
     seen.py       what a photo folder holds already, by content
     dataset.py    the photo folder: images/, metadata.csv, rejected.csv
+    lock.py       one process at a time on a photo folder
     rows.py       the rows of those files; labels.py: a label's folder
     splits.py     training and validation photos
+    suspects.py   what training found out about single photos: suspects.csv, predictions.csv
+    decisions.py  decisions.csv: photos relabelled, removed and restored by hand; nothing is ever lost
+    decided.py    the photo folder as these decisions make it
     gather.py     gather_by_search: the loop from words to a full folder
     local.py      gather_from_directory: a folder of label folders
+    others.py     read_others: photos of none of the labels
     recipe.py     gather_from_recipe: a model's photos.csv again
+    collected.py  open_collected: a photo folder as it lies there
     progress.py   how far a label's photos have come
 """
 
+from mirror.collect.collected import open_collected
 from mirror.collect.dataset import PhotoFolder
 from mirror.collect.gather import gather_by_search
 from mirror.collect.hits import ImageHit, SearchTerm
@@ -36,4 +43,5 @@ __all__ = [
     "gather_by_search",
     "gather_from_directory",
     "gather_from_recipe",
+    "open_collected",
 ]

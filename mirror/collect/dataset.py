@@ -20,12 +20,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows has no flock: there, two processes on one folder are up to the person
-    fcntl = None
-
 from mirror.collect.labels import folder_name
+from mirror.collect.lock import take_lock
 from mirror.collect.rows import (
     METADATA_COLUMNS,
     REJECTED_COLUMNS,
@@ -53,6 +49,7 @@ EXACT_DUPLICATE = "exact-duplicate"
 NEAR_DUPLICATE = "near-duplicate"
 DUPLICATE_REASONS = (EXACT_DUPLICATE, NEAR_DUPLICATE, TWO_LABELS)
 
+LOCK_PATIENCE = 0.5  # seconds: the studio may be writing a decision down
 _STORED_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 
 
@@ -66,7 +63,12 @@ class PhotoFolder:
         self.path = Path(path)
         try:
             (self.path / "images").mkdir(parents=True, exist_ok=True)
-            self._lock = self._take_lock()
+            self._lock = take_lock(self.path, patience=LOCK_PATIENCE)
+        except BlockingIOError as holder:
+            raise DatasetError(
+                f"{self.path} is being written by another process ({holder}); wait for it to end, or choose another "
+                "name."
+            ) from None
         except (FileExistsError, NotADirectoryError):
             raise DatasetError(f"{self.path} is not a folder; move it away or choose another name.") from None
         except OSError as error:
@@ -265,24 +267,6 @@ class PhotoFolder:
     def _note_rejection(self, row: Rejection) -> None:
         self._rejected[row.key] = row
         self._seen.withdraw(row)
-
-    def _take_lock(self) -> int | None:
-        """flock belongs to the open file, so the kernel drops it when the process dies: a stale lock cannot exist."""
-        if fcntl is None:
-            return None
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise DatasetError(
-                f"{self.path} is being written by another process ({holder or 'unknown'}); wait for it to end, or "
-                "choose another name."
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()}".encode(), 0)
-        return descriptor
 
     def _stored_files(self) -> set[str]:
         """Photos under images/ that carry a name of ours, as file_name gives them."""

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -159,11 +159,9 @@ def complete_length(data: bytes) -> int:
 def read_photos(path: Path) -> list[Photo]:
     """The rows of a metadata.csv or a model's photos.csv. Reads only; a last row torn by a crash is passed over."""
     photos = []
-    for line, row in _read_rows(path, METADATA_COLUMNS):
+    for line, row in read_rows(path, METADATA_COLUMNS):
         values = dict(zip(METADATA_COLUMNS, row, strict=True))
-        inside = PurePosixPath(values["file_name"])
-        if not inside.parts or inside.is_absolute() or ".." in inside.parts or "\\" in values["file_name"]:
-            raise DatasetError(f"{path}, line {line}: file_name {values['file_name']!r} leads out of the folder.")
+        require_inside(values["file_name"], f"{path}, line {line}")
         if values["split"] not in SPLITS:
             raise DatasetError(f"{path}, line {line}: split {values['split']!r} must be train, validation or empty.")
         try:
@@ -175,12 +173,20 @@ def read_photos(path: Path) -> list[Photo]:
     return photos
 
 
+def require_inside(file_name: str, where: str) -> None:
+    """Raise DatasetError, which names `where` it was read, for a file_name that is empty or leads out of its folder."""
+    inside = PurePosixPath(file_name)
+    if not inside.parts or inside.is_absolute() or ".." in inside.parts or "\\" in file_name:
+        raise DatasetError(f"{where}: file_name {file_name!r} leads out of the folder.")
+
+
 def read_rejections(path: Path) -> list[Rejection]:
     """The rows of a rejected.csv, as `read_photos` reads metadata.csv."""
-    return [Rejection(*row) for _, row in _read_rows(path, REJECTED_COLUMNS)]
+    return [Rejection(*row) for _, row in read_rows(path, REJECTED_COLUMNS)]
 
 
-def _read_rows(path: Path, columns: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
+def read_rows(path: Path, columns: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
+    """(line, fields) of each row under exactly these columns, a torn last row left out. Raises DatasetError."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -214,8 +220,8 @@ def writing(path: Path) -> Iterator[None]:
         raise DatasetError(f"{path} cannot be written ({why}); make room or choose another place.") from None
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Photo | Rejection]) -> None:
-    """Replace the file by these rows, whole or not at all. DatasetError where it cannot be written."""
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Any]) -> None:
+    """Replace the file by these dataclasses, whole or not at all. DatasetError where it cannot be written."""
     text = format_row(columns) + "".join(format_row(astuple(row)) for row in rows)
     with writing(path):
         write_atomically(Path(path), text.encode("utf-8"))

@@ -77,6 +77,15 @@ def source_page(photo: Photo) -> str:
     return f"{parts.netloc.lower()}{parts.path}?{parts.query}"
 
 
+def site_of(url: str) -> str:
+    """The host that a web address names, in lower case; "" for anything else."""
+    try:
+        parts = urlsplit(url.strip())
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
 def group_photos(photos: Sequence[Photo], distance: int = GROUP_DISTANCE) -> list[list[Photo]]:
     """Connected components of "is a copy of" and "is from the same page as", in the order of their first photos."""
     parent = list(range(len(photos)))

@@ -2,6 +2,8 @@
 
     preprocess.py  an upright RGB image → the network's pixels, as fastai makes them
     engine.py      the network: pixels → logits, features, similarity
+    explain.py     where in a photo an answer came from
+    overlay.py     … as a picture
     novelty.py     is this like anything the model was trained on?
     classifier.py  Classifier: images in, Predictions out
     compiled.py    a plain learner pickle → a model folder, once, in a process of its own

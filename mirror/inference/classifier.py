@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,12 @@ class Classifier:
             raise ModelFolderError(f"{folder.path} has {labels} labels, but its network gives {width}: make it again.")
         return cls(folder, engine, network)
 
+    @cached_property
+    def heat(self) -> Engine | None:
+        """What makes heat of the network's maps (explain.py), opened when first asked for; None where there is none."""
+        name = self.info.onnx.heat
+        return Engine(self.folder.read(name), threads=1) if name else None
+
     @property
     def info(self) -> ModelInfo:
         return self.folder.info
@@ -141,17 +148,21 @@ class Classifier:
         except MirrorError as error:
             return error
 
-    def _answer(self, pixels: np.ndarray) -> Prediction:
-        """Pixels [3, h, w] → Prediction."""
+    def look(self, pixels: np.ndarray, *more: str) -> tuple[Prediction, list[np.ndarray]]:
+        """Pixels [3, h, w] → Prediction, and further outputs of the network [1, …] by their names."""
         names = ("logits", SIMILARITY) if self._similarity else ("logits",)
-        logits, *rest = self.engine.run(pixels[None], names)
-        similarity = float(rest[0][0]) if rest else None
-        (probabilities,) = softmax(logits, self.info.temperature)
-        return Prediction(
+        found = self.engine.run(pixels[None], (*names, *more))
+        similarity = float(found[1][0]) if self._similarity else None
+        (probabilities,) = softmax(found[0], self.info.temperature)
+        prediction = Prediction(
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
             known=is_known(similarity, self.info.novelty),
             similarity=similarity,
         )
+        return prediction, found[len(names) :]
+
+    def _answer(self, pixels: np.ndarray) -> Prediction:
+        return self.look(pixels)[0]
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -18,7 +18,7 @@ from pathlib import Path
 from mirror.errors import ModelFolderError, UnsupportedLearner
 from mirror.model_folder import ModelEntry, ModelFolder, find_model, read_model_folder, sha256_of
 
-COMPILER = 2  # raised when compiling the same pickle gives something better, so that it is done anew
+COMPILER = 3  # raised when compiling the same pickle gives something better, so that it is done anew
 TIMEOUT = 900.0  # seconds; a ResNet-18 takes 6 to 15, a 1 GB network some minutes
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,47 +13,54 @@ from typing import Any
 import numpy as np
 
 from mirror.collect.dataset import PhotoFolder
+from mirror.collect.decided import DecidedFolder
+from mirror.collect.others import Others
 from mirror.collect.rows import TRAIN, VALIDATION, Photo, write_photos
+from mirror.collect.splits import site_of
+from mirror.collect.suspects import PREDICTIONS_CSV, SUSPECTS_CSV, write_predictions, write_suspects
 from mirror.model_folder import (
     DataInfo,
-    Metrics,
     ModelFolder,
     ModelInfo,
-    Novelty,
     Preprocessing,
     Query,
     TrainingInfo,
     write_model_folder,
 )
 from mirror.training.card import model_card
-from mirror.training.evaluate import judge
 from mirror.training.export import compile_learner
 from mirror.training.finetune import Settings, Trained
 from mirror.training.gates import CALIBRATION_PHOTOS, UNJUDGED, Choice, Pixels, choose_precision, run_all, spread
-from mirror.training.graph import attach_novelty_bank
+from mirror.training.heat import add_heat
+from mirror.training.novelty import add_novelty, fit_novelty
 from mirror.training.parity import PARITY_PHOTOS
-from mirror.training.report import draw_confusion, draw_top_losses
-from mirror.training.similarity import Bank, bank_rows, fit_bank
+from mirror.training.report import draw_report
+from mirror.training.similarity import bank_rows
+from mirror.training.verdict import reach_verdict
 
+MOST_SITES = 20  # named in model.json; photos.csv names them all
 ENOUGH = 100  # validation photos; where there are fewer, training photos help to tell int8 from float32
 
 
 def describe_data(
-    photos: PhotoFolder, source: str, queries: Sequence[tuple[str, str]] = (), license: str | None = None
+    photos: PhotoFolder | DecidedFolder,
+    source: str,
+    queries: Sequence[tuple[str, str]] = (),
+    license: str | None = None,
 ) -> DataInfo:
     """What model.json says of a photo folder. queries: (label, query) pairs."""
     rows = photos.photos
-    rejected: dict[str, int] = {}
-    for row in photos.rejected:
-        rejected[row.reason] = rejected.get(row.reason, 0) + 1
     times = sorted(row.retrieved_at for row in rows if row.retrieved_at)
+    sites = Counter(host for row in rows if (host := site_of(row.url)))
     return DataInfo(
         source=source,
         counts={label: sum(row.label == label for row in rows) for label in sorted({row.label for row in rows})},
-        rejected=dict(sorted(rejected.items())),
+        rejected=dict(sorted(Counter(row.reason for row in photos.rejected).items())),
         queries=tuple(Query(label, query) for label, query in queries),
         license_filter=license,
         retrieved=(times[0], times[-1]) if times else None,
+        engines=dict(sorted(Counter(row.engine for row in rows if row.engine).items())),
+        sites=dict(sorted(sites.items(), key=lambda item: (-item[1], item[0]))[:MOST_SITES]),
     )
 
 
@@ -65,11 +73,12 @@ def build_model(
     *,
     precision: str = "auto",
     show_photos: bool = True,
+    others: Others | None = None,
     log: Callable[[str], None] = print,
 ) -> ModelFolder:
     """Writes the model folder `path`, whole or not at all. folder: the photos'. precision: of the network, "auto",
     "fp32" or "int8". show_photos: whether the report may copy photos into the model folder, which is what gets
-    published.
+    published. others: photos of none of the labels.
 
     Raises ModelFolderError where the disk refuses, UnsupportedLearner where the compiled network differs.
     """
@@ -77,25 +86,27 @@ def build_model(
     def build(place: Path) -> ModelInfo:
         learner, network = place / "learner.pkl", place / "model.onnx"
         _export(trained.learner, learner)
-        judged = _judged(trained)
-        samples = [trained.photos[i].path(folder) for i in judged[:PARITY_PHOTOS]]
+        tested = _tested(trained)
+        samples = [trained.photos[i].path(folder) for i in tested[:PARITY_PHOTOS]]
         compiled = compile_learner(learner, network, samples)
         log(f"model.onnx answers as learn.predict does, to {compiled.difference:.1g} on {compiled.photos} photos.")
-        choice = _choose(trained, folder, network, compiled.preprocessing, judged, precision, log)
-        metrics, bank = _judge_shipped(trained, folder, network, compiled.preprocessing, choice, settings.seed)
+        choice = _choose(trained, folder, network, compiled.preprocessing, tested, precision, log)
+        compared = bank_rows(len(trained.photos), settings.seed)
+        unseen, features = _answers(trained, folder, network, compiled.preprocessing, choice, compared)
+        verdict = reach_verdict(trained, unseen, settings.seed)
+        groups = trained.groups[compared]
+        bank = fit_novelty(network, compiled.preprocessing, features, groups, others, settings.seed)
         info = choice.describe(compiled.info(path.name))
-        novelty, onnx = None, info.onnx
-        if bank:
-            attach_novelty_bank(network, bank.features, bank.k)
-            novelty = Novelty(k=bank.k, threshold=bank.threshold)
-            onnx = dataclasses.replace(onnx, outputs=(*onnx.outputs, "similarity"))
+        onnx, novelty = add_novelty(network, info.onnx, bank, others, log)
+        onnx = add_heat(network, onnx, log)
         info = dataclasses.replace(
             info,
             arch=settings.arch,
             onnx=onnx,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            temperature=verdict.temperature,
             novelty=novelty,
-            metrics=metrics,
+            metrics=verdict.metrics,
             data=data,
             training=TrainingInfo(
                 seed=settings.seed,
@@ -103,22 +114,39 @@ def build_model(
                 weights=trained.weights,
                 recipe=trained.recipe,
                 seconds=round(trained.seconds, 1),
+                options=_options(settings, precision, others),
                 extra={"notes": trained.notes, "size": settings.size, "views": settings.views},
             ),
         )
         write_photos(place / "photos.csv", _in_order(trained.photos))
-        if metrics.validation.photos:
-            draw_confusion(metrics, trained.labels, place / "report" / "confusion.png")
-            if show_photos and metrics.top_losses:
-                draw_top_losses(metrics, lambda name: folder / name, place / "report" / "top_losses.png")
+        write_suspects(place / SUSPECTS_CSV, verdict.suspects)
+        write_predictions(place / PREDICTIONS_CSV, verdict.predictions)
+        draw_report(info, folder if show_photos else None, place / "report")
         (place / "README.md").write_text(model_card(info), encoding="utf-8")
         return info
 
     return write_model_folder(path, build)
 
 
-def _judged(trained: Trained) -> list[int]:
-    """Places of the photos that a network is compared on: the validation photos, and training photos up to ENOUGH."""
+def _options(settings: Settings, precision: str, others: Others | None) -> tuple[str, ...]:
+    """train.py's options that make this model of these photos, without a path of this machine in them."""
+    options = ["--arch", settings.arch, "--seed", str(settings.seed)]
+    for name, value, default in (
+        ("--weights", settings.weights and settings.weights.name, None),
+        ("--size", settings.size, Settings.size),
+        ("--epochs", settings.epochs, None),
+        ("--folds", settings.folds, None),
+        ("--precision", precision, "auto"),
+        ("--others", others and "DIR", None),
+    ):
+        if value != default:
+            options += [name, str(value)]
+    return tuple(options)
+
+
+def _tested(trained: Trained) -> list[int]:
+    """Places of the photos that networks are compared with each other on: the validation photos, and training photos
+    up to ENOUGH."""
     held, rows = trained.rows(VALIDATION).tolist(), trained.rows(TRAIN).tolist()
     return held + spread(rows, ENOUGH - len(held)) if len(held) < ENOUGH else held
 
@@ -128,38 +156,35 @@ def _choose(
     folder: Path,
     network: Path,
     preprocessing: Preprocessing,
-    judged: Sequence[int],
+    tested: Sequence[int],
     precision: str,
     log: Callable[[str], None],
 ) -> Choice:
     calibration = spread(trained.rows(TRAIN).tolist(), CALIBRATION_PHOTOS)  # sorted by label, so each has its share
     actual = [
         label if trained.photos[i].split == VALIDATION else UNJUDGED
-        for i, label in zip(judged, trained.actual[judged].tolist(), strict=True)
+        for i, label in zip(tested, trained.actual[tested].tolist(), strict=True)
     ]
     seen, compared = (
-        Pixels([trained.photos[i].path(folder) for i in places], preprocessing) for places in (calibration, judged)
+        Pixels([trained.photos[i].path(folder) for i in places], preprocessing) for places in (calibration, tested)
     )
     return choose_precision(network, seen, compared, np.array(actual), precision, log)
 
 
-def _judge_shipped(
-    trained: Trained, folder: Path, network: Path, preprocessing: Preprocessing, choice: Choice, seed: int
-) -> tuple[Metrics, Bank | None]:
-    """The metrics and the novelty bank of the network that ships: int8 has logits and features of its own."""
-    held = trained.rows(VALIDATION)
-    logits, features, groups = trained.logits, trained.features, trained.groups
-    compared = bank_rows(len(trained.photos), seed)
+def _answers(
+    trained: Trained, folder: Path, network: Path, preprocessing: Preprocessing, choice: Choice, compared: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`trained.unseen` and the features [M, D] of the photos at `compared`, as the network that ships gives them: int8
+    has logits and features of its own. What folds said stays in float32, for the heads that said it do not ship."""
+    unseen, features = trained.unseen, trained.features
     if choice.precision == "int8":
+        held = trained.rows(VALIDATION)
         needed = np.union1d(held, compared)
         pixels = Pixels([trained.photos[i].path(folder) for i in needed], preprocessing)
-        found = run_all(network, pixels, ("logits", "features"))
-        logits, features = np.zeros_like(logits), np.zeros_like(features)
-        logits[needed], features[needed] = found
-    trained_on = {label: sum(trained.photos[i].label == label for i in trained.rows(TRAIN)) for label in trained.labels}
-    metrics = judge(logits[held], [trained.photos[i] for i in held], trained.labels, trained_on)
-    metrics = dataclasses.replace(metrics, extra={"history": trained.history})
-    return metrics, fit_bank(features[compared], groups[compared])
+        logits, found = run_all(network, pixels, ("logits", "features"))
+        unseen, features = unseen.copy(), np.zeros_like(features)
+        unseen[held], features[needed] = logits[np.isin(needed, held)], found
+    return unseen, features[compared]
 
 
 def _export(learner: Any, file: Path) -> None:

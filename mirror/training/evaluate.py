@@ -38,9 +38,14 @@ def confusion_matrix(actual: np.ndarray, predicted: np.ndarray, labels: int) -> 
 
 
 def judge(
-    logits: np.ndarray, photos: Sequence[Photo], labels: Sequence[str], trained_on: dict[str, int]
+    logits: np.ndarray,
+    photos: Sequence[Photo],
+    labels: Sequence[str],
+    trained_on: dict[str, int],
+    folds: int | None = None,
 ) -> Metrics:
-    """The metrics of validation photos. trained_on: training photos a label."""
+    """The metrics of photos that were not learned from. trained_on: training photos a label; folds: in so many the
+    photos took turns in being left out."""
     places = {label: i for i, label in enumerate(labels)}
     actual = np.array([places[photo.label] for photo in photos], dtype=int)
     logits = np.asarray(logits, dtype=np.float64)
@@ -68,6 +73,7 @@ def judge(
             interval=wilson_interval(errors, len(photos)),
             confidence=CONFIDENCE,
             loss=float(losses.mean()) if len(photos) else None,
+            folds=folds,
         ),
         labels=per_label,
         confusion_matrix=tuple(tuple(int(n) for n in row) for row in matrix),

@@ -10,6 +10,7 @@ a second output, and refuses the result where a probability differs from `learn.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import logging
 import re
@@ -28,6 +29,7 @@ from mirror.inference.engine import Engine
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, sha256_of, write_model_folder
 from mirror.training.gates import CALIBRATION_PHOTOS, UNJUDGED, Pixels, choose_precision, spread
 from mirror.training.graph import fold_shapes
+from mirror.training.heat import add_heat
 from mirror.training.parity import PARITY_PHOTOS, check_parity, synthetic_photos
 
 OPSET = 18
@@ -125,7 +127,8 @@ def compile_to_folder(
             precision,
             log,
         )
-        return choice.describe(compiled.info(name))
+        info = choice.describe(compiled.info(name))
+        return dataclasses.replace(info, onnx=add_heat(network, info.onnx, log))
 
     return write_model_folder(folder, build)
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from mirror.errors import ModelFolderError
 from mirror.inference.engine import Engine
-from mirror.inference.novelty import SIMILARITY, unit_rows
+from mirror.inference.novelty import SIMILARITY
+from mirror.training.similarity import OTHERS_WEIGHT, unit_rows
 
 BATCHES = (1, 2, 5)  # what is the same for each of these numbers of images does not depend on it
 
@@ -61,42 +62,82 @@ def fold_shapes(path: Path) -> int:
     return before - len(graph.node)
 
 
-def attach_novelty_bank(onnx_path: Path, bank: np.ndarray, k: int, source: str = "features") -> None:
-    """Adds the output "similarity" [N] to a network: the mean of the `k` largest cosines of `source` with `bank`.
+def attach_novelty_bank(
+    onnx_path: Path,
+    bank: np.ndarray,
+    k: int,
+    others: np.ndarray | None = None,
+    margin: float = 0.0,
+    source: str = "features",
+) -> None:
+    """Adds the output "similarity" [N] to a network: the mean of the `k` largest cosines of `source` with `bank`, less
+    what OTHERS_WEIGHT times the same with `others` exceeds `margin` by (`similarity.combined`).
 
-    bank: features [M, D] of the training photos, float32; normalised here (L2), kept as an initializer. A bank attached
-    before is replaced. Raises ModelFolderError where the shapes do not fit.
+    bank: features [M, D] of the training photos, others: [O, D] of photos of none of the labels; float32, normalised
+    here (L2), kept as initializers. What was attached before is replaced. Raises ModelFolderError where the shapes do
+    not fit.
     """
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     model = onnx.load(onnx_path)
     graph = model.graph
     if source not in [output.name for output in graph.output]:
         raise ModelFolderError(f"{onnx_path} has no output {source} to compare photos by: compile the model again.")
-    if bank.ndim != 2 or not 1 <= k <= len(bank) or not np.isfinite(bank).all():
-        raise ModelFolderError(
-            f"A novelty bank needs at least k = {k} finite rows, and this one's shape is {bank.shape}."
-        )
     drop_novelty(graph)
     width = next(o for o in graph.output if o.name == source).type.tensor_type.shape.dim[-1].dim_value
-    if width and width != bank.shape[1]:
-        raise ModelFolderError(f"The novelty bank has {bank.shape[1]} features a photo, and the network gives {width}.")
-    graph.initializer.extend([
-        numpy_helper.from_array(unit_rows(bank).T.copy(), f"{SIMILARITY}/bank"),
-        numpy_helper.from_array(np.array([k], np.int64), f"{SIMILARITY}/k"),
-        numpy_helper.from_array(np.array([1], np.int64), f"{SIMILARITY}/axis"),
-    ])  # fmt: skip
-    node, name = helper.make_node, f"{SIMILARITY}/{{}}".format
-    graph.node.extend([
-        node("LpNormalization", [source], [name("unit")], name("normalize"), axis=1, p=2),
-        node("MatMul", [name("unit"), name("bank")], [name("cosines")], name("compare")),
-        node("TopK", [name("cosines"), name("k")], [name("nearest"), name("places")], name("top"), axis=1),
-        node("ReduceMean", [name("nearest"), name("axis")], [SIMILARITY], name("mean"), keepdims=0),
-    ])  # fmt: skip
+    for rows in (bank,) if others is None else (bank, others):
+        if rows.ndim != 2 or not 1 <= k <= len(rows) or not np.isfinite(rows).all():
+            raise ModelFolderError(
+                f"A novelty bank needs at least k = {k} finite rows, and this one's shape is {rows.shape}."
+            )
+        if width and width != rows.shape[1]:
+            raise ModelFolderError(
+                f"The novelty bank has {rows.shape[1]} features a photo, and the network gives {width}."
+            )
+    _constant(graph, "k", np.array([k], np.int64))
+    _constant(graph, "axis", np.array([1], np.int64))
+    unit = f"{SIMILARITY}/unit"
+    graph.node.append(helper.make_node("LpNormalization", [source], [unit], f"{SIMILARITY}/normalize", axis=1, p=2))
+    if others is None:
+        _nearest(graph, unit, bank, "bank", SIMILARITY)
+    else:
+        own, strange, weighted, over, lost = (
+            f"{SIMILARITY}/{name}" for name in ("own", "strange", "weighted", "over", "lost")
+        )
+        _nearest(graph, unit, bank, "bank", own)
+        _nearest(graph, unit, others, "others", strange)
+        weight = _constant(graph, "weight", np.array(OTHERS_WEIGHT, np.float32))
+        forgiven = _constant(graph, "margin", np.array(margin, np.float32))
+        graph.node.extend([
+            helper.make_node("Mul", [strange, weight], [weighted], f"{SIMILARITY}/weigh"),
+            helper.make_node("Sub", [weighted, forgiven], [over], f"{SIMILARITY}/forgive"),
+            helper.make_node("Relu", [over], [lost], f"{SIMILARITY}/lose"),
+            helper.make_node("Sub", [own, lost], [SIMILARITY], f"{SIMILARITY}/subtract"),
+        ])  # fmt: skip
     graph.output.append(helper.make_tensor_value_info(SIMILARITY, TensorProto.FLOAT, [_batch_axis(graph)]))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, onnx_path)
+
+
+def _nearest(graph: Any, unit: str, rows: np.ndarray, name: str, output: str) -> None:
+    """output [N]: the mean of the k largest cosines of `unit` [N, D] with `rows` [M, D]."""
+    from onnx import helper
+
+    bank = _constant(graph, name, unit_rows(rows).T.copy())
+    cosines, top, places = (f"{bank}/{part}" for part in ("cosines", "nearest", "places"))
+    graph.node.extend([
+        helper.make_node("MatMul", [unit, bank], [cosines], f"{bank}/compare"),
+        helper.make_node("TopK", [cosines, f"{SIMILARITY}/k"], [top, places], f"{bank}/top", axis=1),
+        helper.make_node("ReduceMean", [top, f"{SIMILARITY}/axis"], [output], f"{bank}/mean", keepdims=0),
+    ])  # fmt: skip
+
+
+def _constant(graph: Any, name: str, value: np.ndarray) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(value, f"{SIMILARITY}/{name}"))
+    return f"{SIMILARITY}/{name}"
 
 
 def drop_novelty(graph: Any) -> None:

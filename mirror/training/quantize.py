@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from mirror.inference.engine import Engine
+from mirror.training.stem import block_stem
 
 WEIGHT_LEVELS = 64  # largest 7-bit weight: 2 x 255 x 64 = 32,640 fits into 16 bits
 DEPTHWISE_LEVELS = 127  # largest 8-bit weight
@@ -106,7 +107,10 @@ class Quantizer:
                 nodes_to_exclude=sorted(self.in_float | kept),
                 extra_options={"TensorQuantOverrides": overrides},
             )
-        onnx.checker.check_model(onnx.load(target), full_check=True)
+        model = onnx.load(target)
+        if block_stem(model):
+            onnx.save(model, target)
+        onnx.checker.check_model(model, full_check=True)
 
     def _measure_ranges(self, names: Sequence[str]) -> dict[str, tuple[np.float32, np.float32]]:
         """Activation → its range."""

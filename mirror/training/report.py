@@ -1,4 +1,4 @@
-"""The report's pictures: the confusion matrix, and the photos that were judged worst."""
+"""The report's pictures: the confusion matrix, how far the probabilities can be trusted, and the worst misses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,58 @@ from pathlib import Path
 import numpy as np
 
 from mirror.images import load_image
-from mirror.model_info import Metrics
+from mirror.model_info import Calibration, Metrics, ModelInfo
 
 INK, ACCENT, WRONG = "#22303a", "#2f6f6a", "#a8412f"
 COLUMNS = 4
+FEW = 100  # photos: of fewer, a bin holds too few to tell chance from a fault
+
+
+def draw_report(info: ModelInfo, photos: Path | None, place: Path) -> None:
+    """What there is to draw, into `place`. photos: the photo folder, None where no photo may be shown."""
+    metrics = info.metrics
+    if metrics is None:
+        return
+    if metrics.validation.photos:
+        draw_confusion(metrics, info.labels, place / "confusion.png")
+        if photos and metrics.top_losses:
+            draw_top_losses(metrics, lambda name: photos / name, place / "top_losses.png")
+    if metrics.calibration:
+        draw_reliability(metrics.calibration, info.temperature, place / "reliability.png")
+
+
+def draw_reliability(calibration: Calibration, temperature: float, path: Path) -> None:
+    """reliability.png: how often it is right, over how sure it is, with the number of photos at each dot."""
+    figure, axes = _figure(4.6, 4.6)
+    sure, right, photos = np.array([(b.confidence, b.accuracy, b.photos) for b in calibration.bins]).T
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.vlines(sure, right, sure, color=WRONG, linewidth=1.2, zorder=2)
+    axes.scatter(sure, right, s=12 + 400 * photos / photos.sum(), color=ACCENT, alpha=0.85, linewidth=0, zorder=3)
+    for bin_ in calibration.bins:
+        above = bin_.accuracy >= bin_.confidence  # away from the line to the diagonal
+        axes.annotate(
+            str(bin_.photos), (bin_.confidence, bin_.accuracy), (0, 10 if above else -10), textcoords="offset points",
+            ha="center", va="bottom" if above else "top", fontsize=8, color=INK,
+        )  # fmt: skip
+    axes.set_xlim(min(0.5, sure.min()) - 0.03, 1.03)
+    axes.set_ylim(-0.1, 1.12)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_xlabel("how sure it was")
+    axes.set_ylabel("how often it was right")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    few = "\ntoo few to tell a fault from chance" if calibration.photos < FEW else ""
+    gap = 100 * calibration.after.ece.value
+    axes.set_title(
+        f"{calibration.photos} photos it had not learned from{few}\n"
+        f"mean gap {gap:.1f} points, temperature {temperature:.2f}",
+        fontsize=10,
+    )
+    _save(figure, path)
 
 
 def draw_confusion(metrics: Metrics, labels: tuple[str, ...], path: Path) -> None:
-    """confusion.png: actual labels down, predicted ones across, counts of validation photos."""
+    """confusion.png: actual labels down, predicted ones across, counts of the photos judged."""
     matrix = np.array(metrics.confusion_matrix)
     side = max(3.2, 0.55 * len(labels) + 1.8)
     figure, axes = _figure(side + 0.6, side)
@@ -33,7 +77,7 @@ def draw_confusion(metrics: Metrics, labels: tuple[str, ...], path: Path) -> Non
         for i, j in np.ndindex(*matrix.shape):
             if matrix[i, j]:
                 axes.text(j, i, matrix[i, j], ha="center", va="center", color="white" if share[i, j] > 0.5 else INK)
-    axes.set_title(f"{metrics.validation.photos} photos it was not trained on", fontsize=10)
+    axes.set_title(f"{metrics.validation.photos} photos it had not learned from", fontsize=10)
     _save(figure, path)
 
 

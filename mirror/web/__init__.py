@@ -3,9 +3,11 @@
     page.py      lays it out: its question, the picker, the tabs
     classify.py  the mirror itself, and its API
     about.py     the note on a model (markup.py: its pieces of HTML)
+    why.py       where it looked: the button, the picture, and its API
     words.py     what the page says, from a model's labels
     shelf.py     the models that the page offers, each opened once
     guard.py     careful with visitors: their photos reach our decoder untouched, and nothing is kept
     theme.py     colours, fonts and page.css
     lean.py      gradio without what the page has no use for
+    studio/      the other page: a photo folder is browsed, cleaned and trained on again
 """

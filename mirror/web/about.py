@@ -9,29 +9,12 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirror.model_folder import DataInfo, Metrics, ModelInfo, TopLoss, Validation
+from mirror.model_folder import Calibration, DataInfo, Metrics, ModelInfo, TopLoss, Validation
+from mirror.reasons import reason_in_words
 from mirror.web import markup, words
 from mirror.web.markup import text
 from mirror.web.shelf import Mirror
 
-REASONS = {  # slugs of rejected.csv as people say them; others are shown as they are
-    "near-duplicate": "nearly the same as another photo",
-    "duplicate": "exactly the same as another photo",
-    "same-photo-under-two-labels": "the same photo under two labels",
-    "not-an-image": "not an image, or cut short",
-    "too-small": "too small",
-    "too-many-pixels": "too many pixels",
-    "too-many-bytes": "too large a file",
-    "empty-file": "an empty file",
-    "timeout": "took too long",
-    "unknown-host": "no such server",
-    "connection-failed": "the connection failed",
-    "tls-failed": "no trustworthy connection",
-    "noai": "its publisher asks not to be used for training",
-    "private-address": "a private address",
-    "redirect-loop": "redirected in circles",
-    "incomplete-body": "broke off on the way",
-}
 SOURCES = {
     "search": "found by image search",
     "folder": "from a folder of photos",
@@ -46,13 +29,14 @@ VIEWS = {
 SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
 SHOWN_LOSSES = 10
 SHOWN_MIX_UPS = 12
+FEW_PHOTOS = 100  # of fewer, how far probabilities can be trusted is mostly chance
 MANY_PHOTOS = 1000  # from here on an interval is narrow enough to be read without a warning
 SHOWN_LABELS = 60
 MAX_PICTURE_BYTES = 4 * 1024 * 1024
 PICTURES = {
     "confusion": "The confusion matrix, drawn",
     "top_losses": "The photos it was most wrong about",
-    "calibration": "How far its probabilities can be trusted",
+    "reliability": "How far its probabilities can be trusted",
     "training": "How training went",
 }
 
@@ -116,8 +100,11 @@ def _in_short(mirror: Mirror, info: ModelInfo) -> str:
     if info.metrics:
         judged = info.metrics.validation
         wrong = "none" if judged.errors == 0 else f"{judged.errors:,}"
+        photos = words.count(judged.photos, "photo")
         sentences.append(
-            f"Of {words.count(judged.photos, 'photo')} that it had not learned from, it got {wrong} wrong."
+            f"Of {photos}, each left out in turn and shown to what had learned from the others, {wrong} came out wrong."
+            if judged.folds
+            else f"Of {photos} that it had not learned from, it got {wrong} wrong."
         )
     elif mirror.from_pickle:
         sentences.append("It came as a bare learner pickle, which says nothing of its photos or of how often it errs.")
@@ -136,6 +123,23 @@ def error_in_words(judged: Validation) -> str:
         f"Its error is {rate}, {judged.errors:,} of {photos}. So few photos leave much to chance: "
         f"on other photos like these its true error lies, with {words.percent(judged.confidence)} confidence, "
         f"anywhere between {low} and {high}."
+    )
+
+
+def trust_in_words(calibration: Calibration, temperature: float) -> str:
+    """How far its probabilities were from how often it was right, with what was done about it."""
+    gap = calibration.after.ece
+    low, high = (words.percent(end) for end in gap.interval)
+    done = (
+        f"Its probabilities were made {'less' if temperature > 1 else 'more'} sure of themselves (temperature "
+        f"{temperature:.2f}), and are then"
+        if temperature != 1
+        else "Its probabilities needed no correction that its photos could show. They are"
+    )
+    few = " So few photos say little about that." if calibration.photos < FEW_PHOTOS else ""
+    return (
+        f"{done} {words.percent(gap.value)} away, on average, from how often it was right "
+        f"(95 % interval: {low} to {high}; {words.count(calibration.photos, 'photo')} it had not learned from).{few}"
     )
 
 
@@ -160,7 +164,7 @@ def _data(info: ModelInfo) -> str:
         parts.append(f"<h3>Left out: {words.count(total, 'photo')}</h3>")
         parts.append(
             markup.table(
-                "Photos that were left out, and why", ["Why", "Photos"], [[_reason(r), n] for r, n in left_out]
+                "Photos that were left out, and why", ["Why", "Photos"], [[reason_in_words(r), n] for r, n in left_out]
             )
         )
     return "".join(parts)
@@ -183,19 +187,17 @@ def _provenance(data: DataInfo) -> str:
         sentences.append(
             f"They were collected on {days[0]}." if len(days) == 1 else f"Collected from {days[0]} to {days[1]}."
         )
+    if data.relabelled or data.removed:
+        sentences.append(f"By hand, {data.relabelled:,} were relabelled and {data.removed:,} removed.")
     return " ".join(sentences)
-
-
-def _reason(slug: str) -> str:
-    if slug.startswith("http-") and slug[5:].isdigit():
-        return f"the server answered {slug[5:]}"
-    return REASONS.get(slug, slug.replace("-", " "))
 
 
 def _judged(info: ModelInfo) -> str:
     if info.metrics is None:
         return _unknown("how often it errs; try it on photos whose answer you know")
     parts = [f"<p>{text(error_in_words(info.metrics.validation))}</p>"]
+    if info.metrics.calibration:
+        parts.append(f"<p>{text(trust_in_words(info.metrics.calibration, info.temperature))}</p>")
     if info.metrics.labels:
         rows = [
             [words.plain(label), _share(one.recall), _share(one.precision)]
@@ -287,7 +289,7 @@ def _limits(info: ModelInfo) -> str:
         f"It knows only {among}. "
         + (
             f"When a photo is unlike all it has learned from, it says “{words.none_of(labels)}”; "
-            "now and then that is wrong both ways."
+            f"now and then that is wrong both ways{_wrongly_refused(info)}."
             if stranger
             else "It has no way of noticing that a photo shows something else, and will name one of them all the same."
         ),
@@ -296,6 +298,14 @@ def _limits(info: ModelInfo) -> str:
         "Decide nothing that matters to a person or an animal by it.",
     ]
     return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>"
+
+
+def _wrongly_refused(info: ModelInfo) -> str:
+    novelty = info.novelty
+    if novelty.real_refused is None or not novelty.photos:
+        return ""
+    share = words.percent(novelty.real_refused)
+    return f" (it would have said so of {share} of its own {novelty.photos:,} photos, had it not seen them)"
 
 
 def _share(value: float | None) -> str | None:

@@ -14,7 +14,7 @@ import gradio as gr
 from mirror.errors import MirrorError
 from mirror.fetch import Network
 from mirror.inference.classifier import Prediction
-from mirror.web import words
+from mirror.web import why, words
 from mirror.web.guard import Photo, friendly, photo_bytes, preview
 from mirror.web.shelf import Mirror, Shelf
 
@@ -34,6 +34,8 @@ class MirrorTab:
     answer: gr.HTML
     probabilities: gr.Label
     examples: gr.Row | None
+    why: gr.Button
+    reason: gr.HTML
 
 
 def examples_in(folder: Path) -> list[Path]:
@@ -63,6 +65,7 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
                 go = gr.Button("Look", variant="primary", scale=1, min_width=88)
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(waiting(shelf.default), elem_id="answer")
+            ask, reason = why.build(shelf)
             probabilities = gr.Label(
                 label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="probabilities"
             )
@@ -88,11 +91,13 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
         row, buttons = tiles
         for button, path in zip(buttons, examples, strict=True):
             button.click(partial(_look_at_example, shelf, path), [picker], shown, **quietly, **on_cpu)
-    return MirrorTab(photo, answer, probabilities, tiles[0] if tiles else None)
+    why.wire(shelf, network, ask, reason, photo, picker, probabilities, MODEL)
+    return MirrorTab(photo, answer, probabilities, tiles[0] if tiles else None, ask, reason)
 
 
 def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -> None:
-    """The endpoints for programs: /predict takes a photo, /predict_url its address; both give gr.Label's value."""
+    """The endpoints for programs: /predict takes a photo, /predict_url its address; both give gr.Label's value.
+    /explain takes a photo and gives a picture of it (why.py)."""
     several = len(shelf.mirrors) > 1
     choice = [picker] if several else []
 
@@ -115,6 +120,7 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -
         concurrency_id=FETCH,
         concurrency_limit=FETCHES_AT_ONCE,
     )
+    why.add_api(shelf, network, photo, choice, MODEL)
 
 
 def _answer(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple[Prediction, bytes]:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from mirror.fetch import Network
 from mirror.inference.engine import available_cpus
-from mirror.web import about, classify, words
+from mirror.web import about, classify, why, words
 from mirror.web.guard import MAX_UPLOAD_BYTES, SWEEP_SECONDS, UPLOAD_SECONDS
 from mirror.web.shelf import Mirror, Shelf
 from mirror.web.theme import css, theme
@@ -24,7 +24,7 @@ STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not 
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
 # a live region must be there before its text changes, so the attribute cannot come with the answer
-ANNOUNCED = "() => document.querySelector('#answer')?.setAttribute('aria-live', 'polite')"
+ANNOUNCED = "() => document.querySelectorAll('#answer, #why').forEach(e => e.setAttribute('aria-live', 'polite'))"
 TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
@@ -57,12 +57,13 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path]) -> gr.Blocks:
                 changes = {
                     question: _question(mirror), note: about.note(mirror), pictures: about.pictures(mirror),
                     tab.photo: shown, tab.answer: answer, tab.probabilities: probabilities,
+                    tab.why: gr.update(value=words.WHY, visible=why.can_tell(mirror)), tab.reason: "",
                 }  # fmt: skip
                 return changes | (
                     {tab.examples: gr.update(visible=classify.has_examples(mirror))} if tab.examples else {}
                 )
 
-            touched = [question, note, pictures, tab.photo, tab.answer, tab.probabilities]
+            touched = [question, note, pictures, tab.photo, tab.answer, tab.probabilities, tab.why, tab.reason]
             picker.input(
                 swap,
                 [picker, tab.photo],

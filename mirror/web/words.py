@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 SHIPPED_LABELS = frozenset({"cygnet", "duckling"})
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
+WHY, ENOUGH = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
+
 SURE, LIKELY = 0.9, 0.7  # of the first label's probability: stated as a fact above the one, as a guess below the other
 
 _SILENT_H = ("hour", "honest", "honour", "honor", "heir")
@@ -61,6 +63,33 @@ def certainty(prediction: Prediction) -> str:
     if not prediction.known:
         return "The probabilities only compare the labels I know, so they mean little here."
     return f"I am {percent(prediction.probability)} sure."
+
+
+def looked(places: Sequence[str], label: str, *, known: bool = True) -> str:
+    """Where the mirror looked, in one sentence. places: as `mirror.inference.explain.places` gives them; known: whether
+    the photo looks like what the mirror was trained on."""
+    if places and not known:
+        where = "nearly all of it" if "everywhere" in places else listed([f"the {place}" for place in places])
+        return f"If it were {with_article(label)}, it would be for {where}."
+    if not places:
+        return f"Nothing in this photo speaks for {with_article(label)}."
+    if "everywhere" in places:
+        return "I looked at nearly all of it."
+    return f"I looked mostly at {listed([f'the {place}' for place in places])} of the photo."
+
+
+def heat(label: str, *, cut: bool) -> str:
+    """What the colours of a heat map mean. cut: some of the photo lay outside what the mirror saw."""
+    meaning = f"The brighter the colour, the more a place speaks for {with_article(label)}."
+    return f"{meaning} The darker edges I did not see." if cut else meaning
+
+
+def heat_alt(places: Sequence[str]) -> str:
+    """A heat map for those who cannot see it."""
+    if not places:
+        return "Your photo in grey, no place coloured."
+    where = "nearly everywhere" if "everywhere" in places else listed([f"the {place}" for place in places])
+    return f"Your photo in grey, coloured where I looked: {where}."
 
 
 def none_of(labels: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from mirror.collect.dataset import PhotoFolder
 from mirror.collect.download import DownloadSettings
 from mirror.collect.gather import gather_by_search
 from mirror.collect.recipe import RecipeReport, gather_from_recipe
-from mirror.collect.rows import Origin, write_photos
+from mirror.collect.rows import Origin, read_photos, write_photos
 from mirror.collect.search import SearchTerm
 from mirror.errors import DatasetError, FetchError, UsageError
 from mirror.fetch import Network
@@ -154,3 +154,16 @@ def test_a_damaged_url_is_found_again(world: World, host: PhotoHost, tmp_path: P
     report, _ = refetch(world, tmp_path / "again", tmp_path / "first" / "metadata.csv")
     assert len(report.matched) == 1
     assert [request.url for request in world.requests] == [url]
+
+
+def test_a_photo_that_was_relabelled_by_hand_comes_back_under_its_new_label(
+    world: World, recipe: Path, tmp_path: Path
+) -> None:
+    rows = [replace(photo, label="goose") if n < 2 else photo for n, photo in enumerate(read_photos(recipe))]
+    write_photos(recipe, rows)  # their file_name still is that of the folder they were collected into
+    report, said = refetch(world, tmp_path / "again", recipe)
+    assert said[-1] == "10 of 10 photos are as they were."
+    assert [(photo.label, photo.url, photo.split) for photo in report.matched] == [
+        (photo.label, photo.url, photo.split) for photo in rows
+    ]
+    assert {photo.file_name.split("/")[1] for photo in report.matched if photo.label == "goose"} == {"goose"}

@@ -16,6 +16,7 @@ from mirror.collect.splits import (
     assign_splits,
     group_photos,
     require_enough,
+    site_of,
     source_page,
     unvalidated_labels,
 )
@@ -205,3 +206,19 @@ def test_eight_of_each_are_enough() -> None:
 def test_a_share_that_cannot_be_meant_is_refused(fraction: float) -> None:
     with pytest.raises(DatasetError, match="between 0 and 1"):
         assign_splits([photo(1)], seed=1, fraction=fraction)
+
+
+@pytest.mark.parametrize(
+    ("url", "site"),
+    [
+        ("https://Photos.example:8443/a.jpg", "photos.example"),
+        (" http://b.example", "b.example"),
+        ("cygnet/1.jpg", ""),
+        ("ftp://c.example/a.jpg", ""),
+        ("https://[broken/a.jpg", ""),
+        ("https:///a.jpg", ""),
+        ("", ""),
+    ],
+)
+def test_the_site_of_an_address_is_its_host(url: str, site: str) -> None:
+    assert site_of(url) == site

@@ -15,6 +15,7 @@ import pytest
 import scipy.special
 from PIL import Image
 
+from mirror import cli
 from mirror.errors import ImageError, MirrorError, ModelFolderError, NotAnImage
 from mirror.inference.classifier import AHEAD, Classifier, Prediction, softmax
 from mirror.inference.engine import Engine
@@ -62,14 +63,20 @@ def test_softmax_agrees_with_scipy(temperature: float) -> None:
     np.testing.assert_allclose(ours, scipy.special.softmax(logits.astype(np.float64) / temperature, axis=1), atol=1e-15)
 
 
-def test_temperature_and_a_missing_threshold_come_from_the_folder(tmp_path: Path) -> None:
-    path = tiny_model(tmp_path, strangers=False)
+def test_temperature_and_a_missing_threshold_come_from_the_folder(tmp_path: Path, capsys) -> None:
+    path = tiny_model(tmp_path, strangers=False, heat=False)
     info = replace(read_model_folder(path).info, temperature=2.5)
     write_model_folder(path, lambda folder: ((folder / "model.onnx").write_bytes(tiny_onnx(2)), info)[1])
-    answer = Classifier.load(path).predict(photo(BLUE, format="PNG"))
+    picture = tmp_path / "blue.png"
+    picture.write_bytes(photo(BLUE, format="PNG"))
+    classifier = Classifier.load(path)
+    answer = classifier.predict(picture)
     softer = np.sqrt(probabilities(BLUE, 2) ** (2 / 2.5))
     assert list(answer.probabilities.values()) == pytest.approx(softer / softer.sum(), abs=1e-5)
     assert answer.known is True
+    assert list(classifier.predict_many([picture])) == [answer]
+    assert cli.main(["predict", str(picture), "--model", str(path), "--format", "jsonl"]) == 0
+    assert json.loads(capsys.readouterr().out)["probabilities"] == pytest.approx(answer.probabilities)
 
 
 def test_a_stream_is_answered_in_order_with_errors_in_their_places(classifier: Classifier, tmp_path: Path) -> None:
@@ -123,7 +130,7 @@ def test_a_photo_that_is_none_is_an_error_of_one_sentence(classifier: Classifier
 
 
 def test_a_folder_that_promises_what_its_network_lacks_is_refused(tmp_path: Path) -> None:
-    path = tiny_model(tmp_path)
+    path = tiny_model(tmp_path, heat=False)
     info = read_model_folder(path).info
     broken = replace(info, onnx=replace(info.onnx, outputs=("logits", "features")))
     write_model_folder(path, lambda folder: ((folder / "model.onnx").write_bytes(tiny_onnx(2)), broken)[1])

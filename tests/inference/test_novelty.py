@@ -11,9 +11,10 @@ from onnx import TensorProto, helper
 
 from mirror.errors import ModelFolderError
 from mirror.inference.engine import Engine
-from mirror.inference.novelty import is_known, knn_cosine
+from mirror.inference.novelty import is_known
 from mirror.model_folder import Novelty
 from mirror.training.graph import attach_novelty_bank
+from mirror.training.similarity import OTHERS_WEIGHT
 
 WIDTH = 12
 
@@ -39,6 +40,14 @@ def network(tmp_path: Path) -> Path:
     return path
 
 
+def slow_similarity(features: np.ndarray, bank: np.ndarray, k: int) -> np.ndarray:
+    found = []
+    for photo in features.astype(float):
+        cosines = [photo @ row / np.linalg.norm(photo) / np.linalg.norm(row) for row in bank.astype(float)]
+        found.append(np.mean(sorted(cosines)[-k:]))
+    return np.array(found)
+
+
 @pytest.mark.parametrize("k", [1, 3, 40])
 def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
     random = np.random.default_rng(k)
@@ -51,9 +60,29 @@ def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
     np.testing.assert_array_equal(logits, before[0])
     np.testing.assert_array_equal(features, before[1])
     assert similarity.shape == (9,)
-    np.testing.assert_allclose(similarity, knn_cosine(features, bank, k), atol=1e-6)
-    slow = [sorted(f @ b / np.linalg.norm(f) / np.linalg.norm(b) for b in bank)[-k:] for f in features]
-    np.testing.assert_allclose(similarity, np.mean(slow, axis=1), atol=1e-6)
+    np.testing.assert_allclose(similarity, slow_similarity(features, bank, k), atol=1e-6)
+
+
+def test_what_is_like_photos_of_neither_is_less_similar(network: Path) -> None:
+    random = np.random.default_rng(3)
+    bank, others = (random.normal(size=(rows, WIDTH)).astype(np.float32) for rows in (20, 7))
+    pixels = random.normal(size=(9, 3, 4, 5)).astype(np.float32)
+    (features,) = Engine(network).run(pixels, ("features",))
+    attach_novelty_bank(network, bank, 3, others, 0.2)
+    (similarity,) = Engine(network).run(pixels, ("similarity",))
+    lost = [max(0, OTHERS_WEIGHT * alike - 0.2) for alike in slow_similarity(features, others, 3)]
+    assert 0 < sum(value > 0 for value in lost) < 9
+    expected = slow_similarity(features, bank, 3) - lost
+    np.testing.assert_allclose(similarity, expected, atol=1e-6)
+
+
+def test_a_bank_of_thousands_compares_alike(network: Path) -> None:
+    random = np.random.default_rng(4)
+    bank, pixels = random.normal(size=(2500, WIDTH)).astype(np.float32), random.normal(size=(2, 3, 4, 5))
+    features = Engine(network).run(pixels.astype(np.float32), ("features",))[0]
+    attach_novelty_bank(network, bank, 3)
+    (similarity,) = Engine(network).run(pixels.astype(np.float32), ("similarity",))
+    np.testing.assert_allclose(similarity, slow_similarity(features, bank, 3), atol=1e-6)
 
 
 def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(network: Path) -> None:
@@ -90,6 +119,9 @@ def test_a_bank_that_does_not_fit_is_refused(network: Path, bank: np.ndarray, k:
     before = network.read_bytes()
     with pytest.raises(ModelFolderError, match=message):
         attach_novelty_bank(network, bank.astype(np.float32), k)
+    if k:
+        with pytest.raises(ModelFolderError, match=message):
+            attach_novelty_bank(network, np.eye(WIDTH, dtype=np.float32), k, bank.astype(np.float32))
     assert network.read_bytes() == before
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import scipy.special
 
 from mirror.collect import assign_splits, gather_from_directory
 from mirror.images import load_image
@@ -74,7 +76,8 @@ def test_the_figures_of_the_gate_are_written_down(built) -> None:
     assert found["calibration_photos"] == 18 and found["attempts"][-1] == found["shipped"]
     shipped = found["shipped"]
     assert (shipped["photos"], shipped["judged"], shipped["passed"]) == (22, 4, True)
-    assert len(said) == 1 + len(found["attempts"]) and f"{shipped['mean_change']:.4f}" in said[-1]
+    assert sum("int8" in line for line in said) == len(found["attempts"])
+    assert f"{shipped['mean_change']:.4f}" in said[len(found["attempts"])]
     assert "quantisation" not in built["fp32"][0].info.extra
 
 
@@ -131,5 +134,26 @@ def test_the_same_learner_gives_the_same_network_byte_for_byte(built, trained, t
     found, photos, data = trained
     again = build_model(found, photos, tmp_path / "auto", data, SETTINGS, log=quiet)
     first = built["auto"][0]
-    assert (again.path / "model.onnx").read_bytes() == (first.path / "model.onnx").read_bytes()
+    for file in ("model.onnx", "heat.onnx"):
+        assert (again.path / file).read_bytes() == (first.path / file).read_bytes()
     assert again.info.extra == first.info.extra and again.info.metrics == first.info.metrics
+
+
+def test_a_temperature_that_helps_is_stored_told_and_served(trained, tmp_path: Path) -> None:
+    """The drawings three times over, for 22 are too few to show anything; what was said of them is made too sure."""
+    found, photos, data = trained
+    actual = np.tile(found.actual, 3)
+    random = np.random.default_rng(0)
+    sure = random.uniform(0.5, 1, len(actual))
+    right = random.random(len(actual)) < sure  # 80 % sure: right four times in five
+    said = np.log(np.where(np.eye(2)[np.where(right, actual, 1 - actual)] > 0, sure[:, None], 1 - sure[:, None]))
+    folded = replace(
+        found, photos=[replace(photo, split="train") for photo in found.photos * 3], unseen=4 * said, folds=5,
+        features=np.tile(found.features, (3, 1)), logits=np.tile(found.logits, (3, 1)), groups=np.arange(len(actual)),
+    )  # fmt: skip
+    folder = build_model(folded, photos, tmp_path / "cooler", data, SETTINGS, precision="fp32", log=quiet)
+    temperature, calibration = folder.info.temperature, folder.info.metrics.calibration
+    assert temperature == pytest.approx(4, rel=0.3) and calibration.after.nll.value < 0.6 * calibration.before.nll.value
+    assert f"divided by a temperature of {temperature:.2f}" in (folder.path / "README.md").read_text()
+    cooler = scipy.special.softmax(found.logits.astype(float) / temperature, axis=1)
+    assert np.abs(answers(folder, paths(found, photos)) - cooler).max() < 1e-4

@@ -90,7 +90,8 @@ def test_a_compiled_folder_serves_the_learners_answers_on_files(tmp_path: Path) 
     info = folder.info
     assert info.labels == LABELS and info.arch == "resnet18" and info.name == "plain" and info.metrics is None
     assert info.learner_sha256 == sha256_of(plain_pickle())
-    assert sorted(p.name for p in folder.path.iterdir()) == ["model.json", "model.onnx"]
+    assert sorted(p.name for p in folder.path.iterdir()) == ["heat.onnx", "model.json", "model.onnx"]
+    assert info.onnx.outputs == ("logits", "features", "maps") and info.onnx.heat == "heat.onnx"
     assert info.preprocessing.size == (80, 80) and info.preprocessing.crop == (64, 64)
     np.testing.assert_allclose(info.preprocessing.mean, imagenet_stats[0], atol=1e-7)
     classifier = Classifier.load(folder)

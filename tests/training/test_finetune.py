@@ -81,9 +81,13 @@ def test_the_model_folder_says_what_it_was_made_of(trained) -> None:
     assert info.labels == ("cygnet", "duckling") and info.arch == ARCH
     assert info.data.counts == {"duckling": 12, "cygnet": 10} and info.data.source == "folder"
     assert info.metrics.validation.photos == 4 and info.metrics.labels["duckling"].train == 10
-    pictures = {"report/confusion.png", "report/top_losses.png"}
-    assert set(info.files) == {"learner.pkl", "model.onnx", "photos.csv", "README.md"} | pictures
+    report = {"confusion.png", "reliability.png", "top_losses.png", "suspects.csv", "predictions.csv"}
+    assert set(info.files) == {"learner.pkl", "model.onnx", "heat.onnx", "photos.csv", "README.md"} | {
+        f"report/{name}" for name in report
+    }
     assert (info.training.seed, info.training.epochs) == (7, 0) and "package" in info.training.weights
+    assert info.data.engines == {"folder": 22} and info.data.sites == {}
+    assert " ".join(info.training.options) == f"--arch {ARCH} --seed 7 --size 96 --precision fp32"
 
 
 def test_the_card_has_metadata_and_the_figures(trained) -> None:

@@ -13,7 +13,8 @@ from torch import nn
 
 from mirror.inference.engine import Engine
 from mirror.model_folder import Preprocessing
-from mirror.model_info import ModelInfo, encode
+from mirror.model_info import ModelInfo
+from mirror.records import encode
 from mirror.training.gates import UNJUDGED, Gate, Pixels, choose_precision, compare, run_all, spread
 from tests.learners import LABELS, drawing
 from tests.training.test_quantize import exported, mobile

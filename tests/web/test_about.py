@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mirror.model_folder import DataInfo, LabelMetrics, Metrics, Validation, read_model_folder
+from mirror.model_folder import Calibration, DataInfo, LabelMetrics, Metrics, Novelty, Validation, read_model_folder
+from mirror.model_info import CalibrationScores, Estimate
 from mirror.web import about
 from mirror.web.shelf import Mirror
 from tests.web.tiny import tiny_model
@@ -76,6 +77,13 @@ def test_the_note_says_what_it_does_not_know(tmp_path):
     ):  # fmt: skip
         assert told in text
     assert "None" not in text
+
+
+def test_how_often_it_is_wrong_to_say_neither_is_told_where_it_was_measured(tmp_path):
+    measured = Novelty(threshold=0.6, photos=40, real_refused=0.025)
+    text = read(about.note(mirror(tmp_path, {"novelty": measured}))).text
+    assert "wrong both ways (it would have said so of 2 % of its own 40 photos, had it not seen them)." in text
+    assert "wrong both ways." in read(about.note(mirror(tmp_path))).text
 
 
 def test_a_bare_pickle_is_named_as_such(tmp_path):
@@ -192,3 +200,28 @@ def test_an_empty_folder_is_told_the_ways_to_a_model(tmp_path):
         "learn.export()",
     ):
         assert way in text
+
+
+def test_an_error_that_was_cross_validated_is_told_as_one(tmp_path):
+    metrics = mirror(tmp_path).info.metrics
+    metrics = replace(metrics, validation=replace(metrics.validation, folds=5))
+    text = read(about.note(mirror(tmp_path, {"metrics": metrics}))).text
+    assert "Of 10 photos, each left out in turn and shown to what had learned from the others, 1 came out" in text
+
+
+@pytest.mark.parametrize(
+    ("temperature", "photos", "says", "few"),
+    [
+        (1.0, 400, "Its probabilities needed no correction that its photos could show. They are 5 % away", False),
+        (1.7, 400, "made less sure of themselves (temperature 1.70), and are then 5 % away", False),
+        (0.6, 99, "made more sure of themselves (temperature 0.60), and are then 5 % away", True),
+    ],
+)
+def test_how_far_its_probabilities_can_be_trusted_is_told(tmp_path, temperature, photos, says, few):
+    gap = Estimate(0.05, (0.02, 0.09))
+    scores = CalibrationScores(gap, gap, gap)
+    calibration = Calibration("out-of-fold", 100, temperature, gap, photos, scores, scores)
+    metrics = replace(mirror(tmp_path).info.metrics, calibration=calibration)
+    text = read(about.note(mirror(tmp_path, {"metrics": metrics, "temperature": temperature}))).text
+    assert says in text and f"(95 % interval: 2 % to 9 %; {photos} photos it had not learned from)" in text
+    assert ("So few photos say little about that." in text) == few

@@ -53,10 +53,13 @@ def test_predict_takes_a_photo_and_gives_what_a_label_gives(client, tmp_path):
 
 def test_predict_is_described_for_programs(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert sorted(endpoints) == ["/predict", "/predict_url"]
+    assert sorted(endpoints) == ["/explain", "/predict", "/predict_url"]
     assert [(p["parameter_name"], p["component"]) for p in endpoints["/predict"]["parameters"]] == [("image", "Image")]
     assert [p["parameter_name"] for p in endpoints["/predict_url"]["parameters"]] == ["url"]
-    assert [r["component"] for e in endpoints.values() for r in e["returns"]] == ["Label", "Label"]
+    explain = endpoints["/explain"]["parameters"]
+    assert [(p["parameter_name"], p["parameter_has_default"]) for p in explain] == [("image", False), ("label", True)]
+    returned = {name: [r["component"] for r in endpoint["returns"]] for name, endpoint in endpoints.items()}
+    assert returned == {"/explain": ["Image"], "/predict": ["Label"], "/predict_url": ["Label"]}
 
 
 def sideways() -> bytes:
@@ -288,7 +291,7 @@ def test_a_path_on_the_server_is_no_upload_and_is_never_opened(served, models, p
 def test_the_page_keeps_its_own_handlers_to_itself(client, served):
     config = httpx.get(f"{served.url}/config").json()
     public = [d["api_name"] for d in config["dependencies"] if d["api_visibility"] == "public"]
-    assert public == ["predict", "predict_url"]
+    assert public == ["predict", "predict_url", "explain"]
     assert (config["analytics_enabled"], config["run_history"]) == (False, False)
     assert httpx.get(f"{served.url}/monitoring").status_code != 200
 
@@ -340,9 +343,10 @@ def test_nothing_a_visitor_sends_is_kept(models, tmp_path):
     with serve("--models", str(models), uploads=uploads) as page:
         before = {p for p in uploads.rglob("*") if p.is_file()}
         Client(page.url, verbose=False).predict(handle_file(picture), api_name="/predict")
+        Client(page.url, verbose=False).predict(handle_file(picture), api_name="/explain")
         httpx.post(f"{page.url}/gradio_api/upload", files={"files": ("never_asked.jpg", photo(RED))}).raise_for_status()
         sent = {p for p in uploads.rglob("*") if p.is_file()} - before
-        assert {p.name for p in sent} == {"photo.jpg", "never_asked.jpg"}
+        assert {p.name for p in sent} == {"photo.jpg", "never_asked.jpg", "image.webp"}  # the last is the explanation
         deadline = time.monotonic() + 120
         while any(p.exists() for p in sent) and time.monotonic() < deadline:
             time.sleep(0.2)

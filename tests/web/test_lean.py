@@ -55,6 +55,8 @@ def test_answering_imports_neither_plots_nor_tables_of_columns(tmp_path):
         client = Client(page.url, verbose=False)
         for _ in range(3):
             assert client.predict(handle_file(tmp_path / "photo.jpg"), api_name="/predict")["label"] == "duckling"
+        client.predict(handle_file(tmp_path / "photo.jpg"), api_name="/explain")
         imported = {line.rpartition("|")[2].strip() for line in page.log().splitlines() if "|" in line}
     assert {"gradio", "onnxruntime", "pyarrow"} <= imported, "that it was looked for is on record"
-    assert imported.isdisjoint({"pyarrow.lib", "matplotlib", "matplotlib.pyplot"})
+    assert "mirror.inference.overlay" in imported
+    assert imported.isdisjoint({"pyarrow.lib", "matplotlib", "matplotlib.pyplot", "torch", "onnx", "captum"})

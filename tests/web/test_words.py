@@ -55,8 +55,11 @@ def test_articles_follow_the_sound(label, spoken):
         (tuple("abcdefgh"), False,
          "Show me a photo. I will tell you which of 8 things I see in it (a, b, c, d, e, f and so on) "
          "and how sure I am."),
+        (tuple("abcdefghijkl"), True,
+         "Show me a photo. I will tell you which of 12 things I see in it (a, b, c, d, e, f and so on), "
+         "and how sure I am, or when it is none of these."),
     ],
-    ids=["two", "two, no stranger", "three", "many"],
+    ids=["two", "two, no stranger", "three", "many", "twelve"],
 )  # fmt: skip
 def test_the_subtitle_promises_what_the_model_can_do(labels, knows_strangers, expected):
     assert words.subtitle(labels, knows_strangers=knows_strangers) == expected
@@ -76,11 +79,40 @@ def test_the_subtitle_promises_what_the_model_can_do(labels, knows_strangers, ex
          "The probabilities only compare the labels I know, so they mean little here."),
         ({"a": 0.9, "b": 0.05, "c": 0.05}, False, "None of these: this looks like nothing I was trained on.",
          "The probabilities only compare the labels I know, so they mean little here."),
+        ({label: 1 / 12 for label in "abcdefghijkl"}, False, "None of these: this looks like nothing I was trained on.",
+         "The probabilities only compare the labels I know, so they mean little here."),
     ],
 )  # fmt: skip
 def test_the_verdict_says_no_more_than_the_probabilities(probabilities, known, says, sure):
     prediction = Prediction(probabilities, known=known)
     assert (words.verdict(prediction), words.certainty(prediction)) == (says, sure)
+
+
+WHEREABOUTS = {
+    "one place": (("upper left",), "I looked mostly at the upper left of the photo.", "the upper left."),
+    "two": (("top", "middle"), "I looked mostly at the top and the middle of the photo.", "the top and the middle."),
+    "everywhere": (("everywhere",), "I looked at nearly all of it.", "nearly everywhere."),
+    "nowhere": ((), "Nothing in this photo speaks for an ant.", "no place coloured."),
+}
+
+
+@pytest.mark.parametrize("name", WHEREABOUTS)
+def test_where_it_looked_is_told_to_those_who_see_the_picture_and_to_those_who_do_not(name):
+    places, says, alt = WHEREABOUTS[name]
+    assert words.looked(places, "ant") == says
+    told = words.heat_alt(places)
+    assert told.startswith("Your photo in grey, ") and told.endswith(alt)
+
+
+def test_of_a_photo_unlike_all_it_knows_it_says_what_would_speak_for_the_label():
+    assert words.looked(("top",), "ants", known=False) == "If it were ants, it would be for the top."
+    assert words.looked(("everywhere",), "egg", known=False) == "If it were an egg, it would be for nearly all of it."
+    assert words.looked((), "egg", known=False) == "Nothing in this photo speaks for an egg."
+
+
+def test_the_colours_are_explained_by_the_label_and_what_was_cut_off_is_owned_up_to():
+    assert words.heat("ants", cut=False) == "The brighter the colour, the more a place speaks for ants."
+    assert words.heat("duckling", cut=True).endswith("speaks for a duckling. The darker edges I did not see.")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from mirror.model_folder import (
     Validation,
     write_model_folder,
 )
+from mirror.training.heat import add_heat
 
 SIZE = 32
 SHARPNESS = 10.0
@@ -43,7 +44,8 @@ def tiny_onnx(labels: int) -> bytes:
     """pixels [N, 3, H, W] in 0..1 → logits [N, labels], similarity [N]."""
     weights = SHARPNESS * np.resize(COLOURS, (labels, 3)).T
     nodes = [
-        helper.make_node("ReduceMean", ["pixels", "axes"], ["colour"], keepdims=0),
+        helper.make_node("Identity", ["pixels"], ["colours"]),
+        helper.make_node("ReduceMean", ["colours", "axes"], ["colour"], keepdims=0),
         helper.make_node("MatMul", ["colour", "weights"], ["logits"]),
         helper.make_node("MatMul", ["colour", "red_minus_blue"], ["warmth"]),
         helper.make_node("Add", ["warmth", "one"], ["similarity"]),
@@ -66,20 +68,24 @@ def tiny_onnx(labels: int) -> bytes:
 
 def tiny_model(
     models: Path, name: str = "mirror", labels: Sequence[str] = ("cygnet", "duckling"), *, told: bool = True,
-    strangers: bool = True, pictures: bool = False,
+    strangers: bool = True, pictures: bool = False, heat: bool = True,
 ) -> Path:  # fmt: skip
-    """models/<name>. `told`: model.json tells of its training and judging; `strangers`: it can say "neither"."""
+    """models/<name>. `told`: model.json tells of its training and judging; `strangers`: it can say "neither"; `heat`:
+    it can say why, by each pixel's colour."""
     preprocessing = Preprocessing("squish", (SIZE, SIZE), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
     def build(folder: Path) -> ModelInfo:
         (folder / "model.onnx").write_bytes(tiny_onnx(len(labels)))
+        onnx_info = OnnxInfo(outputs=("logits", "similarity"))
+        if heat:
+            onnx_info = add_heat(folder / "model.onnx", onnx_info)
         (folder / "learner.pkl").write_bytes(b"not for visitors")
         if pictures:
             (folder / "report").mkdir()
             Image.new("RGB", (640, 400), YELLOW).save(folder / "report" / "confusion_matrix.png")
             Image.new("RGB", (640, 300), GREY).save(folder / "report" / "top_losses.png")
         return ModelInfo(
-            name, tuple(labels), preprocessing, OnnxInfo(outputs=("logits", "similarity")),
+            name, tuple(labels), preprocessing, onnx_info,
             novelty=Novelty(threshold=0.6) if strangers else None, **(story(labels) if told else {}),
         )  # fmt: skip
 

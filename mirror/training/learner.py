@@ -1,0 +1,104 @@
+"""fastai learners to train: a pretrained body, an average pool and one linear layer.
+
+Nothing in one is ours, so that its pickle opens where this package is not installed, and no path in it is this
+machine's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mirror.collect.rows import VALIDATION, Photo
+from mirror.training.head import Head
+from mirror.training.weights import Architecture, load_into
+
+BATCH = 32  # photos; fewer where there are fewer, for fastai drops the last, incomplete batch of training photos
+
+
+@dataclass(frozen=True)
+class Start:
+    """What every learner of a training starts from. folder: the photos'; state: the body's pretrained weights, and
+    `source` where they came from; size: side of the network's input in px."""
+
+    folder: Path
+    labels: tuple[str, ...]
+    architecture: Architecture
+    state: Any
+    source: str
+    size: int
+    seed: int
+
+    def learner(self, photos: Sequence[Photo]) -> Any:
+        """fastai's vision_learner for these photos and their splits, its head still to be set. The same each time."""
+        repeatable(self.seed)
+        learner = _vision_learner(photos, self.folder, self.labels, self.architecture, self.size)
+        load_into(learner.model[0], self.state, self.source)
+        return learner
+
+
+def repeatable(seed: int) -> None:
+    """Every generator seeded, and only algorithms that add up in one order."""
+    from fastai.torch_core import set_seed
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    set_seed(seed, reproducible=True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def set_head(learner: Any, head: Head) -> None:
+    """Makes `head` the learner's last layer."""
+    linear = nn.Linear(head.weight.shape[1], len(head.weight))
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(head.weight))
+        linear.bias.copy_(torch.from_numpy(head.bias))
+    learner.model[1][2] = linear.to(next(learner.model.parameters()).device)
+
+
+def head_logits(learner: Any, features: np.ndarray) -> np.ndarray:
+    """[N, L] what the learner's last layer makes of features [N, D]."""
+    linear = learner.model[1][2]
+    return features @ linear.weight.detach().cpu().numpy().T + linear.bias.detach().cpu().numpy()
+
+
+def _vision_learner(
+    photos: Sequence[Photo], folder: Path, labels: tuple[str, ...], architecture: Architecture, size: int
+) -> Any:
+    import pandas as pd
+    from fastai.vision import all as fv
+
+    frame = pd.DataFrame({
+        "file": [str(photo.path(folder)) for photo in photos],
+        "label": [photo.label for photo in photos],
+        "held_out": [photo.split == VALIDATION for photo in photos],
+    })  # fmt: skip
+    block = fv.DataBlock(
+        blocks=(fv.ImageBlock, fv.CategoryBlock(vocab=list(labels), sort=False)),
+        get_x=fv.ColReader("file"),
+        get_y=fv.ColReader("label"),
+        splitter=fv.ColSplitter("held_out"),
+        item_tfms=fv.Resize(size, method=fv.ResizeMethod.Crop),
+        batch_tfms=[*fv.aug_transforms(), fv.Normalize.from_stats(list(architecture.mean), list(architecture.std))],
+    )
+    training = [photo.label for photo in photos if photo.split != VALIDATION]
+    workers = min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0
+    loaders = block.dataloaders(frame, path=Path("."), bs=max(1, min(BATCH, len(training))), num_workers=workers)
+    counts = np.array([training.count(label) for label in labels])
+    balance = torch.tensor(counts.sum() / (len(labels) * counts), dtype=torch.float32)
+    return fv.vision_learner(
+        loaders,
+        architecture.arch,
+        pretrained=False,
+        normalize=False,
+        metrics=fv.error_rate,
+        loss_func=fv.CrossEntropyLossFlat(weight=balance.to(loaders.device)),
+        custom_head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Identity()),
+        path=Path("."),
+    )

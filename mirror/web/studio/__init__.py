@@ -1,0 +1,11 @@
+"""The studio: a photo folder is browsed, cleaned and trained on again. On this machine only; imports no torch.
+
+page.py     lays it out and wires it: `app.py --studio`
+desk.py     what lies on the desk: photos, decisions, and what the model says of them
+views.py    which photos a tab shows
+board.py    a view as HTML; board.js: selecting and keys; studio.css
+deeds.py    what a click or key decides, written to decisions.csv
+retrain.py  train.py as a child process: started, watched, cancelled
+compare.py  the training's panel: its progress, and the error before and after
+door.py     for this machine only: what is refused, and how photos are served
+"""

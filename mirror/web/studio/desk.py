@@ -1,0 +1,179 @@
+"""What lies on the desk: a photo folder, the decisions about it, and what the model made from it says of its photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mirror.collect.decided import Reading, require_photo_folder
+from mirror.collect.decisions import DECISIONS_CSV, RELABEL, read_decisions, standing_decisions, standings
+from mirror.collect.lock import holder_of
+from mirror.collect.rows import Photo, read_photos, read_rejections
+from mirror.collect.suspects import (
+    PREDICTIONS_CSV,
+    SUSPECTS_CSV,
+    PhotoPrediction,
+    Suspect,
+    read_predictions,
+    read_suspects,
+)
+from mirror.errors import MirrorError
+from mirror.model_folder import MODEL_JSON, ModelFolder, ModelInfo, read_model_folder
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All of it at one moment.
+
+    suspects, predictions: of photos that are in the folder; `problem`: a sentence on why the model says nothing of
+    them, or "". stranger: models/<name> is a model of other labels, which a training would replace. busy: who works
+    on the folder ("pid 123"), or None.
+    """
+
+    folder: Path
+    reading: Reading
+    model: ModelFolder | None = None
+    problem: str = ""
+    stranger: bool = False
+    suspects: list[Suspect] = field(default_factory=list)
+    predictions: list[PhotoPrediction] = field(default_factory=list)
+    busy: str | None = None
+
+    @property
+    def info(self) -> ModelInfo | None:
+        return self.model.info if self.model else None
+
+    @cached_property
+    def photos(self) -> dict[str, Photo]:
+        return {photo.file_name: photo for photo in self.reading.photos}
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Every label that photos have or may be given: as collected, sorted; then new ones as they were thought of."""
+        collected = sorted({photo.label for photo in self.reading.photos})
+        new = [decision.label for decision in standing_decisions(self.reading.decisions) if decision.action == RELABEL]
+        return list(dict.fromkeys([*collected, *new]))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Photos of each label, as decided; removed ones do not count."""
+        counts = dict.fromkeys(self.labels, 0)
+        for photo in self.reading.photos:
+            standing = self.reading.standing(photo)
+            if not standing.removed:
+                counts[standing.label] += 1
+        return counts
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(standing_decisions(self.reading.decisions))
+
+    @property
+    def removed(self) -> int:
+        return sum(standing.removed for standing in self.reading.standings.values())
+
+    @property
+    def open_suspects(self) -> list[Suspect]:
+        """Those about which nothing was decided yet; of a near-duplicate pair, about neither."""
+        decided = self.reading.standings
+        return [one for one in self.suspects if one.file_name not in decided and one.other not in decided]
+
+    def is_missing(self, photo: Photo) -> bool:
+        return not photo.path(self.folder).is_file()
+
+
+class Desk:
+    """Reads a photo folder and its model again whenever their files have changed. Raises DatasetError for no such
+    folder."""
+
+    def __init__(self, folder: Path, models: Path):
+        require_photo_folder(folder)
+        self.folder = folder
+        self.models = models
+        self.name = folder.resolve().name
+        self._read: dict[Path, tuple[Any, Any]] = {}
+        self.look()
+
+    @property
+    def model(self) -> Path:
+        return self.models / self.name
+
+    def look(self) -> Scene:
+        """Everything as it is now. Raises DatasetError for a folder that has gone or files that cannot be read."""
+        require_photo_folder(self.folder)
+        rejected_csv = self.folder / "rejected.csv"
+        photos = self._photos()
+        rejected = self._fresh([rejected_csv], lambda: read_rejections(rejected_csv) if rejected_csv.exists() else [])
+        decisions = self._fresh([self.folder / DECISIONS_CSV], lambda: read_decisions(self.folder))
+        reading = Reading(photos, decisions, standings(photos, decisions, rejected))
+        report = [self.model / name for name in (MODEL_JSON, SUSPECTS_CSV, PREDICTIONS_CSV)]
+        told = self._fresh(report, lambda: _told(self.model))
+        return _with_model(Scene(self.folder, reading, busy=holder_of(self.folder)), *told)
+
+    def photo(self, file_name: str) -> Path | None:
+        """Where a photo of metadata.csv lies; None for any other name, and for a link that leads out of the folder."""
+        path = self.folder / file_name
+        known = any(photo.file_name == file_name for photo in self._photos())
+        return path if known and path.resolve().is_relative_to(self.folder.resolve()) else None
+
+    def _photos(self) -> list[Photo]:
+        metadata_csv = self.folder / "metadata.csv"
+        return self._fresh([metadata_csv], lambda: read_photos(metadata_csv))
+
+    def _fresh(self, files: list[Path], read: Callable[[], Any]) -> Any:
+        """What `read` makes of these files, read again when one of them has changed."""
+        stamp = [_stamp(file) for file in files]
+        known = self._read.get(files[0])
+        if known is None or known[0] != stamp:
+            known = self._read[files[0]] = (stamp, read())
+        return known[1]
+
+
+Told = tuple[ModelFolder | None, list[Suspect], list[PhotoPrediction], str]
+
+
+def _told(path: Path) -> Told:
+    """The model, what it says of single photos, and a sentence where it says nothing."""
+    if not path.exists():
+        return None, [], [], "There is no model yet. Train one, and it will say which photos to look at."
+    try:
+        model = read_model_folder(path)
+    except MirrorError as error:
+        return None, [], [], str(error)
+    try:
+        return model, read_suspects(path / SUSPECTS_CSV), read_predictions(path / PREDICTIONS_CSV), ""
+    except MirrorError as error:
+        return model, [], [], f"The model says nothing of single photos; train again. ({error})"
+
+
+def _with_model(
+    scene: Scene, model: ModelFolder | None, suspects: list[Suspect], predictions: list[PhotoPrediction], problem: str
+) -> Scene:
+    given = (scene.folder, scene.reading)
+    if model is not None and not set(model.info.labels) <= {*scene.labels, *_ever_given(scene)}:
+        shown = ", ".join(model.info.labels[:6])
+        problem = (
+            f"{model.path} tells {shown} apart, which is not what this folder's photos show: "
+            "start the studio with the folder of its own model (--models)."
+        )
+        return Scene(*given, None, problem, True, busy=scene.busy)
+    here = scene.photos
+    suspects = [one for one in suspects if one.file_name in here and (not one.other or one.other in here)]
+    predictions = [one for one in predictions if one.file_name in here]
+    return Scene(*given, model, problem, False, suspects, predictions, scene.busy)
+
+
+def _ever_given(scene: Scene) -> set[str]:
+    """Labels of decisions that were taken back since: the model may have been trained before that."""
+    return {decision.label for decision in scene.reading.decisions if decision.label}
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,163 @@
+"""train.py as a child process: from the photos of the folder as decided, with the settings its model was made with."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.errors import UsageError
+from mirror.model_info import ModelInfo
+
+TRAIN = Path(__file__).resolve().parents[3] / "train.py"
+KEPT_LINES = 400
+PATIENCE = 10  # seconds for a cancelled training to end by itself
+OPTIONS_WITH_PATHS = ("--weights", "--others")  # model.json keeps no path of the machine that a model was made on
+_COUNTED = re.compile(r"\b(\d[\d,]*) of (\d[\d,]*)\b")
+CANCELLED = "Cancelled; the model is the one it was."
+
+
+def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | None) -> list[str]:
+    """train.py's arguments. info: of the model there is, whose settings are kept; None: train.py's own settings.
+
+    Raises UsageError where they cannot be kept.
+    """
+    arguments = ["--name", name, "--collected", str(folder), "--models", str(models)]
+    if info is None:
+        return arguments
+    told = list(info.training.options) if info.training else []
+    options = told or (["--arch", info.arch] if info.arch else [])  # a model of before options were recorded
+    lost = [option for option in OPTIONS_WITH_PATHS if option in options]
+    if lost:
+        given = " ".join(f"{option} …" for option in lost)
+        raise UsageError(
+            f"The model was made with {' and '.join(lost)}, and it does not say where that lies: train it again with "
+            f"`python train.py {shlex.join([*arguments, *_without(options, lost)])} {given}`."
+        )
+    arguments += options
+    if info.metrics and info.metrics.top_losses and "report/top_losses.png" not in info.files:
+        arguments.append("--no-photos-in-report")
+    return arguments
+
+
+def _without(options: Sequence[str], unwanted: Sequence[str]) -> list[str]:
+    """(option, value) pairs without some options, flat."""
+    pairs = zip(options[::2], options[1::2], strict=False)
+    return [word for pair in pairs if pair[0] not in unwanted for word in pair]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is. done, total: of the step that it is at, None where it does not count; seconds: since it
+    began; failure: the sentence it ended with, "" where it runs or succeeded."""
+
+    running: bool
+    lines: tuple[str, ...] = ()
+    done: int | None = None
+    total: int | None = None
+    seconds: float = 0.0
+    failure: str = ""
+
+
+class Retraining:
+    """One training at a time. before: model.json of the model that it replaces, None where there was none."""
+
+    def __init__(self) -> None:
+        self.before: ModelInfo | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._begun = self._ended = 0.0
+        self._cancelled = False
+        self._starting = threading.Lock()
+        atexit.register(self._close)
+
+    def start(self, arguments: Sequence[str], before: ModelInfo | None) -> None:
+        """Begins. Raises UsageError where one runs already."""
+        with self._starting:
+            if self.progress().running:
+                raise UsageError("A training runs already; wait for it to end, or cancel it.")
+            self.before, self._cancelled, self._begun, self._ended = before, False, time.monotonic(), 0.0
+            self._lines.clear()
+            self._process = subprocess.Popen(
+                [sys.executable, str(TRAIN), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            )  # fmt: skip
+            threading.Thread(target=self._listen, args=(self._process,), name="training", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Asks the training to stop, and ends it where it has not stopped after PATIENCE."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        self._cancelled = True
+        process.send_signal(signal.SIGINT)
+        threading.Thread(target=_end, args=(process,), name="cancel", daemon=True).start()
+
+    def _close(self) -> None:
+        """The studio ends, and its training with it."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            _end(process)
+
+    def progress(self) -> Progress:
+        """Where it is; not running and without lines where none was ever started."""
+        process = self._process
+        if process is None:
+            return Progress(False)
+        lines = tuple(self._lines)
+        running = not self._ended
+        done, total = _counted(lines[-1]) if lines and running else (None, None)
+        seconds = (self._ended or time.monotonic()) - self._begun
+        return Progress(running, lines, done, total, seconds, "" if running else self._failure(lines, process))
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as stream:
+            for line in stream:
+                if line.strip():
+                    self._lines.append(line.rstrip())
+        process.wait()
+        self._ended = time.monotonic()
+
+    def _failure(self, lines: Sequence[str], process: subprocess.Popen[str]) -> str:
+        if process.returncode == 0:
+            return ""
+        if self._cancelled:
+            return CANCELLED
+        told = [line for line in lines if line.startswith("train.py: ")]
+        if told:
+            return told[-1].removeprefix("train.py: ")
+        last = lines[-1] if lines else "it said nothing."
+        return f"The training ended unexpectedly (status {process.returncode}): {last}"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _counted(line: str) -> tuple[int | None, int | None]:
+    """ "looking at photos: 30 of 120 views" → (30, 120); (None, None) where the line counts nothing."""
+    found = _COUNTED.search(line)
+    if not found:
+        return None, None
+    done, total = (int(number.replace(",", "")) for number in found.groups())
+    return (done, total) if 0 < total >= done else (None, None)

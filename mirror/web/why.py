@@ -1,0 +1,96 @@
+"""Why the mirror says so: a button under its answer, a picture of where it looked, and the endpoint /explain."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from functools import partial
+
+import gradio as gr
+from PIL import Image
+
+from mirror.errors import MirrorError, ModelFolderError
+from mirror.fetch import Network
+from mirror.inference.explain import Explanation, explain, places
+from mirror.inference.overlay import overlay
+from mirror.web import words
+from mirror.web.guard import Photo, friendly, photo_bytes
+from mirror.web.shelf import Mirror, Shelf, for_visitors
+
+JPEG_QUALITY = 85
+RESET = f"() => ['', '{words.WHY}']"
+
+
+def can_tell(mirror: Mirror | None) -> bool:
+    return mirror is not None and mirror.info is not None and mirror.info.onnx.heat is not None
+
+
+def build(shelf: Shelf) -> tuple[gr.Button, gr.HTML]:
+    """The button, which page.css shows once there is an answer, and the place of the picture."""
+    button = gr.Button(words.WHY, visible=can_tell(shelf.default), elem_id="why-button")
+    return button, gr.HTML(elem_id="why")
+
+
+def wire(
+    shelf: Shelf, network: Network, button: gr.Button, reason: gr.HTML, photo: Photo, picker: gr.Dropdown,
+    probabilities: gr.Label, concurrency: str,
+) -> None:  # fmt: skip
+    """A click shows the picture, the next one takes it away, as does any other photo. concurrency: of the model."""
+    button.click(
+        partial(_tell, shelf, network), [photo, picker, probabilities, button], [reason, button],
+        api_visibility="private", show_progress="hidden", concurrency_id=concurrency,
+    )  # fmt: skip
+    photo.change(None, None, [reason, button], js=RESET)
+
+
+def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdown], concurrency: str) -> None:
+    """/explain takes a photo and, if need be, one of the model's labels; it gives a picture."""
+
+    def heat(image: bytes | str | None, label: str = "", model: str | None = None) -> Image.Image:
+        """Where in the photo the evidence for a label lies (default: for the most probable one)."""
+        if image is None:
+            raise gr.Error("There is no photo: send one as a file or by its http(s) address.", print_exception=False)
+        try:
+            return overlay(_explained(shelf, network, image, model, label or None))
+        except MirrorError as error:
+            raise friendly(error) from None
+
+    trigger, label, result = gr.Button(visible=False), gr.Textbox("", visible=False), gr.Image(visible=False)
+    trigger.click(heat, [photo, label, *choice], result, api_name="explain", concurrency_id=concurrency)
+
+
+def _explained(shelf: Shelf, network: Network, photo: bytes | str, model: str | None, label: str | None) -> Explanation:
+    classifier, body = shelf.get(model).classifier(), photo_bytes(photo, network)
+    try:
+        return explain(classifier, body, label)
+    except ModelFolderError as error:
+        raise ModelFolderError(for_visitors(error, shelf.models)) from None
+
+
+def _tell(
+    shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None,
+    probabilities: dict[str, float] | None, said: str,
+) -> tuple[str, str]:  # fmt: skip
+    """The picture as HTML, and what the button says next."""
+    if said != words.WHY or not photo or not probabilities:
+        return "", words.WHY
+    try:
+        label = max(probabilities, key=probabilities.__getitem__)  # what was answered, to the last digit's rounding
+        return figure(_explained(shelf, network, photo, model, label)), words.ENOUGH
+    except MirrorError as error:
+        return f'<p class="problem">{html.escape(friendly(error).message)}</p>', words.WHY
+
+
+def figure(explanation: Explanation) -> str:
+    """The picture with its words; it is part of the page itself, so that no file has to stay for it."""
+    buffer = io.BytesIO()
+    overlay(explanation).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    picture = base64.b64encode(buffer.getvalue()).decode("ascii")
+    found, cut = places(explanation), explanation.box[0] > 0 or explanation.box[1] > 0
+    looked = words.looked(found, explanation.label, known=explanation.known)
+    meaning = words.heat(explanation.label, cut=cut)
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{picture}" alt="{html.escape(words.heat_alt(found))}">'
+        f'<figcaption><p class="looked">{html.escape(looked)}</p><p>{html.escape(meaning)}</p></figcaption></figure>'
+    )

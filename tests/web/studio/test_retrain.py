@@ -1,0 +1,114 @@
+"""train.py as a child: what it is told, how far it is said to be, and how it ends when it does not end well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mirror.errors import UsageError
+from mirror.model_folder import Metrics, Validation, read_model_folder
+from mirror.web.studio.compare import comparison, outcome, plan
+from mirror.web.studio.desk import Desk
+from mirror.web.studio.retrain import CANCELLED, Progress, Retraining, _counted, train_arguments
+from tests.web.studio.folders import QUICK, model_of, photo_folder
+from tests.world import wait_until
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (QUICK, list(QUICK)),
+        (("--arch", "resnet18", "--folds", "5"), ["--arch", "resnet18", "--folds", "5"]),
+        ((), ["--arch", "tf_efficientnet_lite0"]),
+        (("--arch", "resnet18", "--weights", "mine.pth"), "made with --weights, and it does not say where that lies"),
+        (("--others", "DIR", "--weights", "w", "--arch", "a"), "with --weights and --others, .*--arch a --weights …"),
+    ],
+)
+def test_a_model_is_trained_again_as_it_was_made(tmp_path: Path, options, expected) -> None:
+    photos = photo_folder(tmp_path / "birds", each=3)
+    info = read_model_folder(model_of(tmp_path, "model", photos, options=options)).info
+    if isinstance(expected, str):
+        with pytest.raises(UsageError, match=expected):
+            train_arguments("birds", Path("data/birds"), Path("models"), info)
+        return
+    given = ["--name", "birds", "--collected", "data/birds", "--models", "models"]
+    told = train_arguments("birds", Path("data/birds"), Path("models"), info)
+    assert told == [*given, *expected, "--no-photos-in-report"]  # its report shows no photo, so the next one shall not
+    assert train_arguments("birds", Path("data/birds"), Path("models"), None) == given
+
+
+@pytest.mark.parametrize(
+    ("line", "counted"),
+    [
+        ("looking at photos: 30 of 120 views", (30, 120)),
+        ("looking at photos: 1,030 of 2,120 views", (1030, 2120)),
+        ("40 photos (18 cygnet, 22 duckling); 8 of them are held out to judge by.", (None, None)),
+        ("5 of 3 is nothing that a bar can show", (None, None)),
+        ("", (None, None)),
+    ],
+)
+def test_the_bar_follows_what_the_training_counts(line: str, counted) -> None:
+    assert _counted(line) == counted
+
+
+def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path: Path) -> None:
+    photo_folder(tmp_path / "birds", each=3)
+    desk = Desk(tmp_path / "birds", tmp_path / "models")
+    training = Retraining()
+    assert training.progress() == Progress(False)
+    for _ in range(2):
+        training.start(train_arguments("birds", desk.folder, desk.models, None), None)
+        with pytest.raises(UsageError, match="A training runs already"):
+            training.start([], None)
+        wait_until(lambda: not training.progress().running)
+        failure = training.progress().failure
+        assert failure.startswith("Training needs at least 8 usable photos of every label but 'cygnet' has 3")
+        assert failure in outcome(desk.look(), training.progress(), None).replace("&#x27;", "'")
+
+
+def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
+    photos = photo_folder(tmp_path / "birds", each=8)
+    model = model_of(tmp_path / "models", "birds", photos)
+    before = {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    training = Retraining()
+    desk = Desk(tmp_path / "birds", tmp_path / "models")
+    training.start(train_arguments("birds", desk.folder, desk.models, desk.look().info), None)
+    wait_until(lambda: training.progress().lines)
+    assert desk.look().busy and training.progress().running
+    training.cancel()
+    wait_until(lambda: not training.progress().running)
+    assert training.progress().failure == CANCELLED and desk.look().busy is None
+    assert {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
+
+
+def judged(info, rate: float, interval: tuple[float, float], photos: int = 200):
+    validation = Validation(photos, round(rate * photos), rate, interval)
+    return info.__class__(**{**vars(info), "metrics": Metrics(validation)})
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "says"),
+    [
+        ((0.10, (0.06, 0.15)), (0.02, (0.01, 0.05)), "The intervals do not overlap: this is more than chance."),
+        ((0.10, (0.06, 0.15)), (0.05, (0.03, 0.09)), "The intervals overlap: the difference may be chance."),
+        ((0.10, (0.06, 0.15)), (0.10, (0.06, 0.15)), "The error is the same as before."),
+    ],
+)
+def test_errors_are_compared_by_their_intervals(tmp_path: Path, before, now, says: str) -> None:
+    photos = photo_folder(tmp_path / "birds", each=3)
+    info = read_model_folder(model_of(tmp_path, "model", photos)).info
+    shown = comparison(judged(info, *before), judged(info, *now), cleaned=False)
+    assert says in shown and "rough guess" not in shown and "decided about as well" not in shown
+    assert f"{100 * before[0]:.1f} %" in shown and f"{100 * now[1][0]:.1f} % to {100 * now[1][1]:.1f} %" in shown
+    few = comparison(None, judged(info, 0.0, (0.0, 0.32), photos=8), cleaned=True)
+    assert "On 8 photos an error rate is a rough guess" in few and "Before" not in few
+
+
+def test_the_plan_is_the_command_that_it_runs(tmp_path: Path) -> None:
+    photo_folder(tmp_path / "my birds", each=2)
+    desk = Desk(tmp_path / "my birds", tmp_path)
+    arguments = train_arguments("my birds", Path("data/my birds"), Path("models"), None)
+    shown = plan(desk.look(), arguments)
+    assert "python train.py --name &#x27;my birds&#x27; --collected &#x27;data/my birds&#x27; --models models" in shown
+    assert "2 cygnet, 2 duckling" in shown
