@@ -91,7 +91,7 @@ def train_plain(folder: Path) -> Path:
     if not model.is_dir():
         from fastai.vision import all as fv
 
-        from mirror.training.export import compile_to_folder
+        from mirror.training.export.compile import compile_to_folder
 
         fv.set_seed(0, reproducible=True)
         loaders = fv.ImageDataLoaders.from_folder(
@@ -155,8 +155,8 @@ def agreement(folder: Path, photos: list[Path]) -> None:
     from captum.attr import LayerGradCam
     from scipy.stats import spearmanr
 
-    from mirror.training.export import compile_learner
-    from mirror.training.heat import add_heat
+    from mirror.training.export.compile import compile_learner
+    from mirror.training.export.heat import add_heat
 
     pickles = {"ours": folder / "models" / "ours" / "learner.pkl", "plain fastai": folder / "plain.pkl"}
     chosen = photos[:: len(photos) // COMPARED][:COMPARED]

@@ -105,7 +105,7 @@ def scores(mirror: Shown, insects: Shown, tuned: Shown) -> None:
 def cost(mirror: Network) -> None:
     """One answer without the comparison, with it, and with the largest bank, taking turns."""
     from mirror.inference.engine import Engine
-    from mirror.training.graph import attach_novelty_bank
+    from mirror.training.export.graph import attach_novelty_bank
     from mirror.training.similarity import MAX_BANK, K
 
     height, width = mirror.preprocessing.input_size

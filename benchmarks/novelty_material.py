@@ -55,7 +55,7 @@ class Network:
 
     def features(self, files: Sequence[Path | Image.Image]) -> np.ndarray:
         """[N, D] float32."""
-        from mirror.training.gates import Pixels, run_all
+        from mirror.training.export.gates import Pixels, run_all
 
         return run_all(self.file, Pixels(list(files), self.preprocessing), ("features",))[0]
 
@@ -98,7 +98,7 @@ def make_networks(place: Path, epochs: int) -> tuple[Network, Network]:
     same learner's after `epochs` of fine-tuning (float32)."""
     from mirror.collect import assign_splits, gather_from_directory
     from mirror.training.build import build_model, describe_data
-    from mirror.training.export import compile_learner
+    from mirror.training.export.compile import compile_learner
     from mirror.training.finetune import Settings, train
     from mirror.training.tuning import LEARNING_RATE
 

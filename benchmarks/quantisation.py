@@ -26,9 +26,9 @@ sys.path.insert(0, str(ROOT))
 
 from mirror.inference.classifier import softmax  # noqa: E402
 from mirror.inference.engine import Engine, available_cpus  # noqa: E402
-from mirror.training.export import _load, compile_learner  # noqa: E402
-from mirror.training.gates import CALIBRATION_PHOTOS, Pixels, spread  # noqa: E402
-from mirror.training.quantize import Quantizer  # noqa: E402
+from mirror.training.export.compile import _load, compile_learner  # noqa: E402
+from mirror.training.export.gates import CALIBRATION_PHOTOS, Pixels, spread  # noqa: E402
+from mirror.training.export.quantize import Quantizer  # noqa: E402
 
 Run = Callable[[np.ndarray], np.ndarray]  # pixels [1, 3, h, w] → logits [1, L]
 

@@ -271,7 +271,7 @@ def run_compile(options: argparse.Namespace) -> int:
     if out is None:
         folder = open_model(entry)
     else:
-        from mirror.training.export import compile_to_folder
+        from mirror.training.export.compile import compile_to_folder
 
         folder = compile_to_folder(entry.pickle or options.pickle, out, options.precision, options.calibrate)
     info = folder.info

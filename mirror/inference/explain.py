@@ -3,8 +3,8 @@
     explanation = explain(classifier, "bird.jpg")
     overlay(explanation).save("heat.png")            # mirror.inference.overlay
 
-The map is Grad-CAM of the label, a cell for every 32 pixels or so, by the model folder's heat.onnx (`training/heat.py`
-writes it and says how). It tells where the network looked, not what it saw there.
+The map is Grad-CAM of the label, a cell for every 32 pixels or so, by the model folder's heat.onnx, which
+`training/export/heat.py` writes. It tells where the network looked, not what it saw there.
 """
 
 from __future__ import annotations

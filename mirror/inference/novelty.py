@@ -1,8 +1,8 @@
 """None of these: how much an image looks like the photos a model was trained on, computed inside the network's graph.
 
 The score is the mean cosine between an image's penultimate features and its `k` nearest training photos (KNN, Sun et
-al. 2022, arXiv 2204.06507). `training/graph.py` writes it into the graph as the output "similarity" [N]; model.json
-keeps the method and the threshold. Another score is another way of filling that output.
+al. 2022, arXiv 2204.06507). `training/export/graph.py` writes it into the graph as the output "similarity" [N];
+model.json keeps the method and the threshold. Another score is another way of filling that output.
 """
 
 from __future__ import annotations

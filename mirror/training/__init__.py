@@ -17,11 +17,6 @@
     novelty.py     that, fitted to the network that ships and put into it
     report.py      the report's pictures
     card.py        the model card
-    export.py      learner.pkl → model.onnx (pixels.py reads its preprocessing), parity.py compares it with the learner
-    heat.py        the output of model.onnx that tells where in a photo an answer came from
-    graph.py       edits of model.onnx: fixed shapes as constants, the novelty bank
-    quantize.py    model.onnx in 8-bit integers
-    stem.py        the first convolution of those, over blocks of pixels
-    gates.py       whether those ship
+    export/        learner.pkl → model.onnx and its like
     build.py       all of it into models/<name>/
 """

@@ -28,12 +28,12 @@ from mirror.model_folder import (
     write_model_folder,
 )
 from mirror.training.card import model_card
-from mirror.training.export import compile_learner
+from mirror.training.export.compile import compile_learner
+from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Choice, Pixels, choose_precision, run_all, spread
+from mirror.training.export.heat import add_heat
+from mirror.training.export.parity import PARITY_PHOTOS
 from mirror.training.finetune import Settings, Trained
-from mirror.training.gates import CALIBRATION_PHOTOS, UNJUDGED, Choice, Pixels, choose_precision, run_all, spread
-from mirror.training.heat import add_heat
 from mirror.training.novelty import add_novelty, fit_novelty
-from mirror.training.parity import PARITY_PHOTOS
 from mirror.training.report import draw_report
 from mirror.training.similarity import bank_rows
 from mirror.training.verdict import reach_verdict

@@ -11,8 +11,8 @@ import numpy as np
 from mirror.collect.others import Others
 from mirror.inference.novelty import SIMILARITY
 from mirror.model_folder import Novelty, OnnxInfo, Preprocessing
-from mirror.training.gates import Pixels, run_all
-from mirror.training.graph import attach_novelty_bank
+from mirror.training.export.gates import Pixels, run_all
+from mirror.training.export.graph import attach_novelty_bank
 from mirror.training.similarity import Bank, bank_rows, describe, fit_bank
 
 

@@ -13,7 +13,7 @@ from mirror.errors import ModelFolderError
 from mirror.inference.engine import Engine
 from mirror.inference.novelty import is_known
 from mirror.model_folder import Novelty
-from mirror.training.graph import attach_novelty_bank
+from mirror.training.export.graph import attach_novelty_bank
 from mirror.training.similarity import OTHERS_WEIGHT
 
 WIDTH = 12

@@ -18,7 +18,7 @@ from PIL import Image
 
 from mirror.inference.preprocess import crop_pad, decode_at_least, preprocess
 from mirror.model_info import Preprocessing
-from mirror.training.pixels import read_preprocessing
+from mirror.training.export.pixels import read_preprocessing
 from tests.learners import dataloaders
 
 # width, height: landscape, portrait, odd, square, a panorama both ways, the target itself, smaller than it, tiny

@@ -16,8 +16,8 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
 from mirror.training.build import build_model, describe_data
 from mirror.training.evaluate import judge
+from mirror.training.export.gates import LARGEST_MEAN_CHANGE
 from mirror.training.finetune import Settings, Trained, train
-from mirror.training.gates import LARGEST_MEAN_CHANGE
 from mirror.training.similarity import fit_bank
 from tests.training.conftest import ARCH
 

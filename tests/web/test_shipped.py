@@ -32,6 +32,17 @@ def test_every_example_is_answered_rightly_at_a_click(chromium, shipped) -> None
 
 
 @pytest.mark.browser
+def test_it_shows_where_it_looked(chromium, shipped) -> None:
+    with visiting(chromium, shipped.url) as visit:
+        visit.page.locator("#examples .example").filter(has_text="duckling").click()
+        visit.says(SAYS["duckling"])
+        visit.page.locator("#why-button").click()
+        visit.page.locator("#why figure img").wait_for()
+        assert visit.page.locator("#why .looked").inner_text()
+        visit.shot("shipped-why")
+
+
+@pytest.mark.browser
 def test_the_pages_own_pictures_do_not_lie_among_the_uploads_that_are_deleted(chromium, shipped) -> None:
     with visiting(chromium, shipped.url) as visit:
         visit.page.locator("#examples .example img").nth(2).wait_for()

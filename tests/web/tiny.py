@@ -29,7 +29,7 @@ from mirror.model_folder import (
     Validation,
     write_model_folder,
 )
-from mirror.training.heat import add_heat
+from mirror.training.export.heat import add_heat
 
 SIZE = 32
 SHARPNESS = 10.0

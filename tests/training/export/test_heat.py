@@ -24,15 +24,15 @@ from mirror.inference.engine import Engine
 from mirror.inference.explain import HEAT, MAPS
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import OnnxInfo
-from mirror.training.export import compile_learner
-from mirror.training.heat import HEAT_FILE, add_heat, write_heat
-from mirror.training.quantize import Quantizer
+from mirror.training.export.compile import compile_learner
+from mirror.training.export.heat import HEAT_FILE, add_heat, write_heat
+from mirror.training.export.quantize import Quantizer
 from mirror.training.weights import find_architecture, load_into, load_weights
 from tests.learners import dataloaders, export, loaded, plain_pickle
 from tests.training.conftest import ARCH
-from tests.training.test_quantize import exported, noise
+from tests.training.export.test_quantize import exported, noise
 
-ANTS_BEES = Path(__file__).resolve().parents[3] / "shared" / "data" / "ants_bees" / "val"
+ANTS_BEES = Path(__file__).resolve().parents[4] / "shared" / "data" / "ants_bees" / "val"
 BODY = (nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3, padding=1), nn.Tanh())
 
 

@@ -24,7 +24,7 @@ from mirror.inference.classifier import softmax
 from mirror.inference.engine import Engine, available_cpus
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import ModelInfo, Preprocessing
-from mirror.training.quantize import Quantizer
+from mirror.training.export.quantize import Quantizer
 
 LARGEST_ERROR_INCREASE = 0.005  # of the validation photos
 LARGEST_MEAN_CHANGE = 0.02  # in a probability

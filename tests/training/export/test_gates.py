@@ -15,9 +15,9 @@ from mirror.inference.engine import Engine
 from mirror.model_folder import Preprocessing
 from mirror.model_info import ModelInfo
 from mirror.records import encode
-from mirror.training.gates import UNJUDGED, Gate, Pixels, choose_precision, compare, run_all, spread
+from mirror.training.export.gates import UNJUDGED, Gate, Pixels, choose_precision, compare, run_all, spread
 from tests.learners import LABELS, drawing
-from tests.training.test_quantize import exported, mobile
+from tests.training.export.test_quantize import exported, mobile
 
 BORDERS = {
     "nothing changes": (0.0, 0.0, 1.0, True),

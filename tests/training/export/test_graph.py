@@ -12,9 +12,9 @@ from onnx import TensorProto, helper
 from timm import create_model
 
 from mirror.inference.engine import Engine
-from mirror.training.graph import fold_shapes
+from mirror.training.export.graph import fold_shapes
 from tests.training.conftest import ARCH
-from tests.training.test_quantize import exported
+from tests.training.export.test_quantize import exported
 
 PIXELS = np.random.default_rng(0).normal(size=(3, 3, 96, 96)).astype(np.float32)
 

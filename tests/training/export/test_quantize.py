@@ -12,8 +12,8 @@ from onnx import numpy_helper
 from torch import nn
 
 from mirror.inference.engine import Engine
-from mirror.training.export import compile_learner
-from mirror.training.quantize import Quantizer
+from mirror.training.export.compile import compile_learner
+from mirror.training.export.quantize import Quantizer
 from tests.learners import LABELS, drawing, plain_pickle
 
 

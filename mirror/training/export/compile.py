@@ -27,10 +27,10 @@ from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, Usag
 from mirror.images import load_image
 from mirror.inference.engine import Engine
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, sha256_of, write_model_folder
-from mirror.training.gates import CALIBRATION_PHOTOS, UNJUDGED, Pixels, choose_precision, spread
-from mirror.training.graph import fold_shapes
-from mirror.training.heat import add_heat
-from mirror.training.parity import PARITY_PHOTOS, check_parity, synthetic_photos
+from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Pixels, choose_precision, spread
+from mirror.training.export.graph import fold_shapes
+from mirror.training.export.heat import add_heat
+from mirror.training.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
 
 OPSET = 18
 FEWEST_PHOTOS = 20  # to calibrate and judge by, half and half
@@ -152,7 +152,7 @@ def _photos_below(directory: Path) -> list[Path]:
 
 def read_preprocessing_of(learner: Any) -> Preprocessing:
     """The validation preprocessing of a loaded learner. Raises UnsupportedLearner."""
-    from mirror.training.pixels import read_preprocessing
+    from mirror.training.export.pixels import read_preprocessing
 
     return read_preprocessing(learner.dls)
 

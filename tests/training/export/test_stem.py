@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mirror.inference.engine import Engine
-from mirror.training.stem import block_stem, blocked_kernel
+from mirror.training.export.stem import block_stem, blocked_kernel
 
 NAMED = {  # kernel, pads (top, left, bottom, right), height and width
     "ResNet's, 7x7": (7, (3, 3, 3, 3), (32, 32)),

@@ -36,8 +36,8 @@ from mirror.inference.classifier import Classifier, softmax
 from mirror.inference.engine import Engine
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import sha256_of
-from mirror.training.export import compile_learner, compile_to_folder
-from mirror.training.parity import LARGEST_DIFFERENCE
+from mirror.training.export.compile import compile_learner, compile_to_folder
+from mirror.training.export.parity import LARGEST_DIFFERENCE
 from tests.learners import LABELS, dataloaders, drawing, export, photo_folder, plain_pickle, predicted
 
 MANY = tuple(f"label {number:04d}" for number in range(1000))

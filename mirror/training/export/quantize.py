@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from mirror.inference.engine import Engine
-from mirror.training.stem import block_stem
+from mirror.training.export.stem import block_stem
 
 WEIGHT_LEVELS = 64  # largest 7-bit weight: 2 x 255 x 64 = 32,640 fits into 16 bits
 DEPTHWISE_LEVELS = 127  # largest 8-bit weight
