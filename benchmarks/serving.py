@@ -24,11 +24,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from serving_material import Material, gather
+from serving_material import ROOT, Material, gather
 from serving_pages import crowd, page, plain_visitor, visitor
 from serving_sides import Side
 
 ROWS = ("files", "limit", "many", "start", "visitor", "crowd")
+MIRROR = ROOT / "models" / "mirror"
 BOUND = 0.01  # of the mean change in a probability that scaled decoding may make
 VISITORS, CROWD_SECONDS = 50, 30.0
 
@@ -73,9 +74,9 @@ def files(made: Material, rounds: int, limits: bool) -> Iterator[Row]:
             yield Row(what, f"{1e3 * least:.1f} ms", f"{1e3 * whole:.1f} ms", whole / least - 1, 0.25, more=False)
 
 
-def scaled(made: Material, precision: str) -> Iterator[str]:
-    """What scaled decoding does to probabilities, and what int8 does."""
-    with Side("theirs", made.pickle) as theirs, Side("ours", made.folder(precision)) as ours:
+def scaled(made: Material, what: str, pickle: Path, folder: Path) -> Iterator[str]:
+    """What scaled decoding does to a model's probabilities, and what int8 does."""
+    with Side("theirs", pickle) as theirs, Side("ours", folder) as ours:
         for size, photos in made.photos.items():
             small, full, fastai = (np.array([f(p) for p in photos]) for f in (
                 lambda p: ours.predict(p)[1], ours.full, lambda p: theirs.predict(p)[1]
@@ -83,7 +84,7 @@ def scaled(made: Material, precision: str) -> Iterator[str]:
             change, away = np.abs(small - full), np.abs(full - fastai)
             met = "met" if change.mean() <= BOUND else "not met"
             yield (
-                f"- {precision}, {size}: scaled decoding changes a probability by {change.mean():.4f} on average "
+                f"- {what}, {size}: scaled decoding changes a probability by {change.mean():.4f} on average "
                 f"(bound {BOUND:g}: {met}), {change.max():.4f} at most; the network is {away.max():.1e} from fastai's"
             )
 
@@ -188,8 +189,9 @@ def main() -> int:
                     print(row, flush=True)
         if "limit" in rows:
             print()
-            for precision in ("fp32", "int8"):
-                print(*scaled(made, precision), sep="\n", flush=True)
+            models = [(f"this ResNet-18, {each}", made.pickle, made.folder(each)) for each in ("fp32", "int8")]
+            for model in [*models, ("the shipped mirror, int8", MIRROR / "learner.pkl", MIRROR)]:
+                print(*scaled(made, *model), sep="\n", flush=True)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Answers written down as they come: a table for people, or jsonl, csv and parquet for programs.
 
 Every writer is a context manager with `write(file, answer)`; `answer` is a Prediction or the MirrorError in its place.
+Those for programs have `write_row(row)` too, for a row that `as_row` made before.
 Names that are not valid UTF-8 are written with backslash escapes.
 """
 
@@ -10,6 +11,7 @@ import csv
 import json
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +20,7 @@ from mirror.inference.classifier import Prediction
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 COLUMNS = ("file", "label", "probability", "known", "probabilities", "error")
-ROWS_A_GROUP = 10_000  # of a parquet file: what is held in memory before it is written
+ROWS_A_GROUP = 2_000  # of a parquet file: what is held in memory before it is written
 UNKNOWN = "unlike the photos this model was trained on"
 
 
@@ -44,10 +46,17 @@ def as_row(file: str, answer: Prediction | MirrorError, shown: Shown) -> dict[st
     return row | {"probabilities": {label: p for label, p in answer.probabilities.items() if label in kept}}
 
 
+def check_format(kind: str) -> None:
+    """Raises UsageError where a format cannot be written here."""
+    if kind == "parquet" and find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs the package pyarrow: `pip install pyarrow`, or use --format jsonl.")
+
+
 def open_writer(kind: str, out: Path | None, shown: Shown) -> Writer:
     """The writer of a format, to `out` or standard output. Raises UsageError where the file cannot be made."""
     if kind == "parquet" and out is None:
         raise UsageError("Parquet is not for the screen: add --out FILE.parquet.")
+    check_format(kind)
     try:
         return {"table": TableWriter, "jsonl": JsonlWriter, "csv": CsvWriter, "parquet": ParquetWriter}[kind](
             out, shown
@@ -77,12 +86,15 @@ class Writer:
             self.stream.close()
 
     def write(self, file: str, answer: Prediction | MirrorError) -> None:
+        self.write_row(as_row(file, answer, self.shown))
+
+    def write_row(self, row: dict[str, Any]) -> None:
         raise NotImplementedError
 
 
 class JsonlWriter(Writer):
-    def write(self, file: str, answer: Prediction | MirrorError) -> None:
-        print(json.dumps(as_row(file, answer, self.shown), ensure_ascii=False), file=self.stream)
+    def write_row(self, row: dict[str, Any]) -> None:
+        print(json.dumps(row, ensure_ascii=False), file=self.stream)
 
 
 class CsvWriter(Writer):
@@ -93,11 +105,10 @@ class CsvWriter(Writer):
         self._csv = csv.DictWriter(self.stream, COLUMNS, lineterminator="\n")
         self._csv.writeheader()
 
-    def write(self, file: str, answer: Prediction | MirrorError) -> None:
-        row = as_row(file, answer, self.shown)
+    def write_row(self, row: dict[str, Any]) -> None:
         if "known" in row:
-            row |= {"known": str(row["known"]).lower()}
-            row |= {"probabilities": json.dumps(row["probabilities"], ensure_ascii=False)}
+            told = json.dumps(row["probabilities"], ensure_ascii=False)
+            row = row | {"known": str(row["known"]).lower(), "probabilities": told}
         self._csv.writerow(row)
 
 
@@ -121,13 +132,9 @@ class ParquetWriter(Writer):
     """One row an image, written in groups; `probabilities` is a map from label to probability."""
 
     def __init__(self, out: Path | None, shown: Shown):
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise UsageError(
-                "Parquet needs the package pyarrow: `pip install pyarrow`, or use --format jsonl."
-            ) from None
+        import pyarrow
+        import pyarrow.parquet
+
         self.shown, self._pyarrow, self._rows = shown, pyarrow, []
         kinds = (pyarrow.string(), pyarrow.string(), pyarrow.float64(), pyarrow.bool_())
         kinds += (pyarrow.map_(pyarrow.string(), pyarrow.float64()), pyarrow.string())
@@ -140,8 +147,9 @@ class ParquetWriter(Writer):
         self._file.close()
         self._stream.close()
 
-    def write(self, file: str, answer: Prediction | MirrorError) -> None:
-        row = dict.fromkeys(COLUMNS) | as_row(file.encode(errors="backslashreplace").decode(), answer, self.shown)
+    def write_row(self, row: dict[str, Any]) -> None:
+        row = dict.fromkeys(COLUMNS) | row
+        row["file"] = row["file"].encode(errors="backslashreplace").decode()
         if row["error"]:
             row["error"] = row["error"].encode(errors="backslashreplace").decode()
         else:

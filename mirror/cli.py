@@ -14,12 +14,15 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mirror.batch import command
 from mirror.errors import MirrorError, UsageError
 
 if TYPE_CHECKING:
+    from mirror.batch.summary import Summary
     from mirror.fetch import Network
     from mirror.inference.classifier import Classifier, Prediction
     from mirror.listing import Source
@@ -36,6 +39,7 @@ examples:
   python -m mirror predict bird.jpg                             which label, and how sure
   python -m mirror predict photos/ https://example.org/a.jpg    folders (to the bottom) and URLs too
   python -m mirror predict photos/ --out answers.csv            a file for a spreadsheet; .jsonl, .parquet for programs
+  python -m mirror predict city/ --out a.parquet --summary      and how the labels are distributed over its folders
   python -m mirror predict bird.jpg --model export.pkl          a fastai learner of your own (compiled once)
   python -m mirror explain bird.jpg --out heat.png              the photo, coloured where the answer came from
   python -m mirror compile export.pkl                           do only that, and see whether it works
@@ -105,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--format", choices=FORMATS, help="default: by the name of --out, else table", metavar="|".join(FORMATS)
     )
-    predict.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the screen")
+    command.add_options(predict)
     predict.add_argument("--engine", default=ENGINES[0], choices=ENGINES, metavar="ENGINE", help="default: %(default)s")
     predict.add_argument("--labels", help=argparse.SUPPRESS)
     predict.add_argument("--template", help=argparse.SUPPRESS)
@@ -173,12 +177,27 @@ def _add_network(command: argparse.ArgumentParser) -> None:
 
 def run_predict(options: argparse.Namespace) -> int:
     kind = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
-    classifier = open_classifier(options)
-    from mirror.answers import Shown, open_writer
+    picture = command.picture_of(options, kind)
+    job = command.is_job(options, kind)
+    classifier = open_classifier(options, threads=1 if job else None)  # of many images each keeps one CPU busy
+    if job:
+        unanswered, summary = command.run(options, kind, classifier.folder, partial(answer_all, classifier))
+    else:
+        unanswered, summary = predict_stream(options, kind, classifier)
+    if summary is not None:
+        command.show(summary, picture, to_screen=job or kind == "table")
+    return 1 if unanswered else 0
+
+
+def predict_stream(options: argparse.Namespace, kind: str, classifier: Classifier) -> tuple[int, Summary | None]:
+    """Answers to the screen, or whatever else takes a stream: how many are errors, and the summary if asked for."""
+    from mirror.answers import Shown, as_row, open_writer
+    from mirror.batch.summary import Summary
     from mirror.listing import find_sources
 
-    unanswered = 0
-    with open_writer(kind, options.out, Shown(options.top, options.threshold or 0.0)) as writer:
+    unanswered, summary = 0, Summary() if options.summary else None
+    shown = Shown(options.top, options.threshold or 0.0)
+    with open_writer(kind, options.out, shown) as writer:
         answers = answer_all(classifier, find_sources(options.images))
         with _progress(options.images, to_terminal=options.out is None and sys.stdout.isatty()) as bar:
             for source, answer in answers:
@@ -187,11 +206,16 @@ def run_predict(options: argparse.Namespace) -> int:
                     writer.write(source.file, answer)
                 if bar is not None:
                     bar.update()
-    return 1 if unanswered else 0
+                if summary is not None:
+                    summary.add(as_row(source.file, answer, shown))
+    return unanswered, summary
 
 
-def open_classifier(options: argparse.Namespace) -> Classifier:
-    """What answers the images, by --task, --engine and --model. Raises UsageError for what is not available yet."""
+def open_classifier(options: argparse.Namespace, threads: int | None = None) -> Classifier:
+    """What answers the images, by --task, --engine and --model; `threads`: for one image (default: all CPUs).
+
+    Raises UsageError for what is not available yet.
+    """
     if options.task != "image-classification":
         raise UsageError(f"The task {options.task} is not available yet: leave out --task to classify images.")
     if options.engine != "local":
@@ -216,7 +240,7 @@ def open_classifier(options: argparse.Namespace) -> Classifier:
     from mirror.inference.classifier import Classifier
     from mirror.inference.compiled import open_model
 
-    return Classifier.load(open_model(options.model), network=_network(options))
+    return Classifier.load(open_model(options.model), threads=threads, network=_network(options))
 
 
 def answer_all(classifier: Classifier, sources: Iterator[Source]) -> Iterator[tuple[Source, Prediction | MirrorError]]:

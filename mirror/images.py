@@ -117,11 +117,6 @@ def encode_jpeg(image: Image.Image, long_side: int | None = 640, quality: int = 
     return buffer.getvalue()
 
 
-def save_jpeg(image: Image.Image, path: Path, long_side: int | None = 640, quality: int = JPEG_QUALITY) -> None:
-    """Write `encode_jpeg(image)` to `path`, whole or not at all (a temporary file beside it, then a rename)."""
-    write_atomically(Path(path), encode_jpeg(image, long_side, quality))
-
-
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a crash leaves the old content or the new, never a part of it."""
     temporary = path.with_name(f".{path.name}.part")

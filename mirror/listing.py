@@ -54,21 +54,35 @@ def is_url(name: str) -> bool:
 
 def _walk(folder: str, inside: str) -> Iterator[str | Source]:
     """The images below, as paths inside `folder` with slashes. Linked folders are not entered (they may go round)."""
+    names, folders = [], set()  # names alone: a folder may hold a million
     try:
         with os.scandir(os.path.join(folder, inside)) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.add(entry.name)
+                elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES or _leads_to_a_folder(entry):
+                    continue
+                names.append(entry.name)
     except OSError as error:
         file = _joined(folder, inside) if inside else folder
         yield Source(file, ImageError(f"{file} cannot be read: {error.strerror or error}."))
         return
-    for entry in found:
-        path = f"{inside}/{entry.name}" if inside else entry.name
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
+    names.sort()
+    for name in names:
+        path = f"{inside}/{name}" if inside else name
+        if name in folders:
             yield from _walk(folder, path)
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir():
+        else:
             yield path
+
+
+def _leads_to_a_folder(link: os.DirEntry) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:  # a link that goes round: an image that cannot be read
+        return False
 
 
 def _joined(folder: str, inside: str) -> str:

@@ -9,7 +9,6 @@
     screen.py     fit to train on? seen before?
     seen.py       what a photo folder holds already, by content
     dataset.py    the photo folder: images/, metadata.csv, rejected.csv
-    lock.py       one process at a time on a photo folder
     rows.py       the rows of those files; labels.py: a label's folder
     splits.py     training and validation photos
     suspects.py   what training found out about single photos: suspects.csv, predictions.csv

@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirror.collect.labels import folder_name
-from mirror.collect.lock import take_lock
 from mirror.collect.rows import (
     METADATA_COLUMNS,
     REJECTED_COLUMNS,
@@ -44,6 +43,7 @@ from mirror.collect.screen import Examined, examine, sha256_of
 from mirror.collect.seen import REMOVED_BY_HAND, TWO_LABELS, Seen, mark
 from mirror.errors import DatasetError, ImageError
 from mirror.images import write_atomically
+from mirror.lock import take_lock
 
 EXACT_DUPLICATE = "exact-duplicate"
 NEAR_DUPLICATE = "near-duplicate"

@@ -23,7 +23,6 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from mirror.collect.labels import check_label
-from mirror.collect.lock import locked
 from mirror.collect.rows import (
     Photo,
     Rejection,
@@ -36,6 +35,7 @@ from mirror.collect.rows import (
     writing,
 )
 from mirror.errors import DatasetError
+from mirror.lock import locked
 
 DECISIONS_CSV = "decisions.csv"
 COLUMNS = ("time", "file_name", "action", "label")

@@ -10,7 +10,6 @@ from typing import Any
 
 from mirror.collect.decided import Reading, require_photo_folder
 from mirror.collect.decisions import DECISIONS_CSV, RELABEL, read_decisions, standing_decisions, standings
-from mirror.collect.lock import holder_of
 from mirror.collect.rows import Photo, read_photos, read_rejections
 from mirror.collect.suspects import (
     PREDICTIONS_CSV,
@@ -21,6 +20,7 @@ from mirror.collect.suspects import (
     read_suspects,
 )
 from mirror.errors import MirrorError
+from mirror.lock import holder_of
 from mirror.model_folder import MODEL_JSON, ModelFolder, ModelInfo, read_model_folder
 
 

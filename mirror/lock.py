@@ -1,4 +1,4 @@
-"""One process at a time on a photo folder: the kernel drops its lock when the holder dies, so none can be stale."""
+"""One process at a time on a folder: the kernel drops its lock when the holder dies, so none can be stale."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""A job from its first image to its finished file: list, answer, write down, put in place.
+
+Killed at any moment, it goes on where it was when the same command is given again, and makes the same bytes. Until it
+is finished, --out holds what it held before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mirror.answers import Shown, as_row, check_format, open_writer
+from mirror.batch.job import Job
+from mirror.batch.pace import Pace
+from mirror.batch.work import Listed, Work, listed_of
+from mirror.errors import MirrorError, UsageError
+from mirror.listing import Source, find_sources
+
+Answer = Callable[[Iterator[Source]], Iterable[tuple[Source, Any]]]  # images → (image, Prediction | MirrorError)
+WAYS_OUT = "name another --out, or add --restart to begin anew"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How many images a finished job has, and how many of them have an error for an answer."""
+
+    images: int
+    unanswered: int
+
+
+def run_job(job: Job, out: Path, answer: Answer, *, restart: bool = False, but: Iterable[Path] = ()) -> Done:
+    """Makes `out`, or goes on making it. `answer` gives (image, answer) in the order of the images.
+    `but`: files that are not among the images wherever they lie, since the job itself makes them.
+
+    Raises UsageError where another job for `out` is unfinished and `restart` is not set, MirrorError where the disk
+    refuses.
+    """
+    check_format(job.format)
+    with Work(out) as work:
+        try:
+            return _run(job, work, answer, restart, [os.path.abspath(path) for path in but])
+        except OSError as error:
+            raise MirrorError(
+                f"{out} cannot be written ({error.strerror or error}): mend that and give the same command again, "
+                "which goes on with what is answered."
+            ) from None
+
+
+def _run(job: Job, work: Work, answer: Answer, restart: bool, but: list[str]) -> Done:
+    state = None if restart else work.state()
+    if state is None:
+        listed = work.begin(job.to_json(), _sources(job, but))
+    else:
+        listed = Listed(state["images"], state["listing"])
+        differences = job.differences(state["job"])
+        if differences:
+            what = " and ".join(differences)
+            raise UsageError(f"Another job for {work.out} is unfinished, which differs in {what}: {WAYS_OUT}.")
+        now = listed_of(_sources(job, but))
+        if now != listed:
+            _say(f"{_changed(listed, now)} The job goes on with those; --restart begins anew.")
+    unanswered = _answer(job, work, answer, listed)
+    with open_writer(job.format, work.finished, Shown()) as writer:
+        for row in work.read():
+            writer.write_row(row)
+    work.finish()
+    return Done(listed.images, unanswered)
+
+
+def _sources(job: Job, but: list[str]) -> Iterator[Source]:
+    names = tuple(os.path.basename(path) for path in but)
+    for source in find_sources(job.images):
+        if not (source.file.endswith(names) and os.path.abspath(source.file) in but):
+            yield source
+
+
+def _answer(job: Job, work: Work, answer: Answer, listed: Listed) -> int:
+    """Answers the images that have no row yet; the number of rows that are errors."""
+    kept = work.kept()
+    if kept.rows:
+        _say(f"Going on with {work.out}: {kept.rows:,} of {listed.images:,} images are answered.")
+    shown, unanswered = Shown(job.top, job.threshold), kept.unanswered
+    rest = islice(work.sources(), kept.rows, None)
+    rows = (as_row(source.file, given, shown) for source, given in answer(rest))
+    done = kept.rows
+    try:
+        with Pace(listed.images, done) as pace:
+            for row in work.append(rows, kept):
+                done += 1
+                unanswered += "error" in row
+                pace.update()
+    except KeyboardInterrupt:
+        _say(f"{done:,} of {listed.images:,} images are answered: the same command goes on from there.")
+        raise
+    if done != listed.images:
+        raise MirrorError(f"Only {done:,} of {listed.images:,} images were answered: give the same command again.")
+    return unanswered
+
+
+def _changed(then: Listed, now: Listed) -> str:
+    count = f"there are {now.images:,}" if now.images != then.images else "they are others"
+    return f"It began with {then.images:,} images, and now {count}."
+
+
+def _say(sentence: str) -> None:
+    print(f"mirror: {sentence}", file=sys.stderr)

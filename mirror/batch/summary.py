@@ -1,0 +1,138 @@
+"""How are the labels distributed over the folders? Counts and mean scores, kept while the rows stream by.
+
+Of a classified image the label with the highest probability counts, and scores that probability. An image that shows
+none of the labels counts for none of them. Of detections, each object counts for its label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mirror.listing import is_url
+
+LABELS = 8  # with a column of their own, the most frequent first; the others share one
+OTHERS, STRANGE, EMPTY, FAILED = "other labels", "none of these", "nothing found", "not answered"
+
+
+@dataclass
+class Score:
+    """How often something was counted, and the sum of the scores it had (0 where it has none)."""
+
+    count: int = 0
+    total: float = 0.0
+
+    def add(self, other: Score) -> None:
+        self.count, self.total = self.count + other.count, self.total + other.total
+
+    def __str__(self) -> str:
+        """`12 (0.87)`: the count and the mean score."""
+        return f"{self.count} ({self.total / self.count:.2f})" if self.total else str(self.count)
+
+
+@dataclass
+class Place:
+    """A folder's images: all of them, those that are none of the labels (or show no object), those not answered; and
+    for each label the images that were given it (or the objects found), with their scores."""
+
+    images: int = 0
+    without: int = 0
+    failed: int = 0
+    labels: dict[str, Score] = field(default_factory=dict)
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.images += 1
+        if "error" in row:
+            self.failed += 1
+            return
+        if "detections" in row:
+            found = [(each["label"], each["score"]) for each in row["detections"]]
+        else:
+            found = [(row["label"], row["probability"])] if row["known"] else []
+        self.without += not found
+        for label, score in found:
+            self.labels.setdefault(label, Score()).add(Score(1, score))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A folder's line of the table, with a Score for each of its columns."""
+
+    folder: str
+    images: int
+    cells: list[Score]
+
+
+@dataclass
+class Summary:
+    """Places by folder, in the order of the rows, and all of them together; `objects`: labels count objects."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    whole: Place = field(default_factory=Place)
+    objects: bool = False
+
+    def add(self, row: dict[str, Any]) -> None:
+        """A row as a jsonl line has it; `probabilities` is not needed."""
+        self.objects |= "detections" in row
+        self.whole.add(row)
+        self.places.setdefault(folder_of(row["file"]), Place()).add(row)
+
+    def table(self) -> tuple[list[str], list[Line]]:
+        """The names of the columns, and a line a folder.
+
+        Columns: the most frequent labels (equals by name), all others together, the images without a label, and, where
+        there are any, those not answered.
+        """
+        ranked = sorted(self.whole.labels, key=lambda label: (-self.whole.labels[label].count, label))
+        labels, others = ranked[:LABELS], ranked[LABELS:]
+        columns = labels + [OTHERS] * bool(others) + [EMPTY if self.objects else STRANGE]
+        columns += [FAILED] * bool(self.whole.failed)
+
+        def line(folder: str, place: Place) -> Line:
+            cells = [place.labels.get(label, Score()) for label in labels]
+            if others:
+                rest = Score()
+                for label in others:
+                    rest.add(place.labels.get(label, Score()))
+                cells.append(rest)
+            cells.append(Score(place.without))
+            return Line(folder, place.images, cells + [Score(place.failed)] * bool(self.whole.failed))
+
+        lines = [line(folder, place) for folder, place in self.places.items()]
+        return columns, lines + ([line("all", self.whole)] if len(lines) > 1 else [])
+
+    def __str__(self) -> str:
+        """The table for a screen."""
+        columns, lines = self.table()
+        rows = [["folder", "images", *columns]]
+        rows += [[line.folder, str(line.images), *map(str, line.cells)] for line in lines]
+        rows = [[printable(cell) for cell in row] for row in rows]
+        first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
+            for row in rows
+        )
+
+
+def summarise(rows: Iterable[dict[str, Any]]) -> Summary:
+    summary = Summary()
+    for row in rows:
+        summary.add(row)
+    return summary
+
+
+def folder_of(file: str) -> str:
+    """The folder an image lies in, as it was given; `.` for a bare name, and a URL's without its query."""
+    if is_url(file):
+        file = re.split("[?#]", file, maxsplit=1)[0]
+    folder, slash, _ = file.rpartition("/")
+    if is_url(file) and folder.endswith(":/"):  # a host and nothing more
+        return file
+    return folder or ("/" if slash else ".")
+
+
+def printable(text: str) -> str:
+    """Text that leads no terminal astray."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,35 @@
+"""`python -m mirror predict` as a process of its own: started, awaited or killed; and photos for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo
+
+ROOT = Path(__file__).parents[2]
+COLOURS = (GREY, YELLOW, BLUE, RED)
+
+
+def start(place: Path, *arguments: str, **options) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "mirror", "predict", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=place, env=environment, text=True, encoding="utf-8", **pipes, **options)
+
+
+def run(place: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+    process = start(place, *arguments, **options)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def photos(folder: Path, count: int) -> None:
+    """`count` names for four small pictures of one colour each, with names that no format takes for granted."""
+    folder.mkdir(parents=True)
+    for number, colour in enumerate(COLOURS):
+        (folder / f".{number}").write_bytes(photo(colour, (8, 8), format="PNG"))
+    for number in range(count):
+        os.link(folder / f".{number % len(COLOURS)}", folder / f'{number:04d} "ü",\n.png')
