@@ -56,12 +56,14 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path]) -> gr.Blocks:
                 shown, answer, probabilities = classify.look(shelf, network, photo, model)
                 changes = {
                     question: _question(mirror), note: about.note(mirror), pictures: about.pictures(mirror),
-                    tab.photo: shown, tab.answer: answer, tab.probabilities: probabilities,
+                    tab.answer: answer, tab.probabilities: probabilities,
                     tab.why: gr.update(value=words.WHY, visible=why.can_tell(mirror)), tab.reason: "",
                 }  # fmt: skip
-                return changes | (
-                    {tab.examples: gr.update(visible=classify.has_examples(mirror))} if tab.examples else {}
-                )
+                if photo:  # else one may be on its way by now, and must not be cleared
+                    changes[tab.photo] = shown
+                if tab.examples:
+                    changes[tab.examples] = gr.update(visible=classify.has_examples(mirror))
+                return changes
 
             touched = [question, note, pictures, tab.photo, tab.answer, tab.probabilities, tab.why, tab.reason]
             picker.input(
