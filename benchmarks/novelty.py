@@ -1,6 +1,6 @@
 """None of these: which score tells photos of a model's labels from others, and where its threshold belongs.
 
-    python benchmarks/novelty.py                        # all tables, about 8 minutes on a core
+    python benchmarks/novelty.py                        # all tables, several minutes
     python benchmarks/novelty.py --only scores          # or thresholds, banks, others, cost
     python benchmarks/novelty.py --epochs 5             # fine-tune longer for the rows of a fine-tuned body
 
