@@ -1,7 +1,7 @@
 """Heat maps: what they cost, whether they are Grad-CAM, and whether what they call hot decides.
 
     python benchmarks/explanations.py                   # about 4 minutes on 2 cores
-    python benchmarks/explanations.py --keep /tmp/why   # keeps the models there, and uses those that are there
+    python benchmarks/explanations.py --keep kept       # keeps the models there, and uses those that are there
 
 Trains two models on ../shared/data/ants_bees/train: ours (`train.py`, EfficientNet-Lite0), and a plain fastai ResNet-18
 (its own head, random weights, one epoch: Grad-CAM does not care). On photos of .../val:

@@ -5,7 +5,6 @@
     work.py     a job's hidden folder beside --out: its lock, its list of images, the rows answered so far
     run.py      the job itself: list, answer, write down, put the finished file in its place
     pace.py     how far it has come: images, images per second, time left
-    rows.py     a finished file → its rows again
     summary.py  rows → counts and mean scores a label a folder, as a table
     picture.py  … as a picture
 

@@ -61,16 +61,16 @@ def is_job(options: argparse.Namespace, kind: str) -> bool:
 def run(options: argparse.Namespace, kind: str, model: ModelFolder, answer: Answer) -> tuple[int, Summary | None]:
     """Answers to --out: how many images have no answer, and the summary if it is asked for. `answer`: as run_job's."""
     from mirror.batch.job import Job
-    from mirror.batch.rows import read_rows
     from mirror.batch.run import run_job
-    from mirror.batch.summary import summarise
 
     out = Path(os.path.realpath(options.out)) if options.out.is_symlink() else options.out
     settings = {"task": options.task, "top": options.top, "threshold": options.threshold or 0.0, "format": kind}
     job = Job.of(options.images, model, out, **settings)
     pictures = [_beside(options.out), *filter(None, [options.summary_picture])]  # may lie among the photos
-    done = run_job(job, out, answer, restart=options.restart, but=pictures)
-    return done.unanswered, summarise(read_rows(out, kind)) if options.summary else None
+    summary = Summary() if options.summary else None
+    counted = {"see": summary.add} if summary is not None else {}
+    done = run_job(job, out, answer, restart=options.restart, but=pictures, **counted)
+    return done.unanswered, summary
 
 
 def show(summary: Summary, picture: Path | None, *, to_screen: bool) -> None:

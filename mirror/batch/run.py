@@ -33,9 +33,18 @@ class Done:
     unanswered: int
 
 
-def run_job(job: Job, out: Path, answer: Answer, *, restart: bool = False, but: Iterable[Path] = ()) -> Done:
+def run_job(
+    job: Job,
+    out: Path,
+    answer: Answer,
+    *,
+    restart: bool = False,
+    but: Iterable[Path] = (),
+    see: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> Done:
     """Makes `out`, or goes on making it. `answer` gives (image, answer) in the order of the images.
-    `but`: files that are not among the images wherever they lie, since the job itself makes them.
+    `but`: files that are not among the images wherever they lie, since the job itself makes them. `see`: is shown each
+    row of the finished file.
 
     Raises UsageError where another job for `out` is unfinished and `restart` is not set, MirrorError where the disk
     refuses.
@@ -43,7 +52,7 @@ def run_job(job: Job, out: Path, answer: Answer, *, restart: bool = False, but: 
     check_format(job.format)
     with Work(out) as work:
         try:
-            return _run(job, work, answer, restart, [os.path.abspath(path) for path in but])
+            return _run(job, work, answer, restart, [os.path.abspath(path) for path in but], see)
         except OSError as error:
             raise MirrorError(
                 f"{out} cannot be written ({error.strerror or error}): mend that and give the same command again, "
@@ -51,7 +60,9 @@ def run_job(job: Job, out: Path, answer: Answer, *, restart: bool = False, but: 
             ) from None
 
 
-def _run(job: Job, work: Work, answer: Answer, restart: bool, but: list[str]) -> Done:
+def _run(
+    job: Job, work: Work, answer: Answer, restart: bool, but: list[str], see: Callable[[dict[str, Any]], None]
+) -> Done:
     state = None if restart else work.state()
     if state is None:
         listed = work.begin(job.to_json(), _sources(job, but))
@@ -68,6 +79,7 @@ def _run(job: Job, work: Work, answer: Answer, restart: bool, but: list[str]) ->
     with open_writer(job.format, work.finished, Shown()) as writer:
         for row in work.read():
             writer.write_row(row)
+            see(row)
     work.finish()
     return Done(listed.images, unanswered)
 

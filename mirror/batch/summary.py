@@ -7,7 +7,6 @@ none of the labels counts for none of them. Of detections, each object counts fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,13 +113,6 @@ class Summary:
             "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
             for row in rows
         )
-
-
-def summarise(rows: Iterable[dict[str, Any]]) -> Summary:
-    summary = Summary()
-    for row in rows:
-        summary.add(row)
-    return summary
 
 
 def folder_of(file: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from mirror.collect.rows import Photo
 from mirror.collect.screen import GROUP_DISTANCE, UNRELATED, hamming, near_pairs
 from mirror.collect.suspects import DISPUTED, NEAR_DUPLICATE, OUTLIER, Suspect, most_suspicious_first
+from mirror.training.similarity import nearest, unit_rows
 
 K = 3  # nearest photos of its label that tell an outlier
 FENCE = 1.5  # interquartile ranges below the lower quartile (Tukey 1977) …
@@ -68,10 +69,10 @@ def outliers(evidence: Evidence) -> Iterator[Suspect]:
         own = np.flatnonzero(actual == number)
         if len(own) < FEWEST:
             continue
-        unit, groups = _unit(evidence.features[own]), evidence.groups[own]
+        unit, groups = unit_rows(evidence.features[own]), evidence.groups[own]
         cosines = unit @ unit.T
         cosines[groups[:, None] == groups[None]] = -np.inf
-        alike = np.partition(cosines, -K, axis=1)[:, -K:].mean(axis=1)
+        alike = nearest(cosines, K)
         known = alike[np.isfinite(alike)]
         if len(known) < FEWEST:
             continue
@@ -87,12 +88,12 @@ def near_duplicates(evidence: Evidence) -> Iterator[Suspect]:
     hashes (mirrored or not) or by their features."""
     photos = evidence.photos
     hashes = [photo.phash for photo in photos]
-    nearest: dict[int, tuple[float, int]] = {}
+    closest: dict[int, tuple[float, int]] = {}
     alike = [(1 - hamming(hashes[i], hashes[j]) / UNRELATED, i, j) for i, j in near_pairs(hashes, GROUP_DISTANCE)]
     alike += [(1 - GROUP_DISTANCE / UNRELATED, i, j) for i, j in near_pairs(hashes, GROUP_DISTANCE, mirror=True)]
     for likeness, first, second in [*alike, *close_pairs(evidence.features, evidence.actual, CLOSE)]:
-        nearest[second] = max(nearest.get(second, (0.0, first)), (likeness, first))
-    for second, (likeness, first) in sorted(nearest.items()):
+        closest[second] = max(closest.get(second, (0.0, first)), (likeness, first))
+    for second, (likeness, first) in sorted(closest.items()):
         photo, other = photos[second], photos[first]
         filed = "" if photo.label == other.label else f", which is filed under {other.label}"
         reason, score = f"almost the same as {other.file_name}{filed}", min(likeness, 1.0)
@@ -106,16 +107,11 @@ def close_pairs(features: np.ndarray, labels: np.ndarray, least: float) -> Itera
     means = {label: features[rows].mean(axis=0, dtype=np.float64) for label, rows in places.items()}
     for one, other in combinations_with_replacement(places, 2):
         middle = (means[one] + means[other]) / 2
-        unit = _unit(features[places[other]] - middle)
+        unit = unit_rows(features[places[other]] - middle)
         for start in range(0, len(places[one]), BLOCK):
             rows = places[one][start : start + BLOCK]
-            cosines = _unit(features[rows] - middle) @ unit.T
+            cosines = unit_rows(features[rows] - middle) @ unit.T
             for row, column in zip(*np.nonzero(cosines >= least), strict=True):
                 i, j = int(rows[row]), int(places[other][column])
                 if one != other or i < j:
                     yield float(cosines[row, column]), min(i, j), max(i, j)
-
-
-def _unit(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.where(lengths > 0, lengths, 1)).astype(np.float32)

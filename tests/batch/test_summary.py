@@ -9,10 +9,8 @@ import numpy as np
 import pandas
 import pytest
 
-from mirror.answers import Shown, open_writer
 from mirror.batch.picture import FOLDERS, check_picture, draw_summary
-from mirror.batch.rows import read_rows
-from mirror.batch.summary import LABELS, Score, Summary, folder_of, summarise
+from mirror.batch.summary import LABELS, Score, Summary, folder_of
 from mirror.errors import UsageError
 from mirror.images import load_image
 from tests.batch.process import photos, run
@@ -20,6 +18,13 @@ from tests.web.tiny import GREY, photo, tiny_model
 
 ROOT = Path(__file__).parents[2]
 BIKES = ROOT.parent / "shared" / "data" / "bikes_bins"
+
+
+def summarise(rows: list[dict]) -> Summary:
+    summary = Summary()
+    for each in rows:
+        summary.add(each)
+    return summary
 
 
 def row(file: str, label: str, probability: float, known: bool = True) -> dict:
@@ -112,19 +117,6 @@ def test_the_counts_are_those_that_pandas_finds() -> None:
         for label, cell in zip(columns[:-1], line.cells, strict=False):
             count, total = known.loc[(line.folder, label)]
             assert cell.count == count and cell.total == pytest.approx(total)
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
-def test_rows_are_read_back_from_every_format(tmp_path: Path, kind: str) -> None:
-    strange = [*ROWS, row('a "b",\n/ü.jpg', "x,\ny", 1 / 3), {"file": "a\udcff.jpg", "error": 'He said "no", twice.'}]
-    strange[0]["probabilities"] = {f"label {number}": number / 1e5 for number in range(20_000)}  # 400 KB in a csv field
-    with open_writer(kind, tmp_path / "x", Shown()) as writer:
-        for each in strange:
-            writer.write_row(each)
-    name = "a\udcff.jpg" if kind == "jsonl" else "a\\udcff.jpg"
-    expected = [{key: value for key, value in each.items() if key != "probabilities"} for each in strange]
-    assert list(read_rows(tmp_path / "x", kind)) == [*expected[:-1], expected[-1] | {"file": name}]
-    strange[0]["probabilities"] = {}
 
 
 def test_the_command_prints_and_draws_it_for_a_job_and_a_stream(tmp_path: Path) -> None:
