@@ -61,6 +61,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--port", type=int, metavar="N", help="the port to listen on (default: the first free one from 7860)"
     )
     parser.add_argument(
+        "--task-model", action="append", default=[], metavar="TASK=MODEL", type=task_model,
+        help="the model of another tab, as object-detection=facebook/detr-resnet-50 or a folder; repeat it",
+    )  # fmt: skip
+    parser.add_argument(
         "--allow-private-hosts", action="store_true",
         help="let a photo's address point into this machine or its network; never where strangers can reach the page",
     )  # fmt: skip
@@ -72,6 +76,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def task_model(text: str) -> tuple[str, str]:
+    """`object-detection=folder` → ("object-detection", "folder")."""
+    from mirror.tasks.asked import TASKS
+
+    task, _, model = text.partition("=")
+    if task not in TASKS or not model:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TASK=MODEL with a task of {', '.join(TASKS)}")
+    return task, model
+
+
 def models_folder(given: Path | None) -> Path:
     """--models, else MIRROR_MODELS, else models/ beside this file. UsageError where a named one is not there."""
     named = given or (Path(os.environ["MIRROR_MODELS"]) if os.environ.get("MIRROR_MODELS") else None)
@@ -80,7 +94,9 @@ def models_folder(given: Path | None) -> Path:
     return named or REPOSITORY / "models"
 
 
-def build(models: Path, *, allow_private_hosts: bool = False) -> tuple[gr.Blocks, dict[str, Any]]:
+def build(
+    models: Path, *, allow_private_hosts: bool = False, task_models: Sequence[tuple[str, str]] = ()
+) -> tuple[gr.Blocks, dict[str, Any]]:
     """The page, and what to launch it with. The default model is opened in the background meanwhile."""
     _prepare()
     from mirror.web.lean import import_gradio
@@ -94,9 +110,11 @@ def build(models: Path, *, allow_private_hosts: bool = False) -> tuple[gr.Blocks
     from mirror.web.guard import forget_sessions
     from mirror.web.page import build as build_page
     from mirror.web.page import launch_settings
+    from mirror.web.tasks.opened import Opened
 
     network = Network(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
-    page = build_page(shelf, network=network, examples=examples_in(REPOSITORY / "examples"))
+    examples, opened = examples_in(REPOSITORY / "examples"), Opened(dict(task_models))
+    page = build_page(shelf, network=network, examples=examples, opened=opened)
     forget_sessions(page)
     return page, launch_settings(shelf, REPOSITORY)
 
@@ -124,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.studio:
             page, settings = build_studio(options.studio, models, options.host)
         else:
-            page, settings = build(models, allow_private_hosts=private)
+            page, settings = build(models, allow_private_hosts=private, task_models=options.task_model)
     except MirrorError as error:
         print(error, file=sys.stderr)
         return error.exit_code

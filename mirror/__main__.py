@@ -1,4 +1,4 @@
-"""`python -m mirror`: see mirror/cli.py."""
+"""`python -m mirror`: see mirror/cli."""
 
 from mirror.cli import main
 

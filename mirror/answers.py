@@ -1,6 +1,7 @@
 """Answers written down as they come: a table for people, or jsonl, csv and parquet for programs.
 
-Every writer is a context manager with `write(file, answer)`; `answer` is a Prediction or the MirrorError in its place.
+Every writer is a context manager with `write(file, answer)`; `answer` is a Prediction, Detections, or the MirrorError
+in its place.
 Those for programs have `write_row(row)` too, for a row that `as_row` made before.
 Names that are not valid UTF-8 are written with backslash escapes.
 """
@@ -17,19 +18,29 @@ from typing import IO, Any
 
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
+from mirror.tasks.detection import Detections
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 COLUMNS = ("file", "label", "probability", "known", "probabilities", "error")
+DETECTION_COLUMNS = ("file", "detections", "error")
 ROWS_A_GROUP = 2_000  # of a parquet file: what is held in memory before it is written
 UNKNOWN = "unlike the photos this model was trained on"
+NOTHING = "nothing found"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Which of an answer's labels are listed: of the `top` most probable those that reach `threshold`."""
+    """What of an answer is listed: of its labels, those of the `top` most probable that reach `threshold`; or, where
+    answers are `detections`, those above `threshold`."""
 
     top: int = 5
     threshold: float = 0.0
+    detections: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of a table for programs."""
+        return DETECTION_COLUMNS if self.detections else COLUMNS
 
     def of(self, answer: Prediction) -> list[tuple[str, float]]:
         """(label, probability), highest first, equals in label order."""
@@ -37,10 +48,12 @@ class Shown:
         return [(label, probability) for label, probability in ranked if probability >= self.threshold]
 
 
-def as_row(file: str, answer: Prediction | MirrorError, shown: Shown) -> dict[str, Any]:
+def as_row(file: str, answer: Prediction | Detections | MirrorError, shown: Shown) -> dict[str, Any]:
     """One answer as a jsonl line has it; `probabilities` holds the labels shown, in label order."""
     if isinstance(answer, MirrorError):
         return {"file": file, "error": str(answer)}
+    if isinstance(answer, Detections):
+        return {"file": file} | answer.above(shown.threshold).to_json()
     kept = {label for label, _ in shown.of(answer)}
     row = {"file": file} | answer.to_json()
     return row | {"probabilities": {label: p for label, p in answer.probabilities.items() if label in kept}}
@@ -85,7 +98,7 @@ class Writer:
         else:
             self.stream.close()
 
-    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+    def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
         self.write_row(as_row(file, answer, self.shown))
 
     def write_row(self, row: dict[str, Any]) -> None:
@@ -98,18 +111,19 @@ class JsonlWriter(Writer):
 
 
 class CsvWriter(Writer):
-    """`probabilities` as JSON in one column: labels may be many, and may be named like another column."""
+    """`probabilities` and `detections` as JSON in one column: there may be many, and labels may be named like another
+    column."""
 
     def __init__(self, out: Path | None, shown: Shown):
         super().__init__(out, shown)
-        self._csv = csv.DictWriter(self.stream, COLUMNS, lineterminator="\n")
+        self._csv = csv.DictWriter(self.stream, shown.columns, lineterminator="\n")
         self._csv.writeheader()
 
     def write_row(self, row: dict[str, Any]) -> None:
         if "known" in row:
-            told = json.dumps(row["probabilities"], ensure_ascii=False)
-            row = row | {"known": str(row["known"]).lower(), "probabilities": told}
-        self._csv.writerow(row)
+            row = row | {"known": str(row["known"]).lower()}
+        nested = {"probabilities", "detections"} & row.keys()
+        self._csv.writerow(row | {name: json.dumps(row[name], ensure_ascii=False) for name in nested})
 
 
 class TableWriter(Writer):
@@ -117,11 +131,14 @@ class TableWriter(Writer):
 
     width = 24
 
-    def write(self, file: str, answer: Prediction | MirrorError) -> None:
+    def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
         self.width = max(self.width, min(len(file), 60))
         name = "".join(c if c.isprintable() else "�" for c in file)
         if isinstance(answer, MirrorError):
             text = f"error: {answer}"
+        elif isinstance(answer, Detections):
+            found = answer.above(self.shown.threshold).found
+            text = "   ".join(f"{each.label} {100 * each.score:.1f} % {each.box}" for each in found) or NOTHING
         else:
             text = "   ".join(f"{label} {100 * p:.1f} %" for label, p in self.shown.of(answer))
             text += "" if answer.known else f"   ({UNKNOWN})"
@@ -129,16 +146,23 @@ class TableWriter(Writer):
 
 
 class ParquetWriter(Writer):
-    """One row an image, written in groups; `probabilities` is a map from label to probability."""
+    """One row an image, written in groups; `probabilities` is a map from label to probability, `detections` a list of
+    records as in jsonl."""
 
     def __init__(self, out: Path | None, shown: Shown):
         import pyarrow
         import pyarrow.parquet
 
         self.shown, self._pyarrow, self._rows = shown, pyarrow, []
-        kinds = (pyarrow.string(), pyarrow.string(), pyarrow.float64(), pyarrow.bool_())
-        kinds += (pyarrow.map_(pyarrow.string(), pyarrow.float64()), pyarrow.string())
-        self._schema = pyarrow.schema(list(zip(COLUMNS, kinds, strict=True)))
+        box = pyarrow.struct([(side, pyarrow.int32()) for side in ("xmin", "ymin", "xmax", "ymax")])
+        detection = pyarrow.struct([("score", pyarrow.float64()), ("label", pyarrow.string()), ("box", box)])
+        kinds = dict.fromkeys(("file", "label", "error"), pyarrow.string()) | {
+            "probability": pyarrow.float64(),
+            "known": pyarrow.bool_(),
+            "probabilities": pyarrow.map_(pyarrow.string(), pyarrow.float64()),
+            "detections": pyarrow.list_(detection),
+        }
+        self._schema = pyarrow.schema([(name, kinds[name]) for name in shown.columns])
         self._stream = open(out, "wb")
         self._file = pyarrow.parquet.ParquetWriter(self._stream, self._schema)
 
@@ -148,11 +172,11 @@ class ParquetWriter(Writer):
         self._stream.close()
 
     def write_row(self, row: dict[str, Any]) -> None:
-        row = dict.fromkeys(COLUMNS) | row
+        row = dict.fromkeys(self.shown.columns) | row
         row["file"] = row["file"].encode(errors="backslashreplace").decode()
         if row["error"]:
             row["error"] = row["error"].encode(errors="backslashreplace").decode()
-        else:
+        elif "probabilities" in row:
             row["probabilities"] = list(row["probabilities"].items())
         self._rows.append(row)
         if len(self._rows) >= ROWS_A_GROUP:

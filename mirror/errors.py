@@ -12,6 +12,7 @@
     │   └── RateLimited             the engine refuses for now (202, 403, 429 …)
     ├── DatasetError                a photo folder or photo list that cannot be trained on
     ├── WeightsError                no pretrained weights; names the three ways out
+    ├── ModelUnavailable            a task's model that is not here and cannot be fetched, or cannot do the task
     └── ModelFolderError            a model folder that cannot be read or written
         └── UnsupportedLearner      a learner pickle the fast engine cannot express
 """
@@ -95,6 +96,10 @@ class DatasetError(MirrorError):
 
 
 class WeightsError(MirrorError):
+    pass
+
+
+class ModelUnavailable(MirrorError):
     pass
 
 

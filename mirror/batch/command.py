@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mirror.batch.summary import Summary
 from mirror.errors import UsageError
-from mirror.model_folder import ModelFolder
 
 if TYPE_CHECKING:
-    from mirror.batch.run import Answer
+    from mirror.answers import Shown
+    from mirror.tasks.predictor import Predictor
 
 
 def add_options(predict: argparse.ArgumentParser) -> None:
@@ -58,18 +58,20 @@ def is_job(options: argparse.Namespace, kind: str) -> bool:
     return options.out is not None and kind != "table" and (options.out.is_file() or not options.out.exists())
 
 
-def run(options: argparse.Namespace, kind: str, model: ModelFolder, answer: Answer) -> tuple[int, Summary | None]:
-    """Answers to --out: how many images have no answer, and the summary if it is asked for. `answer`: as run_job's."""
+def run(
+    options: argparse.Namespace, kind: str, task: str, shown: Shown, predictor: Predictor
+) -> tuple[int, Summary | None]:
+    """Answers to --out: how many images have no answer, and the summary if it is asked for."""
     from mirror.batch.job import Job
     from mirror.batch.run import run_job
 
     out = Path(os.path.realpath(options.out)) if options.out.is_symlink() else options.out
-    settings = {"task": options.task, "top": options.top, "threshold": options.threshold or 0.0, "format": kind}
-    job = Job.of(options.images, model, out, **settings)
+    settings = {"task": task, "top": shown.top, "threshold": shown.threshold, "format": kind}
+    job = Job.of(options.images, predictor.identity, out, **settings)
     pictures = [_beside(options.out), *filter(None, [options.summary_picture])]  # may lie among the photos
-    summary = Summary() if options.summary else None
+    summary = Summary(objects=shown.detections) if options.summary else None
     counted = {"see": summary.add} if summary is not None else {}
-    done = run_job(job, out, answer, restart=options.restart, but=pictures, **counted)
+    done = run_job(job, out, predictor.answer_all, restart=options.restart, but=pictures, **counted)
     return done.unanswered, summary
 
 

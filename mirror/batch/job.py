@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror.answers import Shown
 from mirror.listing import is_url
-from mirror.model_folder import MODEL_JSON, ModelFolder, sha256_of
+from mirror.tasks.asked import DETECTION_TASKS
 
 # What to call a field in a sentence
 NAMES = {
     "images": "the images asked for",
     "start": "the folder it is run in",
-    "model": "the model",
+    "model": "the model (or its labels)",
     "task": "--task",
     "top": "--top",
     "threshold": "--threshold",
@@ -27,8 +28,8 @@ NAMES = {
 @dataclass(frozen=True)
 class Job:
     """images: files, folders and URLs as given. start: where relative ones begin, seen from the folder of --out (so
-    that both may be moved together); "" where none is relative. model: the sha256 of its model.json, which holds those
-    of its other files. How images are fetched and by which engine they are answered is not part of it.
+    that both may be moved together); "" where none is relative. model: the predictor's identity. How images are fetched
+    and by which engine they are answered is not part of it.
     """
 
     images: tuple[str, ...]
@@ -41,11 +42,16 @@ class Job:
 
     @classmethod
     def of(
-        cls, images: Sequence[str], model: ModelFolder, out: Path, *, task: str, top: int, threshold: float, format: str
+        cls, images: Sequence[str], model: str, out: Path, *, task: str, top: int, threshold: float, format: str
     ) -> Job:
         relative = any(not is_url(name) and not os.path.isabs(name) for name in images)
         start = os.path.relpath(os.getcwd(), out.parent) if relative else ""
-        return cls(tuple(images), start, sha256_of(model.path / MODEL_JSON), task, top, threshold, format)
+        return cls(tuple(images), start, model, task, top, threshold, format)
+
+    @property
+    def shown(self) -> Shown:
+        """What of the answers its rows hold."""
+        return Shown(self.top, self.threshold, self.task in DETECTION_TASKS)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"images": list(self.images)}

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mirror.answers import Shown, as_row, check_format, open_writer
+from mirror.answers import as_row, check_format, open_writer
 from mirror.batch.job import Job
 from mirror.batch.pace import Pace
 from mirror.batch.work import Listed, Work, listed_of
@@ -76,7 +76,7 @@ def _run(
         if now != listed:
             _say(f"{_changed(listed, now)} The job goes on with those; --restart begins anew.")
     unanswered = _answer(job, work, answer, listed)
-    with open_writer(job.format, work.finished, Shown()) as writer:
+    with open_writer(job.format, work.finished, job.shown) as writer:
         for row in work.read():
             writer.write_row(row)
             see(row)
@@ -96,7 +96,7 @@ def _answer(job: Job, work: Work, answer: Answer, listed: Listed) -> int:
     kept = work.kept()
     if kept.rows:
         _say(f"Going on with {work.out}: {kept.rows:,} of {listed.images:,} images are answered.")
-    shown, unanswered = Shown(job.top, job.threshold), kept.unanswered
+    shown, unanswered = job.shown, kept.unanswered
     rest = islice(work.sources(), kept.rows, None)
     rows = (as_row(source.file, given, shown) for source, given in answer(rest))
     done = kept.rows

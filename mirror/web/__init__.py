@@ -9,5 +9,6 @@
     guard.py     careful with visitors: their photos reach our decoder untouched, and nothing is kept
     theme.py     colours, fonts and page.css
     lean.py      gradio without what the page has no use for
+    tasks/       the other tabs, a module a task
     studio/      the other page: a photo folder is browsed, cleaned and trained on again
 """

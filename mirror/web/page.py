@@ -16,6 +16,8 @@ from mirror.inference.engine import available_cpus
 from mirror.web import about, classify, why, words
 from mirror.web.guard import MAX_UPLOAD_BYTES, SWEEP_SECONDS, UPLOAD_SECONDS
 from mirror.web.shelf import Mirror, Shelf
+from mirror.web.tasks import tabs
+from mirror.web.tasks.opened import Opened
 from mirror.web.theme import css, theme
 
 FAVICON = Path(__file__).with_name("favicon.svg")
@@ -28,8 +30,9 @@ ANNOUNCED = "() => document.querySelectorAll('#answer, #why').forEach(e => e.set
 TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
-def build(shelf: Shelf, *, network: Network, examples: list[Path]) -> gr.Blocks:
-    """The page for the models on `shelf`. Photo addresses are fetched through `network`."""
+def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opened | None = None) -> gr.Blocks:
+    """The page for the models on `shelf`, and for the tasks' models. Photo addresses are fetched through `network`."""
+    opened = opened or Opened()
     with gr.Blocks(
         title=_title(shelf.default), analytics_enabled=False, delete_cache=(SWEEP_SECONDS, UPLOAD_SECONDS)
     ) as page:
@@ -40,11 +43,15 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path]) -> gr.Blocks:
             elem_id="picker", filterable=len(shelf.mirrors) > 12,
         )  # fmt: skip
         if shelf.default is None:
-            gr.HTML(about.how_to_train(shelf.models))
+            with gr.Tabs():
+                with gr.Tab("The mirror"):
+                    gr.HTML(about.how_to_train(shelf.models))
+                tabs.build(opened, network)
         else:
             with gr.Tabs():
                 with gr.Tab("The mirror"):
                     tab = classify.build(shelf, network, examples, picker)
+                tabs.build(opened, network)
                 with gr.Tab("About this mirror") as about_tab:
                     note = gr.HTML(about.note(shelf.default))
                     pictures = gr.HTML()

@@ -12,10 +12,10 @@ import pytest
 from mirror.batch.job import Job
 from mirror.batch.run import Done, run_job
 from mirror.batch.work import Kept, Work, listed_of
-from mirror.cli import answer_all
 from mirror.errors import ImageError, MirrorError
 from mirror.inference.classifier import Classifier
 from mirror.listing import Source, find_sources
+from mirror.tasks.predictor import FolderPredictor
 from tests.batch.process import photos
 from tests.web.tiny import GREY, photo, tiny_model
 
@@ -30,13 +30,14 @@ class Case:
         photos(place / "a", IMAGES - 2)
         (place / "a" / "broken.png").write_bytes(photo(GREY)[:200])
         self.classifier = Classifier.load(tiny_model(place), threads=1)
+        self.predictor = FolderPredictor(self.classifier)
         images = [str(place / "a"), str(place / "nowhere.png")]
         settings = {"task": "image-classification", "top": 5, "threshold": 0.0, "format": "csv"}
-        self.job = Job.of(images, self.classifier.folder, self.out, **settings)
+        self.job = Job.of(images, self.predictor.identity, self.out, **settings)
         self.folder = place / ".x.csv.job"
 
     def answer(self, sources: Iterator[Source]) -> Iterator[tuple]:
-        for pair in answer_all(self.classifier, sources):
+        for pair in self.predictor.answer_all(sources):
             self.answered += 1
             yield pair
 

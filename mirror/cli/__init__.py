@@ -1,0 +1,66 @@
+"""`python -m mirror`: classify images and find things in them, show why, and compile learner pickles.
+
+common.py   what the commands share: the parser, the options of models and of the network
+predict.py  images, folders and URLs → answers, by any task
+explain.py  where in an image an answer came from
+compile.py  a fastai learner pickle → a model folder
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from mirror.cli import compile, explain, predict
+from mirror.cli.common import Parser
+from mirror.errors import MirrorError
+
+DESCRIPTION = """\
+Classify images with a model that train.py made, with any fastai learner or transformers model, or by labels of your own
+words; find objects and faces in them.
+"""
+EXAMPLES = """\
+examples:
+  python -m mirror predict bird.jpg                             which label, and how sure
+  python -m mirror predict photos/ https://example.org/a.jpg    folders (to the bottom) and URLs too
+  python -m mirror predict photos/ --out answers.csv            a file for a spreadsheet; .jsonl, .parquet for programs
+  python -m mirror predict city/ --out a.parquet --summary      and how the labels are distributed over its folders
+  python -m mirror predict bird.jpg --model export.pkl          a fastai learner of your own (compiled once)
+  python -m mirror explain bird.jpg --out heat.png              the photo, coloured where the answer came from
+  python -m mirror compile export.pkl                           do only that, and see whether it works
+  python -m mirror compile export.pkl --calibrate photos/       and in int8, two to four times as fast
+
+A model is trained by `python train.py`, and shown in the browser by `python app.py`.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code. Errors are one sentence on standard error."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        parser = build_parser()
+        if not arguments:
+            parser.print_help()
+            return 0
+        options = parser.parse_args(arguments)
+        return options.run(options)
+    except MirrorError as error:
+        print(f"mirror: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("mirror: stopped.", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (predict, explain, compile):
+        command.add(commands)
+    return parser

@@ -1,0 +1,58 @@
+"""`python -m mirror compile`: a fastai learner pickle → a model folder that answers fast."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PRECISIONS = ("auto", "fp32", "int8")
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    compile_ = commands.add_parser(
+        "compile",
+        help="make a fastai learner pickle ready for fast serving",
+        description="Compile a fastai learner pickle to ONNX and check it against the learner's own answers. "
+        "Pickles in models/ are compiled by themselves when first used. A pickle is a program: only compile your own.",
+    )
+    compile_.set_defaults(run=run)
+    compile_.add_argument("pickle", type=Path, metavar="PICKLE")
+    compile_.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="the model folder to make (default: where `predict` and app.py look)"
+    )
+    compile_.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="DIR",
+        help="photos like those it was trained on, best in a folder a label: int8 is fitted to half of them and judged "
+        "by the others (default: none, and so float32)",
+    )
+    compile_.add_argument(
+        "--precision",
+        default="auto",
+        choices=PRECISIONS,
+        help="of the network: auto is int8 where it answers as float32 does, else fp32 (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from mirror.inference.compiled import cache_places, open_model
+    from mirror.model_folder import find_model, sha256_of
+
+    entry, out = find_model(options.pickle), options.out
+    asked = options.calibrate is not None or options.precision != "auto"
+    if asked and out is None and entry.pickle is not None:
+        out = next(cache_places(entry, sha256_of(entry.pickle)))  # where it is looked for first
+    if out is None:
+        folder = open_model(entry)
+    else:
+        from mirror.training.export.compile import compile_to_folder
+
+        folder = compile_to_folder(entry.pickle or options.pickle, out, options.precision, options.calibrate)
+    info = folder.info
+    height, width = info.preprocessing.input_size
+    parity = info.extra.get("parity") or {}
+    checked = f", within {parity['largest_difference']:.0e} of the learner" if parity else ""
+    arch = f"{info.arch}, " if info.arch else ""
+    print(f"{folder.path}: {arch}{len(info.labels)} labels, {width}x{height} px, {info.onnx.precision}{checked}")
+    return 0

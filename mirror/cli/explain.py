@@ -1,0 +1,49 @@
+"""`python -m mirror explain`: where in an image an answer came from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mirror.cli.common import add_model, add_network, network_of
+from mirror.errors import UsageError
+from mirror.listing import is_url
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    explain = commands.add_parser(
+        "explain",
+        help="show where in an image the answer came from",
+        description="Show where in an image the evidence for a label lies (Grad-CAM): a picture of it in grey, "
+        "coloured the brighter the more a place speaks for the label, and darkened where the network did not look.",
+        epilog="example:\n  python -m mirror explain bird.jpg --label duckling --out heat.png\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    explain.set_defaults(run=run)
+    explain.add_argument("images", nargs=1, metavar="PATH|URL")
+    add_model(explain, "models/mirror", "a model folder or a fastai learner pickle (default: %(default)s)")
+    explain.add_argument("--label", help="whose evidence is shown (default: the most probable label's)")
+    explain.add_argument(
+        "--out", type=Path, default=Path("heat.png"), metavar="FILE", help="the picture to write (default: %(default)s)"
+    )
+    add_network(explain)
+
+
+def run(options: argparse.Namespace) -> int:
+    (image,) = options.images
+    from mirror.inference.classifier import Classifier
+    from mirror.inference.compiled import open_model
+    from mirror.inference.explain import explain, places
+    from mirror.inference.overlay import overlay
+
+    classifier = Classifier.load(open_model(options.model), network=network_of(options, options.images))
+    found = explain(classifier, image if is_url(image) else Path(image), options.label)
+    try:
+        overlay(found).save(options.out)
+    except (OSError, ValueError) as error:  # Pillow's, for a suffix that it does not know
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{options.out} cannot be written ({reason}): give one that ends in .png or .jpg.") from None
+    named = places(found)
+    where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
+    print(f"{options.out}: {found.label} {100 * found.probability:.1f} %, because of {where}")
+    return 0

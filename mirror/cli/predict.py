@@ -1,0 +1,162 @@
+"""`python -m mirror predict`: images, folders and URLs → answers, by any task, to the screen or to a file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirror.answers import FORMATS, Shown, as_row, open_writer
+from mirror.batch import command
+from mirror.batch.summary import Summary
+from mirror.cli.common import add_model, add_network, count, network_of, probability
+from mirror.errors import MirrorError, UsageError
+from mirror.listing import find_sources
+from mirror.tasks.asked import BARE_LABEL, TASKS, Asked
+from mirror.tasks.opening import open_predictor
+
+if TYPE_CHECKING:
+    from mirror.tasks.predictor import Predictor
+
+ENGINES = ("local", "ray")
+SUFFIX_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+DETECTED_FROM = 0.5  # the score a detection has by default, as in Hugging Face's pipeline
+
+NOTES = """\
+tasks:
+  image-classification            which label (the default task; --model imagenet knows 1,000 things)
+  zero-shot-image-classification  which of your own words: --labels cat,dog or --labels words.txt (a label a line)
+  object-detection                what is where: boxes in pixels of the upright image
+  face-detection                  where faces are, never whose
+
+output:
+  table    a line an image: its labels, the most probable first, or what was found in it
+  jsonl    a line an image: {"file", "label", "probability", "probabilities": {label: p}, "known"}, or
+           {"file", "detections": [{"score", "label", "box": {"xmin", "ymin", "xmax", "ymax"}}]}, or
+           {"file", "error"}; known is false where the image is unlike the photos that the model was trained on
+  csv, parquet   the same as columns
+
+exit code: 0 every image was answered, 1 some were not (the rest still are), 2 the command itself was wrong
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="classify images, folders of images and URLs, or find things in them",
+        description="Answer images, folders of images (to the bottom, sorted) and URLs.",
+        epilog=NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    predict.set_defaults(run=run)
+    predict.add_argument("images", nargs="+", metavar="PATH|DIR|URL")
+    add_model(
+        predict,
+        None,
+        "a model folder, a fastai learner pickle, a transformers folder, a Hub id, or imagenet "
+        "(default: models/mirror, or the task's own)",
+    )
+    predict.add_argument("--task", default=TASKS[0], choices=TASKS, metavar="TASK", help="default: %(default)s")
+    predict.add_argument(
+        "--labels", metavar="A,B,C|FILE", help="for zero-shot: the labels, or a text file with a label a line"
+    )
+    predict.add_argument(
+        "--template",
+        default=BARE_LABEL,
+        metavar="TEXT",
+        help="for zero-shot: what is made of a label, as 'a photo of {}' (default: the bare label)",
+    )
+    predict.add_argument("--top", type=count, default=5, metavar="N", help="labels to list (default: %(default)s)")
+    predict.add_argument(
+        "--threshold",
+        type=probability,
+        metavar="P",
+        help=f"list only labels of at least this probability (default: 0), or detections above it ({DETECTED_FROM})",
+    )
+    predict.add_argument(
+        "--format", choices=FORMATS, help="default: by the name of --out, else table", metavar="|".join(FORMATS)
+    )
+    command.add_options(predict)
+    predict.add_argument("--engine", default=ENGINES[0], choices=ENGINES, metavar="ENGINE", help="default: %(default)s")
+    add_network(predict)
+
+
+def run(options: argparse.Namespace) -> int:
+    kind = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
+    picture = command.picture_of(options, kind)
+    job = command.is_job(options, kind)
+    asked = asked_by(options)
+    shown = Shown(options.top, _threshold(options, asked), asked.detects)
+    if options.engine != "local":
+        raise UsageError(f"The engine {options.engine} is not available yet: leave out --engine to use this machine.")
+    # of many images each keeps one CPU busy
+    predictor = open_predictor(asked, threads=1 if job else None, network=network_of(options, options.images))
+    if job:
+        unanswered, summary = command.run(options, kind, asked.task, shown, predictor)
+    else:
+        unanswered, summary = predict_stream(options, kind, shown, predictor)
+    if summary is not None:
+        command.show(summary, picture, to_screen=job or kind == "table")
+    return 1 if unanswered else 0
+
+
+def asked_by(options: argparse.Namespace) -> Asked:
+    """The task, its model and its labels. Raises UsageError for a file of labels that cannot be read."""
+    return Asked(options.task, options.model, labels_in(options.labels) if options.labels else (), options.template)
+
+
+def labels_in(given: str) -> tuple[str, ...]:
+    """`cat,dog` or the lines of a file; each once. Raises UsageError."""
+    path = Path(given)
+    if not path.is_file() and (path.suffix == ".txt" or os.sep in given):
+        raise UsageError(f"There is no file of labels {given}: check the path, or write the labels as cat,dog.")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else given.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{given} is no text file of labels ({error}): write a label a line, in UTF-8.") from None
+    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+
+def _threshold(options: argparse.Namespace, asked: Asked) -> float:
+    if options.threshold is not None:
+        return options.threshold
+    return DETECTED_FROM if asked.detects else 0.0
+
+
+def predict_stream(
+    options: argparse.Namespace, kind: str, shown: Shown, predictor: Predictor
+) -> tuple[int, Summary | None]:
+    """Answers to the screen, or whatever else takes a stream: how many are errors, and the summary if asked for."""
+    unanswered, summary = 0, Summary(objects=shown.detections) if options.summary else None
+    with open_writer(kind, options.out, shown) as writer:
+        answers = predictor.answer_all(find_sources(options.images))
+        with _progress(options.images, to_terminal=options.out is None and sys.stdout.isatty()) as bar:
+            for source, answer in answers:
+                unanswered += isinstance(answer, MirrorError)
+                with bar.external_write_mode() if bar is not None else contextlib.nullcontext():
+                    writer.write(source.file, answer)
+                if bar is not None:
+                    bar.update()
+                if summary is not None:
+                    summary.add(as_row(source.file, answer, shown))
+    return unanswered, summary
+
+
+@contextlib.contextmanager
+def _progress(images: Sequence[str], to_terminal: bool) -> Iterator[Any]:
+    """A tqdm bar on standard error where that is a terminal and there is more than one image, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    total = sum(1 for _ in find_sources(images))
+    if total < 2:
+        yield None
+        return
+    with tqdm(total=total, unit="image", leave=not to_terminal, file=sys.stderr, dynamic_ncols=True) as bar:
+        yield bar

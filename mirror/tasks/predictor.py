@@ -1,0 +1,95 @@
+"""The seam of all tasks: a Predictor takes sources and gives (source, answer) in their order, with flat memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from mirror.errors import MirrorError
+from mirror.images import load_image
+from mirror.inference.classifier import Prediction
+from mirror.inference.engine import available_cpus
+from mirror.listing import Source
+from mirror.model_folder import MODEL_JSON, sha256_of
+from mirror.tasks.detection import Detections
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mirror.fetch import Network
+    from mirror.inference.classifier import Classifier
+
+Answer = Prediction | Detections | MirrorError
+BATCHES_AHEAD = 2  # images decoded before they are needed, in batches
+
+
+class Predictor(ABC):
+    """identity: a text that changes whenever the same image could be answered differently."""
+
+    identity: str
+
+    @abstractmethod
+    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
+        """Each source with its answer, or with the MirrorError that it met. Sources are drawn only a little ahead."""
+
+
+class FolderPredictor(Predictor):
+    """A model folder's classifier."""
+
+    def __init__(self, classifier: Classifier):
+        self.classifier = classifier
+        self.identity = sha256_of(classifier.folder.path / MODEL_JSON)  # which holds those of its other files
+
+    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
+        drawn: deque[Source] = deque()
+
+        def places() -> Iterator[Any]:
+            for source in sources:
+                drawn.append(source)
+                yield source.place
+
+        for answer in self.classifier.predict_many(places()):
+            yield drawn.popleft(), answer
+
+
+class BatchPredictor(Predictor):
+    """A network that is shown several images at once. batch: how many; network: how URLs are fetched."""
+
+    batch = 8
+    network: Network | None = None
+
+    @abstractmethod
+    def predict(self, images: Sequence[Image.Image]) -> list[Prediction] | list[Detections]:
+        """The answers to upright RGB images, in their order."""
+
+    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
+        with ThreadPoolExecutor(available_cpus(), "decode") as pool:
+            ahead: deque[tuple[Source, Future[Image.Image | MirrorError]]] = deque()
+            try:
+                while True:
+                    for source in islice(sources, (1 + BATCHES_AHEAD) * self.batch - len(ahead)):
+                        ahead.append((source, pool.submit(self._decoded, source)))
+                    if not ahead:
+                        return
+                    batch = [ahead.popleft() for _ in range(min(self.batch, len(ahead)))]
+                    yield from self._answered([(source, future.result()) for source, future in batch])
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decoded(self, source: Source) -> Image.Image | MirrorError:
+        if isinstance(source.place, MirrorError):
+            return source.place
+        try:
+            return load_image(source.place, network=self.network)
+        except MirrorError as error:
+            return error
+
+    def _answered(self, batch: list[tuple[Source, Image.Image | MirrorError]]) -> Iterator[tuple[Source, Answer]]:
+        images = [image for _, image in batch if not isinstance(image, MirrorError)]
+        answers = iter(self.predict(images) if images else ())
+        for source, image in batch:
+            yield source, image if isinstance(image, MirrorError) else next(answers)
