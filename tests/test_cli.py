@@ -143,26 +143,30 @@ USAGE = [
     (["predict", "a.png", "--threshold", "nan"], "Argument --threshold: 'nan' is not a number from 0 to 1: see"),
     (["predict", "a.png", "--format", "xml"], "Argument --format: invalid choice: 'xml'"),
     (["predict", "a.png", "--nonsense"], "Unrecognized arguments: --nonsense: see `python -m mirror --help`."),
-    (
-        ["predict", "a.png", "--task", "object-detection"],
-        "The task object-detection is not available yet: leave out --task",
-    ),
-    (["predict", "a.png", "--engine", "ray"], "The engine ray is not available yet: leave out --engine"),
+    (["predict", "a.png", "--task", "sniffing"], "Argument --task: invalid choice: 'sniffing'"),
     (
         ["predict", "a.png", "--labels", "a,b"],
-        "--labels is for zero-shot-image-classification, which is not available yet",
+        "--labels and --template are for zero-shot-image-classification: leave them out",
     ),
     (
-        ["predict", "a.png", "--template", "{}"],
-        "--template is for zero-shot-image-classification, which is not available",
+        ["predict", "a.png", "--template", "a {}"],
+        "--labels and --template are for zero-shot-image-classification: leave them out",
     ),
     (
-        ["predict", "a.png", "--model", "imagenet"],
-        "The general model imagenet is not available yet: give a model folder",
+        ["predict", "a.png", "--task", "zero-shot-image-classification"],
+        "zero-shot-image-classification needs labels to choose from: give them with --labels cat,dog",
     ),
     (
-        ["predict", "a.png", "--model", "google/vit"],
-        "There is no folder google/vit, and models from the Hugging Face Hub",
+        ["predict", "a.png", "--task", "zero-shot-image-classification", "--labels", " , "],
+        "zero-shot-image-classification needs labels to choose from: give them with --labels cat,dog",
+    ),
+    (
+        ["predict", "a.png", "--task", "zero-shot-image-classification", "--labels", "a,b", "--template", "photo"],
+        "The template 'photo' must hold {} once, where the label goes",
+    ),
+    (
+        ["predict", "a.png", "--task", "zero-shot-image-classification", "--labels", "no/such.txt"],
+        "There is no file of labels no/such.txt: check the path",
     ),
     (["predict", "a.png", "--format", "parquet"], "Parquet is not for the screen: add --out FILE.parquet."),
     (["predict", "a.png", "--out", "no/such/a.csv"], "no/such/a.csv cannot be written: No such file or directory."),
@@ -308,13 +312,12 @@ def test_what_cannot_be_explained_is_one_sentence_and_a_code(place: Path, argume
     assert (done.returncode, done.stdout, done.stderr) == (code, "", message + "\n")
 
 
-def test_help_teaches_by_example_and_hides_what_does_nothing(place: Path) -> None:
+def test_help_teaches_by_example(place: Path) -> None:
     bare, predict = run(place), run(place, "predict", "--help")
     assert bare.returncode == predict.returncode == 0
     assert "python -m mirror predict bird.jpg" in bare.stdout and "python train.py" in bare.stdout
-    for option in ("--model", "--top", "--threshold", "--format", "--out", "--task", "--engine"):
-        assert option in predict.stdout
-    assert "--template" not in predict.stdout and "--labels" not in predict.stdout
+    for name in "model top threshold format out task engine labels template".split():
+        assert f"--{name}" in predict.stdout
 
 
 def test_a_learner_pickle_is_compiled_by_hand_and_answers_as_fastai_does(place: Path) -> None:
