@@ -5,6 +5,7 @@
     python train.py --name mine --data my_photos --folds 5             # my_photos/<label>/*.jpg, only a few of them
     python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
     python train.py --collected data/mirror                            # photos that lie there, as the studio left them
+    python train.py --dataset fashion-mnist --name fashion             # ten kinds of garment, from scratch, in an hour
 
 Photos land in data/<name>/ with where each came from (metadata.csv) and why others were left out (rejected.csv), the
 model in models/<name>/. Stopped at any moment, the same command goes on where it was.
@@ -26,6 +27,8 @@ SEARCH = ["cygnet=baby swan", "duckling=duckling"]  # "cygnet" alone also finds 
 COUNT = 100  # usable photos a label
 ARCH = "resnet18"  # small, and enough for a few labels
 SEED = 42
+SIZE = 288  # px, of photos
+FASHION = "fashion-mnist"
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
 
@@ -46,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
+    if options.dataset:
+        return run_fashion(options)
     from mirror.fetch import Network
 
     name, folder = named(options), options.collected or Path("data") / named(options)
@@ -78,14 +83,14 @@ def run(options: argparse.Namespace) -> None:
         from mirror.training.evaluate import error_sentence
         from mirror.training.finetune import Settings, train
 
-        settings = Settings(
-            options.arch, options.weights, options.size, epochs=options.epochs, seed=options.seed, folds=options.folds
-        )
+        size, epochs = options.size or SIZE, options.epochs
+        settings = Settings(options.arch, options.weights, size, epochs=epochs, seed=options.seed, folds=options.folds)
         trained = train(rows, folder, settings)
         data = describe_data(decided, source, queries, options.license)
         data = replace(data, relabelled=decided.relabelled, removed=decided.removed)
         path = options.models / name
         shipping = {"precision": options.precision, "show_photos": not options.no_photos_in_report, "others": others}
+        shipping["keep_pickle"] = not options.no_pickle
         model = build_model(trained, folder, path, data, settings, **shipping)
     say_suspects(path, folder)
     print(f"See it: python app.py --models {options.models}")
@@ -97,6 +102,35 @@ def run(options: argparse.Namespace) -> None:
             f"learned from the others{never}. The model has learned from all {len(rows)}."
         )
     print(f"{path}: {error_sentence(model.info.metrics.validation)}")
+
+
+def run_fashion(options: argparse.Namespace) -> None:
+    """The published set → a network from scratch → judged by its test images."""
+    for name in ("weights", "folds", "others"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--dataset {FASHION} is trained by a recipe of its own: leave out --{name}.")
+    if options.arch != ARCH or options.epochs == 0:
+        given = f"--arch {options.arch}" if options.arch != ARCH else "--epochs 0"
+        raise UsageError(f"--dataset {FASHION} trains a {ARCH} from random weights: leave out {given}.")
+    if options.proxy:
+        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
+    from mirror.training.evaluate import error_sentence
+    from mirror.training.fashion.build import build_fashion
+    from mirror.training.fashion.dataset import open_set
+    from mirror.training.fashion.recipe import EPOCHS, SIZE, Recipe, grow
+
+    folder, path = Path("data") / FASHION, options.models / (options.name or "fashion")
+    images = open_set(folder)
+    print(f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images: {images.source}.")
+    recipe = Recipe(options.size or SIZE, options.epochs or EPOCHS, options.seed)
+    grown = grow(images, folder, recipe)
+    shipping = {"precision": options.precision, "keep_pickle": not options.no_pickle}
+    judged = build_fashion(grown, images, path, recipe, **shipping).info.metrics.validation
+    low, high = (1 - end for end in reversed(judged.interval))
+    right = f"{1 - judged.error_rate:.4f} (95 % interval {low:.4f}–{high:.4f})"
+    print(f"Test accuracy {right} on the {judged.photos:,} test images, which nothing else was done with.")
+    print(f"See it: python app.py --models {options.models}")
+    print(f"{path}: {error_sentence(judged)}")
 
 
 def collect(options: argparse.Namespace, folder: Path, network):
@@ -207,6 +241,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--collected", type=Path, metavar="DIR",
         help="a photo folder that this command made, as it lies there, with the decisions made in the studio",
     )  # fmt: skip
+    where.add_argument(
+        "--dataset", choices=(FASHION,),
+        help="a published set instead: a network is trained on it from random weights (default name: fashion)",
+    )  # fmt: skip
     add = words.add_argument
     add("--count", type=positive, default=COUNT, help="usable photos of each label (default: %(default)s)")
     add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
@@ -217,9 +255,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("training").add_argument
     add("--arch", default=ARCH, help="a torchvision or timm model (default: %(default)s)")
     add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
-    add("--size", type=positive, default=288, help="side of the network's input in pixels (default: %(default)s)")
+    add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 56)")
     add("--epochs", type=natural, metavar="N",
-        help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head)",
+        help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
+        "of a --dataset exactly N, by default 19)",
     )  # fmt: skip
     add("--folds", type=several, metavar="K",
         help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",
@@ -230,6 +269,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--precision", choices=("auto", "fp32", "int8"), default="auto",
         help="of the network: auto is int8 where it answers as float32 does, else fp32 (default: %(default)s)",
     )  # fmt: skip
+    add("--no-pickle", action="store_true", help="leave learner.pkl out of the model folder: 45 MB less to publish")
     add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
     return parser.parse_args(argv)
 

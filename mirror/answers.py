@@ -133,16 +133,17 @@ class TableWriter(Writer):
 
     def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
         self.width = max(self.width, min(len(file), 60))
-        name = "".join(c if c.isprintable() else "�" for c in file)
         if isinstance(answer, MirrorError):
             text = f"error: {answer}"
         elif isinstance(answer, Detections):
             found = answer.above(self.shown.threshold).found
-            text = "   ".join(f"{each.label} {100 * each.score:.1f} % {each.box}" for each in found) or NOTHING
+            text = (
+                "   ".join(f"{printable(each.label)} {100 * each.score:.1f} % {each.box}" for each in found) or NOTHING
+            )
         else:
-            text = "   ".join(f"{label} {100 * p:.1f} %" for label, p in self.shown.of(answer))
+            text = "   ".join(f"{printable(label)} {100 * p:.1f} %" for label, p in self.shown.of(answer))
             text += "" if answer.known else f"   ({UNKNOWN})"
-        print(f"{name:<{self.width}}  {text}", file=self.stream)
+        print(f"{printable(file):<{self.width}}  {text}", file=self.stream)
 
 
 class ParquetWriter(Writer):
@@ -186,3 +187,8 @@ class ParquetWriter(Writer):
         if self._rows:
             self._file.write_table(self._pyarrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows = []
+
+
+def printable(text: str) -> str:
+    """Text that leads no terminal astray."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -14,6 +14,8 @@ FORMAT_VERSION = 1
 RESIZES = ("squish", "crop", "pad", "none")
 RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 PAD_MODES = ("zeros", "border", "reflection")
+GARMENT = "garment"
+PREPARES = ("none", GARMENT)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Preprocessing(Record):
     resize: "squish" both sides to `size`, "crop" the middle at the right aspect first, "pad" to the right aspect first
     by `pad_mode`, or "none". `crop`: a centred crop afterwards (padded by `crop_pad_mode` where the image is smaller),
     as RandomResizedCrop cuts off its `val_xtra` and CropPad does; None for none. Sizes are (height, width) in pixels.
-    mean, std: of values in 0..1, one a channel.
+    mean, std: of values in 0..1, one a channel. prepare: what is done to a photo before all that; "garment" makes of a
+    product photo the picture that Fashion-MNIST would have of it (`inference/garment.py`).
     """
 
     resize: str
@@ -44,6 +47,7 @@ class Preprocessing(Record):
     crop: tuple[int, int] | None = None
     crop_pad_mode: str = "zeros"
     batch_resizes: tuple[BatchResize, ...] = ()
+    prepare: str = "none"
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -247,6 +251,7 @@ def check(info: ModelInfo) -> None:
         ("resample", pixels.resample, RESAMPLES),
         ("pad_mode", pixels.pad_mode, PAD_MODES),
         ("crop_pad_mode", pixels.crop_pad_mode, PAD_MODES),
+        ("prepare", pixels.prepare, PREPARES),
     ):
         if value not in allowed:
             raise ModelFolderError(f"preprocessing.{name} must be one of {', '.join(allowed)}, not {value!r}")

@@ -37,7 +37,7 @@ def test_help_tells_every_option_and_variable():
     source = (REPOSITORY / "app.py").read_text(encoding="utf-8")
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     variables = set(re.findall(r'environ(?:\.get\(|\[)"(MIRROR_\w+)"', source))
-    assert options == {"--studio", "--models", "--host", "--port", "--allow-private-hosts"}
+    assert options == {"--studio", "--models", "--host", "--port", "--task-model", "--allow-private-hosts"}
     assert variables == {"MIRROR_MODELS", "MIRROR_ALLOW_PRIVATE_HOSTS"}
     for name in options | variables | {"GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_SHARE", "HTTPS_PROXY"}:
         assert name in told.stdout

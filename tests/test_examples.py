@@ -1,4 +1,4 @@
-"""The pictures a visitor can click: they come from our script, and the shipped model answers them rightly.
+"""The pictures a visitor can click: they come from our script, and the shipped models answer them rightly.
 
 The pictures are compared as pixels, not bytes: another Pillow, numpy or libjpeg may round differently.
 """
@@ -17,8 +17,9 @@ from mirror.inference.classifier import Classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
-NAMES = ("duckling", "cygnet", "pineapple")
-MODEL = ROOT / "models" / "mirror"
+GARMENTS = {"garments/t-shirt": "T-shirt/top", "garments/ankle-boot": "Ankle boot", "garments/bag": "Bag"}
+NAMES = ("duckling", "cygnet", "pineapple", *GARMENTS)
+MODEL, FASHION = ROOT / "models" / "mirror", ROOT / "models" / "fashion"
 
 
 def draw(out: Path, *names: str) -> subprocess.CompletedProcess:
@@ -69,7 +70,7 @@ def test_a_picture_is_small_enough_for_a_gallery(name: str):
 def test_an_unknown_picture_is_refused_in_one_sentence(tmp_path: Path):
     done = draw(tmp_path, "goose")
     assert done.returncode == 2
-    assert "no picture is called goose; choose from duckling, cygnet, pineapple" in done.stderr
+    assert "no picture is called goose; choose from duckling, cygnet, pineapple, t-shirt" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -84,3 +85,15 @@ def test_the_shipped_model_knows_the_bird(classifier: Classifier, name: str):
 
 def test_the_shipped_model_says_the_pineapple_is_neither(classifier: Classifier):
     assert not classifier.predict(EXAMPLES / "pineapple.jpg").known
+
+
+@pytest.mark.parametrize("name", GARMENTS)
+def test_the_shipped_model_knows_the_garment(name: str):
+    prediction, framed = Classifier.load(FASHION).see(EXAMPLES / f"{name}.jpg")
+    assert (prediction.label, prediction.known, framed.found) == (GARMENTS[name], True, True)
+
+
+def test_to_the_shipped_model_of_garments_no_bird_and_no_fruit_is_one():
+    classifier = Classifier.load(FASHION)
+    for name in ("duckling", "cygnet", "pineapple"):
+        assert not classifier.predict(EXAMPLES / f"{name}.jpg").known, name

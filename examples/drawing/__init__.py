@@ -1,1 +1,1 @@
-"""Helpers of examples/draw.py: sculpt (volume), paint (brush), the birds, their surroundings and a pineapple."""
+"""Helpers of examples/draw.py: sculpt (volume), paint (brush), the birds, where they are, a pineapple and garments."""

@@ -6,7 +6,8 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-from mirror.batch.summary import Summary, printable
+from mirror.answers import printable
+from mirror.batch.summary import Summary
 from mirror.errors import MirrorError, UsageError
 
 FOLDERS = 40  # drawn, those with most images; the table has all

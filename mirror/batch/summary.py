@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from mirror.answers import printable
 from mirror.listing import is_url
 
 LABELS = 8  # with a column of their own, the most frequent first; the others share one
@@ -123,8 +124,3 @@ def folder_of(file: str) -> str:
     if is_url(file) and folder.endswith(":/"):  # a host and nothing more
         return file
     return folder or ("/" if slash else ".")
-
-
-def printable(text: str) -> str:
-    """Text that leads no terminal astray."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirror.answers import FORMATS, Shown, as_row, open_writer
@@ -17,6 +15,7 @@ from mirror.cli.common import add_model, add_network, count, network_of, probabi
 from mirror.errors import MirrorError, UsageError
 from mirror.listing import find_sources
 from mirror.tasks.asked import BARE_LABEL, TASKS, Asked
+from mirror.tasks.labels import labels_in
 from mirror.tasks.opening import open_predictor
 
 if TYPE_CHECKING:
@@ -62,7 +61,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     predict.add_argument("--task", default=TASKS[0], choices=TASKS, metavar="TASK", help="default: %(default)s")
     predict.add_argument(
-        "--labels", metavar="A,B,C|FILE", help="for zero-shot: the labels, or a text file with a label a line"
+        "--labels",
+        metavar="A,B,C|FILE",
+        help="for zero-shot: the labels, or a file with a label a line (or a Python file with a list of them)",
     )
     predict.add_argument(
         "--template",
@@ -81,7 +82,24 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--format", choices=FORMATS, help="default: by the name of --out, else table", metavar="|".join(FORMATS)
     )
     command.add_options(predict)
-    predict.add_argument("--engine", default=ENGINES[0], choices=ENGINES, metavar="ENGINE", help="default: %(default)s")
+    predict.add_argument(
+        "--engine",
+        default=ENGINES[0],
+        choices=ENGINES,
+        metavar="local|ray",
+        help="ray: the same answers from the processes or machines of a Ray cluster (default: %(default)s)",
+    )
+    predict.add_argument(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="for --engine ray: a running cluster, also ray://HOST:PORT or auto (default: one of this machine alone)",
+    )
+    predict.add_argument(
+        "--ray-workers",
+        type=count,
+        metavar="N",
+        help="for --engine ray: processes with a model each (default: one a CPU)",
+    )
     add_network(predict)
 
 
@@ -91,14 +109,11 @@ def run(options: argparse.Namespace) -> int:
     job = command.is_job(options, kind)
     asked = asked_by(options)
     shown = Shown(options.top, _threshold(options, asked), asked.detects)
-    if options.engine != "local":
-        raise UsageError(f"The engine {options.engine} is not available yet: leave out --engine to use this machine.")
-    # of many images each keeps one CPU busy
-    predictor = open_predictor(asked, threads=1 if job else None, network=network_of(options, options.images))
-    if job:
-        unanswered, summary = command.run(options, kind, asked.task, shown, predictor)
-    else:
-        unanswered, summary = predict_stream(options, kind, shown, predictor)
+    with opened(options, asked, job) as predictor:
+        if job:
+            unanswered, summary = command.run(options, kind, asked.task, shown, predictor)
+        else:
+            unanswered, summary = predict_stream(options, kind, shown, predictor)
     if summary is not None:
         command.show(summary, picture, to_screen=job or kind == "table")
     return 1 if unanswered else 0
@@ -109,16 +124,20 @@ def asked_by(options: argparse.Namespace) -> Asked:
     return Asked(options.task, options.model, labels_in(options.labels) if options.labels else (), options.template)
 
 
-def labels_in(given: str) -> tuple[str, ...]:
-    """`cat,dog` or the lines of a file; each once. Raises UsageError."""
-    path = Path(given)
-    if not path.is_file() and (path.suffix == ".txt" or os.sep in given):
-        raise UsageError(f"There is no file of labels {given}: check the path, or write the labels as cat,dog.")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else given.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{given} is no text file of labels ({error}): write a label a line, in UTF-8.") from None
-    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+@contextlib.contextmanager
+def opened(options: argparse.Namespace, asked: Asked, job: bool) -> Iterator[Predictor]:
+    """What answers: this machine, or a Ray cluster for as long as the `with` statement lasts."""
+    network = network_of(options, options.images)
+    if options.engine == "ray":
+        from mirror.batch.ray_engine import on_ray
+
+        with on_ray(asked, address=options.ray_address, workers=options.ray_workers, network=network) as predictor:
+            yield predictor
+    elif options.ray_address or options.ray_workers:
+        raise UsageError("--ray-address and --ray-workers are for --engine ray: leave them out, or add --engine ray.")
+    else:
+        # of many images each keeps one CPU busy
+        yield open_predictor(asked, threads=1 if job else None, network=network)
 
 
 def _threshold(options: argparse.Namespace, asked: Asked) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -20,9 +20,11 @@ import numpy as np
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import load_image
 from mirror.inference.engine import Engine, available_cpus
+from mirror.inference.garment import Framed, frame_garment
 from mirror.inference.novelty import SIMILARITY, is_known
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
+from mirror.model_info import GARMENT
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -110,8 +112,17 @@ class Classifier:
 
     def predict(self, image: str | Path | bytes | Image.Image) -> Prediction:
         """A path, a URL, an encoded image or a PIL image → Prediction. Raises ImageError, FetchError."""
-        decoded = load_image(image, at_least=self._at_least, network=self.network)
-        return self._answer(preprocess(decoded, self.info.preprocessing))
+        return self.see(image)[0]
+
+    def see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, Framed]:
+        """`predict`, and what of the image was shown to the network."""
+        framed = self.frame(load_image(image, at_least=self._at_least, network=self.network))
+        prediction = self._answer(preprocess(framed.image, self.info.preprocessing))
+        return prediction if framed.found else replace(prediction, known=False), framed
+
+    def frame(self, photo: Image.Image) -> Framed:
+        """What of an upright RGB photo is shown to the network: all of it, unless the model asks for something else."""
+        return frame_garment(photo) if self.info.preprocessing.prepare == GARMENT else Framed(photo)
 
     def predict_many(
         self, images: Iterable[Any], *, workers: int | None = None

@@ -51,7 +51,7 @@ def ensure_compiled(entry: ModelEntry, timeout: float = TIMEOUT) -> ModelFolder:
         if sha256 in _failures:
             raise UnsupportedLearner(_failures[sha256])
         try:
-            place = next(p for p in cache_places(entry, sha256) if _writable(p.parent))
+            place = next(p for p in cache_places(entry, sha256) if writable(p.parent))
         except StopIteration:
             raise ModelFolderError(
                 f"No place to keep the compiled {entry.pickle.name}: make {entry.path.parent} writable."
@@ -68,8 +68,12 @@ def cache_places(entry: ModelEntry, sha256: str) -> Iterator[Path]:
     """Where the compiled model of a pickle may lie, the preferred place first."""
     name = f"{sha256[:16]}-{COMPILER}"
     yield entry.path.absolute().parent / ".compiled" / name
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    yield Path(home) / "mirror" / "compiled" / name
+    yield user_cache() / name
+
+
+def user_cache() -> Path:
+    """Where this user keeps compiled models."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mirror" / "compiled"
 
 
 def _cached(place: Path, sha256: str) -> ModelFolder | None:
@@ -84,7 +88,8 @@ def _cached(place: Path, sha256: str) -> ModelFolder | None:
     return None
 
 
-def _writable(directory: Path) -> bool:
+def writable(directory: Path) -> bool:
+    """Whether files can be made in `directory`, which is made where it is missing."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -94,13 +99,25 @@ def _writable(directory: Path) -> bool:
 
 
 def _compile_in_child(pickle: Path, place: Path, timeout: float) -> None:
+    run_child(
+        ["mirror", "compile", str(pickle), "--out", str(place)],
+        what=str(pickle),
+        otherwise=f"try `python -m mirror compile {pickle}` to see more",
+        timeout=timeout,
+    )
+
+
+def run_child(arguments: list[str], *, what: str, otherwise: str, timeout: float = TIMEOUT) -> None:
+    """Compiles by `python -m …` of this project, in a process of its own, which may import what serving must not.
+
+    what: is compiled. otherwise: what to do where that fails without a sentence. Raises UnsupportedLearner.
+    """
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    command = [sys.executable, "-m", "mirror", "compile", str(pickle), "--out", str(place)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
     try:
         child = subprocess.run(
-            command,
+            [sys.executable, "-m", *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -110,9 +127,7 @@ def _compile_in_child(pickle: Path, place: Path, timeout: float) -> None:
             timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        raise UnsupportedLearner(
-            f"{pickle} did not compile within {timeout:.0f} seconds: compile it by hand."
-        ) from None
+        raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {otherwise}.") from None
     if child.returncode == 0:
         return
     lines = [line for line in child.stderr.splitlines() if line.strip()]
@@ -123,4 +138,4 @@ def _compile_in_child(pickle: Path, place: Path, timeout: float) -> None:
         if child.returncode < 0
         else f"failed ({lines[-1] if lines else '?'})"
     )
-    raise UnsupportedLearner(f"Compiling {pickle} {why}: try `python -m mirror compile {pickle}` to see more.")
+    raise UnsupportedLearner(f"Compiling {what} {why}: {otherwise}.")

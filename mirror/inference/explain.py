@@ -72,16 +72,28 @@ def explain(classifier: Classifier, image: str | Path | bytes | Image.Image, lab
         raise UsageError(f"The model {info.name} knows no label {label}: choose one of {known}.")
     how = info.preprocessing
     photo = load_image(image, at_least=decode_at_least(how), network=classifier.network)
-    prediction, (maps,) = classifier.look(preprocess(photo, how), MAPS)
+    framed = classifier.frame(photo)
+    prediction, (maps,) = classifier.look(preprocess(framed.image, how), MAPS)
     (heat,) = classifier.heat.run(maps, (HEAT,))
     label = label or prediction.label
     return Explanation(
         label,
         prediction.probabilities[label],
         positive(heat[0, info.labels.index(label)]),
-        seen_box(how, photo.size),
+        _inside(framed.box, seen_box(how, framed.image.size)),
         photo,
-        prediction.known,
+        prediction.known and framed.found,
+    )
+
+
+def _inside(outer: Box, inner: Box) -> Box:
+    """`inner`, in shares of `outer`'s sides, in shares of what `outer` is in shares of."""
+    (left, top, right, bottom), (width, height) = outer, (outer[2] - outer[0], outer[3] - outer[1])
+    return (
+        left + inner[0] * width,
+        top + inner[1] * height,
+        right + (inner[2] - 1) * width,
+        bottom + (inner[3] - 1) * height,
     )
 
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from mirror.model_info import BatchResize, Preprocessing
+from mirror.inference.garment import SEEN
+from mirror.model_info import GARMENT, BatchResize, Preprocessing
 
 NUMPY_PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 # A JPEG is decoded at a reduced scale while its short side stays at least this many times what the network sees: the
@@ -49,6 +50,8 @@ def _looked_up(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 def decode_at_least(how: Preprocessing) -> int | None:
     """The short side below which a photo must not be decoded for this preprocessing; None: at full size only."""
+    if how.prepare == GARMENT:
+        return SEEN
     return None if how.resize == "none" else DECODE_MARGIN * max(how.size)
 
 

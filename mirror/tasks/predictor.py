@@ -28,9 +28,11 @@ BATCHES_AHEAD = 2  # images decoded before they are needed, in batches
 
 
 class Predictor(ABC):
-    """identity: a text that changes whenever the same image could be answered differently."""
+    """identity: a text that changes whenever the same image could be answered differently. workers: threads that take
+    images from file to pixels; None: one for each CPU."""
 
     identity: str
+    workers: int | None = None
 
     @abstractmethod
     def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
@@ -52,7 +54,7 @@ class FolderPredictor(Predictor):
                 drawn.append(source)
                 yield source.place
 
-        for answer in self.classifier.predict_many(places()):
+        for answer in self.classifier.predict_many(places(), workers=self.workers):
             yield drawn.popleft(), answer
 
 
@@ -63,11 +65,11 @@ class BatchPredictor(Predictor):
     network: Network | None = None
 
     @abstractmethod
-    def predict(self, images: Sequence[Image.Image]) -> list[Prediction] | list[Detections]:
-        """The answers to upright RGB images, in their order."""
+    def predict(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
+        """The answers to upright RGB images, in their order; an ImageError for one that this network cannot take."""
 
     def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
-        with ThreadPoolExecutor(available_cpus(), "decode") as pool:
+        with ThreadPoolExecutor(self.workers or available_cpus(), "decode") as pool:
             ahead: deque[tuple[Source, Future[Image.Image | MirrorError]]] = deque()
             try:
                 while True:

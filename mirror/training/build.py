@@ -27,7 +27,7 @@ from mirror.model_folder import (
     TrainingInfo,
     write_model_folder,
 )
-from mirror.training.card import model_card
+from mirror.training.card import NO_PICKLE, model_card
 from mirror.training.export.compile import compile_learner
 from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Choice, Pixels, choose_precision, run_all, spread
 from mirror.training.export.heat import add_heat
@@ -74,11 +74,13 @@ def build_model(
     precision: str = "auto",
     show_photos: bool = True,
     others: Others | None = None,
+    keep_pickle: bool = True,
     log: Callable[[str], None] = print,
 ) -> ModelFolder:
     """Writes the model folder `path`, whole or not at all. folder: the photos'. precision: of the network, "auto",
     "fp32" or "int8". show_photos: whether the report may copy photos into the model folder, which is what gets
-    published. others: photos of none of the labels.
+    published. others: photos of none of the labels. keep_pickle: whether learner.pkl stays in the folder once the
+    network was compiled from it.
 
     Raises ModelFolderError where the disk refuses, UnsupportedLearner where the compiled network differs.
     """
@@ -90,6 +92,8 @@ def build_model(
         samples = [trained.photos[i].path(folder) for i in tested[:PARITY_PHOTOS]]
         compiled = compile_learner(learner, network, samples)
         log(f"model.onnx answers as learn.predict does, to {compiled.difference:.1g} on {compiled.photos} photos.")
+        if not keep_pickle:
+            learner.unlink()
         choice = _choose(trained, folder, network, compiled.preprocessing, tested, precision, log)
         compared = bank_rows(len(trained.photos), settings.seed)
         unseen, features = _answers(trained, folder, network, compiled.preprocessing, choice, compared)
@@ -114,7 +118,7 @@ def build_model(
                 weights=trained.weights,
                 recipe=trained.recipe,
                 seconds=round(trained.seconds, 1),
-                options=_options(settings, precision, others),
+                options=_options(settings, precision, others, keep_pickle),
                 extra={"notes": trained.notes, "size": settings.size, "views": settings.views},
             ),
         )
@@ -128,7 +132,7 @@ def build_model(
     return write_model_folder(path, build)
 
 
-def _options(settings: Settings, precision: str, others: Others | None) -> tuple[str, ...]:
+def _options(settings: Settings, precision: str, others: Others | None, keep_pickle: bool) -> tuple[str, ...]:
     """train.py's options that make this model of these photos, without a path of this machine in them."""
     options = ["--arch", settings.arch, "--seed", str(settings.seed)]
     for name, value, default in (
@@ -141,7 +145,7 @@ def _options(settings: Settings, precision: str, others: Others | None) -> tuple
     ):
         if value != default:
             options += [name, str(value)]
-    return tuple(options)
+    return tuple(options if keep_pickle else [*options, NO_PICKLE])
 
 
 def _tested(trained: Trained) -> list[int]:

@@ -10,6 +10,7 @@ import shlex
 from mirror.model_info import Calibration, Estimate, Metrics, ModelInfo, Validation
 from mirror.reasons import reason_in_words
 from mirror.training.evaluate import error_sentence
+from mirror.training.fashion.dataset import NAME as FASHION_MNIST
 from mirror.training.novelty import novelty_sentence
 
 FEW = 100  # photos judged, below which the card says what their number cannot tell
@@ -20,6 +21,7 @@ SOURCES = {
     "folder": "from a folder of photos",
     "recipe": "fetched again from another model's list",
 }
+NO_PICKLE = "--no-pickle"  # the option of train.py by which the folder holds no learner.pkl
 
 
 def model_card(info: ModelInfo) -> str:
@@ -49,19 +51,21 @@ def metadata(info: ModelInfo) -> str:
     results = None
     if info.metrics and info.metrics.validation.photos:
         judged = info.metrics.validation
+        name = f"{info.name}: {judged.photos} photos it had not learned from"
         results = [
             EvalResult(
                 task_type="image-classification",
-                dataset_type="imagefolder",
-                dataset_name=f"{info.name}: {judged.photos} photos it had not learned from",
+                dataset_type="fashion_mnist" if _of_fashion(info) else "imagefolder",
+                dataset_name="Fashion-MNIST, test images" if _of_fashion(info) else name,
                 metric_type="accuracy",
                 metric_value=round(1 - judged.error_rate, 4),
             )
         ]
     return ModelCardData(
-        library_name="fastai",
+        library_name="fastai" if _has_pickle(info) else "onnx",
+        datasets=["zalando-datasets/fashion_mnist"] if _of_fashion(info) else None,
         pipeline_tag="image-classification",
-        tags=["image-classification", "fastai", "onnx"],
+        tags=["image-classification", *(["fastai"] if _has_pickle(info) else []), "onnx"],
         metrics=["accuracy"] if results else None,
         model_name=info.name,
         eval_results=results,
@@ -170,6 +174,12 @@ def _data(info: ModelInfo) -> str:
         return ""
     data = info.data
     counts = ", ".join(f"{count} {label}" for label, count in data.counts.items())
+    if _of_fashion(info):
+        return (
+            f"## Photos\n\nFashion-MNIST's {sum(data.counts.values()):,} product pictures, grey and of 28 px "
+            f"({counts}; Xiao et al. 2017, arXiv 1708.07747; MIT licence). photos.csv says which of them it has "
+            "learned from, which were held out and which it was judged by, by their places in the set's own files."
+        )
     source = SOURCES.get(data.source, data.source)
     text = f"## Photos\n\n{counts}: {source}; photos.csv lists each with its origin, its sha256 and its side."
     if data.queries:
@@ -214,16 +224,26 @@ def _limits(info: ModelInfo) -> str:
         if _refuses(info)
         else "It answers with one of them whatever it is shown."
     )
+    photos = (
+        "It was made for product photos: one garment, by itself, on a plain background, upright. Such a photo is cut "
+        "to the garment and made grey, black around it and 28 px wide before it is looked at; where nothing stands out "
+        "from a plain background, the answer is none of these. It has learned from one shop's pictures of its time: "
+        "people wearing clothes, other cuts and other fashions it does not know."
+        if _of_fashion(info)
+        else "The photos it learned from are those that a search or a folder happened to hold: kinds, places and "
+        "seasons that they lack, it does not know. It sees the whole photo, and may go by the background, the light or "
+        "the quality of the picture."
+    )
     return (
-        f"## Limits\n\nIt knows the labels above and nothing else. {other} The photos it learned from are those that "
-        "a search or a folder happened to hold: kinds, places and seasons that they lack, it does not know. It sees "
-        "the whole photo, and may go by the background, the light or the quality of the picture. Where a photo shows "
+        f"## Limits\n\nIt knows the labels above and nothing else. {other} {photos} Where a photo shows "
         "people it says which label fits, as for anything else: it detects, and never identifies anyone. Do not use "
         "it where a wrong answer hurts someone."
     )
 
 
 def _use(info: ModelInfo) -> str:
+    if not _has_pickle(info):
+        return f"## Use\n\n`python -m mirror predict photo.jpg --model .` (model.onnx{_precision(info)})."
     return (
         "## Use\n\n```python\nfrom fastai.vision.all import load_learner\n"
         'label, _, probabilities = load_learner("learner.pkl").predict("photo.jpg")\n```\n\n'
@@ -246,6 +266,8 @@ def _again(info: ModelInfo) -> str:
     if not info.training or not info.training.options or not info.data:
         return ""
     options = shlex.join(info.training.options)
+    if _of_fashion(info):
+        return f"## Again\n\n```bash\npython train.py --name {shlex.quote(info.name)} {options}\n```"
     photos, told = "--photos photos.csv", "photos.csv names every photo by its address and sha256"
     if not info.data.sites:
         photos, told = (
@@ -256,6 +278,14 @@ def _again(info: ModelInfo) -> str:
         f"## Again\n\n```bash\npython train.py --name {shlex.quote(info.name)} {photos} {options}\n```\n\n{told}. The "
         "same photos, seed, versions and machine make the same model, to the last bit."
     )
+
+
+def _of_fashion(info: ModelInfo) -> bool:
+    return info.data is not None and info.data.source == FASHION_MNIST
+
+
+def _has_pickle(info: ModelInfo) -> bool:
+    return info.training is None or NO_PICKLE not in info.training.options
 
 
 def _refuses(info: ModelInfo) -> bool:

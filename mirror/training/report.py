@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mirror.images import load_image
 from mirror.model_info import Calibration, Metrics, ModelInfo
@@ -81,8 +82,9 @@ def draw_confusion(metrics: Metrics, labels: tuple[str, ...], path: Path) -> Non
     _save(figure, path)
 
 
-def draw_top_losses(metrics: Metrics, photo_path: Callable[[str], Path], path: Path) -> None:
-    """top_losses.png: the photos with the largest loss, what they were and what the model said."""
+def draw_top_losses(metrics: Metrics, photo: Callable[[str], Path | Image.Image], path: Path) -> None:
+    """top_losses.png: the photos with the largest loss, what they were and what the model said.
+    photo: of a file name."""
     worst = metrics.top_losses
     rows = -(-len(worst) // COLUMNS)
     figure, axes = _figure(2.4 * COLUMNS, 2.75 * rows, rows, COLUMNS)
@@ -90,7 +92,7 @@ def draw_top_losses(metrics: Metrics, photo_path: Callable[[str], Path], path: P
         axis.axis("off")
         if place < len(worst):
             found = worst[place]
-            axis.imshow(load_image(photo_path(found.file_name)))
+            axis.imshow(load_image(photo(found.file_name)))
             right = found.label == found.predicted
             said = f"{found.predicted} {100 * found.probability:.0f} %"
             axis.set_title(f"{found.label}\nsaid {said}", fontsize=9, color=INK if right else WRONG)

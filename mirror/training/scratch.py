@@ -13,10 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+
+from mirror.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -127,14 +130,29 @@ def _keep(path: Path, plan: Plan, network, optimizer, schedule, epoch: int) -> N
     os.replace(beside, path)
 
 
+def epochs_kept(path: Path, plan: Plan) -> int:
+    """How many epochs of this very plan the file `kept` holds. Raises DatasetError where it cannot be read."""
+    state = _kept(path, plan)
+    return state["epoch"] if state else 0
+
+
 def _restore(path: Path, plan: Plan, network, optimizer, schedule) -> int:
     """The epochs that are done."""
-    if not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    if state["plan"] != asdict(plan):
+    state = _kept(path, plan)
+    if state is None:
         return 0
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
     return state["epoch"]
+
+
+def _kept(path: Path, plan: Plan) -> dict | None:
+    """The state after the last whole epoch of this very plan; None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        return state if state["plan"] == asdict(plan) else None
+    except (RuntimeError, EOFError, KeyError, TypeError, UnpicklingError):
+        raise DatasetError(f"{path} is not what a training keeps: remove it, and the training begins anew.") from None

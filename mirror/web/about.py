@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.model_folder import Calibration, DataInfo, Metrics, ModelInfo, TopLoss, Validation
+from mirror.model_info import GARMENT
 from mirror.reasons import reason_in_words
 from mirror.web import markup, words
 from mirror.web.markup import text
@@ -19,6 +20,7 @@ SOURCES = {
     "search": "found by image search",
     "folder": "from a folder of photos",
     "recipe": "fetched again from a list of photos",
+    "fashion-mnist": "the product pictures of Fashion-MNIST, a published set (Zalando Research, MIT licence)",
 }
 VIEWS = {
     "crop": "the middle of the photo",
@@ -26,6 +28,7 @@ VIEWS = {
     "pad": "the whole photo, with its margins filled",
     "none": "the photo as it is",
 }
+GARMENT_VIEW = "one garment by itself, cut out of its plain background and made grey on black, 28 pixels wide"
 SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
 SHOWN_LOSSES = 10
 SHOWN_MIX_UPS = 12
@@ -263,9 +266,11 @@ def _where(loss: TopLoss) -> str:
 def _making(info: ModelInfo) -> str:
     training = info.training
     size = "×".join(str(side) for side in reversed(info.preprocessing.input_size))
+    how = info.preprocessing
+    view = GARMENT_VIEW if how.prepare == GARMENT else VIEWS.get(how.resize, how.resize)
     rows: list[tuple[str, str | None]] = [
         ("Network", info.arch),
-        ("Sees", f"{size} pixels, {VIEWS.get(info.preprocessing.resize, info.preprocessing.resize)}"),
+        ("Sees", f"{size} pixels, {view}"),
         ("Starting weights", training.weights if training else None),
         ("Recipe", training.recipe if training else None),
         ("Epochs", str(training.epochs) if training and training.epochs is not None else None),

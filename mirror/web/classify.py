@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +15,13 @@ import gradio as gr
 from mirror.errors import MirrorError
 from mirror.fetch import Network
 from mirror.inference.classifier import Prediction
+from mirror.inference.garment import Framed
 from mirror.web import why, words
 from mirror.web.guard import Photo, friendly, photo_bytes, preview
 from mirror.web.shelf import Mirror, Shelf
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+EXAMPLES = {"": words.SHIPPED_LABELS, "garments": words.GARMENTS}  # folder in examples/ → the labels it is for
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
 MODEL, FETCH = "model", "fetch"  # concurrency groups: the CPU's work, and waiting for other people's servers
@@ -33,19 +36,20 @@ class MirrorTab:
     photo: Photo
     answer: gr.HTML
     probabilities: gr.Label
-    examples: gr.Row | None
+    examples: dict[str, gr.Column]  # by kind
     why: gr.Button
     reason: gr.HTML
 
 
 def examples_in(folder: Path) -> list[Path]:
-    """The pictures a visitor can click, by name."""
-    return sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURES) if folder.is_dir() else []
+    """The pictures a visitor can click, by name; those in a folder of their own last."""
+    kinds = [folder, *(folder / kind for kind in EXAMPLES if kind)]
+    return [p for kind in kinds if kind.is_dir() for p in sorted(kind.glob("*")) if p.suffix.lower() in PICTURES]
 
 
-def has_examples(mirror: Mirror | None) -> bool:
-    """The pictures in examples/ show the shipped model's labels; to another model they are the wrong question."""
-    return mirror is not None and frozenset(mirror.labels) == words.SHIPPED_LABELS
+def has_examples(mirror: Mirror | None, kind: str = "") -> bool:
+    """Whether the pictures of that kind (EXAMPLES) show this model's labels; to another they are the wrong question."""
+    return mirror is not None and frozenset(mirror.labels) == EXAMPLES[kind]
 
 
 def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropdown) -> MirrorTab:
@@ -69,7 +73,7 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
             probabilities = gr.Label(
                 label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="probabilities"
             )
-            tiles = _tiles(examples, visible=has_examples(shelf.default))
+            tiles = {kind: _tiles(_of_kind(examples, kind), kind, shelf) for kind in EXAMPLES}
 
     shown = [photo, answer, probabilities]
     quietly = {
@@ -87,12 +91,12 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
         concurrency_id=FETCH, concurrency_limit=FETCHES_AT_ONCE,
         api_visibility="private", show_progress="minimal", show_progress_on=answer,
     )  # fmt: skip
-    if tiles:
-        row, buttons = tiles
-        for button, path in zip(buttons, examples, strict=True):
+    for _, buttons in filter(None, tiles.values()):
+        for path, button in buttons.items():
             button.click(partial(_look_at_example, shelf, path), [picker], shown, **quietly, **on_cpu)
     why.wire(shelf, network, ask, reason, photo, picker, probabilities, MODEL)
-    return MirrorTab(photo, answer, probabilities, tiles[0] if tiles else None, ask, reason)
+    boxes = {kind: found[0] for kind, found in tiles.items() if found}
+    return MirrorTab(photo, answer, probabilities, boxes, ask, reason)
 
 
 def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -> None:
@@ -123,13 +127,15 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -
     why.add_api(shelf, network, photo, choice, MODEL)
 
 
-def _answer(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple[Prediction, bytes]:
-    """The prediction and the photo's bytes, or gr.Error with one sentence."""
+def _answer(
+    shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None
+) -> tuple[Prediction, Framed, bytes]:
+    """The prediction, what the model was shown and the photo's bytes, or gr.Error with one sentence."""
     if photo is None or photo == "":
         raise gr.Error("There is no photo: send one as a file or by its http(s) address.", print_exception=False)
     try:
         body = photo_bytes(photo.strip() if isinstance(photo, str) else photo, network)
-        return shelf.get(model).classifier().predict(body), body
+        return *shelf.get(model).classifier().see(body), body
     except MirrorError as error:
         raise friendly(error) from None
 
@@ -159,31 +165,36 @@ def _forget(shelf: Shelf, model: str | None) -> tuple:
     return waiting(shelf.get(model) if shelf.mirrors else None), None
 
 
-def _shown(ask: Callable[[], tuple[Prediction, bytes]]) -> tuple:
+def _shown(ask: Callable[[], tuple[Prediction, Framed, bytes]]) -> tuple:
     try:
-        prediction, body = ask()
-        return preview(body), spoken(prediction), prediction.probabilities
+        prediction, framed, body = ask()
+        return preview(body), spoken(prediction, framed), prediction.probabilities
     except gr.Error as error:
         return None, trouble(error.message), None
 
 
-def _tiles(examples: list[Path], *, visible: bool) -> tuple[gr.Row, list[gr.Button]] | None:
+def _of_kind(examples: list[Path], kind: str) -> list[Path]:
+    return [path for path in examples if (path.parent.name if path.parent.name in EXAMPLES else "") == kind]
+
+
+def _tiles(examples: list[Path], kind: str, shelf: Shelf) -> tuple[gr.Column, dict[Path, gr.Button]] | None:
     if not examples:
         return None
-    with gr.Column(visible=visible, elem_id="examples-box") as box:
+    name, visible = f"examples-{kind}" if kind else "examples", has_examples(shelf.default, kind)
+    with gr.Column(visible=visible, elem_id=f"{name}-box", elem_classes="examples-box") as box:
         gr.HTML('<p class="hint">No photo at hand? Try one of these.</p>')
-        with gr.Row(elem_id="examples"):
-            buttons = [
-                gr.Button(
-                    words.plain(path.stem).replace("-", " "), icon=_thumbnail(path), elem_classes="example",
+        with gr.Row(elem_id=name, elem_classes="examples"):
+            buttons = {
+                path: gr.Button(
+                    words.plain(path.stem).replace("-", " "), icon=thumbnail(path), elem_classes="example",
                     min_width=88, scale=0,
                 )  # fmt: skip
                 for path in examples
-            ]
+            }
     return box, buttons
 
 
-def _thumbnail(path: Path) -> dict[str, str]:
+def thumbnail(path: Path) -> dict[str, str]:
     """An example's picture as gradio's file data, within the page itself: a file of its own would be copied among the
     visitors' uploads, and deleted with them."""
     picture = base64.b64encode(preview(path, THUMBNAIL_PIXELS)).decode("ascii")
@@ -193,20 +204,38 @@ def _thumbnail(path: Path) -> dict[str, str]:
 def waiting(mirror: Mirror | None) -> str:
     """The answer's place before there is one."""
     if mirror is None:
-        return _card("waiting", "The mirror is blind.", "It has no model yet.")
+        return card("waiting", "The mirror is blind.", "It has no model yet.")
     if mirror.problem:
         return trouble(mirror.problem)
-    return _card("waiting", "Show me a photo.", "It stays between us: nothing you show is kept.")
+    return card("waiting", "Show me a photo.", "It stays between us: nothing you show is kept.")
 
 
-def spoken(prediction: Prediction) -> str:
-    return _card("known" if prediction.known else "stranger", words.verdict(prediction), words.certainty(prediction))
+def spoken(prediction: Prediction, framed: Framed) -> str:
+    says = words.verdict(prediction) if framed.found else words.unframed(list(prediction.probabilities))
+    kind = "known" if prediction.known else "stranger"
+    return card(kind, says, words.certainty(prediction)) + shown_to_model(framed)
+
+
+def shown_to_model(framed: Framed) -> str:
+    """The small picture that a model was shown instead of the photo, each of its pixels large; "" where it was shown
+    the photo itself."""
+    if not framed.made:
+        return ""
+    buffer = io.BytesIO()
+    framed.image.save(buffer, "PNG")
+    picture = base64.b64encode(buffer.getvalue()).decode("ascii")
+    size = " × ".join(map(str, framed.image.size)) + " pixels"
+    caption = html.escape(words.shown(size, framed=framed.found))
+    return (
+        f'<figure class="shown"><img src="data:image/png;base64,{picture}" alt="The photo in {size}, grey on black">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
 
 
 def trouble(sentence: str) -> str:
-    return _card("trouble", sentence, "")
+    return card("trouble", sentence, "")
 
 
-def _card(kind: str, says: str, sure: str) -> str:
+def card(kind: str, says: str, sure: str) -> str:
     second = f'<p class="sure">{html.escape(sure)}</p>' if sure else ""
     return f'<div class="verdict {kind}"><p class="says">{html.escape(says)}</p>{second}</div>'

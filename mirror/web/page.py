@@ -13,6 +13,7 @@ import gradio as gr
 
 from mirror.fetch import Network
 from mirror.inference.engine import available_cpus
+from mirror.model_info import GARMENT
 from mirror.web import about, classify, why, words
 from mirror.web.guard import MAX_UPLOAD_BYTES, SWEEP_SECONDS, UPLOAD_SECONDS
 from mirror.web.shelf import Mirror, Shelf
@@ -25,8 +26,14 @@ WAITING_VISITORS = 200  # beyond this the queue answers "too many" at once inste
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
-# a live region must be there before its text changes, so the attribute cannot come with the answer
-ANNOUNCED = "() => document.querySelectorAll('#answer, #why').forEach(e => e.setAttribute('aria-live', 'polite'))"
+# a live region must be there before its text changes, so the attribute cannot come with the answer; a tab's parts come
+# when it is first opened
+ANNOUNCED = """() => {
+  const regions = '#answer, #why, .answer';
+  const announce = () => document.querySelectorAll(regions).forEach(e => e.setAttribute('aria-live', 'polite'));
+  announce();
+  new MutationObserver(announce).observe(document.body, {childList: true, subtree: true});
+}"""
 TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
@@ -43,12 +50,12 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
             elem_id="picker", filterable=len(shelf.mirrors) > 12,
         )  # fmt: skip
         if shelf.default is None:
-            with gr.Tabs():
+            with gr.Tabs(overflow_behavior="wrap"):
                 with gr.Tab("The mirror"):
                     gr.HTML(about.how_to_train(shelf.models))
                 tabs.build(opened, network)
         else:
-            with gr.Tabs():
+            with gr.Tabs(overflow_behavior="wrap"):
                 with gr.Tab("The mirror"):
                     tab = classify.build(shelf, network, examples, picker)
                 tabs.build(opened, network)
@@ -68,15 +75,15 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
                 }  # fmt: skip
                 if photo:  # else one may be on its way by now, and must not be cleared
                     changes[tab.photo] = shown
-                if tab.examples:
-                    changes[tab.examples] = gr.update(visible=classify.has_examples(mirror))
+                for kind, box in tab.examples.items():
+                    changes[box] = gr.update(visible=classify.has_examples(mirror, kind))
                 return changes
 
             touched = [question, note, pictures, tab.photo, tab.answer, tab.probabilities, tab.why, tab.reason]
             picker.input(
                 swap,
                 [picker, tab.photo],
-                touched + [tab.examples] * bool(tab.examples),
+                [*touched, *tab.examples.values()],
                 api_visibility="private",
                 show_progress="hidden",
             ).then(None, js=TITLE_FOLLOWS)
@@ -124,7 +131,8 @@ def _question(mirror: Mirror | None) -> str:
         promise = "This model cannot be opened."
     else:
         stranger = mirror.info.novelty is not None and mirror.info.novelty.threshold is not None
-        promise = words.subtitle(mirror.labels, knows_strangers=stranger)
+        garment = mirror.info.preprocessing.prepare == GARMENT
+        promise = words.subtitle(mirror.labels, knows_strangers=stranger, garment=garment)
     crest = FAVICON.read_text(encoding="utf-8")
     call, comma, rest = _title(mirror).partition("wall,")  # a narrow screen breaks the line there
     heading = f"<span>{html.escape(call + comma)}</span> <span>{html.escape(rest.strip())}</span>"

@@ -14,7 +14,7 @@ COLOURS = (GREY, YELLOW, BLUE, RED)
 
 
 def start(place: Path, *arguments: str, **options) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | options.pop("environment", {})
     command = [sys.executable, "-m", "mirror", "predict", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=place, env=environment, text=True, encoding="utf-8", **pipes, **options)

@@ -68,11 +68,11 @@ def tiny_onnx(labels: int) -> bytes:
 
 def tiny_model(
     models: Path, name: str = "mirror", labels: Sequence[str] = ("cygnet", "duckling"), *, told: bool = True,
-    strangers: bool = True, pictures: bool = False, heat: bool = True,
+    strangers: bool = True, pictures: bool = False, heat: bool = True, prepare: str = "none",
 ) -> Path:  # fmt: skip
     """models/<name>. `told`: model.json tells of its training and judging; `strangers`: it can say "neither"; `heat`:
     it can say why, by each pixel's colour."""
-    preprocessing = Preprocessing("squish", (SIZE, SIZE), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    preprocessing = Preprocessing("squish", (SIZE, SIZE), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), prepare=prepare)
 
     def build(folder: Path) -> ModelInfo:
         (folder / "model.onnx").write_bytes(tiny_onnx(len(labels)))

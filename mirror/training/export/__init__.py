@@ -8,4 +8,5 @@
     quantize.py    model.onnx in 8-bit integers
     stem.py        the first convolution of those, over blocks of pixels
     gates.py       whether those ship
+    imagenet.py    timm's EfficientNet-Lite0 with ImageNet weights, as a model folder
 """

@@ -73,11 +73,11 @@ def compile_learner(
     already (it is left in evaluation mode). Outputs: "logits" [N, labels] and, where the last layer is linear, its
     input as "features" [N, D]. Raises UnsupportedLearner with a sentence. Runs the pickle's code: only for your own.
     """
-    with _quiet():
+    with quiet():
         learner = learner or _load(pickle)
         labels = _labels(learner)
         preprocessing = read_preprocessing_of(learner)
-        outputs = _export(learner.model, preprocessing.input_size, onnx_path)
+        outputs = export_network(learner.model, preprocessing.input_size, onnx_path)
         fold_shapes(onnx_path)
         photos = list(samples) or list(synthetic_photos())
         difference = check_parity(learner, Engine(onnx_path), preprocessing, labels, photos)
@@ -229,7 +229,7 @@ def _arch(learner: Any) -> str | None:
     return arch if isinstance(arch, str) else getattr(arch, "__name__", None)
 
 
-def _export(model: Any, size: tuple[int, int], path: Path) -> tuple[str, ...]:
+def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, ...]:
     """Writes `model` as ONNX for float32 pixels [N, 3, h, w], N free; returns the names of its outputs."""
     import torch
 
@@ -294,7 +294,7 @@ def _brief(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporters' and fastai's warnings, log lines and prints, none of which a person can act upon."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -1,13 +1,68 @@
-"""To be built."""
+"""Where are faces? On a photo and in front of the camera, and the endpoint /face-detection."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import gradio as gr
+from PIL import Image
 
 from mirror.fetch import Network
+from mirror.images import load_image
+from mirror.tasks.asked import FACE_DETECTION
+from mirror.tasks.detection import Detections
+from mirror.tasks.drawing import draw
+from mirror.web.tasks import asking, camera, found
 from mirror.web.tasks.opened import Opened
+
+THRESHOLD = 0.5
+INVITATION = "Show me people."
+NEVER_WHOSE = '<p class="hint">I find faces. I never tell whose they are, and I keep none of them.</p>'
 
 
 def build(opened: Opened, network: Network) -> None:
-    """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoint."""
-    gr.HTML("To be built.")
+    """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
+    gr.HTML(NEVER_WHOSE)
+    with gr.Tabs(elem_classes="inner-tabs"):
+        with gr.Tab("A photo"), gr.Row(equal_height=False, elem_classes="looking"):
+            with gr.Column(scale=5, min_width=300):
+                asked = asking.lay_out("faces")
+                table = found.lay_out_table("faces")
+            with gr.Column(scale=6, min_width=300):
+                parts = found.lay_out("faces", "Least score to show", THRESHOLD, INVITATION, table)
+        with gr.Tab("Camera"):
+            camera.build(opened)
+    asking.wire(
+        asked, network, partial(_look, opened), parts.outputs, inputs=[parts.slider],
+        waiting=found.waiting(INVITATION), busy=found.busy(), failed=found.failed,
+    )  # fmt: skip
+    _add_api(opened, network, asked)
+
+
+def _add_api(opened: Opened, network: Network, asked: asking.Asking) -> None:
+    """/face-detection takes a photo and gives where faces are; /face-detection-picture gives them drawn."""
+
+    def detect(image: bytes | str | None, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
+        """Where faces are in one photo: score, label and box (pixels of the upright photo) of those that score more."""
+        return asking.answered(network, partial(_detections, opened), image)[1].above(threshold).to_json()["detections"]
+
+    def picture(image: bytes | str | None, threshold: float = THRESHOLD) -> Image.Image:
+        """The photo with boxes drawn around the faces that score more."""
+        seen, detections = asking.answered(network, partial(_detections, opened), image)
+        return draw(seen, detections.above(threshold))
+
+    trigger, threshold = gr.Button(visible=False), gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)
+    inputs = [asked.photo, threshold]
+    trigger.click(detect, inputs, gr.JSON(visible=False), api_name=FACE_DETECTION, **asking.ON_MODEL)
+    trigger.click(picture, inputs, gr.Image(visible=False), api_name=f"{FACE_DETECTION}-picture", **asking.ON_MODEL)
+
+
+def _detections(opened: Opened, body: bytes) -> tuple[Image.Image, Detections]:
+    """The upright photo, and all that may be a face. Raises MirrorError."""
+    image = load_image(body)
+    return image, opened.get(FACE_DETECTION).detect(image)
+
+
+def _look(opened: Opened, body: bytes, threshold: float) -> found.Shown:
+    return found.answer(*_detections(opened, body), threshold)

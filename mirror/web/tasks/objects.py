@@ -1,13 +1,47 @@
-"""To be built."""
+"""What is where? A photo in; boxes around the things in it, a table of them, and the endpoint /object-detection."""
 
 from __future__ import annotations
 
-import gradio as gr
+from functools import partial
 
+import gradio as gr
+from PIL import Image
+
+from mirror.errors import MirrorError
 from mirror.fetch import Network
+from mirror.images import load_image
+from mirror.tasks.asked import OBJECT_DETECTION
+from mirror.tasks.detection import Detections
+from mirror.web.tasks import asking, found
 from mirror.web.tasks.opened import Opened
+
+THRESHOLD = 0.5  # as in Hugging Face's pipeline
+INVITATION = "Show me a street, a room, a table."
 
 
 def build(opened: Opened, network: Network) -> None:
-    """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoint."""
-    gr.HTML("To be built.")
+    """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
+    with gr.Row(equal_height=False, elem_classes="looking"):
+        with gr.Column(scale=5, min_width=300):
+            asked = asking.lay_out("objects")
+            table = found.lay_out_table("objects")
+        with gr.Column(scale=6, min_width=300):
+            parts = found.lay_out("objects", "Least score to show", THRESHOLD, INVITATION, table)
+    asking.wire(
+        asked, network, partial(_look, opened), parts.outputs, inputs=[parts.slider],
+        waiting=found.waiting(INVITATION), busy=found.busy(), failed=found.failed,
+    )  # fmt: skip
+    found.add_api(OBJECT_DETECTION, network, asked, partial(_detections, opened), THRESHOLD)
+
+
+def _detections(opened: Opened, body: bytes) -> tuple[Image.Image, Detections]:
+    """The upright photo, and all that the model proposes. Raises MirrorError."""
+    image = load_image(body)
+    [answer] = opened.get(OBJECT_DETECTION).predict([image])
+    if isinstance(answer, MirrorError):
+        raise answer
+    return image, answer
+
+
+def _look(opened: Opened, body: bytes, threshold: float) -> found.Shown:
+    return found.answer(*_detections(opened, body), threshold)

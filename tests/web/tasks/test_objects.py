@@ -1,0 +1,300 @@
+"""The tab "What is where?" as a person sees it and as programs call it, with a real DETR of tiny size."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from mirror.images import load_image
+from mirror.tasks.asked import OBJECT_DETECTION, Asked
+from mirror.tasks.drawing import colours
+from mirror.tasks.opening import open_predictor
+from tests.tasks.tiny_detector import FOUND, scene, tiny_detector
+from tests.web.serving import REPOSITORY, Served, serve
+from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
+from tests.web.tiny import tiny_model
+
+ENDPOINT, PICTURE = f"/{OBJECT_DETECTION}", f"/{OBJECT_DETECTION}-picture"
+SUREST_FIRST = sorted(FOUND, key=lambda each: -each.score)
+HALF = "2 bicycles and 1 person."  # what scores more than 0.5
+
+
+@pytest.fixture(scope="module")
+def detr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_detector(tmp_path_factory.mktemp("detr"))
+
+
+@pytest.fixture(scope="module")
+def served(detr: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    models = tmp_path_factory.mktemp("models")
+    tiny_model(models)
+    arguments = ("--models", str(models), "--allow-private-hosts", "--task-model", f"{OBJECT_DETECTION}={detr}")
+    with serve(*arguments, uploads=tmp_path_factory.mktemp("uploads"), HF_HUB_OFFLINE="1") as page:
+        yield page
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **settings) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def sideways() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(scene().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
+
+
+def heic() -> bytes:
+    from pillow_heif import from_pillow
+
+    buffer = io.BytesIO()
+    from_pillow(scene()).save(buffer, quality=95)
+    return buffer.getvalue()
+
+
+# ---- programs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(served: Served) -> Client:
+    return Client(served.url, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("a.png", encoded(scene())), ("b.jpg", sideways()), ("c.heic", heic()), ("d.webp", encoded(scene(), "WEBP"))],
+    ids=["PNG", "sideways", "HEIC", "WebP"],
+)
+def test_the_endpoint_gives_the_articles_json(client, detr, tmp_path, name, body):
+    (tmp_path / name).write_bytes(body)
+    [expected] = open_predictor(Asked(OBJECT_DETECTION, str(detr))).predict([load_image(body)])
+    for threshold in (0.5, 0.9, 0.1):
+        answer = client.predict(handle_file(tmp_path / name), threshold, api_name=ENDPOINT)
+        assert answer == expected.above(threshold).to_json()["detections"]
+        assert len(answer) == sum(each.score > threshold for each in FOUND)
+
+
+def test_the_picture_is_the_upright_photo_with_boxes(client, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(sideways())
+    picture = Image.open(client.predict(handle_file(tmp_path / "a.jpg"), 0.9, api_name=PICTURE)).convert("RGB")
+    assert picture.size == (320, 240)
+    assert colours(["bicycle"]) == {"bicycle": "#0072B2"}  # blue, as nothing else is at this height
+    pixels = [picture.getpixel((x, 194)) for x in range(320)]
+    lines = [x for x, (red, _, blue) in enumerate(pixels) if blue - red > 70]
+    for side in (18, 118, 130, 226):  # of both bicycles' boxes
+        assert min(abs(x - side) for x in lines) <= 3
+
+
+def test_the_endpoints_are_described_for_programs(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    for name, gives in ((ENDPOINT, "Json"), (PICTURE, "Image")):
+        parameters = [(each["parameter_name"], each["parameter_has_default"]) for each in endpoints[name]["parameters"]]
+        assert parameters == [("image", False), ("threshold", True)]
+        assert [each["component"] for each in endpoints[name]["returns"]] == [gives]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [(b"no photo", "not an image"), (encoded(Image.new("RGB", (3000, 1))), "too narrow for this model")],
+    ids=["no photo", "a strip"],
+)
+def test_what_cannot_be_answered_is_one_sentence(client, tmp_path, body, says):
+    (tmp_path / "photo.png").write_bytes(body)
+    with pytest.raises(AppError, match=says) as told:
+        client.predict(handle_file(tmp_path / "photo.png"), api_name=ENDPOINT)
+    assert "\n" not in str(told.value)
+
+
+# ---- people ---------------------------------------------------------------------------------------------------------
+
+
+class Street(Visit):
+    """The tab, opened."""
+
+    def __init__(self, visit: Visit):
+        super().__init__(visit.page, visit.complaints)
+        self.page.set_default_timeout(120_000)  # the first answer waits for torch and transformers
+        tab = self.page.get_by_role("tab", name="What is where?")
+        more = self.page.locator(".overflow-menu > button")  # where the screen is too narrow for all tabs
+        tab.or_(more).locator("visible=true").first.wait_for()
+        if tab.is_visible():
+            tab.click()
+        else:
+            more.click()
+            self.page.locator(".overflow-dropdown button", has_text="What is where?").click()
+        self.page.locator("#objects-answer .says").wait_for()
+
+    def pick(self, body: bytes, name: str = "photo.png") -> None:
+        self.page.set_input_files("#objects-photo input[type=file]", {"name": name, "mimeType": "", "buffer": body})
+
+    def says(self, pattern: str) -> None:
+        self.page.locator("#objects-answer .says").filter(has_text=re.compile(pattern)).wait_for()
+
+    def score(self, value: str) -> None:
+        box = self.page.locator("#objects-score input[type=number]")
+        box.fill(value)
+        box.press("Enter")
+
+    def rows(self) -> list[list[str]]:
+        rows = self.page.locator("#objects-table tbody tr").locator("visible=true")
+        return [row.inner_text().split("\t") for row in rows.all()]
+
+    def boxes(self) -> list[tuple[str, list[float]]]:
+        """The labels of the boxes that are shown, and where they lie on the photo, in its pixels."""
+        return self.page.evaluate(
+            """() => { const photo = document.querySelector('#objects-found img').getBoundingClientRect();
+                return [...document.querySelectorAll('#objects-found .box')].filter(e => e.offsetParent).map(e => {
+                    const b = e.getBoundingClientRect();
+                    const sides = [b.left - photo.left, b.top - photo.top, b.right - photo.left, b.bottom - photo.top];
+                    return [e.innerText, sides.map((v, i) => v * (i % 2 ? 240 / photo.height : 320 / photo.width))];
+                }); }"""
+        )  # fmt: skip
+
+
+browser = pytest.mark.browser
+
+
+@browser
+@pytest.mark.parametrize(("viewport", "dark"), [(DESKTOP, False), (PHONE, True)], ids=["wide", "phone, dark"])
+def test_boxes_lie_where_things_are_and_a_table_lists_them(chromium, served, viewport, dark):
+    with visiting(chromium, served.url, viewport=viewport, dark=dark) as visit:
+        tab = Street(visit)
+        assert not tab.page.locator("#objects-score").is_visible()
+        tab.pick(encoded(scene().resize((1280, 960), Image.Resampling.NEAREST)))
+        tab.says(f"^{HALF}$")
+        shown = sorted(tab.boxes())
+        wanted = [(each.label, each.box) for each in FOUND if each.score > 0.5]
+        wanted.sort(key=lambda pair: (pair[0], pair[1].xmin))
+        assert [label for label, _ in shown] == [label for label, _ in wanted]
+        for (_, sides), (_, box) in zip(shown, wanted, strict=True):
+            assert sides == pytest.approx([box.xmin, box.ymin, box.xmax, box.ymax], abs=4)  # 4 of 320 pixels
+        assert [row[0] for row in tab.rows()] == ["bicycle", "bicycle", "person"]
+        assert [float(row[1].removesuffix(" %")) for row in tab.rows()] == pytest.approx([99.5, 92.7, 61.8], abs=3)
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert tab.page.evaluate(CONTRAST) == []
+        tab.shot(f"objects-{viewport['width']}-{'dark' if dark else 'light'}")
+        if not dark and os.environ.get("MIRROR_DOCS_PICTURES") == "1":
+            tab.page.screenshot(path=REPOSITORY / "docs" / "object-detection.png", full_page=True)
+
+
+@browser
+def test_the_slider_shows_and_hides_without_the_server(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        tab, asked = Street(visit), []
+        tab.page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+        tab.pick(encoded(scene()))
+        tab.says(f"^{HALF}$")
+        while len(asked) < 2:  # the photo, and its own picture, which comes to nothing
+            tab.page.wait_for_timeout(100)
+        asked.clear()
+        for score, sentence, labels in (
+            ("0.9", "^2 bicycles.$", ["bicycle", "bicycle"]),
+            ("0.05", "^2 bicycles, 1 car, 1 person and 1 traffic light.$", [each.label for each in SUREST_FIRST]),
+            ("0.99", "^1 bicycle.$", ["bicycle"]),
+        ):  # fmt: skip
+            tab.score(score)
+            tab.says(sentence)
+            assert [row[0] for row in tab.rows()] == labels
+            assert sorted(label for label, _ in tab.boxes()) == sorted(labels)
+        slider = tab.page.locator("#objects-score input[type=range]")
+        slider.focus()
+        for _ in range(10):
+            slider.press("ArrowLeft")  # a hundredth each
+        tab.says("^2 bicycles.$")
+        assert asked == []
+
+
+@browser
+def test_the_next_photo_is_shown_as_the_slider_stands(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        tab = Street(visit)
+        tab.pick(encoded(scene()))
+        tab.says(f"^{HALF}$")
+        tab.score("0.9")
+        tab.says("^2 bicycles.$")
+        tab.page.get_by_role("button", name="Remove Image").click()
+        tab.says("^Show me a street")
+        tab.pick(sideways(), "other.jpg")
+        tab.says("^2 bicycles.$")
+        assert len(tab.rows()) == 2
+
+
+@browser
+def test_a_removed_photo_takes_its_boxes_along(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        tab = Street(visit)
+        tab.pick(encoded(scene()))
+        tab.says(f"^{HALF}$")
+        tab.page.get_by_role("button", name="Remove Image").click()
+        tab.says("^Show me a street")
+        assert tab.page.locator("#objects-found .box, #objects-table tr").count() == 0
+
+
+@browser
+def test_a_photo_by_its_address_and_what_is_none(chromium, served, world):
+    address = world.direct_host().body("/street.png", encoded(scene()))
+    with visiting(chromium, served.url) as visit:
+        tab = Street(visit)
+        box = tab.page.get_by_label("Or the address of a photo").locator("visible=true")
+        box.fill(address)
+        box.press("Enter")
+        tab.says(f"^{HALF}$")
+        assert world.count(address) == 1
+        box.fill("")
+        tab.page.get_by_role("button", name="Look", exact=True).locator("visible=true").click()
+        tab.says("^Please paste the address of a photo first")
+        assert tab.page.locator("#objects-found .box").count() == 0
+        tab.pick(b"no image")
+        tab.says("not an image")
+
+
+@browser
+def test_the_answer_is_announced_and_the_picture_has_words(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        tab = Street(visit)
+        tab.page.wait_for_function("document.querySelector('#objects-answer').getAttribute('aria-live') === 'polite'")
+        tab.pick(encoded(scene()))
+        tab.says(f"^{HALF}$")
+        assert tab.page.locator("#objects-found img").get_attribute("alt").startswith("Your photo, with a box around")
+        assert tab.page.get_by_role("table", name="What was found").is_visible()
+        assert tab.page.locator("#objects-found .box").first.get_attribute("aria-hidden") == "true"
+
+
+@browser
+def test_labels_are_text_whatever_they_hold(chromium, tmp_path):
+    labels = ("<img src=x onerror=alert(1)>", "bi'cy\"cle", "car", "traffic_light")
+    found = [type(each)(each.score, labels[number % 4], each.box) for number, each in enumerate(FOUND)]
+    detector = tiny_detector(tmp_path / "detector", found=found, labels=labels)
+    (tmp_path / "models").mkdir()
+    with serve("--models", str(tmp_path / "models"), "--task-model", f"{OBJECT_DETECTION}={detector}") as page:
+        with visiting(chromium, page.url) as visit:
+            tab = Street(visit)
+            tab.pick(encoded(scene()))
+            tab.says("<img src=x onerror=alert")
+            assert tab.page.locator("#objects-table img, #objects-answer img").count() == 0
+            assert {row[0] for row in tab.rows()} == {labels[0], labels[1], "car"}
+            tab.score("0.2")
+            tab.says("1 traffic light")
+
+
+@browser
+def test_where_the_model_is_not_to_be_had_the_tab_says_so_and_the_mirror_works(chromium, tmp_path):
+    tiny_model(tmp_path / "models")
+    cache = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
+    with serve("--models", str(tmp_path / "models"), **cache) as page, visiting(chromium, page.url) as visit:
+        tab = Street(visit)
+        tab.pick(encoded(scene()))
+        tab.says("^facebook/detr-resnet-50 is not on this machine")
+        tab.page.get_by_role("tab", name="The mirror").click()
+        visit.pick("photo.png", encoded(scene()), "image/png")
+        visit.says("duckling|cygnet|Neither")
+        assert "Traceback" not in page.log()
