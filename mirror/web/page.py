@@ -50,12 +50,12 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
             elem_id="picker", filterable=len(shelf.mirrors) > 12,
         )  # fmt: skip
         if shelf.default is None:
-            with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tabs():
                 with gr.Tab("The mirror"):
                     gr.HTML(about.how_to_train(shelf.models))
                 tabs.build(opened, network)
         else:
-            with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tabs():
                 with gr.Tab("The mirror"):
                     tab = classify.build(shelf, network, examples, picker)
                 tabs.build(opened, network)

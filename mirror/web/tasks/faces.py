@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -12,7 +11,6 @@ from mirror.fetch import Network
 from mirror.images import load_image
 from mirror.tasks.asked import FACE_DETECTION
 from mirror.tasks.detection import Detections
-from mirror.tasks.drawing import draw
 from mirror.web.tasks import asking, camera, found
 from mirror.web.tasks.opened import Opened
 
@@ -37,25 +35,7 @@ def build(opened: Opened, network: Network) -> None:
         asked, network, partial(_look, opened), parts.outputs, inputs=[parts.slider],
         waiting=found.waiting(INVITATION), busy=found.busy(), failed=found.failed,
     )  # fmt: skip
-    _add_api(opened, network, asked)
-
-
-def _add_api(opened: Opened, network: Network, asked: asking.Asking) -> None:
-    """/face-detection takes a photo and gives where faces are; /face-detection-picture gives them drawn."""
-
-    def detect(image: bytes | str | None, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
-        """Where faces are in one photo: score, label and box (pixels of the upright photo) of those that score more."""
-        return asking.answered(network, partial(_detections, opened), image)[1].above(threshold).to_json()["detections"]
-
-    def picture(image: bytes | str | None, threshold: float = THRESHOLD) -> Image.Image:
-        """The photo with boxes drawn around the faces that score more."""
-        seen, detections = asking.answered(network, partial(_detections, opened), image)
-        return draw(seen, detections.above(threshold))
-
-    trigger, threshold = gr.Button(visible=False), gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)
-    inputs = [asked.photo, threshold]
-    trigger.click(detect, inputs, gr.JSON(visible=False), api_name=FACE_DETECTION, **asking.ON_MODEL)
-    trigger.click(picture, inputs, gr.Image(visible=False), api_name=f"{FACE_DETECTION}-picture", **asking.ON_MODEL)
+    found.add_api(FACE_DETECTION, network, asked, partial(_detections, opened), THRESHOLD)
 
 
 def _detections(opened: Opened, body: bytes) -> tuple[Image.Image, Detections]:

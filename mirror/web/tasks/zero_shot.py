@@ -42,7 +42,7 @@ def build(opened: Opened, network: Network) -> None:
             asked = asking.lay_out("words")
         with gr.Column(scale=5, min_width=300):
             labels, template, examples, file, compare = _words()
-            answer = gr.HTML(card("waiting", *INVITATION), elem_id="words-answer")
+            answer = gr.HTML(card("waiting", *INVITATION), elem_id="words-answer", elem_classes="answer")
             bars = gr.Label(
                 label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="words-probabilities",
                 elem_classes="probabilities",
