@@ -62,6 +62,9 @@ class Visit:
         return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}
 
 
+TIMEOUT = 90_000  # ms, on a busy machine; nothing here is about speed
+
+
 @contextlib.contextmanager
 def visiting(
     chromium: Any, url: str, *, viewport: dict = DESKTOP, dark: bool = False, **context: Any
@@ -69,6 +72,7 @@ def visiting(
     """Opens the page; in the end the browser must have nothing to complain of, and have asked no other server."""
     tab = chromium.new_context(viewport=viewport, color_scheme="dark" if dark else "light", **context)
     page = tab.new_page()
+    page.set_default_timeout(TIMEOUT)
     visit = Visit(page)
     page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: visit.complaints.append(f"uncaught: {error}"))

@@ -204,6 +204,11 @@ def start(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Start the camera").click()
 
 
+def stop(visit: Visit) -> None:
+    visit.page.get_by_role("button", name="Stop the camera").click()
+    camera_says(visit, "The camera is off.")
+
+
 def camera_says(visit: Visit, text: str) -> None:
     visit.page.locator(".camera .says").filter(has_text=re.compile(text)).wait_for()
 
@@ -231,8 +236,7 @@ def test_the_camera_shows_a_box_around_a_face_until_it_is_stopped(camera, served
         visit.page.locator(".camera .rate").filter(has_text=re.compile(r"looks? a second")).wait_for()
         assert visit.page.evaluate(CONTRAST) == []
         visit.shot(f"faces-camera-{viewport['width']}-{'dark' if dark else 'light'}")
-        visit.page.get_by_role("button", name="Stop the camera").click()
-        camera_says(visit, "The camera is off.")
+        stop(visit)
         assert not is_on(visit)
         assert visit.page.locator(".camera .boxes div").count() == 0
 
@@ -287,6 +291,7 @@ def test_the_camera_is_within_reach_of_the_keyboard(camera, served):
             visit.page.keyboard.press("Tab")
         visit.page.keyboard.press("Enter")
         camera_says(visit, "One face")
+        stop(visit)
 
 
 @pytest.mark.browser
@@ -296,6 +301,7 @@ def test_no_frame_is_kept(camera, served):
         start(visit)
         camera_says(visit, "One face")
         visit.page.wait_for_timeout(1000)
+        stop(visit)
         assert [path for path in served.uploads.rglob("*") if path.is_file()] == []
 
 
@@ -323,6 +329,7 @@ def test_the_readme_s_picture_of_the_camera(camera, served):
         start(visit)
         camera_says(visit, "One face")
         picture = visit.page.locator("#camera").screenshot()
+        stop(visit)
         assert Image.open(io.BytesIO(picture)).width > 900
         if os.environ.get("MIRROR_DOCS_PICTURES") == "1":
             small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT)
