@@ -80,7 +80,7 @@ def test_where_there_is_no_garment_it_says_so_and_other_models_show_nothing_of_i
         visit.pick("busy.png", busy(), "image/png")
         visit.says("^None of these: I see no single garment on a plain background.$")
         assert "the whole photo, for no garment stands out" in visit.page.locator("#answer .shown").inner_text()
-        visit.page.get_by_role("tab", name="About this mirror").click()
+        visit.open_tab("About this mirror")
         visit.page.get_by_text("cut out of its plain background").wait_for()
 
 

@@ -46,7 +46,7 @@ def test_it_shows_where_it_looked(chromium, shipped) -> None:
 def test_the_pages_own_pictures_do_not_lie_among_the_uploads_that_are_deleted(chromium, shipped) -> None:
     with visiting(chromium, shipped.url) as visit:
         visit.page.locator("#examples .example img").nth(2).wait_for()
-        visit.page.get_by_role("tab", name="About this mirror").click()
+        visit.open_tab("About this mirror")
         visit.page.get_by_text("What it learned from").wait_for()
         sources = visit.page.locator("img").evaluate_all("images => images.map(image => image.src)")
     assert len(sources) >= 3
@@ -60,7 +60,7 @@ def test_it_fits_a_phone_by_night_and_tells_about_itself(chromium, shipped) -> N
         visit.says(SAYS["cygnet"])
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         visit.shot("shipped-phone")
-        visit.page.get_by_role("tab", name="About this mirror").click()
+        visit.open_tab("About this mirror")
         about = visit.page.get_by_text("What it learned from")
         about.wait_for()
         visit.shot("shipped-about")

@@ -140,11 +140,7 @@ def test_a_model_that_cannot_be_opened_is_told_and_tried_again(tmp_path, frame):
 
 
 def go_to_faces(visit: Visit, inner: str = "A photo") -> None:
-    tab = visit.page.get_by_role("tab", name="Faces")
-    if not tab.is_visible():  # a phone shows some tabs in a menu
-        visit.page.locator(".overflow-menu > button").first.click()
-        tab = visit.page.locator(".overflow-dropdown").get_by_text("Faces", exact=True)
-    tab.click()
+    visit.open_tab("Faces")
     visit.page.get_by_role("tab", name=inner).click()
 
 

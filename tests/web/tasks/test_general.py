@@ -103,14 +103,7 @@ class General(Visit):
     def __init__(self, visit: Visit):
         super().__init__(visit.page, visit.complaints)
         self.page.set_default_timeout(PATIENCE * 1000)  # the model may have to be compiled first
-        tab = self.page.get_by_role("tab", name="What is this?")
-        more = self.page.locator(".overflow-menu > button")  # where the screen is too narrow for all tabs
-        tab.or_(more).locator("visible=true").first.wait_for()
-        if tab.is_visible():
-            tab.click()
-        else:
-            more.click()
-            self.page.locator(".overflow-dropdown button", has_text="What is this?").click()
+        self.open_tab("What is this?")
         self.page.locator("#general-photo").wait_for()
 
     def pick(self, photo: Path) -> None:

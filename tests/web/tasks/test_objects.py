@@ -123,14 +123,7 @@ class Street(Visit):
     def __init__(self, visit: Visit):
         super().__init__(visit.page, visit.complaints)
         self.page.set_default_timeout(120_000)  # the first answer waits for torch and transformers
-        tab = self.page.get_by_role("tab", name="What is where?")
-        more = self.page.locator(".overflow-menu > button")  # where the screen is too narrow for all tabs
-        tab.or_(more).locator("visible=true").first.wait_for()
-        if tab.is_visible():
-            tab.click()
-        else:
-            more.click()
-            self.page.locator(".overflow-dropdown button", has_text="What is where?").click()
+        self.open_tab("What is where?")
         self.page.locator("#objects-answer .says").wait_for()
 
     def pick(self, body: bytes, name: str = "photo.png") -> None:

@@ -150,14 +150,7 @@ class Words(Visit):
     def __init__(self, visit: Visit):
         super().__init__(visit.page, visit.complaints)
         self.page.set_default_timeout(1000 * PATIENCE)  # the first answer waits until torch is imported
-        tab = self.page.get_by_role("tab", name="Your own words")
-        more = self.page.locator(".overflow-menu > button")  # where the screen is too narrow for all tabs
-        tab.or_(more).locator("visible=true").first.wait_for()
-        if more.is_visible():
-            more.click()
-            self.page.locator(".overflow-dropdown button", has_text="Your own words").click()
-        else:
-            tab.click()
+        self.open_tab("Your own words")
         self.page.locator("#words-labels textarea").wait_for()
 
     def write(self, text: str) -> None:
