@@ -292,13 +292,19 @@ def test_the_camera_is_within_reach_of_the_keyboard(camera, served):
 
 @pytest.mark.browser
 def test_no_frame_is_kept(camera, served):
+    before = kept(served)  # other tests' uploads stay for some seconds
     with visiting(camera, served.url, permissions=["camera"]) as visit:
         go_to_faces(visit, "Camera")
         start(visit)
         camera_says(visit, "One face")
         visit.page.wait_for_timeout(1000)
+        assert kept(served) <= before
         stop(visit)
-        assert [path for path in served.uploads.rglob("*") if path.is_file()] == []
+
+
+def kept(served: Any) -> set[Path]:
+    """The files of uploads that there are."""
+    return {path for path in served.uploads.rglob("*") if path.is_file()}
 
 
 @pytest.mark.browser
