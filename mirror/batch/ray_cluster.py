@@ -45,18 +45,9 @@ def connected(address: str | None, cpus: int | None = None) -> Iterator[None]:
         check_reachable(address)
     import ray
 
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     try:
         try:
-            with _hushed():
-                if address is None:
-                    own = {"num_gpus": 0, "include_dashboard": False, "object_store_memory": SHARED_MEMORY}
-                    ray.init("local", num_cpus=cpus or available_cpus(), **own, **quiet)
-                elif address.startswith("ray://"):
-                    ray.init(address, **quiet)  # its workers import this package from PYTHONPATH
-                else:
-                    imported = ray.job_config.JobConfig(_py_driver_sys_path=[str(ROOT)])
-                    ray.init(address, job_config=imported, **quiet)
+            _init(address, cpus)
         except Exception as error:  # where its processes do not start in time, Ray raises nothing narrower
             raise MirrorError(
                 f"Ray cannot be used ({last_line(error)}): try again, or leave out --engine to use this machine."
@@ -64,6 +55,27 @@ def connected(address: str | None, cpus: int | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _init(address: str | None, cpus: int | None, *, again: bool = True) -> None:
+    import ray
+
+    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    try:
+        with _hushed():
+            if address is None:
+                own = {"num_gpus": 0, "include_dashboard": False, "object_store_memory": SHARED_MEMORY}
+                ray.init("local", num_cpus=cpus or available_cpus(), **own, **quiet)
+            elif address.startswith("ray://"):
+                ray.init(address, **quiet)  # its workers import this package from PYTHONPATH
+            else:
+                imported = ray.job_config.JobConfig(_py_driver_sys_path=[str(ROOT)])
+                ray.init(address, job_config=imported, **quiet)
+    except Exception as error:
+        if not again or "psutil." not in str(error):
+            raise
+        ray.shutdown()  # Ray looked at a process that ended at this moment
+        _init(address, cpus, again=False)
 
 
 def check_reachable(address: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,7 @@ def test_without_the_set_and_without_a_network_the_ways_out_are_named(
 ) -> None:
     monkeypatch.setattr(dataset, "DEBIAN", tmp_path / "nowhere")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setattr(urllib.request, "_opener", None)  # urllib keeps the first proxies it saw, also for other tests
     with pytest.raises(DatasetError) as refused:
         open_set(tmp_path, log=lambda line: None)
     said = str(refused.value)
