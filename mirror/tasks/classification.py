@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mirror.errors import ModelUnavailable
-from mirror.inference.classifier import Prediction, softmax
+from mirror.inference.classifier import Classifier, Prediction, softmax
 from mirror.tasks.asked import IMAGE_CLASSIFICATION, Asked
 from mirror.tasks.hub import CONFIG, OFFLINE, Located, is_hub_id, loading, locate, pretrained, require
 from mirror.tasks.predictor import BatchPredictor, FolderPredictor, Predictor
@@ -37,7 +37,6 @@ def open_classification(asked: Asked, *, threads: int | None, network: Network |
         return imagenet.open_imagenet(threads=threads, network=network)
     if _is_transformers(model):
         return TransformersClassifier(locate(model, WAY_OUT), network)
-    from mirror.inference.classifier import Classifier
     from mirror.inference.compiled import open_model
 
     return FolderPredictor(Classifier.load(open_model(model), threads=threads, network=network))
