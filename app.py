@@ -31,6 +31,7 @@ FETCH_SECONDS = 20  # for a photo's address, from the click to the last byte: a 
 HELP = """\
 environment:
   MIRROR_MODELS                     the folder of models, where --models is not given
+  MIRROR_TASK_MODELS                TASK=MODEL with commas between them, where --task-model does not name the task's
   MIRROR_ALLOW_PRIVATE_HOSTS=1      the same as --allow-private-hosts
   GRADIO_SERVER_NAME, GRADIO_SERVER_PORT   where to listen, where --host and --port are not given
   GRADIO_SHARE=True                 also opens a temporary public address through gradio.live
@@ -86,6 +87,15 @@ def task_model(text: str) -> tuple[str, str]:
     return task, model
 
 
+def task_models(given: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    """The tasks' models: of --task-model, else of MIRROR_TASK_MODELS. UsageError where that cannot be meant."""
+    named = os.environ.get("MIRROR_TASK_MODELS", "").split(",")
+    try:
+        return dict([task_model(one.strip()) for one in named if one.strip()] + list(given))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"MIRROR_TASK_MODELS: {error}.") from None
+
+
 def models_folder(given: Path | None) -> Path:
     """--models, else MIRROR_MODELS, else models/ beside this file. UsageError where a named one is not there."""
     named = given or (Path(os.environ["MIRROR_MODELS"]) if os.environ.get("MIRROR_MODELS") else None)
@@ -95,9 +105,10 @@ def models_folder(given: Path | None) -> Path:
 
 
 def build(
-    models: Path, *, allow_private_hosts: bool = False, task_models: Sequence[tuple[str, str]] = ()
+    models: Path, tasks: dict[str, str], *, allow_private_hosts: bool = False
 ) -> tuple[gr.Blocks, dict[str, Any]]:
-    """The page, and what to launch it with. The default model is opened in the background meanwhile."""
+    """The page, and what to launch it with. The default model is opened in the background meanwhile. tasks: the models
+    of the other tabs, where they are not the default."""
     _prepare()
     from mirror.web.lean import import_gradio
     from mirror.web.shelf import Shelf
@@ -113,7 +124,7 @@ def build(
     from mirror.web.tasks.opened import Opened
 
     network = Network(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
-    examples, opened = examples_in(REPOSITORY / "examples"), Opened(dict(task_models))
+    examples, opened = examples_in(REPOSITORY / "examples"), Opened(tasks)
     page = build_page(shelf, network=network, examples=examples, opened=opened)
     forget_sessions(page)
     return page, launch_settings(shelf, REPOSITORY)
@@ -142,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.studio:
             page, settings = build_studio(options.studio, models, options.host)
         else:
-            page, settings = build(models, allow_private_hosts=private, task_models=options.task_model)
+            page, settings = build(models, task_models(options.task_model), allow_private_hosts=private)
     except MirrorError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -171,7 +182,7 @@ def __getattr__(name: str) -> gr.Blocks:
     """`demo`, where Spaces and `gradio app.py` look for it; built when asked for, so that importing stays light."""
     if name != "demo":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["demo"] = build(models_folder(None))[0]
+    globals()["demo"] = build(models_folder(None), task_models())[0]
     return globals()["demo"]
 
 

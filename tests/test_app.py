@@ -13,6 +13,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
+from app import task_models
 from tests.web.serving import REPOSITORY, environment, free_port, run_app, serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
@@ -38,7 +39,7 @@ def test_help_tells_every_option_and_variable():
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     variables = set(re.findall(r'environ(?:\.get\(|\[)"(MIRROR_\w+)"', source))
     assert options == {"--studio", "--models", "--host", "--port", "--task-model", "--allow-private-hosts"}
-    assert variables == {"MIRROR_MODELS", "MIRROR_ALLOW_PRIVATE_HOSTS"}
+    assert variables == {"MIRROR_MODELS", "MIRROR_TASK_MODELS", "MIRROR_ALLOW_PRIVATE_HOSTS"}
     for name in options | variables | {"GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_SHARE", "HTTPS_PROXY"}:
         assert name in told.stdout
 
@@ -64,6 +65,18 @@ def test_a_wrong_folder_in_the_environment_is_one_sentence():
     assert (told.returncode, told.stderr) == (
         2, "There is no folder of models at no/such/folder: make it, or give another with --models.\n",
     )  # fmt: skip
+
+
+def test_a_wrong_task_in_the_environment_is_one_sentence(models):
+    told = run_app("--models", str(models), MIRROR_TASK_MODELS="face-detection=yunet.onnx, cats=mine")
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+    assert told.stderr.startswith("MIRROR_TASK_MODELS: 'cats=mine' is not TASK=MODEL with a task of image-class")
+
+
+def test_an_option_names_a_tasks_model_before_the_environment_does(monkeypatch):
+    monkeypatch.setenv("MIRROR_TASK_MODELS", "face-detection=one,object-detection=a/b")
+    assert task_models() == {"face-detection": "one", "object-detection": "a/b"}
+    assert task_models([("face-detection", "two")]) == {"face-detection": "two", "object-detection": "a/b"}
 
 
 def test_a_port_that_is_taken_is_one_sentence(models):
