@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mirror.answers import printable
-from mirror.batch.summary import Summary
+from mirror.batch.summary import Summary, title
 from mirror.errors import MirrorError, UsageError
 
 FOLDERS = 40  # drawn, those with most images; the table has all
@@ -48,7 +48,7 @@ def draw_summary(summary: Summary, path: Path) -> None:
         for place, cell in enumerate(cells):
             told = str(cell) if cell.count else ""
             axis.text(cell.count + 0.03 * most, place, told, va="center", fontsize=8, color=INK)
-        axis.set_title(_plain(column, 24), fontsize=9, color=INK)
+        axis.set_title(_plain(title(column)), fontsize=9, color=INK)
         axis.set_xticks([])
         axis.tick_params(length=0, labelsize=8, colors=INK)
         for side in ("top", "right", "bottom"):
@@ -71,10 +71,9 @@ def draw_summary(summary: Summary, path: Path) -> None:
 
 
 def _name(folder: str) -> str:
-    return _plain(folder if len(folder) <= LONGEST_NAME else "…" + folder[1 - LONGEST_NAME :], LONGEST_NAME)
+    return _plain(folder if len(folder) <= LONGEST_NAME else "…" + folder[1 - LONGEST_NAME :])
 
 
-def _plain(text: str, longest: int) -> str:
+def _plain(text: str) -> str:
     """Text that matplotlib draws as it is: no formulas between dollars, nothing unprintable."""
-    text = printable(text if len(text) <= longest else text[: longest - 1] + "…")
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")

@@ -14,6 +14,7 @@ from mirror.answers import printable
 from mirror.listing import is_url
 
 LABELS = 8  # with a column of their own, the most frequent first; the others share one
+LONGEST_LABEL = 24  # characters, as a column's title
 OTHERS, STRANGE, EMPTY, FAILED = "other labels", "none of these", "nothing found", "not answered"
 
 
@@ -106,7 +107,7 @@ class Summary:
     def __str__(self) -> str:
         """The table for a screen."""
         columns, lines = self.table()
-        rows = [["folder", "images", *columns]]
+        rows = [["folder", "images", *map(title, columns)]]
         rows += [[line.folder, str(line.images), *map(str, line.cells)] for line in lines]
         rows = [[printable(cell) for cell in row] for row in rows]
         first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -114,6 +115,11 @@ class Summary:
             "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
             for row in rows
         )
+
+
+def title(label: str) -> str:
+    """The label, cut short where it would make its column wide: ImageNet's have up to 121 characters."""
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
 def folder_of(file: str) -> str:

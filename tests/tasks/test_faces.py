@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -24,6 +23,7 @@ from mirror.tasks.detection import Box, Detections
 from mirror.tasks.drawing import draw
 from mirror.tasks.face_networks import CenterFace, YuNet, open_network, packaged_file
 from mirror.tasks.faces import FLOOR, HUB_FILE, FaceDetector, one_a_face, open_faces
+from tests.pictures import for_the_readme
 from tests.tasks.hub_server import Hub
 from tests.tasks.tiny_yunet import STRIDES, tiny_yunet
 
@@ -383,13 +383,10 @@ def test_faces_need_neither_torch_nor_transformers_nor_the_package_s_own_code(as
 
 
 def test_the_readme_s_picture(detector, astronaut):
-    """Boxes drawn by the house's own code; kept as docs/faces.png where MIRROR_DOCS_PICTURES=1."""
+    """Boxes drawn by the house's own code."""
     drawn = draw(astronaut, detector.detect(astronaut).above(0.5))
     changed = np.argwhere((np.asarray(drawn) != np.asarray(astronaut)).any(axis=2))
     top, left = changed.min(axis=0)
     bottom, right = changed.max(axis=0)
     assert overlap((left, top, right, bottom), FACE) > 0.6  # the box and its tag, and nothing elsewhere
-    if os.environ.get("MIRROR_DOCS_PICTURES") == "1":
-        buffer = io.BytesIO()
-        drawn.quantize(128, method=Image.Quantize.MEDIANCUT).save(buffer, "PNG", optimize=True)
-        (REPOSITORY / "docs" / "faces.png").write_bytes(buffer.getvalue())
+    for_the_readme("faces", drawn)

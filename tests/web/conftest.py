@@ -26,7 +26,6 @@ CHROMIUM_FLAGS = (
     "--use-fake-ui-for-media-stream",  # the camera is there, and allowed
     "--use-fake-device-for-media-stream",
 )
-ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 
 
 @pytest.fixture(scope="module")

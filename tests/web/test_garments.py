@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from PIL import Image
 
 from mirror.web import words
 from tests.inference.test_garment import product
+from tests.pictures import for_the_readme
 from tests.training.fashion.conftest import LABELS
-from tests.web.conftest import ARTIFACTS
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.test_page import DESKTOP, PHONE, choose, visiting
 from tests.web.tiny import YELLOW, photo, tiny_model
@@ -110,7 +109,6 @@ def test_the_api_takes_the_model_by_name(page) -> None:
 
 @pytest.mark.browser
 def test_the_shipped_model_names_the_drawn_garments(chromium) -> None:
-    """Its picture for the README is docs/fashion.png, written where MIRROR_DOCS_PICTURES=1."""
     if not SHIPPED.is_dir():
         pytest.skip("models/fashion does not exist yet: train.py writes it")
     with serve() as page, visiting(chromium, page.url, viewport={"width": 1180, "height": 760}) as visit:
@@ -124,6 +122,4 @@ def test_the_shipped_model_names_the_drawn_garments(chromium) -> None:
         visit.page.locator("#examples-garments .example").filter(has_text="ankle boot").click()
         visit.says("Ankle boot")
         visit.page.wait_for_load_state("networkidle")
-        ARTIFACTS.mkdir(exist_ok=True)
-        docs = REPOSITORY / "docs" if os.environ.get("MIRROR_DOCS_PICTURES") == "1" else ARTIFACTS
-        visit.page.screenshot(path=docs / "fashion.png", full_page=True)
+        for_the_readme("fashion", visit.page.screenshot(full_page=True))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mirror.web.guard import MAX_UPLOAD_BYTES
-from tests.web.conftest import ARTIFACTS
+from tests.pictures import ARTIFACTS
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.test_api import heic, sideways
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, tiny_model

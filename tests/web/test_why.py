@@ -17,6 +17,7 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.explain import explain
 from mirror.inference.overlay import overlay
 from mirror.web import words
+from tests.pictures import for_the_readme
 from tests.web.serving import Served, serve
 from tests.web.test_api import sideways
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, realistic, visiting
@@ -179,3 +180,14 @@ def test_it_fits_its_screen_by_day_and_by_night(chromium, served, viewport, dark
         button = visit.page.locator("#why-button").bounding_box()
         assert button["height"] >= 44
         visit.shot(f"why-{'phone' if viewport is PHONE else 'desktop'}-{'dark' if dark else 'light'}")
+
+
+@browser
+def test_the_shipped_mirror_shows_where_it_looked_at_the_drawn_duckling(chromium):
+    with serve() as page, visiting(chromium, page.url, viewport={"width": 1180, "height": 860}) as visit:
+        visit.page.locator("#examples .example").filter(has_text="duckling").click()
+        visit.says("^This is a duckling.$")
+        why(visit).click()
+        visit.page.locator("#why img").wait_for()
+        visit.page.wait_for_load_state("networkidle")
+        for_the_readme("page", visit.page.screenshot(full_page=True))

@@ -16,7 +16,7 @@ from mirror.collect.decisions import read_decisions
 from mirror.collect.rows import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.views import RETRAIN, TABS
-from tests.web.conftest import ARTIFACTS
+from tests.pictures import ARTIFACTS
 from tests.web.serving import serve
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder
 

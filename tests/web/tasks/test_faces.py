@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from mirror.tasks.asked import FACE_DETECTION
 from mirror.web.tasks.camera import FRAME_BYTES, SECONDS, answerer
 from mirror.web.tasks.opened import AT_ONCE, Opened
 from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
-from tests.web.serving import REPOSITORY, Served, serve
+from tests.web.serving import Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 
 FACE = {"xmin": 178, "ymin": 60, "xmax": 272, "ymax": 178}  # the astronaut's, of 512 × 512 pixels
@@ -321,18 +320,3 @@ def test_where_the_model_is_missing_the_tab_says_so_and_the_rest_works(camera, m
             visit.page.get_by_role("tab", name="The mirror").click()
             visit.pick("a.png", encoded(astronaut, "PNG"))
             visit.page.locator("#answer .sure").filter(has_text=re.compile("sure|little")).wait_for()
-
-
-@pytest.mark.browser
-def test_the_readme_s_picture_of_the_camera(camera, served):
-    """The page as it is; kept as docs/faces-camera.png where MIRROR_DOCS_PICTURES=1."""
-    with visiting(camera, served.url, viewport={"width": 1280, "height": 900}, permissions=["camera"]) as visit:
-        go_to_faces(visit, "Camera")
-        start(visit)
-        camera_says(visit, "One face")
-        picture = visit.page.locator("#camera").screenshot()
-        stop(visit)
-        assert Image.open(io.BytesIO(picture)).width > 900
-        if os.environ.get("MIRROR_DOCS_PICTURES") == "1":
-            small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT)
-            small.save(Path(REPOSITORY, "docs", "faces-camera.png"), optimize=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +13,13 @@ from gradio_client.exceptions import AppError
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.tasks import imagenet
 from mirror.web.tasks.general import EXAMPLE, SHOWN_LABELS, spoken
+from tests.pictures import for_the_readme
 from tests.tasks.tiny import tiny_vit
-from tests.web.serving import PATIENCE, REPOSITORY, Served, serve
+from tests.web.serving import PATIENCE, Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model
 
 ENDPOINT = "/image-classification"
-DOCS_PICTURE = REPOSITORY / "docs" / "image-classification.png"
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +131,9 @@ def test_a_photo_is_named(chromium, served: Served, classifier: Classifier, coff
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         assert tab.page.evaluate(CONTRAST) == []
         tab.shot(f"general-{viewport['width']}-{'dark' if dark else 'light'}")
-        if (viewport, dark) == (DESKTOP, False) and os.environ.get("MIRROR_DOCS_PICTURES") == "1":
+        if (viewport, dark) == (DESKTOP, False):
             tab.page.locator("#general-probabilities .bar").first.wait_for()
-            tab.page.screenshot(path=DOCS_PICTURE)
+            for_the_readme("image-classification", tab.page.screenshot())
 
 
 @pytest.mark.browser
@@ -171,8 +170,8 @@ def test_a_transformers_folder_answers_where_it_is_named(chromium, coffee: Path,
 @pytest.mark.browser
 def test_where_the_model_is_not_to_be_had_the_tab_says_so_and_the_mirror_works(chromium, coffee: Path, tmp_path: Path):
     tiny_model(tmp_path / "models")
-    arguments = ("--models", str(tmp_path / "models"), "--task-model", "image-classification=no/model")
-    with serve(*arguments, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path)) as page, visiting(chromium, page.url) as visit:
+    given = {"MIRROR_TASK_MODELS": "image-classification=no/model", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    with serve("--models", str(tmp_path / "models"), **given) as page, visiting(chromium, page.url) as visit:
         tab = General(visit)
         tab.page.locator("#general-model .problem").filter(has_text="no/model is not on this machine").wait_for()
         tab.pick(coffee)

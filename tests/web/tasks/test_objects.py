@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from mirror.images import load_image
 from mirror.tasks.asked import OBJECT_DETECTION, Asked
 from mirror.tasks.drawing import colours
 from mirror.tasks.opening import open_predictor
+from tests.pictures import for_the_readme
 from tests.tasks.tiny_detector import FOUND, scene, tiny_detector
-from tests.web.serving import REPOSITORY, Served, serve
+from tests.web.serving import Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model
 
@@ -175,8 +175,8 @@ def test_boxes_lie_where_things_are_and_a_table_lists_them(chromium, served, vie
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         assert tab.page.evaluate(CONTRAST) == []
         tab.shot(f"objects-{viewport['width']}-{'dark' if dark else 'light'}")
-        if not dark and os.environ.get("MIRROR_DOCS_PICTURES") == "1":
-            tab.page.screenshot(path=REPOSITORY / "docs" / "object-detection.png", full_page=True)
+        if not dark:
+            for_the_readme("object-detection", tab.page.screenshot(full_page=True))
 
 
 @browser

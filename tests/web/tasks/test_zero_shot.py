@@ -1,13 +1,11 @@
 """The tab "Your own words" as a person sees it and as programs call it, with a real CLIP of tiny size.
 
-It has been taught five photos that scikit-image ships, so that the screenshots make sense. With MIRROR_DOCS_PICTURES=1
-one is kept as docs/zero-shot.png.
+It has been taught five photos that scikit-image ships, so that the screenshots make sense.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +17,10 @@ from PIL import Image
 
 from mirror.tasks.zero_shot import ZeroShot
 from mirror.web.tasks.zero_shot import EXAMPLES
+from tests.pictures import for_the_readme
 from tests.tasks.test_zero_shot import CARS, picture, saved
 from tests.tasks.tiny_clip import taught_clip, tiny_siglip
-from tests.web.serving import PATIENCE, REPOSITORY, Served, serve
+from tests.web.serving import PATIENCE, Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model
 
@@ -35,7 +34,6 @@ TAUGHT = {
     "a motorcycle": "motorcycle_left.png",
     "a rocket": "rocket.jpg",
 }
-DOCS_PICTURE = REPOSITORY / "docs" / "zero-shot.png"
 
 
 def shipped(name: str) -> Image.Image:
@@ -191,8 +189,8 @@ def test_a_photo_and_words_are_compared(chromium, served: Served, model: ZeroSho
         assert tab.page.evaluate(CONTRAST) == []
         tab.page.evaluate("document.activeElement.blur()")
         tab.shot(f"words-{viewport['width']}-{'dark' if dark else 'light'}")
-        if (viewport, dark) == (DESKTOP, False) and os.environ.get("MIRROR_DOCS_PICTURES") == "1":
-            tab.page.screenshot(path=DOCS_PICTURE, full_page=True)
+        if (viewport, dark) == (DESKTOP, False):
+            for_the_readme("zero-shot", tab.page.screenshot(full_page=True))
 
 
 def test_other_words_are_compared_with_the_photo_that_is_there(chromium, served: Served) -> None:
