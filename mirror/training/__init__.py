@@ -19,6 +19,6 @@
     card.py        the model card
     export/        learner.pkl → model.onnx and its like
     build.py       all of it into models/<name>/
-    scratch.py     a network from random weights
+    scratch/       a network from random weights
     fashion/       Fashion-MNIST: from the set to models/<name>/
 """

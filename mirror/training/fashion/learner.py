@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from mirror.training.fashion.dataset import LABELS, SIDE
-from mirror.training.scratch import Plan
+from mirror.training.scratch.loop import Plan
 
 
 def as_learner(network: nn.Module, size: int, plan: Plan) -> Any:

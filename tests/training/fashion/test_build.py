@@ -18,7 +18,7 @@ from mirror.model_folder import ModelFolder, read_model_folder, sha256_of
 from mirror.training.fashion.build import build_fashion, ranges
 from mirror.training.fashion.dataset import LABELS, FashionSet
 from mirror.training.fashion.recipe import Grown, enlarged
-from mirror.training.scratch import to_pixels
+from mirror.training.scratch.loop import to_pixels
 from tests.training.fashion.conftest import RECIPE
 
 WITHOUT_US = """

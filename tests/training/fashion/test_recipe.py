@@ -16,7 +16,7 @@ from mirror.lock import locked
 from mirror.model_info import Preprocessing
 from mirror.training.fashion.dataset import FashionSet
 from mirror.training.fashion.recipe import Grown, Recipe, accuracy, enlarged, grow, new_network
-from mirror.training.scratch import Plan, to_pixels
+from mirror.training.scratch.loop import Plan, to_pixels
 from tests.training.fashion.conftest import RECIPE
 
 
@@ -34,13 +34,15 @@ def test_training_sees_the_pixels_that_serving_sees() -> None:
     assert np.abs(ours - theirs).max() < 1e-6
 
 
-def test_the_plan_scales_with_the_side() -> None:
-    assert Recipe().plan == Plan(epochs=15, shift=4, erased=16, seed=42)
-    assert Recipe().last == Plan(epochs=4, rate=0.05, shift=2, erased=0, seed=43)
-    assert [(Recipe(epochs=n).plan.epochs, Recipe(epochs=n).last.epochs) for n in (1, 2, 4, 9)] == [
-        (1, 0), (2, 0), (3, 1), (7, 2)
+def test_the_images_grow() -> None:
+    assert Recipe().plan == Plan(sizes=(32,) * 4 + (56,) * 8, seed=42)
+    assert [Recipe(size=28, epochs=count).plan.sizes for count in (1, 3, 9)] == [
+        (28,), (16, 28, 28), (16, 16, 16, 28, 28, 28, 28, 28, 28)
     ]  # fmt: skip
-    assert (Recipe(size=28).plan.shift, Recipe(size=28).plan.erased) == (2, 8)
+    plan = Recipe(size=56, epochs=3).plan
+    assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(3)] == [
+        (done, 7296) for done in (0, 1024, 2592, 7296)
+    ]  # fmt: skip
 
 
 def test_it_learns_and_holds_out(grown: Grown, shapes: FashionSet) -> None:
@@ -66,7 +68,7 @@ def test_stopped_between_epochs_it_goes_on_to_the_same_weights(
         grow(shapes, tmp_path, RECIPE, log=stop)
     again = grow(shapes, tmp_path, RECIPE, log=said.append)
     assert said[8].startswith("8 of 9 epochs were done before")
-    assert [line.split(":")[0] for line in said[9:]] == ["epoch 9 of 9"]
+    assert [line.split(":")[0] for line in said[9:]] == ["epoch 9 of 9, at 28 px"]
     ours, theirs = again.network.state_dict(), grown.network.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert again.accuracy == grown.accuracy
@@ -74,12 +76,10 @@ def test_stopped_between_epochs_it_goes_on_to_the_same_weights(
 
 
 def test_another_training_does_not_go_on_from_it(shapes: FashionSet, tmp_path: Path) -> None:
-    (tmp_path / "last-28px.pt").write_bytes(b"of another training")
     grow(shapes, tmp_path, Recipe(size=28, epochs=2, seed=1, held_out=12), log=lambda line: None)
     said: list[str] = []
     grow(shapes, tmp_path, Recipe(size=28, epochs=2, seed=2, held_out=12), log=said.append)
-    assert [line.split(":")[0] for line in said] == ["epoch 1 of 2", "epoch 2 of 2"]
-    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["training-28px.pt"]
+    assert [line.split(",")[0] for line in said] == ["epoch 1 of 2", "epoch 2 of 2"]
 
 
 def test_a_kept_file_that_is_none_is_said_in_a_sentence(shapes: FashionSet, tmp_path: Path) -> None:
