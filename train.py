@@ -5,7 +5,7 @@
     python train.py --name mine --data my_photos --folds 5             # my_photos/<label>/*.jpg, only a few of them
     python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
     python train.py --collected data/mirror                            # photos that lie there, as the studio left them
-    python train.py --dataset fashion-mnist --name fashion             # ten kinds of garment, from scratch, in an hour
+    python train.py --dataset fashion-mnist --name fashion             # ten kinds of garment, from scratch, in hours
 
 Photos land in data/<name>/ with where each came from (metadata.csv) and why others were left out (rejected.csv), the
 model in models/<name>/. Stopped at any moment, the same command goes on where it was.
@@ -258,7 +258,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 56)")
     add("--epochs", type=natural, metavar="N",
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
-        "of a --dataset exactly N, by default 12)",
+        "of a --dataset exactly N, by default 20)",
     )  # fmt: skip
     add("--folds", type=several, metavar="K",
         help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",

@@ -12,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = [ROOT / "app.py", ROOT / "train.py", *sorted((ROOT / "mirror").rglob("*.py"))]
 COMMANDS = [
     ("app.py",), ("train.py",), ("-m", "mirror"), ("-m", "mirror", "predict"), ("-m", "mirror", "explain"),
@@ -48,11 +49,19 @@ def test_every_option_of_train_is_in_the_readme() -> None:
     assert options == set(re.findall(r"--[a-z][\w-]*", table))
 
 
-def test_every_option_in_the_readme_exists() -> None:
+def test_every_option_in_the_documents_exists() -> None:
     known = "".join(helped(*command) for command in (*COMMANDS, ("-m", "mirror", "compile")))
     known += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
-    for option in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README)):
-        assert option in known, option
+    known += "ray start --head --port --address"  # Ray's own
+    for page in PAGES:
+        for option in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text(encoding="utf-8"))):
+            assert option in known, f"{option} in {page.name}"
+
+
+def test_every_benchmark_is_in_the_documents_and_every_one_that_they_name_exists() -> None:
+    named = set(re.findall(r"benchmarks/(\w+\.py)", "".join(page.read_text(encoding="utf-8") for page in PAGES)))
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
+    assert named == {name for name, text in files.items() if f"python benchmarks/{name}" in text}
 
 
 def test_every_environment_variable_that_the_code_reads_is_documented() -> None:
@@ -102,6 +111,16 @@ def test_every_package_says_what_each_of_its_modules_is_for() -> None:
                 assert module.name in text, f"{package.name}/__init__.py does not name {module.name}"
 
 
-def test_every_link_to_a_file_in_the_readme_leads_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_link_to_a_file_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{target} in {page.name}"
+
+
+def test_every_link_to_a_heading_leads_to_one() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        headings = {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in text.splitlines()
+                    if line.startswith("#")}  # fmt: skip
+        for target in re.findall(r"\]\(#([^)]+)\)", text):
+            assert target in headings, f"#{target} in {page.name}"

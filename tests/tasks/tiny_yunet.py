@@ -5,6 +5,7 @@ Of each cell of its three grids it says how white the cell is, twice; and a box 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 STRIDES = (8, 16, 32)
+TINY_SCORE = 1 / (1 + math.exp(-5))  # that it gives white
 BOX = (0.5, 0.5, float(np.log(2)), float(np.log(2)))  # right, down, and the logarithms of width and height, in cells
 WHITE = 10 / 255 / 3  # what three channels of 255 are worth together: 10
 SIDE = 640  # the only one that the file allows, as that of 2023

@@ -1,7 +1,7 @@
 """The training: a ResNet-18 with random weights, on Fashion-MNIST's training images but for those held out.
 
 The images are enlarged to 56 px, exactly as they are when the model answers: at 28 px the last map of a ResNet-18 is
-one pixel. On two CPU cores it takes about an hour.
+one pixel. On two CPU cores without bfloat16 an epoch takes two to nine minutes, and all of them an hour and a half.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from mirror.training.fashion.dataset import HELD_OUT, LABELS, FashionSet, hold_o
 from mirror.training.scratch.loop import Plan, epochs_kept, to_pixels, train_from_scratch
 
 ARCH = "resnet18"
-SIZE, EPOCHS, SEED = 56, 12, 42
-SMALL = 32 / 56  # of the side: what the first third of the epochs see
+SIZE, EPOCHS, SEED = 56, 20, 42
+SMALL = 32 / 56  # of the side: what the first half of the epochs see, while the rate is too high for details
 AT_ONCE = 250  # images, to be looked at and not learned from
 
 
@@ -42,7 +42,7 @@ class Recipe:
 
     @property
     def plan(self) -> Plan:
-        first = self.epochs // 3
+        first = self.epochs // 2
         return Plan((round(SMALL * self.size),) * first + (self.size,) * (self.epochs - first), seed=self.seed)
 
     def sentence(self) -> str:

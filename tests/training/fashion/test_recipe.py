@@ -35,9 +35,9 @@ def test_training_sees_the_pixels_that_serving_sees() -> None:
 
 
 def test_the_images_grow() -> None:
-    assert Recipe().plan == Plan(sizes=(32,) * 4 + (56,) * 8, seed=42)
+    assert Recipe().plan == Plan(sizes=(32,) * 10 + (56,) * 10, seed=42)
     assert [Recipe(size=28, epochs=count).plan.sizes for count in (1, 3, 9)] == [
-        (28,), (16, 28, 28), (16, 16, 16, 28, 28, 28, 28, 28, 28)
+        (28,), (16, 28, 28), (16, 16, 16, 16, 28, 28, 28, 28, 28)
     ]  # fmt: skip
     plan = Recipe(size=56, epochs=3).plan
     assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(3)] == [
