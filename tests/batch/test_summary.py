@@ -54,6 +54,11 @@ def test_a_table_has_a_line_a_folder_and_a_column_for_none_of_these() -> None:
     )
 
 
+def test_a_long_label_does_not_widen_its_column() -> None:
+    header = str(summarise([row("a/1.jpg", "a" * 24, 0.5), row("a/2.jpg", "b" * 25, 0.5)])).splitlines()[0]
+    assert header.split() == ["folder", "images", "a" * 24, "b" * 23 + "…", "none", "of", "these"]
+
+
 def test_one_folder_needs_no_sum_and_a_column_for_errors_is_there_when_there_are_any() -> None:
     assert str(summarise(ROWS[:3])) == (
         "folder  images      bike       bin  none of these\n"
