@@ -255,10 +255,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("training").add_argument
     add("--arch", default=ARCH, help="a torchvision or timm model (default: %(default)s)")
     add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
-    add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 56)")
+    add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 84)")
     add("--epochs", type=natural, metavar="N",
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
-        "of a --dataset exactly N, by default 20)",
+        "of a --dataset exactly N, by default 24)",
     )  # fmt: skip
     add("--folds", type=several, metavar="K",
         help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",

@@ -29,7 +29,7 @@ from mirror.training.scratch.small_maps import quick_small_maps
 @dataclass(frozen=True)
 class Plan:
     """How to train. sizes: the images' side in px, epoch by epoch; shift: by at most this share of the side, to either
-    side; whole: the last epochs, which leave out nothing; mean, std: of values in 0..1, for every channel."""
+    side; whole: how many epochs, at the end, leave out nothing; mean, std: of values in 0..1, for every channel."""
 
     sizes: tuple[int, ...]
     whole: int = 2
@@ -48,12 +48,17 @@ class Plan:
         return len(self.sizes)
 
     def work(self, epoch: int, share: float = 0.0) -> tuple[int, int]:
-        """The work that is done when `share` of an epoch is, counted from 0, and all of it, in pixels of an
-        image: the time of an epoch grows with the square of the side."""
-        each = [side * side for side in (*self.sizes, 0)]
-        return round(sum(each[:epoch]) + share * each[epoch]), sum(each)
+        """The work that is done when `share` of an epoch is, counted from 0, and all of it, in pixels of an image: what
+        an epoch takes grows with them, and with how many images it sees."""
+        each = [
+            (side * side + OPTIMIZER) * (1 if number == 0 or self.epochs - number <= self.whole else SEEN)
+            for number, side in enumerate(self.sizes)
+        ]
+        return round(sum(each[:epoch]) + share * sum(each[epoch : epoch + 1])), round(sum(each))
 
 
+OPTIMIZER = 28 * 28  # px: its steps take as long as so many pixels, whatever the images' size (measured on two cores)
+SEEN = 0.6  # of the images, in an epoch that leaves some out: about that many, epoch after epoch
 WARM = 0.25  # of the training: the rate rises
 FIRST, LAST = 0.1, 1e-4  # of the highest rate: where it begins, and ends
 LEFT_OUT = 0.5  # of the images whose loss is below the mean
@@ -66,6 +71,7 @@ def train_from_scratch(
     plan: Plan,
     *,
     kept: Path,
+    make_optimizer: Callable[..., torch.optim.SGD] = Muon,
     after: Callable[[int, float, float], None] = lambda epoch, loss, seconds: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -73,12 +79,12 @@ def train_from_scratch(
     channels.
 
     kept: the file that holds the state after the last whole epoch, of this very plan; where it exists, training goes on
-    from there. after: is told each epoch's number, mean loss and seconds; progress: how much of the work is done, and
-    of how much.
+    from there. make_optimizer: Muon, or what is called as it is, for comparisons. after: is told each epoch's number,
+    mean loss and seconds; progress: how much of the work is done, and of how much.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last)
-    optimizer = Muon(network.parameters(), plan.rate, plan.plain_rate, plan.momentum)
+    optimizer = make_optimizer(network.parameters(), plan.rate, plan.plain_rate, plan.momentum)
     losses = torch.full((len(labels),), math.inf)  # of each image, when it was last seen
     begun = _restore(kept, plan, network, optimizer, losses)
     shown, labels = torch.empty(0), labels.to(device)
@@ -93,8 +99,8 @@ def train_from_scratch(
 
 
 def _epoch(
-    network: nn.Module, optimizer: Muon, images: torch.Tensor, labels: torch.Tensor, losses: torch.Tensor, plan: Plan,
-    epoch: int, progress: Callable[[int, int], None],
+    network: nn.Module, optimizer: torch.optim.SGD, images: torch.Tensor, labels: torch.Tensor, losses: torch.Tensor,
+    plan: Plan, epoch: int, progress: Callable[[int, int], None],
 ) -> float:  # fmt: skip
     """Its mean loss. losses [N]: brought up to date."""
     device, total = labels.device, 0.0

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from mirror.training.fashion.dataset import DEBIAN, LABELS, FashionSet, Half
 from mirror.training.fashion.recipe import Grown, Recipe, grow
 
-RECIPE = Recipe(size=28, epochs=9, seed=1, held_out=12)
+RECIPE = Recipe(size=32, epochs=9, seed=1, held_out=12)
 
 
 def shape(label: int, random: np.random.Generator) -> np.ndarray:

@@ -27,22 +27,23 @@ class Stopped(Exception):
 def test_training_sees_the_pixels_that_serving_sees() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
     plan = Recipe().plan
-    theirs = to_pixels(enlarged(pixels, 56), plan).numpy()
-    how = Preprocessing("squish", (56, 56), mean=(plan.mean,) * 3, std=(plan.std,) * 3)
+    theirs = to_pixels(enlarged(pixels, 84), plan).numpy()
+    how = Preprocessing("squish", (84, 84), mean=(plan.mean,) * 3, std=(plan.std,) * 3)
     ours = np.stack([preprocess(load_image(Image.fromarray(one)), how) for one in pixels])
-    assert ours.shape == theirs.shape == (4, 3, 56, 56)
+    assert ours.shape == theirs.shape == (4, 3, 84, 84)
     assert np.abs(ours - theirs).max() < 1e-6
 
 
 def test_the_images_grow() -> None:
-    assert Recipe().plan == Plan(sizes=(32,) * 10 + (56,) * 10, seed=42)
-    assert [Recipe(size=28, epochs=count).plan.sizes for count in (1, 3, 9)] == [
-        (28,), (16, 28, 28), (16, 16, 16, 16, 28, 28, 28, 28, 28)
+    assert Recipe().plan == Plan(sizes=(32,) * 12 + (56,) * 9 + (84,) * 3, whole=1, seed=42)
+    assert [Recipe(epochs=count).plan.sizes for count in (1, 2, 3, 9)] == [
+        (84,), (32, 84), (32, 56, 84), (32, 32, 32, 32, 56, 56, 56, 56, 84)
     ]  # fmt: skip
-    plan = Recipe(size=56, epochs=3).plan
-    assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(3)] == [
-        (done, 7296) for done in (0, 1024, 2592, 7296)
-    ]  # fmt: skip
+    assert [Recipe(size=side, epochs=3).plan.sizes for side in (56, 28, 20)] == [(28, 37, 56), (28,) * 3, (20,) * 3]
+    plan = Recipe(epochs=3).plan
+    small, middle, large = 1024 + 784, round(0.6 * (3136 + 784)), 7056 + 784  # the first and the last see all images
+    done = (0, small, small + middle / 2, small + middle + large)
+    assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(3)] == [(work, done[-1]) for work in done]
 
 
 def test_it_learns_and_holds_out(grown: Grown, shapes: FashionSet) -> None:
@@ -68,7 +69,7 @@ def test_stopped_between_epochs_it_goes_on_to_the_same_weights(
         grow(shapes, tmp_path, RECIPE, log=stop)
     again = grow(shapes, tmp_path, RECIPE, log=said.append)
     assert said[8].startswith("8 of 9 epochs were done before")
-    assert [line.split(":")[0] for line in said[9:]] == ["epoch 9 of 9, at 28 px"]
+    assert [line.split(":")[0] for line in said[9:]] == ["epoch 9 of 9, at 32 px"]
     ours, theirs = again.network.state_dict(), grown.network.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert again.accuracy == grown.accuracy
@@ -83,8 +84,8 @@ def test_another_training_does_not_go_on_from_it(shapes: FashionSet, tmp_path: P
 
 
 def test_a_kept_file_that_is_none_is_said_in_a_sentence(shapes: FashionSet, tmp_path: Path) -> None:
-    (tmp_path / "training-28px.pt").write_bytes(b"not a training")
-    with pytest.raises(DatasetError, match=r"training-28px\.pt is not what a training keeps: remove it"):
+    (tmp_path / "training-32px.pt").write_bytes(b"not a training")
+    with pytest.raises(DatasetError, match=r"training-32px\.pt is not what a training keeps: remove it"):
         grow(shapes, tmp_path, RECIPE, log=lambda line: None)
 
 
