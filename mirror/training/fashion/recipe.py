@@ -1,7 +1,8 @@
 """The training: a ResNet-18 with random weights, on Fashion-MNIST's training images but for those held out.
 
-The images are enlarged to 84 px, exactly as they are when the model answers: at 28 px the last map of a ResNet-18 is
-one pixel, and at 84 px three by three. Most epochs see them smaller: an epoch's time goes by the square of the side.
+The images are enlarged to 56 px, exactly as they are when the model answers: at 28 px the last map of a ResNet-18 is
+one pixel. Half of the epochs see them at 32 px, while the rate is high: made larger near the end, they are strange to
+the network, which no longer learns fast enough to make up for it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from mirror.training.fashion.dataset import HELD_OUT, LABELS, SIDE, FashionSet, 
 from mirror.training.scratch.loop import Plan, epochs_kept, to_pixels, train_from_scratch
 
 ARCH = "resnet18"
-SIZE, EPOCHS, SEED = 84, 24, 42
-SMALL, MIDDLE = 32 / 84, 56 / 84  # of the side: in the first half of the epochs, and then until the last eighth
+SIZE, EPOCHS, SEED = 56, 24, 42
+SMALL = 32 / 56  # of the side: what the first half of the epochs sees
 AT_ONCE = 250  # images, to be looked at and not learned from
 
 
@@ -42,10 +43,9 @@ class Recipe:
 
     @property
     def plan(self) -> Plan:
-        small, large = self.epochs // 2, max(1, self.epochs // 8)
-        sides = [SMALL] * small + [MIDDLE] * (self.epochs - small - large) + [1] * large
-        least = min(SIDE, self.size)  # px: no image is made smaller than it is in the set
-        return Plan(tuple(max(least, round(side * self.size)) for side in sides), whole=1, seed=self.seed)
+        small = max(min(SIDE, self.size), round(SMALL * self.size))  # px: not smaller than the image is in the set
+        first = self.epochs // 2
+        return Plan((small,) * first + (self.size,) * (self.epochs - first), seed=self.seed)
 
     def sentence(self) -> str:
         """What model.json says of it."""
@@ -55,8 +55,8 @@ class Recipe:
             f"{ARCH} from random weights, {plan.epochs} epochs ({sides}) of Muon (rates up to {plan.rate} for "
             f"convolutions and {plan.plain_rate} for the rest, momentum {plan.momentum}, batches of {plan.batch}), one "
             f"cycle of the rate, labels smoothed by {plan.smoothing}; images flipped and shifted by up to "
-            f"{100 * plan.shift:.0f} % of their side; in all but the last epoch half of those whose loss is below the "
-            "mean is left out, and the other half counts twice"
+            f"{100 * plan.shift:.0f} % of their side; until the last {plan.whole} epochs half of those whose loss is "
+            "below the mean is left out, and the other half counts twice"
         )
 
 
