@@ -1,10 +1,10 @@
 """Training from random weights: each part of the recipe against the same training without it, on Fashion-MNIST.
 
-    python benchmarks/from_scratch.py                  # a quarter of an hour on 2 cores; needs the set
-    python benchmarks/from_scratch.py --images 5000    # less to learn from, in a third of the time
+    python benchmarks/from_scratch.py                  # needs the set, and 2 cores for a while
+    python benchmarks/from_scratch.py --images 5000    # less to learn from, in less time
 
 A ResNet-18 learns from 15,000 of the training images, and is judged by 6,000 others of them; the test images are not
-looked at. Without Muon it is SGD with weight decay, at a rate of 0.2 (0.05 does worse here). What is left out of
+looked at. Without Muon it is SGD with weight decay, at a rate of 0.2. What is left out of
 an epoch, and images that grow, are compared with fewer epochs of about the same time. Then the gradient of the
 network's widest layer on a map of two pixels, ours and torch's.
 """

@@ -1,8 +1,8 @@
 """The training: a ResNet-18 with random weights, on Fashion-MNIST's training images but for those held out.
 
 The images are enlarged to 56 px, exactly as they are when the model answers: at 28 px the last map of a ResNet-18 is
-one pixel. Half of the epochs see them at 32 px, while the rate is high: made larger near the end, they are strange to
-the network, which no longer learns fast enough to make up for it.
+one pixel. Half of the epochs see them at 32 px, while the rate is high. Tried once: made larger again for the last
+three, when the rate is low, they were strange to the network, and two epochs did not make up for it.
 """
 
 from __future__ import annotations

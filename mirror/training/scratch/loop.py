@@ -57,7 +57,7 @@ class Plan:
         return round(sum(each[:epoch]) + share * sum(each[epoch : epoch + 1])), round(sum(each))
 
 
-OPTIMIZER = 28 * 28  # px: its steps take as long as so many pixels, whatever the images' size (measured on two cores)
+OPTIMIZER = 28 * 28  # px: its steps take as long as so many pixels, whatever the images' size
 SEEN = 0.6  # of the images, in an epoch that leaves some out: about that many, epoch after epoch
 WARM = 0.25  # of the training: the rate rises
 FIRST, LAST = 0.1, 1e-4  # of the highest rate: where it begins, and ends
