@@ -17,7 +17,7 @@ from mirror.tasks.asked import DETECTION_TASKS
 NAMES = {
     "images": "the images asked for",
     "start": "the folder it is run in",
-    "model": "the model (or its labels)",
+    "model": "the model, --labels or --template",
     "task": "--task",
     "top": "--top",
     "threshold": "--threshold",

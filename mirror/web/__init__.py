@@ -2,6 +2,7 @@
 
     page.py      lays it out: its question, the picker, the tabs
     classify.py  the mirror itself, and its API
+    photo.py     a photo or its address, and the button: the same in every tab
     about.py     the note on a model (markup.py: its pieces of HTML)
     why.py       where it looked: the button, the picture, and its API
     words.py     what the page says, from a model's labels

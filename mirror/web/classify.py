@@ -18,15 +18,14 @@ from mirror.inference.classifier import Prediction
 from mirror.inference.garment import Framed
 from mirror.web import why, words
 from mirror.web.guard import Photo, friendly, photo_bytes, preview
+from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, lay_out_photo
 from mirror.web.shelf import Mirror, Shelf
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 EXAMPLES = {"": words.SHIPPED_LABELS, "garments": words.GARMENTS}  # folder in examples/ → the labels it is for
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
-MODEL, FETCH = "model", "fetch"  # concurrency groups: the CPU's work, and waiting for other people's servers
-FETCHES_AT_ONCE = 8
-UPLOADS_ONLY = "(photo, model) => [photo?.url?.startsWith('data:') ? null : photo, model]"
+MODEL = "model"  # the concurrency group of the CPU's work
 
 
 @dataclass(frozen=True)
@@ -56,17 +55,7 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
     """Lays out the tab inside the current gr.Blocks and wires it."""
     with gr.Row(equal_height=False, elem_id="looking"):
         with gr.Column(scale=6, min_width=300):
-            photo = Photo(
-                label="Your photo", sources=["upload", "webcam", "clipboard"], height="min(400px, 42vh)",
-                elem_id="photo", buttons=["fullscreen"], placeholder="Drop a photo here\nor click to choose one",
-                alt_text="The photo you showed",
-            )  # fmt: skip
-            with gr.Row(elem_id="address"):
-                address = gr.Textbox(
-                    label="Or the address of a photo", placeholder="https://…", max_lines=1, scale=5, min_width=180,
-                    elem_id="address-box",
-                )  # fmt: skip
-                go = gr.Button("Look", variant="primary", scale=1, min_width=88)
+            asked = lay_out_photo()
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(waiting(shelf.default), elem_id="answer")
             ask, reason = why.build(shelf)
@@ -75,20 +64,18 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
             )
             tiles = {kind: _tiles(_of_kind(examples, kind), kind, shelf) for kind in EXAMPLES}
 
-    shown = [photo, answer, probabilities]
+    photo, shown = asked.photo, [asked.photo, answer, probabilities]
     quietly = {
         "api_visibility": "private",
         "show_progress": "hidden",
     }  # an answer takes less time than a spinner's fade
     # gradio gives every event of a group the same limit: the model's work shares the CPUs, fetching waits elsewhere
     on_cpu = {"concurrency_id": MODEL}
-    # the camera fires nothing but `change`, which also follows each of our own answers: those come to nothing here
     photo.change(partial(_look_at_upload, shelf, network), [photo, picker], shown, js=UPLOADS_ONLY, **quietly, **on_cpu)
     photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private", queue=False)
     by_address = partial(_look_at_address, shelf, network)
     gr.on(
-        [go.click, address.submit], by_address, [address, picker], shown,
-        concurrency_id=FETCH, concurrency_limit=FETCHES_AT_ONCE,
+        [asked.go.click, asked.address.submit], by_address, [asked.address, picker], shown, **FETCH,
         api_visibility="private", show_progress="minimal", show_progress_on=answer,
     )  # fmt: skip
     for _, buttons in filter(None, tiles.values()):
@@ -116,14 +103,7 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -
     trigger = gr.Button(visible=False)
     result, url = gr.Label(visible=False), gr.Textbox(visible=False)
     trigger.click(predict, [photo, *choice], result, api_name="predict", concurrency_id=MODEL)
-    trigger.click(
-        predict_url,
-        [url, *choice],
-        result,
-        api_name="predict_url",
-        concurrency_id=FETCH,
-        concurrency_limit=FETCHES_AT_ONCE,
-    )
+    trigger.click(predict_url, [url, *choice], result, api_name="predict_url", **FETCH)
     why.add_api(shelf, network, photo, choice, MODEL)
 
 
@@ -132,7 +112,7 @@ def _answer(
 ) -> tuple[Prediction, Framed, bytes]:
     """The prediction, what the model was shown and the photo's bytes, or gr.Error with one sentence."""
     if photo is None or photo == "":
-        raise gr.Error("There is no photo: send one as a file or by its http(s) address.", print_exception=False)
+        raise gr.Error(NO_PHOTO, print_exception=False)
     try:
         body = photo_bytes(photo.strip() if isinstance(photo, str) else photo, network)
         return *shelf.get(model).classifier().see(body), body
@@ -153,7 +133,7 @@ def _look_at_upload(shelf: Shelf, network: Network, photo: bytes | str | None, m
 
 def _look_at_address(shelf: Shelf, network: Network, address: str, model: str | None) -> tuple:
     if not address.strip():
-        return None, trouble("Please paste the address of a photo first: it begins with https://."), None
+        return None, trouble(NO_ADDRESS), None
     return look(shelf, network, address, model)
 
 

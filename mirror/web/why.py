@@ -16,6 +16,7 @@ from mirror.inference.explain import Explanation, explain, places
 from mirror.inference.overlay import overlay
 from mirror.web import words
 from mirror.web.guard import Photo, friendly, photo_bytes
+from mirror.web.photo import NO_PHOTO
 from mirror.web.shelf import Mirror, Shelf, for_visitors
 
 JPEG_QUALITY = 85
@@ -50,7 +51,7 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdo
     def heat(image: bytes | str | None, label: str = "", model: str | None = None) -> Image.Image:
         """Where in the photo the evidence for a label lies (default: for the most probable one)."""
         if image is None:
-            raise gr.Error("There is no photo: send one as a file or by its http(s) address.", print_exception=False)
+            raise gr.Error(NO_PHOTO, print_exception=False)
         try:
             return overlay(_explained(shelf, network, image, model, label or None))
         except MirrorError as error:

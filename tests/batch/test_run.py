@@ -130,7 +130,7 @@ def nothing(place: Path) -> None:
 
 WAYS_OUT = "name another --out, or add --restart to begin anew."
 OTHERS = {
-    "model": (another_model, ["b", NOWHERE], "the model (or its labels)"),
+    "model": (another_model, ["b", NOWHERE], "the model, --labels or --template"),
     "top": (nothing, ["b", NOWHERE, "--top", "1"], "--top"),
     "images": (nothing, ["b"], "the images asked for"),
     "two": (nothing, ["b", NOWHERE, "--threshold", "0.3", "--format", "csv"], "--threshold and --format"),

@@ -11,6 +11,7 @@ from mirror.fetch import Network
 from mirror.images import load_image
 from mirror.tasks.asked import FACE_DETECTION
 from mirror.tasks.detection import Detections
+from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, camera, found
 from mirror.web.tasks.opened import Opened
 
@@ -25,7 +26,7 @@ def build(opened: Opened, network: Network) -> None:
     with gr.Tabs(elem_classes="inner-tabs"):
         with gr.Tab("A photo"), gr.Row(equal_height=False, elem_classes="looking"):
             with gr.Column(scale=5, min_width=300):
-                asked = asking.lay_out("faces")
+                asked = lay_out_photo("faces")
                 table = found.lay_out_table("faces")
             with gr.Column(scale=6, min_width=300):
                 parts = found.lay_out("faces", "Least score to show", THRESHOLD, INVITATION, table)

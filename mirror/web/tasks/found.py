@@ -28,7 +28,8 @@ from mirror.web import words
 from mirror.web.classify import card, trouble
 from mirror.web.guard import PREVIEW_PIXELS
 from mirror.web.markup import scrolling, text
-from mirror.web.tasks.asking import ON_MODEL, Asking, answered
+from mirror.web.photo import Asking
+from mirror.web.tasks.asking import ON_MODEL, answered
 
 FLOOR = 0.05  # what scores no more is not sent to the browser: the slider's least
 HIGHEST, STEP = 0.99, 0.01

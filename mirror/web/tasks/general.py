@@ -20,6 +20,7 @@ from mirror.tasks.predictor import FolderPredictor, Predictor
 from mirror.web import words
 from mirror.web.classify import card, thumbnail, trouble
 from mirror.web.guard import friendly
+from mirror.web.photo import Asking, lay_out_photo
 from mirror.web.tasks import asking
 from mirror.web.tasks.opened import AT_ONCE, Opened
 
@@ -37,7 +38,7 @@ def build(opened: Opened, network: Network) -> None:
     tab = Context.block
     with gr.Row(equal_height=False, elem_classes="looking"):
         with gr.Column(scale=6, min_width=300):
-            asked = asking.lay_out("general")
+            asked = lay_out_photo("general")
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(card("waiting", *INVITATION), elem_id="general-answer", elem_classes="answer")
             bars = gr.Label(
@@ -72,7 +73,7 @@ def _example() -> gr.Button:
             )  # fmt: skip
 
 
-def _add_api(opened: Opened, network: Network, asked: asking.Asking) -> None:
+def _add_api(opened: Opened, network: Network, asked: Asking) -> None:
     def classify(image: bytes | str | None, top: int = SHOWN_LABELS) -> dict[str, float]:
         """The most probable of the model's labels for one photo; top: how many of them."""
 

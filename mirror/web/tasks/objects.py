@@ -12,6 +12,7 @@ from mirror.fetch import Network
 from mirror.images import load_image
 from mirror.tasks.asked import OBJECT_DETECTION
 from mirror.tasks.detection import Detections
+from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, found
 from mirror.web.tasks.opened import Opened
 
@@ -23,7 +24,7 @@ def build(opened: Opened, network: Network) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
     with gr.Row(equal_height=False, elem_classes="looking"):
         with gr.Column(scale=5, min_width=300):
-            asked = asking.lay_out("objects")
+            asked = lay_out_photo("objects")
             table = found.lay_out_table("objects")
         with gr.Column(scale=6, min_width=300):
             parts = found.lay_out("objects", "Least score to show", THRESHOLD, INVITATION, table)

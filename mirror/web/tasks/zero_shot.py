@@ -17,6 +17,7 @@ from mirror.tasks.zero_shot import ZeroShot
 from mirror.web import words
 from mirror.web.classify import card, trouble
 from mirror.web.guard import friendly
+from mirror.web.photo import Asking, lay_out_photo
 from mirror.web.tasks import asking
 from mirror.web.tasks.opened import Opened
 
@@ -39,7 +40,7 @@ def build(opened: Opened, network: Network) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoint."""
     with gr.Row(equal_height=False, elem_classes="looking", elem_id="own-words"):
         with gr.Column(scale=6, min_width=300):
-            asked = asking.lay_out("words")
+            asked = lay_out_photo("words")
         with gr.Column(scale=5, min_width=300):
             labels, template, examples, file, compare = _words()
             answer = gr.HTML(card("waiting", *INVITATION), elem_id="words-answer", elem_classes="answer")
@@ -83,7 +84,7 @@ def _words() -> tuple[gr.Textbox, gr.Textbox, list[gr.Button], gr.UploadButton, 
     return labels, template, examples, file, compare
 
 
-def _add_api(opened: Opened, network: Network, asked: asking.Asking) -> None:
+def _add_api(opened: Opened, network: Network, asked: Asking) -> None:
     def classify(image: bytes | str | None, labels: str, template: str = BARE_LABEL) -> dict[str, float]:
         """How well each label fits one photo. labels: one a line, or with commas; template: {} stands for a label."""
 
