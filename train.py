@@ -255,7 +255,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("training").add_argument
     add("--arch", default=ARCH, help="a torchvision or timm model (default: %(default)s)")
     add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
-    add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 56)")
+    add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 112)")
     add("--epochs", type=natural, metavar="N",
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
         "of a --dataset exactly N, by default 24)",

@@ -1,10 +1,11 @@
 """A network from random weights, on tens of thousands of small grey images that fit into memory.
 
 Muon (muon.py) under a one-cycle schedule (Smith 2018, arXiv 1803.09820), flips, shifts, labels smoothed (Szegedy et al.
-2015, arXiv 1512.00567); bfloat16 where the processor computes it. Two things save time: the first epochs see smaller
-images (Tan & Le 2021, arXiv 2104.00298, section 4), and half of what is known well is left out of an epoch while the
-other half counts twice (InfoBatch, Qin et al. 2023, arXiv 2303.04947). Every epoch is kept, so that a training that was
-stopped goes on where it was, with the same draws as if it had not been.
+2015, arXiv 1512.00567); bfloat16 where the processor computes it. When the network knows its images nearly by heart, a
+second, lower cycle (Loshchilov & Hutter 2017, arXiv 1608.03983) shows them with parts missing. Two things save time:
+the first epochs see smaller images (Tan & Le 2021, arXiv 2104.00298, section 4), and half of what is known well is left
+out of an epoch while the other half counts twice (InfoBatch, Qin et al. 2023, arXiv 2303.04947). Every epoch is kept,
+so that a training that was stopped goes on where it was, with the same draws as if it had not been.
 """
 
 from __future__ import annotations
@@ -22,16 +23,20 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from mirror.errors import DatasetError
+from mirror.training.scratch.augment import erase, shift_and_flip
+from mirror.training.scratch.memory import keep_memory
 from mirror.training.scratch.muon import Muon
 from mirror.training.scratch.small_maps import quick_small_maps
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. sizes: the images' side in px, epoch by epoch; shift: by at most this share of the side, to either
-    side; whole: how many epochs, at the end, leave out nothing; mean, std: of values in 0..1, for every channel."""
+    """How to train. sizes: the images' side in px, epoch by epoch; again: how many of these epochs, at the end, are a
+    second cycle; whole: how many, at the end of each cycle, leave out no image; shift: by at most this share of the
+    side, to either side; mean, std: of values in 0..1, for every channel."""
 
     sizes: tuple[int, ...]
+    again: int = 0
     whole: int = 2
     batch: int = 256
     rate: float = 0.05  # the highest, of convolutions: how far a step turns them; reached after WARM of the training
@@ -39,6 +44,8 @@ class Plan:
     momentum: float = 0.9
     smoothing: float = 0.1
     shift: float = 4 / 56
+    again_rate: float = 0.3  # of the highest rates: the highest of the second cycle
+    erased: float = 0.5  # of its images: how many have a part missing
     mean: float = 0.2860
     std: float = 0.3530
     seed: int = 42
@@ -47,11 +54,25 @@ class Plan:
     def epochs(self) -> int:
         return len(self.sizes)
 
+    def cycle(self, epoch: int) -> tuple[int, int]:
+        """The first epoch of the cycle that this one is in, counted from 0, and the first one after it."""
+        first = self.epochs - self.again
+        return (0, first) if epoch < first else (first, self.epochs)
+
+    def is_whole(self, epoch: int) -> bool:
+        """Whether the epoch leaves out no image."""
+        return self.cycle(epoch)[1] - epoch <= self.whole
+
+    def rate_at(self, epoch: float) -> float:
+        """The rate after so many epochs, as a share of the highest."""
+        begin, end = self.cycle(int(epoch))
+        return (self.again_rate if begin else 1) * rate_at((epoch - begin) / (end - begin))
+
     def work(self, epoch: int, share: float = 0.0) -> tuple[int, int]:
         """The work that is done when `share` of an epoch is, counted from 0, and all of it, in pixels of an image: what
         an epoch takes grows with them, and with how many images it sees."""
         each = [
-            (side * side + OPTIMIZER) * (1 if number == 0 or self.epochs - number <= self.whole else SEEN)
+            (side * side + OPTIMIZER) * (1 if number == 0 or self.is_whole(number) else SEEN)
             for number, side in enumerate(self.sizes)
         ]
         return round(sum(each[:epoch]) + share * sum(each[epoch : epoch + 1])), round(sum(each))
@@ -59,7 +80,7 @@ class Plan:
 
 OPTIMIZER = 28 * 28  # px: its steps take as long as so many pixels, whatever the images' size
 SEEN = 0.6  # of the images, in an epoch that leaves some out: about that many, epoch after epoch
-WARM = 0.25  # of the training: the rate rises
+WARM = 0.25  # of a cycle: the rate rises
 FIRST, LAST = 0.1, 1e-4  # of the highest rate: where it begins, and ends
 LEFT_OUT = 0.5  # of the images whose loss is below the mean
 
@@ -82,6 +103,7 @@ def train_from_scratch(
     from there. make_optimizer: Muon, or what is called as it is, for comparisons. after: is told each epoch's number,
     mean loss and seconds; progress: how much of the work is done, and of how much.
     """
+    keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(network.parameters(), plan.rate, plan.plain_rate, plan.momentum)
@@ -105,16 +127,17 @@ def _epoch(
     """Its mean loss. losses [N]: brought up to date."""
     device, total = labels.device, 0.0
     random = torch.Generator().manual_seed(plan.seed * 1000 + epoch)
-    places, weights = chosen(losses, plan.epochs - epoch <= plan.whole, random)
+    places, weights = chosen(losses, plan.is_whole(epoch), random)
     steps = max(1, len(places) // plan.batch)
     small = computes_bfloat16(device)
     network.train()
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = group["highest"] * rate_at((epoch + step / steps) / plan.epochs)
+            group["lr"] = group["highest"] * plan.rate_at(epoch + step / steps)
         now = slice(step * plan.batch, (step + 1) * plan.batch)
         rows = places[now].to(device)
-        pixels = to_pixels(augment(images[rows], plan, random), plan)
+        seen = shift_and_flip(images[rows], plan.shift, random)
+        pixels = to_pixels(erase(seen, plan.erased, random) if plan.cycle(epoch)[0] else seen, plan)
         with torch.autocast(device.type, torch.bfloat16, enabled=small), quick_small_maps(network, unless=small):
             said = network(pixels)
             each = cross_entropy(said, labels[rows], label_smoothing=plan.smoothing, reduction="none")
@@ -129,7 +152,7 @@ def _epoch(
 
 
 def rate_at(share: float) -> float:
-    """The rate at this share of the training, as a share of the highest: up, and down again, along half cosines."""
+    """The rate at this share of a cycle, as a share of its highest: up, and down again, along half cosines."""
     low, way = (FIRST, share / WARM) if share < WARM else (LAST, (1 - share) / (1 - WARM))
     return low + (1 - low) * (1 - math.cos(math.pi * way)) / 2
 
@@ -148,23 +171,6 @@ def chosen(losses: torch.Tensor, whole: bool, random: torch.Generator) -> tuple[
     left_out = known & (torch.rand(len(losses), generator=random) < LEFT_OUT)
     places = order[~left_out[order]]
     return places, torch.where(known[places], 1 / (1 - LEFT_OUT), 1.0)
-
-
-def augment(images: torch.Tensor, plan: Plan, random: torch.Generator) -> torch.Tensor:
-    """[B, H, W] uint8 → the same: half of them flipped, all shifted, black coming in."""
-    count, height, width = images.shape
-    shift = round(plan.shift * width)
-
-    def draw(high: int) -> torch.Tensor:
-        return torch.randint(0, high, (count, 1), generator=random)
-
-    flipped, top, left = draw(2).bool(), draw(2 * shift + 1), draw(2 * shift + 1)
-    rows, columns = torch.arange(height)[None] + top, torch.arange(width)[None]
-    columns = torch.where(flipped, width - 1 - columns, columns) + left
-    device = images.device
-    padded = nn.functional.pad(images, [shift] * 4)
-    place = torch.arange(count, device=device)[:, None, None]
-    return padded[place, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
 
 
 def to_pixels(images: torch.Tensor, plan: Plan) -> torch.Tensor:

@@ -35,15 +35,28 @@ def test_training_sees_the_pixels_that_serving_sees() -> None:
 
 
 def test_the_images_grow() -> None:
-    assert Recipe().plan == Plan(sizes=(32,) * 12 + (56,) * 12, seed=42)
-    assert [Recipe(epochs=count).plan.sizes for count in (1, 2, 5)] == [(56,), (32, 56), (32, 32, 56, 56, 56)]
-    assert [Recipe(size=side, epochs=2).plan.sizes for side in (112, 40, 20)] == [(64, 112), (28, 40), (20, 20)]
+    assert Recipe().plan == Plan(sizes=(32,) * 12 + (56,) * 12 + (112,) * 6, again=6, seed=42)
+    sizes = [Recipe(epochs=count).plan.sizes for count in (1, 2, 3, 5)]
+    assert sizes == [(112,), (56, 112), (32, 56, 112), (32, 32, 56, 56, 112)]
+    assert [Recipe(epochs=count).plan.again for count in (1, 2, 5, 9, 10)] == [1, 1, 1, 1, 2]
+    sizes = [Recipe(size=side, epochs=3).plan.sizes for side in (224, 40, 20)]
+    assert sizes == [(64, 112, 224), (28, 28, 40), (20, 20, 20)]
     plan = Recipe(epochs=4).plan
-    small, large = 1024 + 784, 3136 + 784  # the first epoch and the last two see all images, the others some 60 %
-    done = (0, small, small + 0.6 * small / 2, 1.6 * small + 2 * large)
+    small, middle, large = (side * side + 784 for side in (32, 56, 112))
+    done = (0, small, small + middle / 2, small + 2 * middle + large)  # 1 of 3 in the first cycle, its last two whole
+    assert plan.sizes == (32, 56, 56, 112)
     assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(4)] == [
         (round(work), round(done[-1])) for work in done
     ]  # fmt: skip
+    plan = Recipe(epochs=6).plan  # the others see some 60 % of the images
+    assert plan.work(6)[0] == round(small + 0.6 * small + 0.6 * middle + 2 * middle + large)
+
+
+def test_what_the_card_says_is_what_was_done() -> None:
+    said = Recipe().sentence()
+    assert "30 epochs (12 at 32 px, then 12 at 56 px, then 6 at 112 px)" in said
+    assert "another 0.3 times as high, in which 50 % of the images have a rectangle erased" in said
+    assert "another" not in Recipe(epochs=1).sentence()
 
 
 def test_it_learns_and_holds_out(grown: Grown, shapes: FashionSet) -> None:

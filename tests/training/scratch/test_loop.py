@@ -1,12 +1,11 @@
-"""The plan's parts: the rate, what an epoch sees, and how it is shown."""
+"""The plan's parts: the rate, and what an epoch sees."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
-from mirror.training.scratch.loop import Plan, augment, chosen, rate_at
+from mirror.training.scratch.loop import Plan, chosen, rate_at
 
 
 def test_the_rate_rises_and_falls_as_one_cycle_does_in_torch() -> None:
@@ -20,6 +19,16 @@ def test_the_rate_rises_and_falls_as_one_cycle_does_in_torch() -> None:
         optimizer.step()
         if step < 400:
             theirs.step()
+
+
+def test_the_second_cycle_is_a_lower_one_over_the_last_epochs() -> None:
+    plan = Plan((28,) * 9, again=3, again_rate=0.5)
+    assert [plan.rate_at(epoch) for epoch in (0, 1.5, 4)] == [rate_at(share) for share in (0, 0.25, 4 / 6)]
+    assert [plan.rate_at(epoch) for epoch in (6, 6.75, 8)] == [rate_at(share) / 2 for share in (0, 0.25, 2 / 3)]
+    assert [epoch for epoch in range(9) if plan.is_whole(epoch)] == [4, 5, 7, 8]
+    alone = Plan((28,) * 9)
+    assert [alone.rate_at(epoch) for epoch in range(9)] == [rate_at(epoch / 9) for epoch in range(9)]
+    assert [epoch for epoch in range(9) if alone.is_whole(epoch)] == [7, 8]
 
 
 def test_what_is_known_well_is_seen_half_as_often_and_counts_twice() -> None:
@@ -39,15 +48,3 @@ def test_all_are_seen(whole: bool) -> None:
     losses = torch.arange(100.0) if whole else torch.full((100,), torch.inf)
     places, weights = chosen(losses, whole, torch.Generator().manual_seed(0))
     assert sorted(places.tolist()) == list(range(100)) and (weights == 1).all()
-
-
-def test_images_are_flipped_and_shifted_as_a_slow_loop_does() -> None:
-    images = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (40, 28, 28), dtype=np.uint8))
-    plan = Plan((28,))  # shifted by up to 2 px
-    for image, shown in zip(images, augment(images, plan, torch.Generator().manual_seed(0)), strict=True):
-        padded = torch.nn.functional.pad(image, [2] * 4)
-        every = {
-            (flip, y, x): (padded.flip(1) if flip else padded)[y : y + 28, x : x + 28]
-            for flip in (False, True) for y in range(5) for x in range(5)
-        }  # fmt: skip
-        assert sum(torch.equal(shown, one) for one in every.values()) == 1
