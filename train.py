@@ -258,7 +258,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 112)")
     add("--epochs", type=natural, metavar="N",
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
-        "of a --dataset exactly N, by default 24)",
+        "of a --dataset exactly N, by default 30)",
     )  # fmt: skip
     add("--folds", type=several, metavar="K",
         help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",

@@ -1,10 +1,10 @@
 """The training: a ResNet-18 with random weights, on Fashion-MNIST's training images but for those held out.
 
 The images are enlarged to 112 px, exactly as they are when the model answers: torchvision's first layers quarter the
-side, and so the first maps have the image's own 28. Such an epoch takes four times as long as one at 56 px and twelve
-times as long as one at 32, so that most are small, while the rate is high. A second cycle of the rate, over the last
-epochs, is at the whole side: tried without one, when the rate was already low, larger images were strange to the
-network, and two epochs did not make up for it.
+side, and so the first maps have the image's own 28. Such an epoch takes several times as long as one with smaller
+images, so that most see these, while the rate is high. A second cycle of the rate, over the last epochs, is at the
+whole side: tried without one, when the rate was already low, larger images were strange to the network, and two epochs
+did not make up for it.
 """
 
 from __future__ import annotations

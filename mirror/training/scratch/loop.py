@@ -101,7 +101,8 @@ def train_from_scratch(
 
     kept: the file that holds the state after the last whole epoch, of this very plan; where it exists, training goes on
     from there. make_optimizer: Muon, or what is called as it is, for comparisons. after: is told each epoch's number,
-    mean loss and seconds; progress: how much of the work is done, and of how much.
+    mean loss and seconds; progress: how much of the work is done, and of how much. The process keeps its memory from
+    then on (memory.py).
     """
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

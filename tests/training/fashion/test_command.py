@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import train as command_line
+from mirror.training.fashion.recipe import EPOCHS, SIZE
 
+README = Path(__file__).resolve().parents[3] / "README.md"
 WHOLE = ("--dataset", "fashion-mnist")
 
 
@@ -36,3 +40,12 @@ def test_another_dataset_is_not_known(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as refused:
         command_line.main(["--dataset", "cifar10"])
     assert refused.value.code == 2 and "invalid choice: 'cifar10'" in capsys.readouterr().err
+
+
+def test_help_and_readme_name_the_recipes_own_size_and_epochs(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        command_line.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"of a --dataset {SIZE})" in said and f"of a --dataset exactly N, by default {EPOCHS})" in said
+    readme = README.read_text(encoding="utf-8")
+    assert f"; {SIZE} with `--dataset`" in readme and f"With `--dataset` exactly N, by default {EPOCHS} |" in readme

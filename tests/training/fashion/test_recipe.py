@@ -26,11 +26,11 @@ class Stopped(Exception):
 
 def test_training_sees_the_pixels_that_serving_sees() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
-    plan = Recipe().plan
-    theirs = to_pixels(enlarged(pixels, 56), plan).numpy()
-    how = Preprocessing("squish", (56, 56), mean=(plan.mean,) * 3, std=(plan.std,) * 3)
+    plan, side = Recipe().plan, Recipe().size
+    theirs = to_pixels(enlarged(pixels, side), plan).numpy()
+    how = Preprocessing("squish", (side, side), mean=(plan.mean,) * 3, std=(plan.std,) * 3)
     ours = np.stack([preprocess(load_image(Image.fromarray(one)), how) for one in pixels])
-    assert ours.shape == theirs.shape == (4, 3, 56, 56)
+    assert ours.shape == theirs.shape == (4, 3, side, side)
     assert np.abs(ours - theirs).max() < 1e-6
 
 
