@@ -167,11 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare() -> None:
-    """Uploads lie in a folder of this process alone, which goes when it ends; nothing is reported to anyone."""
+    """Uploads lie in a folder of this process alone, which goes when it ends."""
     for name in ("NO_PROXY", "no_proxy"):  # gradio asks the page itself whether it is up, and a proxy cannot know
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.pop("GRADIO_VIBE_MODE", None)  # it lets visitors rewrite the program
     if "GRADIO_TEMP_DIR" not in os.environ:
         os.environ["GRADIO_TEMP_DIR"] = uploads = tempfile.mkdtemp(prefix="mirror-uploads-")

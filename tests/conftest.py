@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import mirror  # noqa: F401  # before any library that would report to someone
 from tests.world import World
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "DDGS_PROXY")

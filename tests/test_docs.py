@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mirror.privacy import SWITCHES
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,7 +23,7 @@ COMMANDS = [
 # Set by us for a library, or read by libraries of their own accord
 NOT_SETTINGS = {
     "GRADIO_ANALYTICS_ENABLED", "GRADIO_ANALYTICS_CACHE_FREQUENCY", "GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_VIBE_MODE",
-    "GRADIO_TEMP_DIR", "HF_HUB_DISABLE_TELEMETRY", "CUBLAS_WORKSPACE_CONFIG", "PYTHONPATH",
+    "GRADIO_TEMP_DIR", "CUBLAS_WORKSPACE_CONFIG", "PYTHONPATH", *SWITCHES,
 }  # fmt: skip
 
 

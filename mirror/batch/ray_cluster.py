@@ -19,8 +19,7 @@ SHARED_MEMORY = 128 * 1024**2  # bytes, of a cluster of our own; images' names a
 CONNECT_SECONDS = 5.0
 STATUS_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[2]  # where workers import this package from
-# Read by Ray. What it would say of itself is for its own log files, and it reports to nobody
-QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0"}
+QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal"}  # read by Ray: what it would say of itself is for its own log files
 TOKEN = "RAY_AUTH_MODE"  # "token" where a cluster wants to be shown the token in ~/.ray/auth_token
 
 
