@@ -8,6 +8,9 @@
     words.py     what the page says, from a model's labels
     shelf.py     the models that the page offers, each opened once
     guard.py     careful with visitors: their photos reach our decoder untouched, and nothing is kept
+    uploads.py   the one reader of what a visitor sends as a photo
+    arguments.py the arguments of a request: checked, completed, or refused in one sentence
+    blocks.py    gr.Blocks whose requests end in an answer or one sentence, and whose log holds nothing of them
     theme.py     colours, fonts and page.css
     lean.py      gradio without what the page has no use for
     tasks/       the other tabs, a module a task

@@ -14,18 +14,20 @@ import threading
 import time
 from abc import ABCMeta
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.state_holder import StateHolder
+from gradio.utils import get_upload_folder
 
-from mirror.errors import MirrorError, NotAnImage, PrivateAddress
+from mirror.errors import MirrorError, PrivateAddress
 from mirror.fetch import Network, fetch
 from mirror.images import load_image
+from mirror.web.uploads import received
 
-MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 SWEEP_SECONDS = 2  # uploads are deleted once they are UPLOAD_SECONDS old, checked this often
 UPLOAD_SECONDS = (
     20  # gradio names an upload by its sha256, so two visitors may share it: not deleted while one may wait
@@ -45,12 +47,10 @@ class Photo(gr.Image, metaclass=_NoStubFile):
 
     is_template = True  # the browser's side is gr.Image's
 
-    def preprocess(self, payload: ImageData | None) -> bytes | str | None:
-        """The photo as it was sent. Raises gr.Error with one sentence."""
-        if payload is None:
-            return None
+    def preprocess(self, payload: Any) -> bytes | str | None:
+        """The photo, out of whatever was sent for it. Raises gr.Error with one sentence."""
         try:
-            return _sent(payload)
+            return received(payload.model_dump() if isinstance(payload, ImageData) else payload, upload_folder())
         except MirrorError as error:
             raise friendly(error) from None
 
@@ -60,33 +60,11 @@ class Photo(gr.Image, metaclass=_NoStubFile):
             return None
         return ImageData(url=f"data:image/jpeg;base64,{base64.b64encode(value).decode()}", mime_type="image/jpeg")
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Leaves an address alone, where gradio would download it whatever its size."""
-        if url_or_file_path is not None and is_address(str(url_or_file_path)):
-            return str(url_or_file_path)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
 
-
-def _sent(payload: ImageData) -> bytes | str | None:
-    if payload.url and payload.url.startswith("data:"):
-        try:
-            return base64.b64decode(payload.url.partition(",")[2], validate=True)
-        except ValueError:
-            raise NotAnImage("The photo's data: URL is not base64: send the photo as a file.") from None
-    if payload.path is None:
-        return None
-    if is_address(payload.path):
-        return payload.path
-    try:
-        return Path(payload.path).read_bytes()
-    except OSError:
-        raise NotAnImage(
-            "The photo is no longer here (uploads are deleted soon after the answer): please send it again."
-        ) from None
-
-
-def is_address(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
+@cache
+def upload_folder() -> str:
+    """Where this process keeps uploads, as it is when first asked for: before any visitor."""
+    return get_upload_folder()
 
 
 def photo_bytes(photo: bytes | str, network: Network) -> bytes:

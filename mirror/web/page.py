@@ -15,11 +15,13 @@ from mirror.fetch import Network
 from mirror.inference.engine import available_cpus
 from mirror.model_info import GARMENT
 from mirror.web import about, classify, why, words
-from mirror.web.guard import MAX_UPLOAD_BYTES, SWEEP_SECONDS, UPLOAD_SECONDS
+from mirror.web.blocks import VisitedBlocks
+from mirror.web.guard import SWEEP_SECONDS, UPLOAD_SECONDS, upload_folder
 from mirror.web.shelf import Mirror, Shelf
 from mirror.web.tasks import tabs
 from mirror.web.tasks.opened import Opened
 from mirror.web.theme import css, theme
+from mirror.web.uploads import MAX_UPLOAD_BYTES
 
 FAVICON = Path(__file__).with_name("favicon.svg")
 WAITING_VISITORS = 200  # beyond this the queue answers "too many" at once instead of after minutes
@@ -40,7 +42,8 @@ TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1')
 def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opened | None = None) -> gr.Blocks:
     """The page for the models on `shelf`, and for the tasks' models. Photo addresses are fetched through `network`."""
     opened = opened or Opened()
-    with gr.Blocks(
+    upload_folder()
+    with VisitedBlocks(
         title=_title(shelf.default), analytics_enabled=False, delete_cache=(SWEEP_SECONDS, UPLOAD_SECONDS)
     ) as page:
         question = gr.HTML(_question(shelf.default))

@@ -18,7 +18,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from mirror.web.guard import MAX_UPLOAD_BYTES
+from mirror.web.uploads import MAX_UPLOAD_BYTES
 from tests.web.serving import Served, serve
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, probabilities, tiny_model
 

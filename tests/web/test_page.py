@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mirror.web.guard import MAX_UPLOAD_BYTES
+from mirror.web.uploads import MAX_UPLOAD_BYTES
 from tests.pictures import ARTIFACTS
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.test_api import heic, sideways

@@ -1,0 +1,62 @@
+"""gr.Blocks for strangers: every request ends in an answer or in one sentence, and nothing of it is written to the log.
+
+    with VisitedBlocks(title=…) as page: …
+
+What differs from gradio's: arguments go through arguments.py and are not remembered as the session's last values, and
+an exception that nobody foresaw becomes a sentence for the visitor and one line for the log, which names its type and
+the place in our code. Neither its message nor a traceback is printed: both may hold what a visitor sent.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+
+from mirror.web.arguments import checked, complete
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAILED = "Something went wrong here, and it is not your fault: please try again, or with another photo."
+
+
+class VisitedBlocks(gr.Blocks):
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> list[Any]:
+        """The handler's arguments. Raises gr.Error with one sentence."""
+        return await anyio.to_thread.run_sync(_arguments, block_fn, inputs, limiter=self.limiter)
+
+    async def process_api(self, block_fn: BlockFunction | int, *arguments: Any, **settings: Any) -> dict[str, Any]:
+        try:
+            return await super().process_api(block_fn, *arguments, **settings)
+        except gr.Error as error:
+            raise gr.Error(error.message, error.duration, error.visible, error.title, print_exception=False) from None
+        except Exception as error:
+            report(error)
+            raise gr.Error(FAILED, print_exception=False) from None
+
+
+def _arguments(block_fn: BlockFunction, inputs: list[Any]) -> list[Any]:
+    blocks = block_fn.inputs
+    return [checked(block, sent) for block, sent in zip(blocks, complete(blocks, inputs), strict=True)]
+
+
+def report(error: BaseException) -> None:
+    """One line in the log: what kind of error, and where in our code; nothing that a visitor sent."""
+    print(f"An answer failed: {kind_and_place(error)}", file=sys.stderr, flush=True)
+
+
+def kind_and_place(error: BaseException) -> str:
+    """`ValueError at mirror/web/classify.py:105`: the innermost line of ours that the error passed through."""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(REPOSITORY) and (not place or file != Path(__file__)):
+            place = f" at {file.relative_to(REPOSITORY).as_posix()}:{line}"
+    return type(error).__name__ + place
