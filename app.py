@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,11 +130,13 @@ def build(
     return page, launch_settings(shelf, REPOSITORY)
 
 
-def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any]]:
-    """The studio of a photo folder, and what to launch it with. UsageError where others could reach it."""
+def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
+    """The studio of a photo folder, what to launch it with, and what says where it is. UsageError where others could
+    reach it."""
     from mirror.web.studio.door import require_this_machine
 
     require_this_machine(host)
+    os.environ.pop("GRADIO_DEBUG", None)  # with it `launch` never returns, and nobody would learn the address
     _prepare()
     from mirror.web.lean import import_gradio
 
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         models = models_folder(options.models)
         if options.studio:
-            page, settings = build_studio(options.studio, models, options.host)
+            page, settings, announce = build_studio(options.studio, models, options.host)
         else:
             page, settings = build(models, task_models(options.task_model), allow_private_hosts=private)
     except MirrorError as error:
@@ -160,6 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     globals()["demo"] = page  # where gradio looks for what it has launched
     try:
         page.launch(server_name=options.host, server_port=options.port, **settings)
+        if options.studio:
+            announce()
+            page.block_thread()
     except (OSError, ValueError) as error:  # gradio's, for a port that is taken or refused
         print(f"The page cannot be served: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

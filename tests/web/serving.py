@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -23,13 +25,20 @@ OURS = ("GRADIO_", "MIRROR_", "SYSTEM", "SPACE_", "HTTP_PROXY", "HTTPS_PROXY", "
 
 @dataclass
 class Served:
-    """A page that is up. `uploads`: where visitors' photos would lie."""
+    """A page that is up. `uploads`: where visitors' photos would lie. `address`: what to open; the studio's has its
+    token."""
 
     url: str
     port: int
     process: subprocess.Popen
     uploads: Path
     output: Path
+    address: str = ""
+
+    def client(self, **settings: Any) -> httpx.Client:
+        """A client that has opened the address: with the studio's cookie."""
+        cookies = httpx.get(self.address, timeout=PATIENCE).cookies
+        return httpx.Client(base_url=self.url, timeout=PATIENCE, cookies=cookies, **settings)
 
     def log(self) -> str:
         return self.output.read_text(encoding="utf-8", errors="replace")
@@ -78,19 +87,34 @@ def serve(
             )  # fmt: skip
         page = Served(f"http://127.0.0.1:{port}", port, process, uploads, output)
         try:
+            page.address = _wait_until_told(page) if "--studio" in arguments else page.url
             _wait_until_up(page)
             yield page
         finally:
             page.stop()
 
 
+def _wait_until_told(page: Served) -> str:
+    """The studio's address, with the token that it prints once it is up."""
+    for _ in _patiently(page):
+        if found := re.search(r"http://\S+/\?token=\S+", page.log()):
+            return found[0]
+    raise AssertionError
+
+
 def _wait_until_up(page: Served) -> None:
+    for _ in _patiently(page):
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(page.address, timeout=5, follow_redirects=True).status_code == 200:
+                return
+
+
+def _patiently(page: Served) -> Iterator[None]:
+    """Again and again, until the page has ended or PATIENCE is over."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if page.process.poll() is not None:
             raise AssertionError(f"app.py ended with {page.process.returncode}:\n{page.log()}")
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(page.url, timeout=5).status_code == 200:
-                return
+        yield
         time.sleep(0.05)
     raise AssertionError(f"app.py was not up after {PATIENCE} s:\n{page.log()}")

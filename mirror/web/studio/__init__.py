@@ -7,5 +7,6 @@ board.py    a view as HTML; board.js: selecting and keys; studio.css
 deeds.py    what a click or key decides, written to decisions.csv
 retrain.py  train.py as a child process: started, watched, cancelled
 compare.py  the training's panel: its progress, and the error before and after
-door.py     for this machine only: what is refused, and how photos are served
+door.py     for its owner only: the token in its address, who is answered, for which addresses
+photos.py   how photos and thumbnails are served
 """

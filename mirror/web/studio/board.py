@@ -11,7 +11,7 @@ from mirror.collect.suspects import DISPUTED, NEAR_DUPLICATE, OUTLIER
 from mirror.web.markup import scrolling, text
 from mirror.web.studio.deeds import ACCEPT, BACK, KEEP, UNDO
 from mirror.web.studio.desk import Scene
-from mirror.web.studio.door import PHOTOS, THUMBNAILS
+from mirror.web.studio.photos import PHOTOS, THUMBNAILS
 from mirror.web.studio.views import CONFUSION, DECIDED, LABELS, RETRAIN, TILES_A_PAGE, Board, Tile, View, lay_out
 from mirror.web.words import count, plain
 

@@ -113,11 +113,9 @@ class Desk:
         told = self._fresh(report, lambda: _told(self.model))
         return _with_model(Scene(self.folder, reading, busy=holder_of(self.folder)), *told)
 
-    def photo(self, file_name: str) -> Path | None:
-        """Where a photo of metadata.csv lies; None for any other name, and for a link that leads out of the folder."""
-        path = self.folder / file_name
-        known = any(photo.file_name == file_name for photo in self._photos())
-        return path if known and path.resolve().is_relative_to(self.folder.resolve()) else None
+    def lists(self, file_name: str) -> bool:
+        """Whether metadata.csv has a photo of this name."""
+        return any(photo.file_name == file_name for photo in self._photos())
 
     def _photos(self) -> list[Photo]:
         metadata_csv = self.folder / "metadata.csv"

@@ -6,6 +6,7 @@ are checked before anything is written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from mirror.web.page import FAVICON
 from mirror.web.studio import board, deeds
 from mirror.web.studio.compare import outcome, plan
 from mirror.web.studio.desk import Desk, Scene
-from mirror.web.studio.door import app_settings
+from mirror.web.studio.door import Key, behind
+from mirror.web.studio.photos import routes
 from mirror.web.studio.retrain import Retraining, train_arguments
 from mirror.web.studio.views import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, waiting
 from mirror.web.theme import css, theme
@@ -110,20 +112,30 @@ def build(desk: Desk) -> gr.Blocks:
     return page.queue(default_concurrency_limit=1)
 
 
-def launch_settings(desk: Desk) -> dict[str, Any]:
-    """For `Blocks.launch`: gradio itself serves no file, and the photos only go to this machine."""
+def launch_settings(desk: Desk, key: Key) -> dict[str, Any]:
+    """For `Blocks.launch`, which then returns: gradio itself serves no file, says nothing of an address without the
+    token, and asks nobody whether the page is up; whoever has `key` is answered, and nobody else."""
     return {
         "theme": theme(), "css": css() + (HERE / "studio.css").read_text(encoding="utf-8"), "favicon_path": FAVICON,
         "footer_links": [], "allowed_paths": [], "blocked_paths": [str(desk.folder.resolve())], "show_error": False,
         "run_history": False, "enable_monitoring": False, "ssr_mode": False, "pwa": False, "mcp_server": False,
-        "share": False, "max_file_size": 1, "app_kwargs": app_settings(desk),  # there is nothing to upload
+        "share": False, "max_file_size": 1, "root_path": "",
+        "app_kwargs": {"routes": routes(desk), "lifespan": behind(key)},
+        "quiet": True, "_frontend": False, "prevent_thread_lock": True,
     }  # fmt: skip
 
 
-def open_studio(folder: Path, models: Path) -> tuple[gr.Blocks, dict[str, Any]]:
-    """The page and what to launch it with. Raises DatasetError for a folder that is no photo folder."""
-    desk = Desk(folder, models)
-    return build(desk), launch_settings(desk)
+def open_studio(folder: Path, models: Path) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
+    """The page, what to launch it with, and what to call once it is launched: it prints the address, once. Raises
+    DatasetError for a folder that is no photo folder."""
+    desk, key = Desk(folder, models), Key()
+    page = build(desk)
+
+    def announce() -> None:
+        key.launched = True
+        print(f"The studio, for you alone: {key.address(page.local_url)}", flush=True)
+
+    return page, launch_settings(desk, key), announce
 
 
 def _kindly(work: Any, *arguments: Any) -> dict[Any, Any]:

@@ -87,7 +87,7 @@ def working(chromium: Any, place: Path, *, model: bool = True, each: int = 10, d
             "request",
             lambda r: note(f"asked {r.url}") if not r.url.startswith((served.url, "data:", "blob:")) else None,
         )
-        page.goto(served.url)
+        page.goto(served.address)
         page.locator(".board").wait_for()
         yield studio
         context.close()
