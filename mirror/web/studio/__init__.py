@@ -5,6 +5,7 @@ desk.py     what lies on the desk: photos, decisions, and what the model says of
 views.py    which photos a tab shows
 board.py    a view as HTML; board.js: selecting and keys; studio.css
 deeds.py    what a click or key decides, written to decisions.csv
+options.py  what of a model's recorded options may go on a command line again
 retrain.py  train.py as a child process: started, watched, cancelled
 compare.py  the training's panel: its progress, and the error before and after
 door.py     for its owner only: the token in its address, who is answered, for which addresses

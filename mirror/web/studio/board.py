@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from ipaddress import ip_address
 from itertools import groupby
 from urllib.parse import quote, urlsplit
 
@@ -192,14 +194,28 @@ def _details(tile: Tile) -> str:
 
 
 def _linked(value: str) -> str:
-    """The text, a link where it is a web address; any other scheme (javascript:, data:) stays text."""
+    """The text, a link where it is the address of a page on the web. Any other scheme (javascript:, data:) stays text,
+    and so does an address of this machine or its network, the studio's own among them: a photo's list may be anyone's.
+    """
     try:
         parts = urlsplit(value)
+        elsewhere = parts.scheme in ("http", "https") and _is_public(parts.hostname or "")
     except ValueError:
-        return text(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+        elsewhere = False
+    if not elsewhere:
         return text(value)
     return f'<a href="{text(value)}" target="_blank" rel="noopener noreferrer nofollow">{text(value)}</a>'
+
+
+def _is_public(host: str) -> bool:
+    """Whether a host's name may be one on the web, as far as the name tells."""
+    name = host.rstrip(".")
+    if ":" in name or re.search(r"(^|\.)(0x[0-9a-f]*|[0-9]+)$", name):  # a number to browsers: 127.1, 0x7f000001
+        try:
+            return ip_address(name).is_global
+        except ValueError:
+            return False
+    return "." in name and not name.endswith((".localhost", ".local", ".internal"))
 
 
 def _pager(board: Board) -> str:

@@ -84,17 +84,19 @@ def _remark(judged: Sequence[Validation], cleaned: bool) -> str:
     return " ".join(told)
 
 
-def plan(scene: Scene, arguments: Sequence[str], problem: str = "") -> str:
-    """What the button does. arguments: of the train.py that it starts; problem: a sentence on why it cannot."""
+def plan(scene: Scene, arguments: Sequence[str], problem: str = "", note: str = "") -> str:
+    """What the button does. arguments: of the train.py that it starts; problem: a sentence on why it cannot; note: one
+    on settings of the model that are left out."""
     if problem:
         return f'<div class="training note"><p class="failure">{text(problem)}</p></div>'
     counts = ", ".join(f"{number:,} {plain(label)}" for label, number in scene.counts.items() if number)
     removed = f"; {count(scene.removed, 'photo')} left out" if scene.removed else ""
+    told = f'<p class="failure">{text(note)}</p>' if note else ""
     model = "with the settings of the model there is" if scene.info else "with train.py's own settings, the first time"
     return (
         f'<div class="training note"><p>Trains on the photos as decided ({text(counts)}{removed}), {model}. '
         "Nothing is searched for or fetched. The same by hand:</p>"
-        f"<pre><code>python train.py {text(shlex.join(arguments))}</code></pre></div>"
+        f"<pre><code>python train.py {text(shlex.join(arguments))}</code></pre>{told}</div>"
     )
 
 

@@ -6,6 +6,7 @@ are checked before anything is written.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from mirror.web.studio.compare import outcome, plan
 from mirror.web.studio.desk import Desk, Scene
 from mirror.web.studio.door import Key, behind
 from mirror.web.studio.photos import routes
-from mirror.web.studio.retrain import Retraining, train_arguments
+from mirror.web.studio.retrain import Retraining, recorded_options, train_arguments
 from mirror.web.studio.views import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, waiting
 from mirror.web.theme import css, theme
 from mirror.web.words import count
@@ -60,7 +61,7 @@ def build(desk: Desk) -> gr.Blocks:
                 head: _head(desk, scene),
                 said: _sentence(sentence),
                 shown: board.render(scene, looked_at),
-                planned: plan(scene, arguments, problem),
+                planned: plan(scene, arguments, problem, recorded_options(scene.info).note),
                 told: outcome(scene, progress, training.before),
                 start: gr.update(interactive=not progress.running and not problem),
                 cancel: gr.update(visible=progress.running),
@@ -129,6 +130,7 @@ def open_studio(folder: Path, models: Path) -> tuple[gr.Blocks, dict[str, Any], 
     """The page, what to launch it with, and what to call once it is launched: it prints the address, once. Raises
     DatasetError for a folder that is no photo folder."""
     desk, key = Desk(folder, models), Key()
+    os.umask(os.umask(0o022) | 0o022)  # what is written, by a training too, is nobody else's to write
     page = build(desk)
 
     def announce() -> None:

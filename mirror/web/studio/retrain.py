@@ -18,11 +18,11 @@ from pathlib import Path
 
 from mirror.errors import UsageError
 from mirror.model_info import ModelInfo
+from mirror.web.studio.options import Options, read_options
 
 TRAIN = Path(__file__).resolve().parents[3] / "train.py"
 KEPT_LINES = 400
 PATIENCE = 10  # seconds for a cancelled training to end by itself
-OPTIONS_WITH_PATHS = ("--weights", "--others")  # model.json keeps no path of the machine that a model was made on
 _COUNTED = re.compile(r"\b(\d[\d,]*) of (\d[\d,]*)\b")
 CANCELLED = "Cancelled; the model is the one it was."
 
@@ -35,25 +35,23 @@ def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | Non
     arguments = ["--name", name, "--collected", str(folder), "--models", str(models)]
     if info is None:
         return arguments
-    told = list(info.training.options) if info.training else []
-    options = told or (["--arch", info.arch] if info.arch else [])  # a model of before options were recorded
-    lost = [option for option in OPTIONS_WITH_PATHS if option in options]
-    if lost:
-        given = " ".join(f"{option} …" for option in lost)
+    options = recorded_options(info)
+    if options.local:
+        given = " ".join(f"{option} …" for option in options.local)
         raise UsageError(
-            f"The model was made with {' and '.join(lost)}, and it does not say where that lies: train it again with "
-            f"`python train.py {shlex.join([*arguments, *_without(options, lost)])} {given}`."
+            f"The model was made with {' and '.join(options.local)}, and it does not say where that lies: train it "
+            f"again with `python train.py {shlex.join([*arguments, *options.passed])} {given}`."
         )
-    arguments += options
+    arguments += options.passed
     if info.metrics and info.metrics.top_losses and "report/top_losses.png" not in info.files:
         arguments.append("--no-photos-in-report")
     return arguments
 
 
-def _without(options: Sequence[str], unwanted: Sequence[str]) -> list[str]:
-    """(option, value) pairs without some options, flat."""
-    pairs = zip(options[::2], options[1::2], strict=False)
-    return [word for pair in pairs if pair[0] not in unwanted for word in pair]
+def recorded_options(info: ModelInfo | None) -> Options:
+    """Those that a model says it was made with; of a model of before they were recorded, its network's name."""
+    told = list(info.training.options) if info and info.training else []
+    return read_options(told or (["--arch", info.arch] if info and info.arch else []))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import train
 from mirror.errors import UsageError
 from mirror.model_folder import Metrics, Validation, read_model_folder
 from mirror.web.studio.compare import comparison, outcome, plan
 from mirror.web.studio.desk import Desk
-from mirror.web.studio.retrain import CANCELLED, Progress, Retraining, _counted, train_arguments
+from mirror.web.studio.options import read_options
+from mirror.web.studio.retrain import CANCELLED, Progress, Retraining, _counted, recorded_options, train_arguments
 from tests.web.studio.folders import QUICK, model_of, photo_folder
 from tests.world import wait_until
 
@@ -22,7 +24,9 @@ from tests.world import wait_until
         (("--arch", "resnet18", "--folds", "5"), ["--arch", "resnet18", "--folds", "5"]),
         ((), ["--arch", "tf_efficientnet_lite0"]),
         (("--arch", "resnet18", "--weights", "mine.pth"), "made with --weights, and it does not say where that lies"),
-        (("--others", "DIR", "--weights", "w", "--arch", "a"), "with --weights and --others, .*--arch a --weights …"),
+        (("--others", "DIR", "--weights", "w", "--arch", "a"), "with --others and --weights, .*--arch a --others …"),
+        (("--arch", "a", "--weights", "w", "--no-pickle"), "with --weights, .*--arch a --no-pickle --weights …`"),
+        (("--no-pickle", "--arch", "a"), ["--no-pickle", "--arch", "a"]),
     ],
 )
 def test_a_model_is_trained_again_as_it_was_made(tmp_path: Path, options, expected) -> None:
@@ -36,6 +40,59 @@ def test_a_model_is_trained_again_as_it_was_made(tmp_path: Path, options, expect
     told = train_arguments("birds", Path("data/birds"), Path("models"), info)
     assert told == [*given, *expected, "--no-photos-in-report"]  # its report shows no photo, so the next one shall not
     assert train_arguments("birds", Path("data/birds"), Path("models"), None) == given
+
+
+OUTSIDE = (
+    ("--models", "/elsewhere"), ("--collected", "/home/user/x"), ("--proxy", "http://evil.example"), ("--insecure",),
+    ("--allow-private-hosts",), ("--name", "../x"), ("--data", "/"), ("--photos", "/x"), ("--search", "a=b"),
+    ("--dataset", "fashion-mnist"), ("--license", "any"), ("--count", "5"), ("--models=/elsewhere",), ("--model", "/x"),
+    ("--col", "/x"), ("--arc", "x"), ("--arch=resnet18",), ("--arch", "hf-hub:evil/model"), ("--arch", "../x"),
+    ("--arch", "-x"), ("--arch", ""), ("--arch", "x" * 200), ("--arch", "--insecure"), ("--arch",), ("--size", "1e9"),
+    ("--size", "999999999"), ("--size", "0"), ("--size", "-1"), ("--size", "٣٢"), ("--epochs", "9" * 5000),
+    ("--folds", "1"), ("--folds", "x"), ("--seed", "-1"), ("--precision", "int4"), ("--precision", "auto\n--insecure"),
+    ("--help",), ("-h",), ("--",), ("@file",), ("word",), ("",), ("--no-pickle=x",), ("--nope", "1"), ("--ARCH", "x"),
+    ("--no-photos-in-report", "/x"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("outside", OUTSIDE, ids=lambda words: " ".join(words)[:40] or "empty")
+def test_nothing_of_model_json_reaches_the_command_line_but_checked_values(outside: tuple[str, ...]) -> None:
+    """model.json may be a stranger's. The class: every word that is not a known option with a value of its kind."""
+    for recorded in (outside, ("--seed", "7", *outside, "--folds", "5")):
+        read = read_options(recorded)
+        assert set(read.passed) <= {"--seed", "7", "--folds", "5"} and not read.local
+        assert read.left_out and all(one.isprintable() and len(one) < 70 for one in read.left_out)
+        assert read.note.startswith("The model's record also names ") and len(read.note) < 500
+
+
+@pytest.mark.parametrize("word", ["--weights", "--weight", "--weights=/x", "--we=/x", "--others", "--other=/x"])
+def test_an_option_whose_file_is_not_known_is_never_passed_and_never_dropped(word: str) -> None:
+    for recorded in ((word, "/x"), (word,), ("--seed", "7", word, "/x", "--no-pickle")):
+        read = read_options(recorded)
+        assert read.local in (("--weights",), ("--others",)) and "/x" not in " ".join(read.passed)
+
+
+def test_every_option_that_is_recorded_is_passed_on_as_it_was() -> None:
+    """What train.py writes into model.json, and what the studio reads, are one list."""
+    from mirror.training.build import _options
+    from mirror.training.finetune import Settings
+
+    recorded = _options(Settings("resnet18", Path("w.pth"), 96, epochs=3, seed=7, folds=5), "int8", object(), False)
+    read = read_options(recorded)
+    kept = [word for word in recorded if word not in ("--weights", "w.pth", "--others", "DIR")]
+    assert list(read.passed) == kept and set(read.local) == {"--weights", "--others"} and not read.left_out
+    given = ["train.py", *read.passed, "--name", "x"]
+    parsed = train.parse(given[1:])
+    assert (parsed.arch, parsed.seed, parsed.size, parsed.epochs, parsed.folds) == ("resnet18", 7, 96, 3, 5)
+    assert (parsed.precision, parsed.no_pickle) == ("int8", True)
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    photos = photo_folder(tmp_path / "birds", each=3)
+    options = (*QUICK, "--models", "/else<b>where", "--insecure")
+    info = read_model_folder(model_of(tmp_path, "model", photos, options=options)).info
+    told = plan(Desk(tmp_path / "birds", tmp_path / "models").look(), ["--x"], "", recorded_options(info).note)
+    assert "also names --models /else&lt;b&gt;where, --insecure, which the studio does not pass on." in told
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,26 @@ class Page(HTMLParser):
         return [found for _, found in self.elements if attributes.items() <= found.items()]
 
 
+@pytest.mark.parametrize(
+    ("address", "linked"),
+    [
+        ("https://pages.example/a?b=c#d", True), ("http://93.184.216.34/", True), ("https://[2606:4700::1111]/x", True),
+        ("javascript:alert(1)", False), ("JavaScript:alert(1)", False), ("data:text/html,x", False), ("", False),
+        ("//evil.example", False), ("file:///etc/passwd", False), ("vbscript:x", False), ("http:///x", False),
+        ("https://[", False), ("http://localhost:7860/x", False), ("http://a.localhost/", False),
+        ("http://127.0.0.1:7860/studio/photos/x", False), ("http://127.1/", False), ("http://2130706433/", False),
+        ("http://0x7f000001/", False), ("http://0x7f.1/", False), ("http://[::1]:7860/", False),
+        ("http://[::ffff:127.0.0.1]/", False), ("http://10.0.0.5/reboot", False), ("http://192.168.1.1/", False),
+        ("http://169.254.169.254/", False), ("http://router/", False), ("http://printer.local/", False),
+        ("http://127.0.0.1./", False), ("http://user@127.0.0.1/", False),
+    ],
+)  # fmt: skip
+def test_only_an_address_on_the_web_is_a_link(address: str, linked: bool) -> None:
+    """Where a photo was found is whatever a stranger's list says: no script, no file, nothing of this machine."""
+    links = Page(board._linked(address)).all(rel="noopener noreferrer nofollow", target="_blank")
+    assert [link["href"] for link in links] == ([address] if linked else [])
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     photos = photo_folder(tmp_path / "data" / "birds", each=6)
