@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -44,6 +45,7 @@ from mirror.model_info import (
     check,
 )
 from mirror.records import decode, encode
+from mirror.storage import read_file
 
 __all__ = [
     "FORMAT_VERSION", "MODEL_JSON", "BatchResize", "Calibration", "DataInfo", "LabelMetrics", "Metrics", "ModelEntry",
@@ -53,7 +55,8 @@ __all__ = [
 
 MODEL_JSON = "model.json"
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
-MAX_MODEL_JSON_BYTES = 32 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
+MAX_MODEL_JSON_BYTES = 16 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
+MAX_FILE_BYTES = 2 * 1024**3  # a network of more is none that protobuf can hold
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,16 @@ class ModelFolder:
             self.read(name)
         return self.path / name
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file of this folder, checked as `file` does."""
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """The bytes of a file of this folder, checked as `file` does: one that model.json records, and no link.
+
+        limit: bytes it may have, by default MAX_FILE_BYTES.
+        """
         expected = self.info.files.get(name)
         if expected is None:
             raise ModelFolderError(f"{self.path}/{MODEL_JSON} lists no file {name}: train or compile the model again.")
         try:
-            body = (self.path / name).read_bytes()
+            body = read_file(self.path / name, inside=self.path, limit=limit or MAX_FILE_BYTES)
         except OSError as error:
             reason = error.strerror or error
             raise ModelFolderError(
@@ -125,15 +131,16 @@ def read_model_folder(path: str | Path) -> ModelFolder:
             f"There is no model folder at {path}: train one with `python train.py`, or check the path."
         )
     try:
-        if source.stat().st_size > MAX_MODEL_JSON_BYTES:
-            raise ModelFolderError(f"{source} is too large to be a model's description: make the model again.")
-        value = json.loads(source.read_bytes())
+        value = json.loads(read_file(source, limit=MAX_MODEL_JSON_BYTES))
     except FileNotFoundError:
         raise ModelFolderError(
             f"{path} holds no {MODEL_JSON}, so it is not a model folder: make the model again."
         ) from None
     except OSError as error:
-        raise ModelFolderError(f"{source} cannot be read: {error.strerror or error}.") from None
+        if error.errno == errno.EFBIG:
+            too_large = "is too large to be a model's description"
+            raise ModelFolderError(f"{source} {too_large}: make the model again.") from None
+        raise ModelFolderError(f"{source} cannot be read ({error.strerror or error}): make the model again.") from None
     except (ValueError, RecursionError):
         raise ModelFolderError(f"{source} is not JSON: restore it or make the model again.") from None
     version = value.get("format_version") if isinstance(value, dict) else None
@@ -191,7 +198,7 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
         except OSError as error:
             raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
     return ModelFolder(path, info)
 
 
@@ -253,7 +260,7 @@ def _old(path: Path) -> Path:
 
 def _recovered(path: Path) -> Path:
     """`path`, after putting back the folder that a killed writer set aside; that folder itself on a read-only disk."""
-    if not path.exists() and _old(path).is_dir():
+    if not path.exists() and _old(path).is_dir() and not _old(path).is_symlink():
         try:
             _old(path).rename(path)
         except FileNotFoundError:
@@ -261,6 +268,14 @@ def _recovered(path: Path) -> Path:
         except OSError:
             return path if path.exists() else _old(path)
     return path
+
+
+def _remove(path: Path) -> None:
+    """A folder with all in it; of a link, which may have stood in the model's place, only the link."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sweep(path: Path) -> None:
@@ -318,7 +333,7 @@ def _entry(path: Path) -> ModelEntry | None:
         return None
     if (path / MODEL_JSON).is_file():
         return ModelEntry(path.name, path, "folder")
-    pickles = sorted(p for p in path.glob("*.pkl") if p.is_file())
+    pickles = sorted(p for p in path.glob("*.pkl") if p.is_file() and not p.is_symlink())  # as all of a model folder
     chosen = [p for name in PICKLE_NAMES for p in pickles if p.name == name] or pickles
     if not chosen:
         return None

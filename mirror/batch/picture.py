@@ -9,6 +9,7 @@ from pathlib import Path
 from mirror.answers import printable
 from mirror.batch.summary import Summary, title
 from mirror.errors import MirrorError, UsageError
+from mirror.storage import replacing
 
 FOLDERS = 40  # drawn, those with most images; the table has all
 LONGEST_NAME = 40  # characters of a folder's name; its end tells more than its beginning
@@ -63,7 +64,8 @@ def draw_summary(summary: Summary, path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # of a script its fonts lack: drawn as boxes
-            figure.savefig(path, dpi=110, metadata={"Software": None})
+            with replacing(path) as beside:
+                figure.savefig(beside, dpi=110, metadata={"Software": None})
     except OSError as error:
         raise MirrorError(f"The picture {path} cannot be written: {error.strerror or error}.") from None
     finally:

@@ -76,6 +76,7 @@ def _run(
         if now != listed:
             _say(f"{_changed(listed, now)} The job goes on with those; --restart begins anew.")
     unanswered = _answer(job, work, answer, listed)
+    work.finished.unlink(missing_ok=True)  # of a killed run, or a link
     with open_writer(job.format, work.finished, job.shown) as writer:
         for row in work.read():
             writer.write_row(row)

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from mirror.errors import ImageError, MirrorError, UsageError
-from mirror.images import write_atomically
 from mirror.listing import Source, is_url
 from mirror.lock import locked
+from mirror.storage import make_folder, open_file, read_file, sync_folder, write_atomically
 
 VERSION = 1  # of job.json; another one is somebody else's job
 
@@ -61,7 +61,7 @@ class Work:
         self._state = self.folder / "job.json"
         self._held = contextlib.ExitStack()
         try:
-            self.folder.mkdir(exist_ok=True)
+            make_folder(self.folder)
             self._held.enter_context(locked(self.folder))
         except BlockingIOError:
             raise MirrorError(
@@ -81,7 +81,7 @@ class Work:
     def state(self) -> dict[str, Any] | None:
         """What job.json says; None where no job has begun."""
         try:
-            state = json.loads(self._state.read_bytes())
+            state = json.loads(read_file(self._state))
         except (FileNotFoundError, ValueError):
             return None
         return state if isinstance(state, dict) and state.get("version") == VERSION else None
@@ -90,7 +90,7 @@ class Work:
         """Forgets what was here and lists the images of a new job, which exists once its job.json does."""
         for path in (self._state, self.rows, self.listing, self.finished):
             path.unlink(missing_ok=True)
-        with open(self.listing, "wb") as file:
+        with os.fdopen(open_file(self.listing, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             listed = listed_of(sources, file.write)
             _flush(file)
         state = {"version": VERSION, "job": job, "images": listed.images, "listing": listed.sha256}
@@ -99,7 +99,7 @@ class Work:
 
     def sources(self) -> Iterator[Source]:
         """The images listed."""
-        with open(self.listing, "rb") as file:
+        with os.fdopen(open_file(self.listing), "rb") as file:
             yield from map(_source, file)
 
     def kept(self) -> Kept:
@@ -107,7 +107,7 @@ class Work:
         if not self.rows.exists():
             return Kept()
         rows = size = unanswered = 0
-        with open(self.rows, "rb") as file:
+        with os.fdopen(open_file(self.rows), "rb") as file:
             for line, source in zip(file, self.sources(), strict=False):
                 try:
                     row = json.loads(line) if line.endswith(b"\n") else {}
@@ -120,7 +120,7 @@ class Work:
 
     def append(self, rows: Iterable[dict[str, Any]], kept: Kept) -> Iterator[dict[str, Any]]:
         """Writes each row down behind those kept and passes it on: it is safe from a kill when it comes out."""
-        with open(self.rows, "r+b" if self.rows.exists() else "w+b") as file:
+        with os.fdopen(open_file(self.rows, os.O_RDWR | os.O_CREAT), "r+b") as file:
             file.truncate(kept.bytes)
             file.seek(kept.bytes)
             for row in rows:
@@ -131,18 +131,15 @@ class Work:
 
     def read(self) -> Iterator[dict[str, Any]]:
         """The rows written down."""
-        with open(self.rows, "rb") as file:
+        with os.fdopen(open_file(self.rows), "rb") as file:
             yield from map(json.loads, file)
 
     def finish(self) -> None:
         """Puts the file `finished` in the place of `out`, after which there is no job any more."""
-        with open(self.finished, "rb") as file:
+        with os.fdopen(open_file(self.finished), "rb") as file:
             os.fsync(file.fileno())
         os.replace(self.finished, self.out)
-        if hasattr(os, "O_DIRECTORY"):  # its name must outlast a power cut before its rows may go
-            folder = os.open(self.out.parent, os.O_RDONLY | os.O_DIRECTORY)
-            os.fsync(folder)
-            os.close(folder)
+        sync_folder(self.out.parent)  # its name must outlast a power cut before its rows may go
         self._state.unlink()
 
 

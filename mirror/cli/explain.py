@@ -8,6 +8,7 @@ from pathlib import Path
 from mirror.cli.common import add_model, add_network, network_of
 from mirror.errors import UsageError
 from mirror.listing import is_url
+from mirror.storage import replacing
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -39,10 +40,13 @@ def run(options: argparse.Namespace) -> int:
     classifier = Classifier.load(open_model(options.model), network=network_of(options, options.images))
     found = explain(classifier, image if is_url(image) else Path(image), options.label)
     try:
-        overlay(found).save(options.out)
-    except (OSError, ValueError) as error:  # Pillow's, for a suffix that it does not know
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{options.out} cannot be written ({reason}): give one that ends in .png or .jpg.") from None
+        with replacing(options.out) as beside:  # also where --out's own name is a link: it is replaced, not followed
+            overlay(found).save(beside)
+    except OSError as error:
+        why = error.strerror or error
+        raise UsageError(f"{options.out} cannot be written ({why}): make room or choose another place.") from None
+    except ValueError as error:  # Pillow's, for a suffix that it does not know
+        raise UsageError(f"{options.out} cannot be written ({error}): give one that ends in .png or .jpg.") from None
     named = places(found)
     where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
     print(f"{options.out}: {found.label} {100 * found.probability:.1f} %, because of {where}")

@@ -42,8 +42,8 @@ from mirror.collect.rows import (
 from mirror.collect.screen import Examined, examine, sha256_of
 from mirror.collect.seen import REMOVED_BY_HAND, TWO_LABELS, Seen, mark
 from mirror.errors import DatasetError, ImageError
-from mirror.images import write_atomically
 from mirror.lock import take_lock
+from mirror.storage import PART, LinkRefused, make_folder, write_atomically
 
 EXACT_DUPLICATE = "exact-duplicate"
 NEAR_DUPLICATE = "near-duplicate"
@@ -62,7 +62,8 @@ class PhotoFolder:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         try:
-            (self.path / "images").mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path / "images", inside=self.path)
             self._lock = take_lock(self.path, patience=LOCK_PATIENCE)
         except BlockingIOError as holder:
             raise DatasetError(
@@ -71,6 +72,8 @@ class PhotoFolder:
             ) from None
         except (FileExistsError, NotADirectoryError):
             raise DatasetError(f"{self.path} is not a folder; move it away or choose another name.") from None
+        except LinkRefused as error:
+            raise DatasetError(f"{error.filename} cannot be used ({error.strerror}); remove it.") from None
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be written ({(error.strerror or '').lower()}); check it.") from None
         self._open = True
@@ -233,8 +236,8 @@ class PhotoFolder:
         name = f"images/{folder_name(hit.label)}/{examined.sha256[:16]}.jpg"
         target = self.path / name
         with writing(target):
-            target.parent.mkdir(exist_ok=True)
-            write_atomically(target, examined.jpeg)
+            make_folder(target.parent, inside=self.path)
+            write_atomically(target, examined.jpeg, inside=self.path)
         return Photo(
             name, hit.label, *provenance(hit), examined.sha256, examined.width, examined.height, examined.phash,
             getattr(hit, "split", ""),
@@ -280,7 +283,10 @@ class PhotoFolder:
         for path, columns in ((self.metadata_csv, METADATA_COLUMNS), (self.rejected_csv, REJECTED_COLUMNS)):
             if not path.exists() or path.stat().st_size == 0:
                 write_rows(path, columns, [])
-            elif cut_torn_row(path):
+                continue
+            with writing(path):
+                torn = cut_torn_row(path)
+            if torn:
                 self.notes.append(f"{path}: the last row was cut short by a crash and has been removed.")
         for row in read_rejections(self.rejected_csv):
             self._note_rejection(row)
@@ -313,5 +319,6 @@ class PhotoFolder:
             write_photos(self.metadata_csv, self.photos)
         for name in orphans:
             (self.path / name).unlink()
-        for leftover in [*self.path.glob(".*.part"), *self.path.glob("images/*/.*.part")]:
+        ours = [folder for folder in (self.path / "images").iterdir() if folder.is_dir() and not folder.is_symlink()]
+        for leftover in [path for folder in (self.path, *ours) for path in folder.glob(f".*{PART}")]:
             leftover.unlink()

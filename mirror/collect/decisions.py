@@ -173,6 +173,8 @@ def decide_each(folder: Path, choices: Sequence[tuple[str, str, str]]) -> list[D
         raise DatasetError(
             f"{folder} is in use by another process ({holder}), a training perhaps; decide again when it has ended."
         ) from None
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be written ({error.strerror or error}); check it.") from None
 
 
 def undo(folder: Path) -> list[Decision]:

@@ -30,6 +30,7 @@ from mirror.collect.search import Searcher, SearchSettings
 from mirror.collect.spool import NETWORK_REASONS, Spool
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError
 from mirror.fetch import Client, Fetched, Network
+from mirror.storage import read_file
 
 # This many failures in a row, at this many hosts, without one answer: it is our network that is down, not their photos
 OUTAGE_FAILURES = 12
@@ -284,7 +285,7 @@ class _Gathering:
         for label in self._sources:
             known = self._photos.outcome(hit.url, label) if label != hit.label else None
             if isinstance(known, Photo):
-                stored = known.path(self._photos.path).read_bytes()
+                stored = read_file(known.path(self._photos.path), inside=self._photos.path)
                 self._photos.admit(hit, Examined(known.sha256, stored, known.width, known.height, known.phash))
                 return True
             if isinstance(known, Rejection) and known.reason not in DUPLICATES:

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mirror.collect.hits import Filters, ImageHit, Page, SearchTerm
+from mirror.collect.rows import writing
 from mirror.errors import DatasetError
+from mirror.storage import open_file, read_file, truncate
 
 FILE_NAME = "hits.jsonl"
 _STORED = ("url", "page_url", "title", "thumbnail_url", "width", "height")
@@ -44,7 +46,8 @@ class PageLog:
             "retrieved_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "hits": [{name: getattr(hit, name) for name in _STORED} for hit in page.hits],
         }
-        with self.path.open("ab") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with writing(self.path), os.fdopen(open_file(self.path, flags), "ab") as file:
             file.write(json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -52,13 +55,14 @@ class PageLog:
 
     def _load(self) -> None:
         try:
-            data = self.path.read_bytes()
+            data = read_file(self.path)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be read ({error.strerror}); remove it to search again.") from None
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
-            with self.path.open("r+b") as file:
-                file.truncate(whole)
+            truncate(self.path, whole)
         for number, line in enumerate(data[:whole].splitlines(), 1):
             try:
                 told = json.loads(line)

@@ -10,6 +10,7 @@ kept only if their sha256 is the recorded one. Labels and splits stay as the rec
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ def gather_from_recipe(
     photos already, FetchError where the proxy is down.
     """
     settings = settings or DownloadSettings()
-    wanted = read_photos(photos_csv)
+    wanted = read_photos(Path(os.path.realpath(photos_csv)))  # the name is the person's, who may link to it
     if not wanted:
         raise DatasetError(f"{photos_csv} lists no photo; give the photos.csv of a model.")
     online = [photo for photo in wanted if photo.url.lower().startswith(("http://", "https://"))]

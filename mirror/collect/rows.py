@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mirror.errors import DatasetError
-from mirror.images import write_atomically
+from mirror.storage import check_inside, open_file, read_file, truncate, write_atomically
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION, "")
@@ -83,8 +83,14 @@ class Photo:
         return self.label, self.url
 
     def path(self, folder: Path) -> Path:
-        """Where the stored photo lies, `folder` being the photo folder."""
-        return Path(folder) / self.file_name
+        """Where the stored photo lies, `folder` being the photo folder. Raises DatasetError where a link is in the way:
+        a photo folder from elsewhere must not lead to other files of this machine."""
+        try:
+            return check_inside(Path(folder), self.file_name)
+        except OSError as error:
+            raise DatasetError(
+                f"{error.filename} cannot be used ({error.strerror}): put the file itself there."
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,7 @@ def read_rejections(path: Path) -> list[Rejection]:
 def read_rows(path: Path, columns: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
     """(line, fields) of each row under exactly these columns, a torn last row left out. Raises DatasetError."""
     try:
-        data = Path(path).read_bytes()
+        data = read_file(Path(path))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DatasetError(f"{path} cannot be read ({why}); check the path.") from None
@@ -240,7 +246,7 @@ def append_rows(path: Path, rows: Sequence[Photo | Rejection]) -> None:
 
 
 def _append(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    descriptor = open_file(path, os.O_WRONLY | os.O_APPEND)
     try:
         before = os.fstat(descriptor).st_size
         try:
@@ -257,8 +263,8 @@ def _append(path: Path, data: bytes) -> None:
 
 def cut_torn_row(path: Path) -> int:
     """Cut the bytes after the last complete record, left by a crash in the middle of a write. Returns how many."""
-    data = path.read_bytes()
+    data = read_file(path)
     torn = len(data) - complete_length(data)
     if torn:
-        os.truncate(path, len(data) - torn)
+        truncate(path, len(data) - torn)
     return torn

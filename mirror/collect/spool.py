@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 
+from mirror.collect.rows import writing
 from mirror.errors import FetchError, PrivateAddress
 from mirror.fetch import Fetched
+from mirror.storage import make_folder, read_file, replacing
 
 # What says something about our own network rather than about the photo: asked again by the next run
 NETWORK_REASONS = ("connection-failed", "timeout", "proxy-failed", "tls-failed", "unknown-host")
@@ -30,7 +31,7 @@ class Spool:
 
     def get(self, url: str) -> Fetched | FetchError | None:
         try:
-            head, _, body = self._path(url).read_bytes().partition(b"\n")
+            head, _, body = read_file(self._path(url), inside=self.folder.parent).partition(b"\n")
             told = json.loads(head)
             if told["url"] != url or told["length"] != len(body):
                 return None
@@ -38,7 +39,7 @@ class Spool:
                 kind = PrivateAddress if told["reason"] == PrivateAddress.reason else FetchError
                 return kind(told["message"], url=url, reason=told["reason"], status=told["status"])
             return Fetched(told["final"], body, told["content_type"], {}, asked=told["asked"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
             return None
 
     def put(self, url: str, outcome: Fetched | FetchError) -> None:
@@ -49,11 +50,10 @@ class Spool:
             return
         else:
             told, body = {"reason": outcome.reason, "message": str(outcome), "status": outcome.status}, b""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(url)
-        part = path.with_suffix(".part")
-        part.write_bytes(json.dumps({"url": url, "length": len(body), **told}).encode() + b"\n" + body)
-        os.replace(part, path)
+        with writing(self.folder):
+            make_folder(self.folder)
+        with writing(self._path(url)), replacing(self._path(url), sync=False) as part:
+            part.write_bytes(json.dumps({"url": url, "length": len(body), **told}).encode() + b"\n" + body)
 
     def forget(self, url: str) -> None:
         """Its row is written."""
@@ -61,7 +61,7 @@ class Spool:
 
     def clear(self) -> None:
         """Remove what is left, when nothing is under way any more."""
-        if self.folder.is_dir():
+        if self.folder.is_dir() and not self.folder.is_symlink():
             for file in self.folder.iterdir():
                 file.unlink()
             with contextlib.suppress(OSError):

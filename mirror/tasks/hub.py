@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.errors import MirrorError, ModelUnavailable, UsageError
+from mirror.storage import make_folder, write_atomically
 from mirror.tasks.asked import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 
 CONFIG = "config.json"
@@ -229,8 +230,8 @@ def _remember(path: str, sha: str) -> None:
     """Notes in the cache that `main` is `sha`, which fetching a file of a named revision does not."""
     ref = Path(path).parents[2] / "refs" / "main"
     with contextlib.suppress(OSError):
-        ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(sha)
+        make_folder(ref.parent)
+        write_atomically(ref, sha.encode())
 
 
 def _bar() -> type:

@@ -1,14 +1,15 @@
 """The note on a model: what it learned from, how often it errs and at what, how it was made, and its limits.
 
-Everything comes from model.json and report/*.png of the model folder; the note says what a model does not tell.
+Everything comes from model.json and the report/*.png that it records; the note says what a model does not tell.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from mirror.errors import ModelFolderError
 from mirror.model_folder import Calibration, DataInfo, Metrics, ModelInfo, TopLoss, Validation
 from mirror.model_info import GARMENT
 from mirror.reasons import reason_in_words
@@ -36,6 +37,8 @@ FEW_PHOTOS = 100  # of fewer, how far probabilities can be trusted is mostly cha
 MANY_PHOTOS = 1000  # from here on an interval is narrow enough to be read without a warning
 SHOWN_LABELS = 60
 MAX_PICTURE_BYTES = 4 * 1024 * 1024
+MAX_FILES = 1000
+PNG = b"\x89PNG\r\n\x1a\n"  # how each begins
 PICTURES = {
     "confusion": "The confusion matrix, drawn",
     "top_losses": "The photos it was most wrong about",
@@ -61,15 +64,23 @@ def note(mirror: Mirror) -> str:
 
 
 def pictures(mirror: Mirror) -> str:
-    """The pictures of report/, inside the HTML itself: nothing of the model folder is served as a file."""
+    """The pictures of report/ that model.json records, inside the HTML itself: nothing of the model folder is served
+    as a file, and what is no PNG is not shown."""
     if mirror.folder is None:
         return ""
     figures = []
-    for path in sorted((mirror.folder.path / "report").glob("*.png")):
-        if path.stat().st_size <= MAX_PICTURE_BYTES:
+    for name in sorted(mirror.info.files)[:MAX_FILES]:
+        path = PurePosixPath(name)
+        if path.parent != PurePosixPath("report") or path.suffix != ".png":
+            continue
+        try:
+            picture = mirror.folder.read(name, MAX_PICTURE_BYTES)
+        except ModelFolderError:  # too large, or not what was recorded
+            continue
+        if picture.startswith(PNG):
             key = next((key for key in PICTURES if path.stem.startswith(key)), None)
             caption = PICTURES[key] if key else words.plain(path.stem).replace("-", " ").capitalize()
-            body = base64.b64encode(path.read_bytes()).decode()
+            body = base64.b64encode(picture).decode()
             figures.append(
                 f'<figure><img src="data:image/png;base64,{body}" alt="{text(caption)}">'
                 f"<figcaption>{text(caption)}</figcaption></figure>"

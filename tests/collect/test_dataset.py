@@ -264,10 +264,12 @@ def test_taking_back_half_done_is_finished_on_opening(tmp_path: Path) -> None:
 def test_taking_back_is_on_record_before_it_is_done(tmp_path: Path) -> None:
     with PhotoFolder(tmp_path) as folder:
         fill(folder, range(1, 4))
-        (tmp_path / ".metadata.csv.part").mkdir()  # stops the process at the moment when metadata.csv is replaced
+        kept = (tmp_path / "metadata.csv").rename(tmp_path / "kept.csv")
+        (tmp_path / "metadata.csv").mkdir()  # stops the process at the moment when metadata.csv is replaced
         with pytest.raises(DatasetError, match="metadata.csv cannot be written"):
             folder.add(hit(1, "duckling"), body(1))
-    (tmp_path / ".metadata.csv.part").rmdir()
+    (tmp_path / "metadata.csv").rmdir()
+    kept.rename(tmp_path / "metadata.csv")
     with PhotoFolder(tmp_path) as folder:
         folder.check_totals()
         assert {row.key for row in folder.rejected} == {("cygnet", hit(1).url), ("duckling", hit(1, "duckling").url)}

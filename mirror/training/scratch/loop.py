@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from mirror.errors import DatasetError
+from mirror.storage import open_file, replacing, sweep
 from mirror.training.scratch.augment import erase, shift_and_flip
 from mirror.training.scratch.memory import keep_memory
 from mirror.training.scratch.muon import Muon
@@ -190,9 +191,9 @@ def _keep(path: Path, plan: Plan, network, optimizer, losses: torch.Tensor, epoc
         "plan": asdict(plan), "epoch": epoch, "network": network.state_dict(),
         "optimizer": optimizer.state_dict(), "losses": losses,
     }  # fmt: skip
-    beside = path.with_name(f".{path.name}.part")
-    torch.save(state, beside)
-    os.replace(beside, path)
+    sweep(path)
+    with replacing(path) as beside:
+        torch.save(state, beside)
 
 
 def epochs_kept(path: Path, plan: Plan) -> int:
@@ -217,7 +218,11 @@ def _kept(path: Path, plan: Plan) -> dict | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with os.fdopen(open_file(path), "rb") as file:
+            state = torch.load(file, weights_only=True, map_location="cpu")
         return state if state["plan"] == asdict(plan) else None
+    except OSError as error:
+        why = error.strerror or error
+        raise DatasetError(f"{path} cannot be read ({why}): remove it, and the training begins anew.") from None
     except (RuntimeError, EOFError, KeyError, TypeError, UnpicklingError):
         raise DatasetError(f"{path} is not what a training keeps: remove it, and the training begins anew.") from None

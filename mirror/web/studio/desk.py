@@ -19,7 +19,7 @@ from mirror.collect.suspects import (
     read_predictions,
     read_suspects,
 )
-from mirror.errors import MirrorError
+from mirror.errors import DatasetError, MirrorError
 from mirror.lock import holder_of
 from mirror.model_folder import MODEL_JSON, ModelFolder, ModelInfo, read_model_folder
 
@@ -82,7 +82,10 @@ class Scene:
         return [one for one in self.suspects if one.file_name not in decided and one.other not in decided]
 
     def is_missing(self, photo: Photo) -> bool:
-        return not photo.path(self.folder).is_file()
+        try:
+            return not photo.path(self.folder).is_file()
+        except DatasetError:  # a link
+            return True
 
 
 class Desk:

@@ -1,0 +1,233 @@
+"""Files that outlast a crash, in folders that may come from a stranger: how this program opens and replaces them.
+
+A folder that somebody else made may hold links: a `.lock`, a `metadata.csv` or an `images/` that leads to a file of the
+person who opens it (CWE-59). Here no link is followed, neither to read nor to write, nor is anything opened that is no
+regular file (a device, a pipe). Temporary files have names that nobody can foresee, and are made where nothing was.
+
+    read_file(path, inside=folder)        the bytes, no component below `folder` being a link
+    write_atomically(path, data)          the old content or the new, never a part of it
+    replacing(path)                       the same for what a library writes to a path
+    open_file, make_folder, check_inside  what these stand on
+
+The name that a person gives on the command line is theirs: it may be a link, and so may the folders above it. What is
+refused raises OSError, whose `strerror` says why as part of a sentence. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+PART = ".part"  # ends the name of a file that is being written; whoever holds the folder sweeps what was left
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_BY_DESCRIPTOR = bool(_NOFOLLOW) and os.open in os.supports_dir_fd  # not on Windows, where each component is looked at
+# A pipe must not hold the process up, a terminal must not become its own, and no child inherits the file
+_ALWAYS = _NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+class LinkRefused(OSError):
+    """A link where a file or folder of this program should be. `filename`: which."""
+
+    def __init__(self, path: Path):
+        super().__init__(errno.ELOOP, "it is a link, and links are not followed here", str(path))
+
+
+def check_inside(folder: Path, name: str | Path) -> Path:
+    """folder/name, where nothing below `folder` on the way is a link. Raises LinkRefused; absent files pass."""
+    path = Path(folder)
+    for part in _parts(folder, Path(folder) / name):
+        path = path / part
+        if path.is_symlink():
+            raise LinkRefused(path)
+    return path
+
+
+def open_file(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = None, mode: int = 0o666) -> int:
+    """`os.open` of a regular file that is not a link. inside: a folder above it below which no folder is a link either.
+
+    Raises OSError; also for a file to be written that has a second name (a hard link), under which it would change too.
+    """
+    path = Path(path)
+    with _parent(path, inside) as (parent, where):
+        try:
+            descriptor = os.open(where, flags | _ALWAYS | _BINARY, mode, dir_fd=parent)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, getattr(errno, "EMLINK", None), getattr(errno, "EFTYPE", None)):
+                raise LinkRefused(path) from None
+            if error.errno == errno.ENXIO:  # a pipe that nobody reads, a device that is not there
+                raise OSError(errno.EINVAL, "it is not a regular file", str(path)) from None
+            raise
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        if flags & (os.O_WRONLY | os.O_RDWR) and found.st_nlink > 1:
+            raise OSError(errno.EMLINK, "it is the same file as another one (a hard link): copy it", str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_file(path: Path, *, inside: Path | None = None, limit: int | None = None) -> bytes:
+    """The bytes of a regular file, opened as `open_file` does. OSError (EFBIG) where they are more than `limit`."""
+    with os.fdopen(open_file(path, inside=inside), "rb") as file:
+        if limit is None:
+            return file.read()
+        too_large = OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+        if os.fstat(file.fileno()).st_size > limit:
+            raise too_large
+        data = file.read(limit + 1)
+    if len(data) > limit:  # it grew meanwhile
+        raise too_large
+    return data
+
+
+def make_folder(path: Path, *, inside: Path | None = None) -> None:
+    """The folder at `path`, made where it is missing. Raises LinkRefused for a link in its place, or below `inside`."""
+    path = Path(path)
+    for one in _downwards(path, inside):
+        with contextlib.suppress(FileExistsError):
+            one.mkdir()
+        if one.is_symlink():
+            raise LinkRefused(one)
+        if not one.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(one))
+
+
+def write_atomically(path: Path, data: bytes, *, inside: Path | None = None) -> None:
+    """Write `data` to `path` so that a crash leaves the old content or the new, never a part of it.
+
+    A link at `path` is replaced by the file; what it led to stays as it was. inside: as for `open_file`.
+    """
+    path = Path(path)
+    with _parent(path, inside) as (parent, where):
+        temporary = f".{path.name[:100]}.{secrets.token_hex(8)}{PART}"
+        beside = temporary if parent is not None else str(path.with_name(temporary))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _ALWAYS | _BINARY
+        descriptor = os.open(beside, flags, 0o666, dir_fd=parent)  # the umask applies
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, where, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(beside, dir_fd=parent)
+            raise
+        if parent is not None:  # the new name itself must outlast a power cut
+            os.fsync(parent)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """A new empty file beside `path`, of the same suffix, for a library to write to; it takes the place of `path` when
+    the `with` statement ends, and is removed where that raises: an older file then stays as it was. sync: it must
+    outlast a power cut. A device or a pipe that a person names is written to as it is."""
+    path = Path(path)
+    if _is_special(path):
+        yield path
+        return
+    temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(8)}{PART}{path.suffix}")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _ALWAYS, 0o666))
+    try:
+        yield temporary
+        if sync:
+            descriptor = os.open(temporary, os.O_RDWR | _NOFOLLOW | _BINARY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if sync:
+        sync_folder(path.parent)
+
+
+def sweep(path: Path) -> None:
+    """Removes what killed processes left beside `path` when they were writing it. Only for who holds the folder."""
+    for left in (*path.parent.glob(f".{path.name}.*{PART}"), *path.parent.glob(f".{path.stem}.*{PART}{path.suffix}")):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        kind = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return path.parent == Path("/dev") or not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind))
+
+
+def sync_folder(folder: Path) -> None:
+    """Names made in `folder` outlast a power cut; Windows has no such call."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def truncate(path: Path, length: int, *, inside: Path | None = None) -> None:
+    """Cuts a file down to `length` bytes."""
+    descriptor = open_file(path, os.O_WRONLY, inside=inside)
+    try:
+        os.ftruncate(descriptor, length)
+    finally:
+        os.close(descriptor)
+
+
+def _parts(folder: Path, path: Path) -> tuple[str, ...]:
+    parts = Path(path).relative_to(folder).parts
+    if ".." in parts:
+        raise OSError(errno.EINVAL, "it leads out of its folder", str(path))
+    return parts
+
+
+def _downwards(path: Path, inside: Path | None) -> list[Path]:
+    """The folders from below `inside` down to `path`; only `path` where there is no `inside`."""
+    if inside is None:
+        return [path]
+    found = [Path(inside)]
+    for part in _parts(inside, path):
+        found.append(found[-1] / part)
+    return found[1:]
+
+
+@contextlib.contextmanager
+def _parent(path: Path, inside: Path | None) -> Iterator[tuple[int | None, str]]:
+    """The open folder that holds `path`, and how the file is named from there; (None, the whole path) where the system
+    opens no folders. Below `inside` no folder may be a link."""
+    parts = _parts(inside, path) if inside is not None else (path.name,)
+    if not path.name or not parts:
+        raise OSError(errno.EISDIR, "it is a folder", str(path))
+    if not _BY_DESCRIPTOR:
+        check_inside(inside or path.parent, Path(*parts))
+        yield None, str(path)
+        return
+    folder = os.open(inside if inside is not None else path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for number, part in enumerate(parts[:-1]):
+            try:
+                below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | _NOFOLLOW, dir_fd=folder)
+            except OSError as error:
+                link = Path(inside or path.parent, *parts[: number + 1])
+                if error.errno in (errno.ELOOP, errno.ENOTDIR) and link.is_symlink():
+                    raise LinkRefused(link) from None
+                raise
+            os.close(folder)
+            folder = below
+        yield folder, parts[-1]
+    finally:
+        os.close(folder)

@@ -1,0 +1,299 @@
+"""Folders from a stranger: what lies in them leads to no file outside, neither to read nor to write (CWE-59).
+
+The kind: a name that this program opens, creates, replaces or removes in a folder that somebody else made. Each such
+name of each kind of folder is taken by a link to a file, to nothing, to a folder or to an endless device, or by a pipe;
+the folder is then used. Whatever comes of it (one sentence, or success), everything outside is as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mirror import storage
+from mirror.cli import main
+from mirror.collect.dataset import PhotoFolder
+from mirror.collect.decisions import REMOVE, decide
+from mirror.collect.hits import Filters, ImageHit, Page, SearchTerm
+from mirror.collect.pages import PageLog
+from mirror.collect.rows import Origin
+from mirror.collect.spool import Spool
+from mirror.errors import DatasetError, MirrorError
+from mirror.fetch import Fetched
+from mirror.inference.classifier import Classifier
+from mirror.lock import LOCK, holder_of
+from mirror.model_folder import read_model_folder
+from mirror.web import about
+from mirror.web.shelf import Mirror
+from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
+
+ROOT = Path(__file__).resolve().parents[1]
+links = pytest.mark.skipif(not storage._BY_DESCRIPTOR, reason="this system opens files by path alone")
+CANARY = b"file_name,label\nthe person's own\n"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """Files of the person, which nothing may touch; names as this program makes them lie among them."""
+    folder = tmp_path / "outside"
+    photos = ("cygnet/0123456789abcdef.jpg", "cygnet/.x.part")
+    for name in ("canary", *photos, ".y.part", "body", "job.json", "rows.jsonl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(CANARY)
+    return folder
+
+
+def state(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes() if path.is_file() else b"", path.lstat().st_mtime_ns)
+        for path in [folder, *sorted(folder.rglob("*"))]
+    }
+
+
+def plant(path: Path, kind: str, outside: Path) -> None:
+    """Puts a link or a pipe in the place of `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        path.rename(outside.parent / "aside")
+    path.unlink(missing_ok=True)
+    targets = {"file": outside / "canary", "nothing": outside / "made", "folder": outside, "endless": Path("/dev/zero")}
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(targets[kind])
+
+
+def photo_folder(place: Path) -> Path:
+    """Two photos, a rejection, a search page and a decision."""
+    use_photo_folder(place, (YELLOW, BLUE))
+    return place
+
+
+def use_photo_folder(place: Path, colours: tuple[tuple[int, int, int], ...] = (RED,)) -> None:
+    """All that collecting, the studio and a training do to a photo folder, as far as each comes."""
+    hits = [Origin(f"https://example.org/{'-'.join(map(str, colour))}.png", "cygnet") for colour in colours]
+    with contextlib.suppress(MirrorError), PhotoFolder(place) as folder:
+        for hit, colour in zip(hits, colours, strict=True):
+            with contextlib.suppress(MirrorError):
+                folder.add(hit, noise(colour))
+        with contextlib.suppress(MirrorError):
+            folder.save_splits(folder.photos)
+    with contextlib.suppress(MirrorError):
+        with PhotoFolder(place) as folder:
+            name = folder.photos[0].file_name
+        decide(place, [name], REMOVE)
+    term = SearchTerm("baby swan", "cygnet")
+    page = Page("engine", (ImageHit("https://example.org/a.png", "", "", "", 1, 1, "baby swan", "engine"),), None)
+    with contextlib.suppress(MirrorError):
+        PageLog(place, Filters()).append(term, page)
+    spool = Spool(place / ".incoming")
+    with contextlib.suppress(MirrorError):
+        spool.put("https://example.org/b.png", Fetched("https://example.org/b.png", b"x", "image/png", {}))
+    spool.get("https://example.org/b.png")
+    spool.clear()
+    holder_of(place)
+
+
+def noise(colour: tuple[int, int, int]) -> bytes:
+    """A picture large enough to be kept, with something in it."""
+    import io
+
+    from PIL import Image
+
+    image = Image.effect_noise((320, 240), 60).convert("RGB")
+    image.paste(colour, (40, 40, 160, 160))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+PHOTO_FILES = (
+    ".lock", "metadata.csv", "rejected.csv", "decisions.csv", "hits.jsonl", ".metadata.csv.part", ".rejected.csv.part",
+    ".decisions.csv.part",
+)  # fmt: skip
+
+
+@links
+@pytest.mark.parametrize("kind", ["file", "nothing", "folder", "pipe"])
+@pytest.mark.parametrize("name", [*PHOTO_FILES, "images", "images/cygnet", ".incoming"])
+def test_a_photo_folder_leads_to_nothing_outside(tmp_path: Path, outside: Path, name: str, kind: str) -> None:
+    place = photo_folder(tmp_path / "photos")
+    plant(place / name, kind, outside)
+    before = state(outside)
+    use_photo_folder(place)
+    assert state(outside) == before
+
+
+@links
+@pytest.mark.parametrize("name", PHOTO_FILES)
+def test_an_endless_device_in_a_photo_folder_is_not_read(tmp_path: Path, outside: Path, name: str) -> None:
+    place = photo_folder(tmp_path / "photos")
+    plant(place / name, "endless", outside)
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "import sys; from pathlib import Path; from tests.test_storage import use_photo_folder\n"
+        "use_photo_folder(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, str(place)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@links
+def test_a_stored_photo_that_is_a_link_is_not_read(tmp_path: Path, outside: Path) -> None:
+    place = photo_folder(tmp_path / "photos")
+    (stored,) = list((place / "images" / "cygnet").glob("*.jpg"))[:1]
+    plant(stored, "file", outside)
+    with PhotoFolder(place) as folder:
+        linked = next(one for one in folder.photos if one.file_name.endswith(stored.name))
+        with pytest.raises(DatasetError, match="is a link, and links are not followed here"):
+            linked.path(place)
+
+
+@links
+@pytest.mark.parametrize("kind", ["file", "nothing", "folder", "pipe"])
+@pytest.mark.parametrize(
+    "name", ["model.json", "model.onnx", "heat.onnx", "report", "report/confusion_matrix.png", "report/environ.png"]
+)
+def test_a_model_folder_leads_to_nothing_outside(tmp_path: Path, outside: Path, name: str, kind: str) -> None:
+    path = tiny_model(tmp_path / "models", pictures=True)
+    (outside / "confusion_matrix.png").write_bytes(b"\x89PNG\r\n\x1a\nsecret")
+    plant(path / name, kind, outside)
+    before, shown = state(outside), ""
+    with contextlib.suppress(MirrorError):
+        folder = read_model_folder(path)
+        shown = about.pictures(Mirror("mirror", folder))
+        assert Classifier.load(folder).heat is not None
+    assert state(outside) == before
+    assert "c2VjcmV0" not in shown and "dGhlIHBlcnNvbi" not in shown  # "secret" and the canary in base64
+    assert shown.count("<img") <= 2
+
+
+@links
+@pytest.mark.parametrize("name", ["mirror", ".mirror.old"])
+@pytest.mark.parametrize("kind", ["nothing", "folder", "file"])
+def test_a_model_is_written_over_no_link(tmp_path: Path, outside: Path, name: str, kind: str) -> None:
+    tiny_model(tmp_path / "models", "other")
+    plant(tmp_path / "models" / name, kind, outside)
+    before = state(outside)
+    with contextlib.suppress(MirrorError):
+        tiny_model(tmp_path / "models")
+    assert state(outside) == before
+
+
+JOB = ".answers.csv.job"
+
+
+@links
+@pytest.mark.parametrize("kind", ["file", "nothing", "folder", "pipe"])
+@pytest.mark.parametrize(
+    "name", [JOB, *(f"{JOB}/{one}" for one in (LOCK, "job.json", "listing.jsonl", "rows.jsonl", "finished"))]
+)
+def test_a_job_leads_to_nothing_outside(
+    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    tiny_model(tmp_path / "models")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(photo(YELLOW, format="PNG"))
+    plant(tmp_path / "photos" / name, kind, outside)
+    before = state(outside)
+    monkeypatch.chdir(tmp_path)
+    main(["predict", "photos/a.png", "--out", "photos/answers.csv"])
+    assert state(outside) == before
+
+
+@links
+def test_explain_replaces_a_link_by_its_picture(
+    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model(tmp_path / "models")
+    (tmp_path / "a.png").write_bytes(photo(YELLOW, format="PNG"))
+    plant(tmp_path / "heat.png", "file", outside)
+    before = state(outside)
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", "a.png"]) == 0
+    assert state(outside) == before and (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+@links
+@pytest.mark.parametrize(
+    "use", [lambda path: storage.open_file(path, os.O_WRONLY), lambda path: storage.truncate(path, 0)]
+)
+def test_a_file_with_a_second_name_is_not_written_to(tmp_path: Path, use: Callable[[Path], object]) -> None:
+    (tmp_path / "mine").write_bytes(CANARY)
+    os.link(tmp_path / "mine", tmp_path / "planted")
+    with pytest.raises(OSError, match="the same file as another one"):
+        use(tmp_path / "planted")
+    assert (tmp_path / "mine").read_bytes() == CANARY
+    storage.write_atomically(tmp_path / "planted", b"new")  # a new file takes that name
+    assert (tmp_path / "mine").read_bytes() == CANARY and (tmp_path / "planted").read_bytes() == b"new"
+
+
+def test_what_is_written_has_the_mode_that_the_umask_leaves_and_nothing_lies_beside_it(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        storage.write_atomically(tmp_path / "a", b"1")
+        with storage.replacing(tmp_path / "b.png") as beside:
+            assert beside.suffix == ".png" and beside.name != "b.png"
+            beside.write_bytes(b"2")
+    finally:
+        os.umask(before)
+    assert [(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())] == [("a", b"1"), ("b.png", b"2")]
+    if os.name == "posix":
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}
+
+
+def test_a_failed_write_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_bytes(b"old")
+    with pytest.raises(OSError), storage.replacing(tmp_path / "b.png") as beside:  # noqa: PT012
+        beside.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "no space left")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("b.png", b"old")]
+
+
+def test_temporary_names_cannot_be_foreseen(tmp_path: Path) -> None:
+    names = set()
+    for _ in range(20):
+        with storage.replacing(tmp_path / "a") as beside:
+            names.add(beside.name)
+    assert len(names) == 20
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert storage.read_file(tmp_path / "a", limit=5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        storage.read_file(tmp_path / "a", limit=4)
+    with pytest.raises(OSError, match="leads out of its folder"):
+        storage.read_file(tmp_path / "x" / ".." / "a", inside=tmp_path)
+
+
+def test_a_device_that_a_person_names_is_written_to(tmp_path: Path) -> None:
+    if not Path("/dev/null").exists():
+        pytest.skip("there is no /dev/null here")
+    with storage.replacing(Path("/dev/null")) as beside:
+        assert beside == Path("/dev/null")
+
+
+def test_a_lock_of_a_stranger_says_no_more_than_a_number(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    import fcntl
+
+    (tmp_path / LOCK).write_text("pid \x1b[2Jgone")
+    with open(tmp_path / LOCK, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert holder_of(tmp_path) == "unknown"
+
+
+def test_a_model_folder_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "models")
+    (tmp_path / "link").symlink_to(tmp_path / "models" / "mirror")
+    assert Classifier.load(read_model_folder(tmp_path / "link")).labels == ("cygnet", "duckling")
