@@ -11,14 +11,15 @@
     undo      takes back the photo's latest decision that still stands
 
 A decision is on disk, flushed, before `decide` returns, and nothing that was written is ever changed, so a process
-killed at any moment loses at most the line that it was writing. Lines of one `time` were decided together.
+killed at any moment loses at most the line that it was writing. Lines of one `time` were decided together, and are
+written together or not at all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +29,7 @@ from mirror.collect.rows import (
     Rejection,
     append_rows,
     cut_torn_row,
+    format_row,
     read_photos,
     read_rows,
     require_inside,
@@ -35,6 +37,7 @@ from mirror.collect.rows import (
     writing,
 )
 from mirror.errors import DatasetError
+from mirror.images import write_atomically
 from mirror.lock import locked
 
 DECISIONS_CSV = "decisions.csv"
@@ -193,7 +196,11 @@ def _append(path: Path, lines: Sequence[tuple[str, str, str]]) -> list[Decision]
         if not path.exists():
             write_rows(path, COLUMNS, [])
         cut_torn_row(path)
-    append_rows(path, rows)
+        if len(rows) > 1:  # all of them or none: half of what was decided together would be neither said nor undone
+            added = "".join(format_row(astuple(row)) for row in rows)
+            write_atomically(path, path.read_bytes() + added.encode("utf-8"))
+    if len(rows) == 1:
+        append_rows(path, rows)
     return [Decision(row.time, row.file_name, row.action, row.label) for row in rows]
 
 
