@@ -37,8 +37,8 @@ from mirror.collect.rows import (
     writing,
 )
 from mirror.errors import DatasetError
-from mirror.images import write_atomically
 from mirror.lock import locked
+from mirror.storage import read_file, sweep, write_atomically
 
 DECISIONS_CSV = "decisions.csv"
 COLUMNS = ("time", "file_name", "action", "label")
@@ -196,9 +196,10 @@ def _append(path: Path, lines: Sequence[tuple[str, str, str]]) -> list[Decision]
         if not path.exists():
             write_rows(path, COLUMNS, [])
         cut_torn_row(path)
+        sweep(path)
         if len(rows) > 1:  # all of them or none: half of what was decided together would be neither said nor undone
             added = "".join(format_row(astuple(row)) for row in rows)
-            write_atomically(path, path.read_bytes() + added.encode("utf-8"))
+            write_atomically(path, read_file(path, inside=path.parent) + added.encode("utf-8"), inside=path.parent)
     if len(rows) == 1:
         append_rows(path, rows)
     return [Decision(row.time, row.file_name, row.action, row.label) for row in rows]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -20,6 +19,7 @@ from starlette.routing import Route
 
 from mirror.errors import MirrorError
 from mirror.images import MAX_BYTES, load_image
+from mirror.storage import open_file
 from mirror.web.studio.desk import Desk
 
 PHOTOS, THUMBNAILS = "/studio/photos", "/studio/thumbnails"
@@ -67,23 +67,10 @@ def open_inside(folder: Path, name: str) -> BinaryIO:
 
     Raises OSError or ValueError for anything else, and for files beyond images.MAX_BYTES.
     """
-    parts = PurePosixPath(name).parts
-    if len(parts) < 2 or parts[0] != "images" or ".." in parts or "\\" in name:
+    if PurePosixPath(name).parts[:1] != ("images",) or "\\" in name:
         raise FileNotFoundError(name)
-    directory, nofollow = (getattr(os, flag, 0) for flag in ("O_DIRECTORY", "O_NOFOLLOW"))
-    place = os.open(folder, os.O_RDONLY | directory)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, os.O_RDONLY | directory | nofollow, dir_fd=place)
-            os.close(place)
-            place = inner
-        # a pipe would wait for its writer
-        descriptor = os.open(parts[-1], os.O_RDONLY | nofollow | getattr(os, "O_NONBLOCK", 0), dir_fd=place)
-    finally:
-        os.close(place)
-    file = open(descriptor, "rb")
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:  # a device may never end
+    file = open(open_file(folder / name, inside=folder), "rb")
+    if os.fstat(file.fileno()).st_size > MAX_BYTES:
         file.close()
         raise FileNotFoundError(name)
     return file
