@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import atexit
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +31,9 @@ environment:
   MIRROR_MODELS                     the folder of models, where --models is not given
   MIRROR_TASK_MODELS                TASK=MODEL with commas between them, where --task-model does not name the task's
   MIRROR_ALLOW_PRIVATE_HOSTS=1      the same as --allow-private-hosts
+  MIRROR_ALLOWED_HOSTS              names with commas between them that a proxy on this machine passes on, where the
+                                    page listens on this machine only; * for any
+  GRADIO_TEMP_DIR                   where uploads lie for less than a minute, in a folder of the page's own
   GRADIO_SERVER_NAME, GRADIO_SERVER_PORT   where to listen, where --host and --port are not given
   GRADIO_SHARE=True                 also opens a temporary public address through gradio.live
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY used for photo addresses
@@ -105,10 +106,10 @@ def models_folder(given: Path | None) -> Path:
 
 
 def build(
-    models: Path, tasks: dict[str, str], *, allow_private_hosts: bool = False
+    models: Path, tasks: dict[str, str], *, allow_private_hosts: bool = False, host: str | None = None
 ) -> tuple[gr.Blocks, dict[str, Any]]:
     """The page, and what to launch it with. The default model is opened in the background meanwhile. tasks: the models
-    of the other tabs, where they are not the default."""
+    of the other tabs, where they are not the default. host: the address to listen on, if it was given."""
     _prepare()
     from mirror.web.lean import import_gradio
     from mirror.web.shelf import Shelf
@@ -127,7 +128,7 @@ def build(
     examples, opened = examples_in(REPOSITORY / "examples"), Opened(tasks)
     page = build_page(shelf, network=network, examples=examples, opened=opened)
     forget_sessions(page)
-    return page, launch_settings(shelf, REPOSITORY)
+    return page, launch_settings(shelf, REPOSITORY, host)
 
 
 def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
@@ -155,7 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.studio:
             page, settings, announce = build_studio(options.studio, models, options.host)
         else:
-            page, settings = build(models, task_models(options.task_model), allow_private_hosts=private)
+            tasks = task_models(options.task_model)
+            page, settings = build(models, tasks, allow_private_hosts=private, host=options.host)
     except MirrorError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -176,9 +178,12 @@ def _prepare() -> None:
     for name in ("NO_PROXY", "no_proxy"):  # gradio asks the page itself whether it is up, and a proxy cannot know
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
     os.environ.pop("GRADIO_VIBE_MODE", None)  # it lets visitors rewrite the program
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        os.environ["GRADIO_TEMP_DIR"] = uploads = tempfile.mkdtemp(prefix="mirror-uploads-")
-        atexit.register(shutil.rmtree, uploads, ignore_errors=True)
+    from mirror.web import retention
+
+    retention.limit_arenas()
+    uploads = retention.open_folder(os.environ.get("GRADIO_TEMP_DIR"))
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    atexit.register(retention.close_folder, uploads)
 
 
 def __getattr__(name: str) -> gr.Blocks:

@@ -11,6 +11,9 @@
     uploads.py   the one reader of what a visitor sends as a photo
     arguments.py the arguments of a request: checked, completed, or refused in one sentence
     blocks.py    gr.Blocks whose requests end in an answer or one sentence, and whose log holds nothing of them
+    retention.py the folder of visitors' files, swept by age as long as the process runs
+    public.py    what the page is launched with, so that it can be shown to strangers
+    gateway/     what stands between the network and gradio: open routes, limits, headers, uploads
     theme.py     colours, fonts and page.css
     lean.py      gradio without what the page has no use for
     tasks/       the other tabs, a module a task

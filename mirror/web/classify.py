@@ -18,7 +18,7 @@ from mirror.inference.classifier import Prediction
 from mirror.inference.garment import Framed
 from mirror.web import why, words
 from mirror.web.guard import Photo, friendly, photo_bytes, preview
-from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, lay_out_photo
+from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, QUICKLY, UPLOADS_ONLY, lay_out_photo
 from mirror.web.shelf import Mirror, Shelf
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -72,7 +72,7 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
     # gradio gives every event of a group the same limit: the model's work shares the CPUs, fetching waits elsewhere
     on_cpu = {"concurrency_id": MODEL}
     photo.change(partial(_look_at_upload, shelf, network), [photo, picker], shown, js=UPLOADS_ONLY, **quietly, **on_cpu)
-    photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private", queue=False)
+    photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private", **QUICKLY)
     by_address = partial(_look_at_address, shelf, network)
     gr.on(
         [asked.go.click, asked.address.submit], by_address, [asked.address, picker], shown, **FETCH,

@@ -16,7 +16,8 @@ from mirror.inference.engine import available_cpus
 from mirror.model_info import GARMENT
 from mirror.web import about, classify, why, words
 from mirror.web.blocks import VisitedBlocks
-from mirror.web.guard import SWEEP_SECONDS, UPLOAD_SECONDS, upload_folder
+from mirror.web.guard import upload_folder
+from mirror.web.public import app_settings
 from mirror.web.shelf import Mirror, Shelf
 from mirror.web.tasks import tabs
 from mirror.web.tasks.opened import Opened
@@ -43,9 +44,7 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
     """The page for the models on `shelf`, and for the tasks' models. Photo addresses are fetched through `network`."""
     opened = opened or Opened()
     upload_folder()
-    with VisitedBlocks(
-        title=_title(shelf.default), analytics_enabled=False, delete_cache=(SWEEP_SECONDS, UPLOAD_SECONDS)
-    ) as page:
+    with VisitedBlocks(title=_title(shelf.default), analytics_enabled=False) as page:
         question = gr.HTML(_question(shelf.default))
         picker = gr.Dropdown(
             [(_choice(mirror), name) for name, mirror in shelf.mirrors.items()],
@@ -104,14 +103,16 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
     )
 
 
-def launch_settings(shelf: Shelf, repository: Path) -> dict[str, Any]:
-    """For `Blocks.launch`: no file of the repository is served, nothing is recorded, and a Space gets the same page."""
+def launch_settings(shelf: Shelf, repository: Path, host: str | None = None) -> dict[str, Any]:
+    """For `Blocks.launch`: no file of the repository is served, nothing is recorded or kept, only what the page needs
+    is answered, and a Space gets the same page. host: the address to listen on, if it was given."""
     private = [shelf.models, *(repository / name for name in ("models", "data", "mirror", "tests", ".git", ".cache"))]
     return {
         "theme": theme(), "css": css(), "js": ANNOUNCED, "favicon_path": FAVICON, "footer_links": ["api"],
         "max_file_size": MAX_UPLOAD_BYTES, "blocked_paths": sorted({str(path.resolve()) for path in private}),
         "allowed_paths": [], "show_error": False, "run_history": False, "enable_monitoring": False,
         "ssr_mode": False, "pwa": False, "mcp_server": False, "state_session_capacity": SESSIONS,
+        "app_kwargs": app_settings(Path(upload_folder()), MAX_UPLOAD_BYTES, host),
     }  # fmt: skip
 
 

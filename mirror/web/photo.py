@@ -13,6 +13,9 @@ NO_PHOTO = "There is no photo: send one as a file or by its http(s) address."
 # The camera fires nothing but `change`, which also follows each of our own answers: those come to nothing here
 UPLOADS_ONLY = "(photo, ...others) => [photo?.url?.startsWith('data:') ? null : photo, ...others]"
 FETCH = {"concurrency_id": "fetch", "concurrency_limit": 8}  # of every event that waits for somebody's server
+# Of every event that takes no time: it waits for nobody. Not `queue=False`, which would need gradio's way around the
+# queue (/run), and with it a way for visitors around every limit
+QUICKLY = {"concurrency_id": "quick", "concurrency_limit": None}
 
 
 @dataclass(frozen=True)

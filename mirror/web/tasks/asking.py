@@ -17,7 +17,7 @@ import gradio as gr
 from mirror.errors import MirrorError
 from mirror.fetch import Network
 from mirror.web.guard import friendly, photo_bytes, preview
-from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Asking
+from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, QUICKLY, UPLOADS_ONLY, Asking
 from mirror.web.tasks.opened import AT_ONCE, TASK
 
 ON_MODEL = {"concurrency_id": TASK, "concurrency_limit": AT_ONCE}  # of every event that asks a model
@@ -45,7 +45,7 @@ def wire(
         [asking.go.click, asking.address.submit], partial(_look_at_address, *settings), [asking.address, *inputs],
         shown, **quietly, **FETCH,
     )  # fmt: skip
-    asking.photo.clear(lambda: tuple(waiting), None, list(outputs), api_visibility="private", queue=False)
+    asking.photo.clear(lambda: tuple(waiting), None, list(outputs), api_visibility="private", **QUICKLY)
 
 
 def answered(network: Network, look: Look, photo: bytes | str | None, *inputs: Any) -> Sequence[Any]:

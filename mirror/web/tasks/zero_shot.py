@@ -17,7 +17,7 @@ from mirror.tasks.zero_shot import ZeroShot
 from mirror.web import words
 from mirror.web.classify import card, trouble
 from mirror.web.guard import friendly
-from mirror.web.photo import Asking, lay_out_photo
+from mirror.web.photo import QUICKLY, Asking, lay_out_photo
 from mirror.web.tasks import asking
 from mirror.web.tasks.opened import Opened
 
@@ -58,7 +58,7 @@ def build(opened: Opened, network: Network) -> None:
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([compare.click, labels.submit, template.submit], again, given, shown, **quietly, **asking.ON_MODEL)
     for button, example in zip(examples, EXAMPLES.values(), strict=True):
-        filled = button.click(partial(str, "\n".join(example)), None, labels, queue=False, **quietly)
+        filled = button.click(partial(str, "\n".join(example)), None, labels, **QUICKLY, **quietly)
         filled.then(again, given, shown, **quietly, **asking.ON_MODEL)
     file.upload(
         partial(_read_file, opened), [file, asked.photo, template], [labels, *shown], **quietly, **asking.ON_MODEL

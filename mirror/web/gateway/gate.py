@@ -1,0 +1,185 @@
+"""The layer itself: each request passes it before gradio, each answer after.
+
+    demo.launch(app_kwargs={"lifespan": in_front(policy), "middleware": [Middleware(ScriptNonces)]})
+
+`in_front` puts it outside of everything that gradio adds to its app, whose own middleware (compression, CORS) and error
+answers are then behind it too. What an unlisted route would have done is never reached.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Container, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mirror.web.gateway import headers, routes
+from mirror.web.gateway.bodies import Admission, Bodies, has_body
+from mirror.web.gateway.refusal import Gone, Refusal, answer
+from mirror.web.gateway.routes import Route
+from mirror.web.gateway.uploads import Uploads
+
+NOT_HERE = "There is nothing at this address."
+NOT_SO = "This address does not take that kind of request."
+# gradio's answer to arguments that it cannot make sense of repeats them, however long they are
+NOT_UNDERSTOOD = "The request is not what this address takes: see “Use via API” on the page."
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+Check = Callable[[Scope], None]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What one page lets through.
+
+    hosts: the names it may be asked by, None for any. checks: more that a request has to pass; each raises Refusal.
+    answers: headers of every answer. uploads: where visitors' files lie; None where there is nothing to upload.
+    """
+
+    routes: tuple[Route, ...]
+    hosts: frozenset[str] | None = None
+    uploads: Uploads | None = None
+    checks: tuple[Check, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=lambda: dict(headers.COMMON))
+
+
+class Gate:
+    """The ASGI layer. waiting: the events that gradio's queue still holds, by id."""
+
+    def __init__(self, app: ASGIApp, policy: Policy, waiting: Callable[[], Container[str]] | None = None):
+        self.app, self.policy = app, policy
+        self._bodies, self._admission = Bodies(), Admission(waiting)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] != "http":
+            await self.app(scope, receive, send)
+        else:
+            await self._http(scope, receive, _Answer(scope, send, self.policy))
+
+    async def _http(self, scope: Scope, receive: Receive, send: _Answer) -> None:
+        try:
+            await self._passed(scope, receive, send)
+        except Refusal as refusal:
+            if not send.started:
+                as_json = scope["method"] == "POST" and not scope["path"].endswith(routes.UPLOAD)
+                await answer(refusal, receive, send, as_json=as_json, drain=has_body_quietly(scope))
+        except Gone:
+            pass
+        except Exception as error:
+            if not _clients(error):
+                raise
+            log.debug("an answer ended early", exc_info=True)
+        finally:
+            await send.end()
+
+    async def _passed(self, scope: Scope, receive: Receive, send: _Answer) -> None:
+        headers.require_known(scope, self.policy.hosts)
+        for check in self.policy.checks:
+            check(scope)
+        path = routes.relative(scope["path"], scope.get("root_path", ""))
+        route = self._route(scope, path)
+        send.route = route
+        scope = headers.without_strangers_hosts(scope, self.policy.hosts)
+        uploads = self.policy.uploads
+        if scope["method"] == "OPTIONS":
+            await self.app(scope, receive, send)  # gradio's CORS answers it, or its router refuses it
+        elif route.template == routes.UPLOAD and uploads:
+            await uploads.take(scope, receive, send, self._bodies, route.body)
+        elif route.template == routes.PROGRESS and uploads:
+            await uploads.progress(scope, receive, send)
+        elif route.template == routes.FILE and uploads:
+            await uploads.show(scope, send, path.partition("=")[2])
+        elif not has_body(scope):
+            await self.app(scope, receive, send)
+        else:
+            body = await self._bodies.whole(scope, receive, route.body)
+            with body.file:
+                async with self._admission.admit(body, send) as listening:
+                    await self.app(scope, body.replay(receive), listening)
+
+    def _route(self, scope: Scope, path: str) -> Route:
+        found = routes.find(self.policy.routes, path, scope.get("raw_path") or b"")
+        if not found:
+            raise Refusal(HTTPStatus.NOT_FOUND, NOT_HERE)
+        methods = frozenset().union(*(route.methods for route in found), {"OPTIONS"})
+        if scope["method"] not in methods:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, NOT_SO, {"Allow": ", ".join(sorted(methods))})
+        return next((route for route in found if scope["method"] in route.methods), found[0])
+
+
+class _Answer:
+    """`send` for one request: adds what every answer carries, and knows how far the answer is."""
+
+    def __init__(self, scope: Scope, send: Send, policy: Policy):
+        self._scope, self._send, self._policy = scope, send, policy
+        self.route: Route | None = None
+        self.started = self._ended = self._dropped = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            if message["status"] == HTTPStatus.UNPROCESSABLE_ENTITY:
+                self._dropped = True
+                await answer(Refusal(422, NOT_UNDERSTOOD), _nothing, self._through, as_json=True, drain=False)
+                return
+        if not self._dropped:
+            await self._through(message)
+
+    async def _through(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = headers.secure(message, self._policy.answers, page=False)
+        elif message["type"] == "http.response.body":
+            self._ended = not message.get("more_body", False)
+        await self._send(message)
+
+    async def end(self) -> None:
+        """Ends a stream whose client went away, or which gradio broke off with an event that says so."""
+        if self.started and not self._ended:
+            self._ended = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def in_front(policy: Policy, lifespan: Lifespan | None = None) -> Lifespan:
+    """A lifespan for FastAPI that puts the gate before the whole app. lifespan: what else runs as long as the app."""
+
+    @asynccontextmanager
+    async def started(app: Any) -> AsyncIterator[Any]:
+        if app.middleware_stack is None:
+            app.middleware_stack = app.build_middleware_stack()
+        app.middleware_stack = Gate(app.middleware_stack, policy, lambda: app.get_blocks()._queue.event_ids_to_events)
+        if lifespan is None:
+            yield
+        else:
+            async with lifespan(app) as state:
+                yield state
+
+    return started
+
+
+def has_body_quietly(scope: Scope) -> bool:
+    try:
+        return has_body(scope)
+    except Refusal:
+        return True
+
+
+def _clients(error: BaseException) -> bool:
+    """Whether it is the client's doing: it went away, or asked for a stream that there is not."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_clients, error.exceptions))
+    return isinstance(error, ClientDisconnect | HTTPException)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

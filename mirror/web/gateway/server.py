@@ -1,0 +1,162 @@
+"""Time limits for connections: uvicorn waits for a request's headers for ever, and for a client that does not read.
+
+`install` makes uvicorn use `PatientProtocol` wherever its settings say "auto", which is what gradio leaves them at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from typing import Any
+
+import uvicorn.config
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+HEADERS_SECONDS = 15.0  # from the first byte of a request, or the connection, to the end of its headers
+HEADERS_BYTES = 64 * 1024  # of a request's headers, or of anything in a request that is neither header nor body
+WRITE_SECONDS = 60.0  # that a client may read nothing of an answer
+PIPELINED = 8  # requests that a client may send before the first is answered
+PER_ADDRESS = 256  # connections of one public address; those of this network may be a proxy's
+OPEN_FILES = 8192  # asked of the system, which often allows 1,024
+RESERVED_FILES = 256  # for what is not a connection: bodies on the disk, models, fetching
+TOO_SLOW = b"The request took too long to arrive: please send it again."
+TOO_LONG = b"The request's headers are too long."
+
+
+class Connections:
+    """All that are open, the oldest first."""
+
+    def __init__(self) -> None:
+        self.most = 1024 - RESERVED_FILES
+        self._open: dict[PatientProtocol, str] = {}
+
+    def enter(self, connection: PatientProtocol, address: str) -> bool:
+        """Whether there is room for one more; the oldest that only waits has to make room."""
+        if _is_public(address) and sum(other == address for other in self._open.values()) >= PER_ADDRESS:
+            return False
+        if len(self._open) >= self.most:
+            idle = next((one for one in self._open if not one.busy), None)
+            if idle is None:
+                return False
+            self.leave(idle)
+            idle.transport.abort()
+        self._open[connection] = address
+        return True
+
+    def leave(self, connection: PatientProtocol) -> None:
+        self._open.pop(connection, None)
+
+
+connections = Connections()
+
+
+class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """uvicorn's own protocol, whichever parser it has, with limits."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.ws_protocol_class = None  # nothing here speaks WebSocket: an upgrade is an ordinary request
+        self._headers_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._unread = 0  # bytes since the last header that began, or the last piece of a body
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if connections.enter(self, self.client[0] if self.client else ""):
+            self._await_headers()
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        connections.leave(self)
+        self._headers_timer = _cancel(self._headers_timer)
+        self._write_timer = _cancel(self._write_timer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        self._unread += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self.cycle is not before:
+            self._headers_timer = _cancel(self._headers_timer)
+        if not self.busy:
+            self._await_headers()
+        if self._unread > HEADERS_BYTES and hasattr(super(), "on_body"):
+            self._refuse(b"431 Request Header Fields Too Large", TOO_LONG)
+        elif len(getattr(self, "pipeline", ())) > PIPELINED:
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        self._unread = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing to warn of: no page of ours asks for one."""
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._write_timer = _cancel(self._write_timer)
+
+    def _await_headers(self) -> None:
+        if self._headers_timer is None:
+            self._headers_timer = self.loop.call_later(HEADERS_SECONDS, self._headers_late)
+
+    def _headers_late(self) -> None:
+        self._headers_timer = None
+        if not self.busy and not self.transport.is_closing():
+            self._refuse(b"408 Request Timeout", TOO_SLOW)
+
+    def _refuse(self, status: bytes, sentence: bytes) -> None:
+        if not self.busy:
+            self.transport.write(
+                b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n"
+                b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (status, len(sentence), sentence)
+            )
+        self.transport.close()
+
+
+def install() -> None:
+    """For every uvicorn server that this process starts from now on."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{PatientProtocol.__name__}"
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        connections.most = max(64, (OPEN_FILES if soft == resource.RLIM_INFINITY else soft) - RESERVED_FILES)
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
