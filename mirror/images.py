@@ -34,7 +34,7 @@ from mirror.decoding import budget, pool, refusals
 from mirror.decoding.decode import decode
 from mirror.decoding.headers import FORMATS, most_pixels, read_header
 from mirror.decoding.limits import MAX_DECODE_BYTES, Header, TooCostly
-from mirror.decoding.orientation import TAG, orientation
+from mirror.decoding.orientation import orientation
 from mirror.decoding.pixels import of_image, upright_rgb
 from mirror.decoding.refusals import check_size
 from mirror.errors import ImageError, ImageTooLarge, NotAnImage
@@ -141,9 +141,8 @@ def _of_image(image: Image.Image, max_pixels: int, min_side: int | None) -> Imag
     with _quiet_pillow():
         try:
             image.load()
-            tags = getattr(image, "tag_v2", None)
-            turned = orientation(image.info if tags is None else {"exif": b""}) if tags is None else tags.get(TAG, 1)
-            upright = upright_rgb(of_image(image, int(turned)))
+            tags = getattr(image, "tag_v2", None)  # a TIFF that Pillow has opened; it is upright already when loaded
+            upright = upright_rgb(of_image(image, orientation(image.info) if tags is None else 1))
         except Image.DecompressionBombError:
             raise ImageTooLarge("the image unpacks to far too many pixels; use a smaller image.") from None
         except MemoryError:

@@ -7,13 +7,18 @@ import pytest
 from mirror.collect.dataset import DUPLICATE_REASONS
 from mirror.collect.recipe import CHANGED
 from mirror.collect.seen import WITHDRAWN_REASONS
+from mirror.decoding import refusals
 from mirror.errors import ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
 from mirror.reasons import WORDS, reason_in_words
 
 CLASSES = (ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress)
+REFUSALS = [refusals.too_slow("a"), refusals.too_much_memory("a"), refusals.busy("a"), refusals.no_worker("a", "why")]
 
 
-@pytest.mark.parametrize("slug", [*DUPLICATE_REASONS, *WITHDRAWN_REASONS, CHANGED, *(one.reason for one in CLASSES)])
+OURS = [*DUPLICATE_REASONS, *WITHDRAWN_REASONS, CHANGED, *(one.reason for one in (*CLASSES, *REFUSALS))]
+
+
+@pytest.mark.parametrize("slug", OURS)
 def test_every_reason_of_ours_has_words_of_its_own(slug: str) -> None:
     assert reason_in_words(slug) == WORDS[slug]
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from mirror.decoding.headers import FORMATS
-from mirror.decoding.orientation import TAG, orientation
+from mirror.decoding.orientation import TAG, UPRIGHT, orientation
 from mirror.decoding.pixels import Decoded, of_buffer, of_image
 from mirror.decoding.refusals import brief, damaged
 from mirror.errors import ImageTooLarge, NotAnImage
@@ -25,12 +26,18 @@ def decode(
     data: bytes, name: str, check_size: Checks, at_least: int | None = None, info: dict[str, Any] | None = None
 ) -> Decoded:
     """The first picture of an encoded file. name: what it is called in a sentence; check_size is asked before its
-    pixels are made; info: metadata that has been read already.
+    pixels are made; info: the metadata of a plain JPEG (jpeg.py), which
+    has been read already.
 
     Raises ImageError; MemoryError where it does not fit.
     """
     try:
-        opened = Image.open(io.BytesIO(data), formats=formats_for(data))
+        if info is None:
+            opened = Image.open(io.BytesIO(data), formats=formats_for(data))
+        else:  # a JPEG of one picture, which may have more pixels than Pillow's own limit where it is reduced
+            opened = JpegImageFile(io.BytesIO(data))
+    except SyntaxError:
+        raise UnidentifiedImageError from None
     except (UnidentifiedImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
@@ -76,9 +83,10 @@ def _loaded(opened: Any, info: dict[str, Any] | None) -> Decoded:
 
 def _after_turning(opened: Any) -> int:
     try:
-        return int(opened.getexif().get(TAG, 1))
+        found = int(opened.getexif().get(TAG, 1))
     except Exception:  # getexif raises nearly anything on malformed EXIF
         return 1
+    return found if found in UPRIGHT else 1
 
 
 def _from_webp(opened: Any) -> Decoded | None:

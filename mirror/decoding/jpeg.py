@@ -20,6 +20,9 @@ MAX_TABLES = 65_536  # bytes of frame, tables and scan headers before the pixels
 VISITS_IN_PROCESS = 30_000_000
 MAX_VISITS = 150_000_000
 
+MAX_JUNK = 4_096  # bytes before a marker, which Pillow passes over one by one
+JUNK = re.compile(rb"(?:[^\xff]|\xff(?=[\x00\xff]))*+")
+
 SOS, EOI, APP1, TEMPORARY = 0xDA, 0xD9, 0xE1, 0x01  # the last one has no length
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2
 KEPT = frozenset({0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD, SOS, 0xE0, 0xEE})  # frame, tables, restarts, JFIF, Adobe
@@ -54,7 +57,9 @@ def read_jpeg(data: bytes) -> Jpeg | None:
     frame: tuple[int, bytes] | None = None
     while True:
         head = data[position : position + 4]
-        if len(head) < 4 or head[0] != 0xFF:
+        if len(head) < 4 or head[0] != 0xFF or head[1] in (0, 0xFF):
+            if len(JUNK.match(data, position)[0]) > MAX_JUNK:
+                raise TooCostly(f"has more than {MAX_JUNK:,} bytes between its parts that mean nothing")
             return None
         marker, length = head[1], int.from_bytes(head[2:], "big")
         if length < 2 or position + 2 + length > len(data):

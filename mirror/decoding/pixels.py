@@ -139,15 +139,17 @@ def _sixteen_bits() -> Callable[[Image.Image], Image.Image]:
 
 
 def _brightest(band: Image.Image) -> float:
+    return float(_levels(band).max())
+
+
+def _levels(band: Image.Image) -> Any:
+    """[h, w] of the band's own type: nothing below 0, and 0 for what is no number."""
     import numpy as np
 
-    return float(_levels(np.asarray(band)).max())
-
-
-def _levels(pixels: Any) -> Any:
-    import numpy as np
-
-    return np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
+    pixels = np.asarray(band)
+    if pixels.dtype.kind == "f":
+        pixels = np.where(np.isfinite(pixels), pixels, 0)
+    return pixels.clip(min=0)
 
 
 def _deep(mode: str, brightest: float) -> Callable[[Image.Image], Image.Image]:
@@ -161,8 +163,8 @@ def _deep(mode: str, brightest: float) -> Callable[[Image.Image], Image.Image]:
         white = max(65535.0, brightest)
 
     def convert(band: Image.Image) -> Image.Image:
-        levels = _levels(np.asarray(band))
-        return Image.fromarray(np.rint(levels * (255.0 / white)).astype(np.uint8)).convert("RGB")
+        levels = _levels(band) * np.float64(255.0 / white)
+        return Image.fromarray(np.rint(levels, out=levels).astype(np.uint8)).convert("RGB")
 
     return convert
 

@@ -31,7 +31,7 @@ from mirror.decoding.worker import LENGTH, LENGTHS, OUT_OF_MEMORY
 
 MAX_WORKERS = 8
 IDLE_SECONDS = 30.0  # then a worker is ended: its 40 MB are given back
-DEMOTED_AFTER = 1.0  # seconds; an ordinary photo is decoded by then
+DEMOTED_AFTER = 1.5  # seconds of processor time; an ordinary photo is decoded by then, also on a loaded machine
 DEMOTED_NICE = 19
 CROWDED_SECONDS = 4.0  # a task's time where all workers are taken and somebody waits for one
 START_SECONDS = 30.0  # for Python and Pillow to be there, on a loaded machine
@@ -67,7 +67,7 @@ class Worker:
         except (OSError, ValueError) as error:
             raise NoWorker(str(error)) from None
         self.begun: float | None = time.monotonic()  # when it began what it does; None where it has nothing to do
-        self.idle_since = 0.0
+        self.idle_since = self.used = 0.0
         self.allowed = START_SECONDS
         self.demoted = self.overdue = False
 
@@ -80,7 +80,21 @@ class Worker:
             _say_unlimited()
 
     def begin(self) -> None:
+        self.used = self.used_in_all()
         self.begun, self.allowed = time.monotonic(), MAX_SECONDS
+
+    def processor_time(self) -> float:
+        """Seconds of its task."""
+        return self.used_in_all() - self.used
+
+    def used_in_all(self) -> float:
+        """Seconds of processor time of all its tasks; of the clock, where the system does not tell (proc(5))."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (AttributeError, IndexError, OSError, ValueError):
+            return time.monotonic()
 
     def send(self, task: dict[str, Any], data: bytes) -> None:
         head = json.dumps(task).encode()
@@ -244,7 +258,7 @@ class Pool:
             if passed > (min(worker.allowed, CROWDED_SECONDS) if crowded and worker is longest else worker.allowed):
                 worker.overdue = True
                 worker.kill()
-            elif passed > DEMOTED_AFTER and not worker.demoted and worker.allowed == MAX_SECONDS:
+            elif passed > DEMOTED_AFTER and not worker.demoted and worker.processor_time() > DEMOTED_AFTER:
                 worker.demote()
         idle = [
             worker for worker in self.workers

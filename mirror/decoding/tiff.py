@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from mirror.decoding.limits import Header, TooCostly
-from mirror.decoding.orientation import HEADERS, TYPES
+from mirror.decoding.orientation import HEADERS, TAG, TYPES
 
 MAX_DIRECTORIES = 2_000  # pages; Pillow goes through all of them
 MAX_TAGS = 4_096  # in one directory; the standard and its extensions know about 500
@@ -24,8 +24,8 @@ DIRECTORIES_IN_TAGS = (330, 34665, 34853, 40965)  # SubIFDs, EXIF, GPS, interope
 
 
 def read_tiff(data: bytes) -> Header | None:
-    """Memory: the stored picture and the strip or tile that libtiff unpacks; then that picture and an upright copy, or
-    the RGB image."""
+    """Memory: the stored picture, the strip or tile that libtiff unpacks and, where it has to be turned, an upright
+    copy; then the stored picture and the RGB image."""
     big = data[:4] == b"II\x2b\x00"
     if not big and data[:4] not in HEADERS:
         return None
@@ -46,10 +46,12 @@ def read_tiff(data: bytes) -> Header | None:
     depth = max(first.get(BITS, (8, 1))[0], 8)
     packed = max(samples * depth // 8, 4)
     rows = min(first.get(ROWS_PER_STRIP, (height, 1))[0] or height, height)
-    piece = first[TILE_WIDTH][0] * first[TILE_HEIGHT][0] if TILE_WIDTH in first and TILE_HEIGHT in first else width * rows
+    tiled = TILE_WIDTH in first and TILE_HEIGHT in first
+    piece = first[TILE_WIDTH][0] * first[TILE_HEIGHT][0] if tiled else width * rows
     stored = 4 if samples > 1 or depth > 16 else 2 if depth > 8 else 1
     pixels = width * height
-    memory = max(stored * pixels + packed * piece, 2 * stored * pixels, (stored + 4) * pixels)
+    turned = stored * pixels if first.get(TAG, (1, 1))[0] > 1 else 0  # while libtiff still holds its piece
+    memory = max(stored * pixels + packed * piece + turned, (stored + 4) * pixels)
     return Header("TIFF", (width, height), memory + 4 * len(data), False, data)
 
 

@@ -1,0 +1,93 @@
+"""No file of up to 20 MB costs more than 10 s or 600 MB, whatever it is: an image, or one sentence.
+
+The class: a limit on one quantity (bytes, pixels) and the cost in another. Its kinds, and a member of each for every
+format that has it, are in files.py. Every bomb is decoded in a process with a limit on its address space.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.hostile.files import BOMBS, claiming, gif, jpeg, png, saved, shared_tags, small_iso
+from tests.hostile.measured import Measured, Outcome
+from tests.hostile.mutations import SEEDS, mutations
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from Linux's /proc")
+
+SECONDS = 10.0
+SLACK = 5.0  # seconds, for a machine that other work shares
+MEGABYTES = 600.0
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Measured]:
+    with Measured() as process:
+        yield process
+
+
+def assert_bounded(outcome: Outcome) -> None:
+    assert outcome.is_image or outcome.is_refusal, outcome
+    assert outcome.seconds <= SECONDS + SLACK, outcome
+    assert outcome.megabytes <= MEGABYTES, outcome
+    if not outcome.is_image:
+        sentence = outcome.said.partition(": ")[2]
+        assert sentence.endswith(".") and "\n" not in sentence and "Traceback" not in sentence
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_an_image_or_a_sentence_within_the_limits(name: str, process: Measured) -> None:
+    data = BOMBS[name]()
+    assert len(data) <= 20 * 1024 * 1024
+    assert_bounded(process.decode(data))
+    if name.startswith("jpeg"):
+        assert_bounded(process.decode(data, at_least=600))
+
+
+def test_mutated_files_are_images_or_sentences(process: Measured) -> None:
+    for _, data in mutations(seed=1, count=400):
+        assert_bounded(process.decode(data))
+
+
+def test_the_seeds_of_the_mutations_are_of_fifteen_formats_and_all_open(process: Measured) -> None:
+    assert len(SEEDS) >= 15
+    for name, make in SEEDS.items():
+        assert process.decode(make()).is_image, name
+
+
+ORDINARY = {
+    "a photo with EXIF, a profile and a comment": lambda: jpeg(
+        b"\xff\xe1" + (8 + 30_000).to_bytes(2, "big") + b"Exif\0\0" + bytes(30_000), (640, 480), comment=b"x" * 9_000,
+    ),
+    "a progressive photo": lambda: jpeg(size=(640, 480), progressive=True),
+    "a PNG of small chunks": lambda: png(64, 64, more=b"".join(chunk_of(i) for i in range(300))),
+    "a GIF with XMP": lambda: gif(b"!\xff\x0bXMP DataXMP" + b"\x40" + bytes(64) * 1 + b"\x00"),
+}  # fmt: skip
+
+
+def chunk_of(number: int) -> bytes:
+    body = b"k%d\0text" % number
+    return len(body).to_bytes(4, "big") + b"tEXt" + body + zlib.crc32(b"tEXt" + body).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_files_of_the_same_kind_are_answered(name: str, process: Measured) -> None:
+    assert process.decode(ORDINARY[name]()).is_image
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (lambda: shared_tags(2_000, 100_000), "tags that claim more bytes than the file has"),
+        (lambda: gif(b"!\xfe\x01x\x00" * 30_000), "more than 20,000 blocks"),
+        (lambda: png(1, 70_000), "at most 65535 on a side"),
+        (lambda: claiming(small_iso("HEIF"), 30_000, 30_000), "at most 50 megapixels"),
+        (lambda: saved(Image.new("1", (10, 10)), "PPM") and b"P2\n9 9\n255\n" + b"#\n" * 2_000, "1,000 comments"),
+    ],
+)
+def test_a_refusal_says_which_limit(data, words: str, process: Measured) -> None:
+    assert words in process.decode(data()).said
