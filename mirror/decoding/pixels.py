@@ -20,14 +20,17 @@ BAND_BYTES = 1 << 20  # of RGB in one band: it stays in the processor's cache wh
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as it was stored. rows(top, bottom): those of its rows, as an image of its mode. whole: all of it,
-    where it is one Pillow image already. orientation: 1-8, as in EXIF."""
+    """A picture as it was stored. rows(top, bottom): those of its rows, as an image of its mode. orientation: 1-8, as
+    in EXIF. whole: all of it, where it is one Pillow image already. packed: its bytes, where they are rows of RGB
+    already, and from a row to the next `stride` of them."""
 
     size: tuple[int, int]
     mode: str
     orientation: int
     rows: Callable[[int, int], Image.Image]
     whole: Image.Image | None = None
+    packed: memoryview | None = None
+    stride: int = 0
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -48,14 +51,23 @@ def of_buffer(
     size: tuple[int, int], mode: str, layout: tuple[str, int], data: Any, orientation: int
 ) -> Decoded:
     """Pixels in a buffer. layout: Pillow's raw mode, and the bytes from a row to the next."""
-    view = memoryview(data)
+    view = memoryview(data).cast("B")
     raw, stride = layout
 
     def rows(top: int, bottom: int) -> Image.Image:
         part = view[top * stride : bottom * stride]
-        return Image.frombuffer(mode, (size[0], bottom - top), part, "raw", raw, stride, 1)
+        return unpacked(mode, (size[0], bottom - top), part, raw, stride)
 
-    return Decoded(size, mode, orientation, rows)
+    packed = view if (mode, raw) == ("RGB", "RGB") else None
+    return Decoded(size, mode, orientation, rows, packed=packed, stride=stride)
+
+
+def unpacked(mode: str, size: tuple[int, int], data: Any, raw: str, stride: int) -> Image.Image:
+    """A new image of bytes in Pillow's raw mode `raw`, `stride` of them from a row to the next. (`Image.frombuffer`
+    gives an image of another mode for some of them.)"""
+    image = Image.new(mode, size, None)
+    image.frombytes(data, "raw", (raw, stride, 1))
+    return image
 
 
 def band_rows(width: int) -> int:
@@ -77,6 +89,8 @@ def upright_rgb(decoded: Decoded) -> Image.Image:
     whole, turn = decoded.whole, UPRIGHT.get(decoded.orientation)
     if whole is not None and decoded.mode == "RGB" and not whole.has_transparency_data:
         image = whole.transpose(turn) if turn is not None else whole._new(whole.im)  # as fastai takes it over
+    elif whole is None and turn is None and decoded.mode == "RGB":
+        image = decoded.rows(0, decoded.size[1])
     elif whole is not None and turn is None and _is_plain(decoded):
         image = whole.convert("RGB")
     else:

@@ -25,8 +25,7 @@ from PIL import Image
 import mirror
 from mirror.decoding.budget import MAX_WAIT, Busy
 from mirror.decoding.limits import MAX_SECONDS
-from mirror.decoding.orientation import SIDEWAYS
-from mirror.decoding.pixels import Decoded, band_rows, paste_band
+from mirror.decoding.pixels import Decoded, band_rows, paste_band, unpacked
 from mirror.decoding.worker import LENGTH, LENGTHS, OUT_OF_MEMORY
 
 MAX_WORKERS = 8
@@ -35,6 +34,8 @@ DEMOTED_AFTER = 1.5  # seconds of processor time; an ordinary photo is decoded b
 DEMOTED_NICE = 19
 CROWDED_SECONDS = 4.0  # a task's time where all workers are taken and somebody waits for one
 START_SECONDS = 30.0  # for Python and Pillow to be there, on a loaded machine
+MAX_PADDING = 4_096  # bytes from the end of a row to the next one's beginning
+MAX_STRIDE = 1 << 40
 MAX_ANSWER = 65_536  # bytes of JSON
 # What a worker's environment keeps of this process's: how the system finds libraries and Python its modules
 KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "SYSTEMROOT", "TMP", "TEMP", "TMPDIR")
@@ -283,18 +284,20 @@ class Pool:
 def _received(worker: Worker, answer: dict[str, Any], max_pixels: int) -> Image.Image:
     """The rows that follow an answer, as the upright image. What the worker says is checked: it has met the file."""
     width, height = (int(side) for side in answer["size"])
-    turned = int(answer["orientation"])
-    if not (width > 0 < height and width * height <= max_pixels and 1 <= turned <= 8):
+    turned, raw, stride = int(answer["orientation"]), answer["raw"], int(answer["stride"])
+    least = width * {"RGB": 3, "RGBX": 4}.get(raw, MAX_STRIDE)
+    fits = width > 0 < height and width * height <= max_pixels and least <= stride <= least + MAX_PADDING
+    if not (fits and 1 <= turned <= 8):
         raise WorkerFailed("crashed")
     decoded = Decoded((width, height), "RGB", turned, rows=lambda top, bottom: Image.new("RGB", (1, 1)))
-    image = Image.new("RGB", (height, width) if turned in SIDEWAYS else (width, height), None)
+    image = Image.new("RGB", decoded.upright_size, None)
     step = band_rows(width)
-    buffer = memoryview(bytearray(4 * width * min(step, height)))
+    buffer = memoryview(bytearray(stride * min(step, height)))
     for top in range(0, height, step):
         rows = min(step, height - top)
-        part = buffer[: 4 * width * rows]
+        part = buffer[: stride * rows]
         worker.read_into(part)
-        paste_band(image, Image.frombuffer("RGB", (width, rows), part, "raw", "RGBX", 0, 1), top, decoded)
+        paste_band(image, unpacked("RGB", (width, rows), part, raw, stride), top, decoded)
     return image
 
 

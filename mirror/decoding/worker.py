@@ -6,7 +6,8 @@ environment, and a low priority.
 
     task      two lengths (>II), a JSON object, the encoded file
     answer    a length (>I) and a JSON object: {"error": kind, "message": …, "reason": …}, or {"size": [width, height],
-              "orientation": 1-8}, after which the rows follow as they were stored, four bytes a pixel
+              "orientation": 1-8, "raw": "RGB" or "RGBX", "stride": bytes}, after which the rows follow as they were
+              stored, three or four bytes a pixel and `stride` from one to the next
 """
 
 from __future__ import annotations
@@ -60,12 +61,17 @@ def _answer(task: dict[str, Any], data: bytes, rows_out: BinaryIO) -> None:
         return _write(rows_out, {"error": "MemoryError"})
     except ImageError as error:
         return _write(rows_out, {"error": type(error).__name__, "message": str(error), "reason": error.reason})
+    width, height = decoded.size
+    head = {"size": decoded.size, "orientation": decoded.orientation}
+    if decoded.packed is not None:
+        _write(rows_out, head | {"raw": "RGB", "stride": decoded.stride})
+        return _write_all(rows_out, decoded.packed[: decoded.stride * height])
     begun = False
     try:
         for _, band in rgb_bands(decoded):
             pixels = band.tobytes("raw", "RGBX")
             if not begun:  # not before the first band: until then a failure can still be told
-                _write(rows_out, {"size": decoded.size, "orientation": decoded.orientation})
+                _write(rows_out, head | {"raw": "RGBX", "stride": 4 * width})
                 begun = True
             _write_all(rows_out, pixels)
     except BrokenPipeError:
@@ -82,7 +88,7 @@ def _write(file: BinaryIO, message: dict[str, Any]) -> None:
     _write_all(file, LENGTH.pack(len(body)) + body)
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
+def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
