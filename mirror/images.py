@@ -46,9 +46,7 @@ MAX_PIXELS = 50_000_000  # 150 MB once decoded; the largest phone cameras store 
 MAX_BYTES = 20 * 1024 * 1024  # as much as the page and the downloader accept
 JPEG_QUALITY = 90  # at 640 px about 110 KB; below about 85 the 8 x 8 blocks become visible after augmentation's zoom
 
-__all__ = [
-    "FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "load_image", "read_file", "shrink", "write_atomically",
-]  # fmt: skip
+__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "load_image", "read_file", "shrink"]
 
 
 def load_image(
