@@ -29,6 +29,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from mirror.errors import ModelFolderError
 from mirror.model_info import (
     FORMAT_VERSION,
+    MISLEADING,
     BatchResize,
     Calibration,
     DataInfo,
@@ -44,7 +45,7 @@ from mirror.model_info import (
     Validation,
     check,
 )
-from mirror.records import decode, encode
+from mirror.records import check_depth, decode, encode
 from mirror.storage import read_file
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
 MODEL_JSON = "model.json"
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
 MAX_MODEL_JSON_BYTES = 16 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
+MAX_FORMAT_VERSION = 10**6  # beyond it, no version but a number made up
 MAX_FILE_BYTES = 2 * 1024**3  # a network of more is none that protobuf can hold
 
 
@@ -143,8 +145,12 @@ def read_model_folder(path: str | Path) -> ModelFolder:
         raise ModelFolderError(f"{source} cannot be read ({error.strerror or error}): make the model again.") from None
     except (ValueError, RecursionError):
         raise ModelFolderError(f"{source} is not JSON: restore it or make the model again.") from None
+    try:
+        check_depth(value)
+    except ModelFolderError as error:
+        raise ModelFolderError(f"{source} is not valid: {error}; restore it or make the model again.") from None
     version = value.get("format_version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if isinstance(version, int) and FORMAT_VERSION < version < MAX_FORMAT_VERSION:
         raise ModelFolderError(
             f"{source} has format version {version}, newer than this program's {FORMAT_VERSION}: update it."
         )
@@ -168,7 +174,7 @@ def _check_info(info: ModelInfo) -> None:
 def _is_inside(name: str) -> bool:
     """Whether a recorded file name stays in its folder on every system (no drive, root, `..`, backslash or NUL)."""
     parts = PurePosixPath(name)
-    plain = "\\" not in name and "\0" not in name and not PureWindowsPath(name).drive
+    plain = "\\" not in name and not MISLEADING.search(name) and not PureWindowsPath(name).drive
     return bool(name) and plain and not parts.is_absolute() and ".." not in parts.parts and str(parts) == name != "."
 
 

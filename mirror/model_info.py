@@ -5,10 +5,13 @@ A newer `format_version` is refused by `model_folder`; what else a newer tool ad
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from mirror.errors import ModelFolderError
-from mirror.records import Record
+from mirror.records import MAX_WHOLE, Between, Record
 
 FORMAT_VERSION = 1
 RESIZES = ("squish", "crop", "pad", "none")
@@ -16,6 +19,18 @@ RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 PAD_MODES = ("zeros", "border", "reflection")
 GARMENT = "garment"
 PREPARES = ("none", GARMENT)
+MAX_LABELS = 100_000
+MAX_LABEL = 500  # characters
+MAX_NAME = 200
+MAX_PIXELS = 2**24  # of what the network sees: 200 MB of float32
+TEMPERATURES = (0.01, 100)  # Guo et al. 2017 found 1 to 5; at 0.01 every answer is a certainty
+DEVIATIONS = (1e-4, 1000)  # of the values 0 to 1, or of 0 to 255 where a network was trained on those
+# What would lead a terminal or a reader astray: control characters, line separators, overrides of the direction of text
+MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+Count = Annotated[int, Between(0, MAX_WHOLE)]
+Share = Annotated[float, Between(0, 1)]
+Mean = Annotated[float, Between(-1000, 1000)]
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,7 @@ class Preprocessing(Record):
 
     resize: str
     size: tuple[int, int]
-    mean: tuple[float, float, float]
+    mean: tuple[Mean, Mean, Mean]
     std: tuple[float, float, float]
     resample: str = "bilinear"
     pad_mode: str = "reflection"
@@ -79,10 +94,10 @@ class Novelty(Record):
     method: str = "knn-cosine"
     k: int = 5
     threshold: float | None = None
-    photos: int | None = None
-    real_refused: float | None = None
-    others: int = 0
-    others_refused: float | None = None
+    photos: Count | None = None
+    real_refused: Share | None = None
+    others: Count = 0
+    others_refused: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -90,23 +105,23 @@ class Validation(Record):
     """`interval`: lower and upper end of its error rate's interval, at `confidence`; `loss`: cross-entropy, nats;
     `folds`: cross-validated in so many, each photo judged by what was trained without it; None: on photos held out."""
 
-    photos: int
-    errors: int
-    error_rate: float
-    interval: tuple[float, float]
-    confidence: float = 0.95
+    photos: Count
+    errors: Count
+    error_rate: Share
+    interval: tuple[Share, Share]
+    confidence: Share = 0.95
     loss: float | None = None
-    folds: int | None = None
+    folds: Count | None = None
 
 
 @dataclass(frozen=True)
 class LabelMetrics(Record):
     """Photos a label had on both sides, and its precision and recall (None where undefined)."""
 
-    train: int
-    validation: int
-    precision: float | None = None
-    recall: float | None = None
+    train: Count
+    validation: Count
+    precision: Share | None = None
+    recall: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,7 @@ class TopLoss(Record):
     file_name: str
     label: str
     predicted: str
-    probability: float
+    probability: Share
     loss: float
     url: str | None = None
 
@@ -142,9 +157,9 @@ class CalibrationScores(Record):
 class ReliabilityBin(Record):
     """Photos whose top label got about the same probability: its mean, and how often that label was right."""
 
-    photos: int
-    confidence: float
-    accuracy: float
+    photos: Count
+    confidence: Share
+    accuracy: Share
 
 
 @dataclass(frozen=True)
@@ -158,10 +173,10 @@ class Calibration(Record):
     """
 
     source: str
-    fitted_on: int
+    fitted_on: Count
     found: float
     gain: Estimate | None
-    photos: int
+    photos: Count
     before: CalibrationScores
     after: CalibrationScores
     bins: tuple[ReliabilityBin, ...] = ()
@@ -173,7 +188,7 @@ class Metrics(Record):
 
     validation: Validation
     labels: dict[str, LabelMetrics] = field(default_factory=dict)
-    confusion_matrix: tuple[tuple[int, ...], ...] = ()
+    confusion_matrix: tuple[tuple[Count, ...], ...] = ()
     top_losses: tuple[TopLoss, ...] = ()
     calibration: Calibration | None = None
 
@@ -191,15 +206,15 @@ class DataInfo(Record):
     hand."""
 
     source: str
-    counts: dict[str, int] = field(default_factory=dict)
-    rejected: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
+    rejected: dict[str, Count] = field(default_factory=dict)
     queries: tuple[Query, ...] = ()
     license_filter: str | None = None
     retrieved: tuple[str, ...] | None = None
-    engines: dict[str, int] = field(default_factory=dict)
-    sites: dict[str, int] = field(default_factory=dict)
-    relabelled: int = 0
-    removed: int = 0
+    engines: dict[str, Count] = field(default_factory=dict)
+    sites: dict[str, Count] = field(default_factory=dict)
+    relabelled: Count = 0
+    removed: Count = 0
 
 
 @dataclass(frozen=True)
@@ -207,10 +222,10 @@ class TrainingInfo(Record):
     """`options`: those of train.py that make this model again, of the same photos."""
 
     seed: int | None = None
-    epochs: int | None = None
+    epochs: Count | None = None
     weights: str | None = None
     recipe: str | None = None
-    seconds: float | None = None
+    seconds: Annotated[float, Between(0, 1e9)] | None = None
     options: tuple[str, ...] = ()
 
 
@@ -239,13 +254,18 @@ class ModelInfo(Record):
 def check(info: ModelInfo) -> None:
     """Raises ModelFolderError where the fields are of the right type but cannot be meant."""
     labels, pixels, metrics = info.labels, info.preprocessing, info.metrics
-    repeated = sorted({label for label in labels if labels.count(label) > 1}) if len(labels) != len(set(labels)) else []
+    repeated = [label for label, times in Counter(labels).items() if times > 1]
     if len(labels) < 2:
         raise ModelFolderError(f"labels must name at least two labels, not {len(labels)}")
+    if len(labels) > MAX_LABELS:
+        raise ModelFolderError(f"labels names {len(labels):,} labels, and {MAX_LABELS:,} are the most")
     if any(not label.strip() for label in labels):
         raise ModelFolderError("labels holds an empty label")
+    for label in labels:
+        check_text("a label", label, MAX_LABEL)
     if repeated:
-        raise ModelFolderError(f"labels holds {repeated[0]!r} more than once")
+        raise ModelFolderError(f"labels holds {min(repeated)!r} more than once")
+    check_text("name", info.name, MAX_NAME)
     for name, value, allowed in (
         ("resize", pixels.resize, RESIZES),
         ("resample", pixels.resample, RESAMPLES),
@@ -258,14 +278,29 @@ def check(info: ModelInfo) -> None:
     sizes = [pixels.size, pixels.crop, *(side for step in pixels.batch_resizes for side in (step.size, step.crop))]
     if any(not 1 <= side <= 8192 for size in sizes if size for side in size):
         raise ModelFolderError("preprocessing's sizes must lie between 1 and 8192 pixels")
-    if min(pixels.std) <= 0:
-        raise ModelFolderError("preprocessing.std must be above 0")
-    if info.temperature <= 0:
-        raise ModelFolderError("temperature must be above 0")
-    if info.novelty and info.novelty.k < 1:
+    if any(size[0] * size[1] > MAX_PIXELS for size in sizes if size):
+        raise ModelFolderError(f"preprocessing's sizes must have at most {MAX_PIXELS:,} pixels")
+    for name, value, (low, high) in (
+        ("preprocessing.std", min(pixels.std), DEVIATIONS),
+        ("preprocessing.std", max(pixels.std), DEVIATIONS),
+        ("temperature", info.temperature, TEMPERATURES),
+    ):
+        if value <= 0:
+            raise ModelFolderError(f"{name} must be above 0")
+        if not low <= value <= high:
+            raise ModelFolderError(f"{name} must be from {low:g} to {high:g}, not {value!r}")
+    if info.novelty and not 1 <= info.novelty.k:
         raise ModelFolderError("novelty.k must be at least 1")
     if "logits" not in info.onnx.outputs:
         raise ModelFolderError("onnx.outputs must name logits")
     matrix = metrics.confusion_matrix if metrics else ()
     if matrix and (len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix)):
         raise ModelFolderError(f"metrics.confusion_matrix must have {len(labels)} rows and columns, one a label")
+
+
+def check_text(what: str, text: str, longest: int) -> None:
+    """Raises ModelFolderError for text that is too long, or that would lead its reader astray."""
+    if len(text) > longest:
+        raise ModelFolderError(f"{what} has {len(text):,} characters, and {longest} are the most")
+    if MISLEADING.search(text):
+        raise ModelFolderError(f"{what} holds a control character: {ascii(text)[:60]}")

@@ -106,6 +106,13 @@ def test_a_newer_tools_keys_survive_a_round_trip(tmp_path: Path) -> None:
     assert again["metrics"]["validation"]["brier"] == 0.04
 
 
+def nested(levels: int) -> list:
+    value: list = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 WRONG = [
     ({"format_version": 2}, "has format version 2, newer than this program's 1: update it."),
     ({"format_version": "1"}, "format_version must be 1, not '1'"),
@@ -145,6 +152,35 @@ WRONG = [
     ({"metrics__validation__photos": "eight"}, "metrics.validation.photos must be a whole number, not 'eight'"),
     ({"metrics__labels__cygnet__train": ...}, "metrics.labels.cygnet.train is missing"),
     ({"metrics__confusion_matrix": [[1, 2]]}, "metrics.confusion_matrix must have 2 rows and columns, one a label"),
+    # of a stranger: numbers, texts and lists that the rest of the program would trip over
+    ({"temperature": 5e-324}, "temperature must be from 0.01 to 100, not 5e-324"),
+    ({"temperature": 1e9}, "temperature must be from 0.01 to 100, not 1000000000.0"),
+    ({"temperature": 10**400}, "temperature must be a finite number, not 1000000"),
+    ({"preprocessing__std": [1, 1, 1e-300]}, "preprocessing.std must be from 0.0001 to 1000, not 1e-300"),
+    ({"preprocessing__std": [1, 1, 1e300]}, "preprocessing.std[2] must be a finite number, not 1e+300"),
+    ({"preprocessing__mean": [1, 1, 1e9]}, "preprocessing.mean[2] must be from -1,000 to 1,000, not 1000000000.0"),
+    ({"preprocessing__size": [8192, 8192]}, "preprocessing's sizes must have at most 16,777,216 pixels"),
+    ({"preprocessing__size": [10**30, 2]}, "preprocessing.size[0] must be a whole number, not 1000000"),
+    ({"novelty__threshold": float("inf")}, "novelty.threshold must be a finite number, not inf"),
+    ({"novelty__photos": -1}, "novelty.photos must be from 0 to"),
+    ({"metrics__validation__photos": 10**4000}, "metrics.validation.photos must be a whole number, not 1000000"),
+    ({"metrics__validation__error_rate": 1.5}, "metrics.validation.error_rate must be from 0 to 1, not 1.5"),
+    ({"metrics__validation__interval": [-0.1, 1]}, "metrics.validation.interval[0] must be from 0 to 1, not -0.1"),
+    ({"metrics__confusion_matrix": [[1, -2], [3, 4]]}, "metrics.confusion_matrix[0][1] must be from 0 to"),
+    ({"data__counts": {"a": -1}}, "data.counts.a must be from 0 to"),
+    ({"training__seconds": -1}, "training.seconds must be from 0 to"),
+    ({"labels": ["a", "b" * 501]}, "a label has 501 characters, and 500 are the most"),
+    ({"labels": ["a", "b" * 5_000_000]}, "labels[1] must be text, not 'bbb"),
+    ({"labels": ["a", "b\x1b[2J"]}, "a label holds a control character: 'b\\x1b[2J'"),
+    ({"labels": ["a", "b\n"]}, "a label holds a control character: 'b\\n'"),
+    ({"labels": ["a", "\u202eb"]}, "a label holds a control character: '\\u202eb'"),
+    ({"labels": ["a", "b\ud800"]}, "labels[1] must be text, not 'b\\ud800'"),
+    ({"labels": [f"{number}" for number in range(100_001)]}, "labels holds 100,001 entries, and 100,000 are the most"),
+    ({"versions": {f"{number}": "" for number in range(100_001)}}, "versions holds 100,001 entries"),
+    ({"versions": {"\udc80": "1"}}, "a key of versions must be text, not '\\udc80'"),
+    ({"name": "a" * 201}, "name has 201 characters, and 200 are the most"),
+    ({"files": {"report/a\x1b.png": "0"}}, "points outside the folder"),
+    ({"later": nested(60)}, "it has more than 40 lists and objects inside each other"),
 ]
 
 

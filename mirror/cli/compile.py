@@ -51,8 +51,9 @@ def run(options: argparse.Namespace) -> int:
         folder = compile_to_folder(entry.pickle or options.pickle, out, options.precision, options.calibrate)
     info = folder.info
     height, width = info.preprocessing.input_size
-    parity = info.extra.get("parity") or {}
-    checked = f", within {parity['largest_difference']:.0e} of the learner" if parity else ""
+    parity = info.extra.get("parity")
+    difference = parity.get("largest_difference") if isinstance(parity, dict) else None
+    checked = f", within {difference:.0e} of the learner" if isinstance(difference, float) else ""
     arch = f"{info.arch}, " if info.arch else ""
     print(f"{folder.path}: {arch}{len(info.labels)} labels, {width}x{height} px, {info.onnx.precision}{checked}")
     return 0

@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> int:
     try:
         with replacing(options.out) as beside:  # also where --out's own name is a link: it is replaced, not followed
             overlay(found).save(beside)
-    except OSError as error:
-        why = error.strerror or error
-        raise UsageError(f"{options.out} cannot be written ({why}): make room or choose another place.") from None
-    except ValueError as error:  # Pillow's, for a suffix that it does not know
-        raise UsageError(f"{options.out} cannot be written ({error}): give one that ends in .png or .jpg.") from None
+    except (OSError, ValueError) as error:  # a ValueError is Pillow's, for a suffix that it does not know
+        why = getattr(error, "strerror", None) or error
+        named = isinstance(error, (ValueError, FileNotFoundError, IsADirectoryError))
+        what = "give one that ends in .png or .jpg" if named else "make room or choose another place"
+        raise UsageError(f"{options.out} cannot be written ({why}): {what}.") from None
     named = places(found)
     where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
     print(f"{options.out}: {found.label} {100 * found.probability:.1f} %, because of {where}")
