@@ -23,6 +23,7 @@ from mirror.inference.engine import Engine, available_cpus
 from mirror.inference.garment import Framed, frame_garment
 from mirror.inference.novelty import SIMILARITY, is_known
 from mirror.inference.preprocess import decode_at_least, preprocess
+from mirror.inference.trial import tried
 from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
 from mirror.model_info import GARMENT
 
@@ -68,8 +69,11 @@ class Prediction:
 class Classifier:
     """A model ready to answer. Safe to use from several threads."""
 
-    def __init__(self, folder: ModelFolder, engine: Engine, network: Network | None = None):
-        self.folder, self.engine, self.network = folder, engine, network
+    def __init__(
+        self, folder: ModelFolder, engine: Engine, network: Network | None = None, maps: tuple[int, ...] = ()
+    ):
+        """maps: the shape of what the heat's network takes, where there is one."""
+        self.folder, self.engine, self.network, self._maps = folder, engine, network, maps
         self._at_least = decode_at_least(folder.info.preprocessing)
         self._similarity = SIMILARITY in folder.info.onnx.outputs
 
@@ -85,22 +89,41 @@ class Classifier:
         if not isinstance(folder, ModelFolder):
             folder = read_model_folder(folder)
         name = folder.info.onnx.file
-        engine = Engine(folder.read(name), threads)
+        data = folder.read(name)
+        height, width = folder.info.preprocessing.input_size
+        shapes = tried(data, str(folder.path / name), (1, 3, height, width), folder.info.files[name])
+        engine = Engine(data, threads)
         missing = [output for output in folder.info.onnx.outputs if output not in engine.outputs]
         if missing:
             raise ModelFolderError(
                 f"{folder.path / name} gives no {missing[0]}, as model.json says: make the model again."
             )
-        width, labels = engine.widths.get("logits"), len(folder.info.labels)
-        if width not in (None, labels):
-            raise ModelFolderError(f"{folder.path} has {labels} labels, but its network gives {width}: make it again.")
-        return cls(folder, engine, network)
+        labels = len(folder.info.labels)
+        given = shapes["logits"]
+        if len(given) == 2 and given[1] != labels:
+            raise ModelFolderError(
+                f"{folder.path} has {labels} labels, but its network gives {given[1]}: make it again."
+            )
+        meant = {"logits": [1, labels], SIMILARITY: [1], "features": [1, None], "maps": [1, None, None, None]}
+        for output, sides in meant.items():
+            if output in folder.info.onnx.outputs and not _fits(shapes[output], sides):
+                raise ModelFolderError(
+                    f"{folder.path / name} gives {output} of {'x'.join(map(str, shapes[output])) or 'no size'}, which "
+                    "model.json does not mean: make the model again."
+                )
+        return cls(folder, engine, network, tuple(shapes.get("maps", ())))
 
     @cached_property
     def heat(self) -> Engine | None:
         """What makes heat of the network's maps (explain.py), opened when first asked for; None where there is none."""
         name = self.info.onnx.heat
-        return Engine(self.folder.read(name), threads=1) if name else None
+        if not name:
+            return None
+        data = self.folder.read(name)
+        shapes = tried(data, str(self.folder.path / name), self._maps or (1, 1, 1, 1), self.info.files[name])
+        if not _fits(shapes.get("heat", []), [1, len(self.labels), None, None]):
+            raise ModelFolderError(f"{self.folder.path / name} gives no heat for each label: make the model again.")
+        return Engine(data, threads=1)
 
     @property
     def info(self) -> ModelInfo:
@@ -174,6 +197,11 @@ class Classifier:
 
     def _answer(self, pixels: np.ndarray) -> Prediction:
         return self.look(pixels)[0]
+
+
+def _fits(shape: list[int], sides: list[int | None]) -> bool:
+    """Whether a shape has these sides, None standing for any."""
+    return len(shape) == len(sides) and all(side in (None, found) for found, side in zip(shape, sides, strict=True))
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

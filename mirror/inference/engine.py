@@ -38,6 +38,7 @@ class Engine:
         options.log_severity_level = ONNX_ERRORS_ONLY
         options.intra_op_num_threads = threads or available_cpus()
         options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # not whatever the bytes look like
         for name, value in (THREADING | pinning(options.intra_op_num_threads)).items():
             options.add_session_config_entry(name, value)
         try:
@@ -58,8 +59,13 @@ class Engine:
 
     def run(self, batch: np.ndarray, outputs: Sequence[str] = ("logits",)) -> list[np.ndarray]:
         """float32 pixels [N, 3, h, w] → the named outputs, in that order: "logits" [N, labels], and where the graph
-        has them "features" [N, D] and "similarity" [N]."""
-        return self._session.run(list(outputs), {self._input: batch})
+        has them "features" [N, D] and "similarity" [N]. Raises ModelFolderError where the network fails on them."""
+        try:
+            return self._session.run(list(outputs), {self._input: batch})
+        except Exception as error:  # onnxruntime's errors share no base class below Exception
+            reason = " ".join(str(error).split())[:200]
+            size = "x".join(map(str, batch.shape))
+            raise ModelFolderError(f"The network fails on input of {size} ({reason}): make the model again.") from error
 
 
 def pinning(threads: int) -> dict[str, str]:
