@@ -13,12 +13,18 @@ def add(commands: argparse._SubParsersAction) -> None:
         "compile",
         help="make a fastai learner pickle ready for fast serving",
         description="Compile a fastai learner pickle to ONNX and check it against the learner's own answers. "
-        "Pickles in models/ are compiled by themselves when first used. A pickle is a program: only compile your own.",
+        "Pickles in models/ are compiled by themselves when first used. A pickle is a program: it is read first, and "
+        "opened only where all that it names belongs to the libraries that a learner needs.",
     )
     compile_.set_defaults(run=run)
     compile_.add_argument("pickle", type=Path, metavar="PICKLE")
     compile_.add_argument(
         "--out", type=Path, metavar="FOLDER", help="the model folder to make (default: where `predict` and app.py look)"
+    )
+    compile_.add_argument(
+        "--trust",
+        action="store_true",
+        help="open the pickle whatever it names, and run its code: only for your own",
     )
     compile_.add_argument(
         "--calibrate",
@@ -36,19 +42,24 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from mirror.inference.compiled import cache_places, open_model
-    from mirror.model_folder import find_model, sha256_of
+    from mirror.inference.compiled import compile_in_child, keeping_place, open_model
+    from mirror.inference.pickle_file import check_pickle
+    from mirror.model_folder import find_model, read_model_folder, sha256_of
 
     entry, out = find_model(options.pickle), options.out
-    asked = options.calibrate is not None or options.precision != "auto"
+    asked = options.calibrate is not None or options.precision != "auto" or options.trust
     if asked and out is None and entry.pickle is not None:
-        out = next(cache_places(entry, sha256_of(entry.pickle)))  # where it is looked for first
+        out = keeping_place(entry, sha256_of(entry.pickle))  # where it is looked for
     if out is None:
         folder = open_model(entry)
     else:
-        from mirror.training.export.compile import compile_to_folder
-
-        folder = compile_to_folder(entry.pickle or options.pickle, out, options.precision, options.calibrate)
+        pickle = entry.pickle or options.pickle
+        if not options.trust:
+            check_pickle(pickle)
+        compile_in_child(
+            pickle, out, precision=options.precision, calibrate=options.calibrate, trust=options.trust, log=print
+        )
+        folder = read_model_folder(out.absolute())
     info = folder.info
     height, width = info.preprocessing.input_size
     parity = info.extra.get("parity")

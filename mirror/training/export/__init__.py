@@ -8,5 +8,7 @@
     quantize.py    model.onnx in 8-bit integers
     stem.py        the first convolution of those, over blocks of pixels
     gates.py       whether those ship
+    restricted.py  a pickle opened without leave to run anything but what a learner needs
+    worker.py      compile.py in a confined process
     imagenet.py    timm's EfficientNet-Lite0 with ImageNet weights, as a model folder
 """

@@ -31,6 +31,8 @@ from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Pixels, c
 from mirror.training.export.graph import fold_shapes
 from mirror.training.export.heat import add_heat
 from mirror.training.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
+from mirror.training.export.restricted import NotForAPickle, refused
+from mirror.training.export.restricted import load as restricted_load
 
 OPSET = 18
 FEWEST_PHOTOS = 20  # to calibrate and judge by, half and half
@@ -65,16 +67,21 @@ class Compiled:
 
 
 def compile_learner(
-    pickle: Path, onnx_path: Path, samples: Sequence[Path | Image.Image] = (), learner: Any = None
+    pickle: Path,
+    onnx_path: Path,
+    samples: Sequence[Path | Image.Image] = (),
+    learner: Any = None,
+    trusted: bool = True,
 ) -> Compiled:
     """Writes the network of a learner pickle to `onnx_path` and returns its description.
 
     samples: photos for the parity check (default: synthetic ones). learner: the pickle's learner where it is loaded
     already (it is left in evaluation mode). Outputs: "logits" [N, labels] and, where the last layer is linear, its
-    input as "features" [N, D]. Raises UnsupportedLearner with a sentence. Runs the pickle's code: only for your own.
+    input as "features" [N, D]. Raises UnsupportedLearner with a sentence. trusted: the pickle's code is run, whatever
+    it does; where not, it is opened by `restricted.py`, and no function that it brings is run.
     """
-    with quiet():
-        learner = learner or _load(pickle)
+    with quiet(), _refusals(pickle):
+        learner = learner or _load(pickle, trusted)
         labels = _labels(learner)
         preprocessing = read_preprocessing_of(learner)
         outputs = export_network(learner.model, preprocessing.input_size, onnx_path)
@@ -98,11 +105,13 @@ def compile_to_folder(
     precision: str = "auto",
     calibrate: Path | None = None,
     log: Callable[[str], None] = print,
+    trusted: bool = True,
 ) -> ModelFolder:
     """Compiles a learner pickle into a model folder of its own (without the pickle).
 
     calibrate: a folder of photos like the training photos, best in a folder a label; every second one calibrates int8,
-    the others judge it. Without them float32 ships. Raises ModelFolderError, UsageError.
+    the others judge it. Without them float32 ships. trusted: as for `compile_learner`. Raises ModelFolderError,
+    UsageError.
     """
     if not pickle.is_file():
         raise ModelFolderError(f"There is no learner pickle at {pickle}: check the path.")
@@ -114,7 +123,7 @@ def compile_to_folder(
     def build(place: Path) -> ModelInfo:
         network = place / "model.onnx"
         judged = photos[1::2]
-        compiled = compile_learner(pickle, network, spread(judged, PARITY_PHOTOS))
+        compiled = compile_learner(pickle, network, spread(judged, PARITY_PHOTOS), trusted=trusted)
         actual = [
             compiled.labels.index(photo.parent.name) if photo.parent.name in compiled.labels else UNJUDGED
             for photo in judged
@@ -168,13 +177,27 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _load(pickle: Path) -> Any:
+@contextlib.contextmanager
+def _refusals(pickle: Path) -> Iterator[None]:
+    """What an untrusted pickle was not allowed to do is a sentence, wherever it tried."""
+    try:
+        yield
+    except Exception as error:
+        sentence = refused(pickle, error)
+        if sentence is None:
+            raise
+        raise sentence from error
+
+
+def _load(pickle: Path, trusted: bool = True) -> Any:
     """fastai's `load_learner` (2.8), whose handling of import errors hides what was missing."""
     import torch
     from fastai.learner import Learner
 
     try:
-        learner = torch.load(pickle, map_location="cpu", weights_only=False)
+        learner = torch.load(pickle, map_location="cpu", weights_only=False) if trusted else restricted_load(pickle)
+    except NotForAPickle:
+        raise
     except AttributeError as error:
         named = re.search(r"attribute '([^']+)'", str(error))
         name = named[1] if named else str(error)

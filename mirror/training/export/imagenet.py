@@ -15,6 +15,7 @@ import numpy as np
 
 from mirror.errors import MirrorError, UnsupportedLearner
 from mirror.inference.classifier import softmax
+from mirror.inference.confined import confine
 from mirror.inference.engine import Engine
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, write_model_folder
@@ -73,6 +74,7 @@ def labels() -> tuple[str, ...]:
 
 
 def main(weights: str, folder: str) -> int:
+    confine()
     try:
         compile_imagenet(Path(weights), Path(folder))
     except MirrorError as error:

@@ -1,0 +1,379 @@
+"""What a learner pickle names, read without running it: its opcodes are followed, nothing is imported or called.
+
+A pickle is a program for a small machine (pickletools). It can only do what the functions and classes do that it names;
+so each name is looked up in a table of what fastai's learners are made of, and a name that is not in it refuses the
+file. Names of fastai, torch, torchvision, timm, pandas and their helpers count only where the installed library's own
+source defines them: `fastai.torch_core.os` is not one of them. Whatever may be called is harmless with any arguments,
+or is replaced by a guarded one where the pickle is opened (`training/export/restricted.py`), which asks the same table.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import pickletools
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mirror.errors import UnsupportedLearner
+from mirror.terminal import printable
+
+MAX_PROGRAM = 256 * 2**20  # bytes of the pickle itself; weights lie beside it
+LFS = b"version https://git-lfs.github.com/spec/"
+SHOWN_NAMES = 5
+PICKLES_OF_TORCH = 5  # in a file of the format before torch 1.6: magic number, protocol, system, object, keys
+
+# module → names. What is not defined in Python source, or of which little is harmless
+EXACT = {
+    "builtins": "object print set frozenset list dict tuple bytes bytearray str int float complex bool slice range "
+    "getattr",
+    "collections": "OrderedDict defaultdict Counter deque",
+    "functools": "partial reduce",
+    "_operator": "or_ and_ add mul sub itemgetter",
+    "operator": "or_ and_ add mul sub itemgetter",
+    "inspect": "Parameter Signature _ParameterKind _empty",
+    "pathlib": "Path PosixPath PurePath PurePosixPath WindowsPath PureWindowsPath",
+    "pathlib._local": "Path PosixPath PurePath PurePosixPath WindowsPath PureWindowsPath",
+    "random": "Random",
+    "typing": "Any Union Optional Callable List Dict Tuple Sequence Iterable Type",
+    "types": "NoneType MethodType SimpleNamespace",
+    "datetime": "datetime date time timedelta timezone",
+    "_codecs": "encode",
+    "copyreg": "_reconstructor __newobj__",
+    "copy_reg": "_reconstructor __newobj__",
+    "re": "_compile",
+    "uuid": "UUID",
+    "PIL.Image": "Image Resampling Transpose",
+    "cloudpickle.cloudpickle": "_builtin_type _make_function _function_setstate _make_empty_cell _make_cell subimport",
+    "numpy": "ndarray dtype float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ str_",
+    "numpy._core.multiarray": "scalar _reconstruct",
+    "numpy.core.multiarray": "scalar _reconstruct",
+    "numpy._core.numeric": "_frombuffer",
+    "numpy.core.numeric": "_frombuffer",
+    "torch": "Tensor device Size Generator float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 bool",
+    "torch._utils": "_rebuild_parameter _rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter_with_state",
+    "torch._tensor": "_rebuild_from_type_v2",
+    "torch.storage": "TypedStorage UntypedStorage",
+    "torch.nn.parameter": "Parameter Buffer UninitializedParameter",
+    "fastcore.basics": "fastuple merge noop noops ifnone risinstance",
+    "fastcore.foundation": "L",
+    "fastai.imports": "noop noops",
+    "pandas": "Series DataFrame Index RangeIndex Categorical StringDtype CategoricalDtype Timestamp",
+    "pandas._libs.internals": "_unpickle_block",
+    "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
+    "pandas.core.indexes.base": "Index _new_Index",
+    "pandas._libs.tslibs.timestamps": "Timestamp _unpickle_timestamp",
+    "pyarrow.lib": "_restore_array type_for_alias py_buffer chunked_array ChunkedArray StringArray LargeStringArray",
+}
+# Classes that the source of such a module defines (names with a capital letter)
+CLASSES = (
+    r"fastai\.(learner|losses|metrics|optimizer|torch_core|layers|interpret)",
+    r"fastai\.data\.(core|load|transforms|block)",
+    r"fastai\.vision\.(core|augment|data|learner|models(\.\w+)*)",
+    r"fastai\.callback\.(core|progress|schedule|hook|fp16|mixup|tracker|training|data|channelslast|preds)",
+    r"fastcore\.(dispatch|transform)", r"fasttransform\.\w+", r"plum\._(function|method|resolver|signature|util)",
+    r"torch\.nn\.modules(\.\w+)+", r"torch\.nn\.utils(\.\w+)+", r"torch\.optim(\.\w+)+", r"torch\.(cuda\.)?amp(\.\w+)*",
+    r"torchvision\.(models|ops|transforms)(\.\w+)*", r"timm\.(layers|models)(\.\w+)*",
+    r"pandas\.core\.(series|frame|internals\.\w+|indexes\.\w+|arrays\.\w+|dtypes\.dtypes)",
+)  # fmt: skip
+# Functions that the source of such a module defines
+FUNCTIONS = (
+    r"fastai\.(metrics|losses|layers|optimizer|torch_core)", r"fastai\.data\.(load|transforms)",
+    r"fastai\.vision\.(core|augment|learner)", r"fastai\.vision\.models(\.\w+)*", r"torch\.nn\.(functional|init)",
+    r"torchvision\.models(\.\w+)*",
+)  # fmt: skip
+# … unless their names say that they read, write, fetch or run something
+ACTING = re.compile(
+    r"load(?!er)|save|open|write|read|run|exec|eval|import|module|download|url|request|pickle|delete|remove|command|"
+    r"system|hub|compile|script|export|dump|socket|thread|process|subproc|path|file|copy|move|env"
+)
+HARMLESS = ("default_split", "load_image", "get_image_files")  # acting by their names only
+_STORAGE = re.compile(r"[A-Z][A-Za-z0-9]*Storage")
+_CLASS, _FUNCTION = re.compile("|".join(CLASSES)), re.compile("|".join(FUNCTIONS))
+LIBRARIES = ("fastai.", "fastcore.", "fasttransform.")
+GETATTR = (("builtins", "getattr"), ("__builtin__", "getattr"))
+OLDER = {"__builtin__": "builtins"}  # as protocol 2 names it
+OLDER_NAMES = {"long": "int", "unicode": "str", "xrange": "range"}
+
+
+class Unreadable(Exception):
+    """The file is no pickle, or does what none of a learner does; says what."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A function or class that a pickle names."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass
+class _Made:
+    """What a call gives; nothing is known of it."""
+
+
+@dataclass
+class _Machine:
+    stack: list[Any] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+    names: dict[Name, None] = field(default_factory=dict)  # a set that keeps its order
+
+
+def check_pickle(path: Path) -> None:
+    """Raises UnsupportedLearner, with a sentence, where a learner pickle names what no learner needs."""
+    try:
+        names = names_in(path)
+    except OSError as error:
+        raise UnsupportedLearner(f"{path} cannot be read ({error.strerror or error}): check it.") from None
+    except Unreadable as error:
+        raise UnsupportedLearner(f"{path} {error}.") from None
+    strange = [name for name in names if not is_harmless(name.module, name.name)]
+    if strange:
+        raise UnsupportedLearner(f"{path} {_why(strange)}")
+
+
+def _why(strange: list[Name]) -> str:
+    own = [name.name for name in strange if name.module in ("__main__", "__mp_main__")]
+    if len(own) == len(strange):
+        return (
+            f"uses {printable(own[0])[:80]}, a function or class of its own training script: "
+            "train it again without one (for labels use parent_label or RegexLabeller) and export it."
+        )
+    older = [name for name in strange if _is_of_library(name)]
+    if len(older) == len(strange):
+        package = older[0].module.split(".")[0]
+        return (
+            f"needs {printable(str(older[0]))[:80]}, which the installed {package} does not have: "
+            "it was exported by another version; export it again with the installed one."
+        )
+    packages = {name.module.split(".")[0]: None for name in strange}
+    absent = [package for package in packages if not _is_installed(package)]
+    if len(absent) == len(packages):
+        return (
+            f"needs {printable(absent[0])[:80]}, which is not installed here: "
+            "install it, or export the learner without code of your own."
+        )
+    listed = ", ".join(printable(str(name))[:80] for name in strange[:SHOWN_NAMES])
+    more = f" and {len(strange) - SHOWN_NAMES} more" if len(strange) > SHOWN_NAMES else ""
+    return (
+        f"names {listed}{more}, which no learner needs, so it is not opened: a pickle is a program; if it is your own, "
+        "run it all the same with `python -m mirror compile --trust FILE`."
+    )
+
+
+def is_harmless(module: str, name: str) -> bool:
+    """Whether a pickle may name it."""
+    module = OLDER.get(module, module)
+    if module == "builtins":
+        name = OLDER_NAMES.get(name, name)
+    if (module, name) == ("builtins", "reduce"):  # as protocol 2 has functools.reduce
+        return True
+    if "." in name:  # an attribute of something: pickles of fastai take them by getattr, which is guarded
+        return False
+    if name in EXACT.get(module, "").split():
+        return True
+    if module in ("torch", "torch.storage") and _STORAGE.fullmatch(name):
+        return True
+    bare = name.lstrip("_")
+    if bare[:1].isupper():
+        return bool(_CLASS.fullmatch(module)) and _defines(module, name)
+    if name.startswith("__") or (ACTING.search(name) and name not in HARMLESS):
+        return False
+    return bool(_FUNCTION.fullmatch(module)) and _defines(module, name)
+
+
+def _is_of_library(name: Name) -> bool:
+    """Whether another version of the library may have defined the class there."""
+    return bool(_CLASS.fullmatch(name.module)) and name.name.lstrip("_")[:1].isupper() and name.name.isidentifier()
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(package) and package.isidentifier() and importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _defines(module: str, name: str) -> bool:
+    """Whether the module's own source defines the class or function."""
+    source = source_of(module)
+    return name.isidentifier() and bool(re.search(rf"^(class|def)[ \t]+{name}\b", source, re.MULTILINE))
+
+
+@cache
+def source_of(module: str) -> str:
+    """The source of a module of an installed package, which is not imported; "" where there is none."""
+    package, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return ""
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        for path in (Path(place, *rest).with_suffix(".py") if rest else None, Path(place, *rest, "__init__.py")):
+            if path is not None and path.is_file():
+                return path.read_text(encoding="utf-8")
+    return ""
+
+
+def names_in(path: Path) -> list[Name]:
+    """Every function and class that a learner pickle names. Raises Unreadable and OSError."""
+    machine = _Machine()
+    with open(path, "rb") as file:
+        head = file.read(len(LFS))
+        if head.startswith(LFS):
+            raise Unreadable(
+                "is a pointer of git LFS, not the model itself: fetch it with `git lfs pull`, and install git-lfs first"
+            )
+        file.seek(0)
+        if head.startswith(b"PK\x03\x04"):
+            _follow(_program_in_zip(file), machine)
+        else:
+            for _ in range(PICKLES_OF_TORCH):
+                _follow(file, machine)
+                if not file.read(1):
+                    break
+                file.seek(-1, io.SEEK_CUR)
+    return list(machine.names)
+
+
+def _program_in_zip(file: Any) -> io.BytesIO:
+    """The pickle in torch's archive: one file `data.pkl`, besides the weights."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            programs = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
+            whole = len(set(names)) == len(names) and len(programs) == 1
+            if not whole or not re.fullmatch(r"[^/]+/data\.pkl", programs[0].filename):
+                raise Unreadable("is not a learner pickle that opens here (not one program): export it again")
+            if programs[0].file_size > MAX_PROGRAM:
+                raise Unreadable(f"holds a program of more than {MAX_PROGRAM >> 20} MB: export it again")
+            return io.BytesIO(archive.read(programs[0]))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError) as error:
+        reason = printable(str(error))[:160]
+        raise Unreadable(f"is not a learner pickle that opens here ({reason}): export it again") from None
+
+
+def _follow(file: Any, machine: _Machine) -> None:
+    """One pickle of a file, up to its STOP, where the file then stands."""
+    machine.stack, machine.marks, machine.memo = [], [], {}
+    begun = file.tell()
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            if file.tell() - begun > MAX_PROGRAM:
+                raise Unreadable(f"holds a program of more than {MAX_PROGRAM >> 20} MB: export it again")
+            _step(machine, opcode.name, argument)
+    except (ValueError, IndexError, KeyError, TypeError, UnicodeError, OverflowError, MemoryError) as error:
+        reason = printable(str(error) or type(error).__name__).splitlines()[0][:160]
+        raise Unreadable(f"is not a learner pickle that opens here ({reason}): export it again") from None
+
+
+def _step(machine: _Machine, opcode: str, argument: Any) -> None:
+    stack = machine.stack
+    if opcode in ("GLOBAL", "INST"):
+        module, _, name = argument.partition(" ")
+        named = Name(module, name)
+        machine.names[named] = None
+        if opcode == "INST":
+            _above_mark(machine)
+        stack.append(_Made() if opcode == "INST" else named)
+    elif opcode == "STACK_GLOBAL":
+        name, module = stack.pop(), stack.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise Unreadable("works out the names of what it uses, so it is not opened: export it again")
+        machine.names[Name(module, name)] = None
+        stack.append(Name(module, name))
+    elif opcode in ("EXT1", "EXT2", "EXT4"):
+        raise Unreadable("names things by numbers of its own (copyreg), so it is not opened: export it again")
+    elif opcode in ("PUT", "BINPUT", "LONG_BINPUT"):
+        machine.memo[int(argument)] = stack[-1]
+    elif opcode == "MEMOIZE":
+        machine.memo[len(machine.memo)] = stack[-1]
+    elif opcode in ("GET", "BINGET", "LONG_BINGET"):
+        stack.append(machine.memo[int(argument)])
+    elif opcode == "MARK":
+        machine.marks.append(len(stack))
+    elif opcode == "BUILD":
+        stack.pop()
+        if isinstance(stack[-1], Name):
+            raise Unreadable(f"changes {printable(str(stack[-1]))[:80]}, so it is not opened: export it again")
+    elif opcode == "POP":  # also takes a mark off
+        if machine.marks and machine.marks[-1] == len(stack):
+            machine.marks.pop()
+        else:
+            stack.pop()
+    elif opcode == "DUP":
+        stack.append(stack[-1])
+    elif opcode in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"):
+        begin = machine.marks.pop() if opcode == "TUPLE" else len(stack) - int(opcode[-1])
+        if begin < 0:
+            raise IndexError("nothing to take")
+        stack[begin:] = [tuple(stack[begin:])]
+    elif opcode == "REDUCE":
+        arguments, function = stack.pop(), stack.pop()
+        if isinstance(function, Name) and (function.module, function.name) in GETATTR:
+            _check_part(arguments)
+        stack.append(_Made())
+    elif opcode in MARKED:
+        _above_mark(machine)
+        stack.extend(_Made() for _ in range(MARKED[opcode]))
+    elif opcode in TAKES:
+        taken, given = TAKES[opcode]
+        if taken > len(stack):
+            raise IndexError("nothing to take")
+        if taken:
+            del stack[len(stack) - taken :]
+        stack.extend(_Made() for _ in range(given))
+    else:  # a number, a text, None: only texts matter, as they may become names
+        stack.append(argument if isinstance(argument, str) else _Made())
+
+
+def _check_part(arguments: Any) -> None:
+    """Of `getattr` in a pickle: a public name that says nothing of reading, writing or running, of fastai's objects."""
+    thing, name = arguments if isinstance(arguments, tuple) and len(arguments) == 2 else (None, None)
+    own = not isinstance(thing, Name) or f"{thing.module}.".startswith(LIBRARIES)
+    if not own or not isinstance(name, str) or not is_part(name):
+        shown = printable(name)[:60] if isinstance(name, str) else "a part"
+        whole = f" of {printable(str(thing))[:60]}" if isinstance(thing, Name) else ""
+        raise Unreadable(f"takes {shown}{whole}, which no learner needs, so it is not opened: export it again")
+
+
+def is_part(name: str) -> bool:
+    """Whether a pickle may take the attribute of one of fastai's objects."""
+    return bool(re.fullmatch(r"[a-z]\w*", name)) and "__" not in name and not ACTING.search(name)
+
+
+def _above_mark(machine: _Machine) -> None:
+    del machine.stack[machine.marks.pop() :]
+
+
+MARKED = {  # opcode → how many things it leaves in the place of those above the mark
+    "LIST": 1, "DICT": 1, "FROZENSET": 1, "OBJ": 1, "APPENDS": 0, "SETITEMS": 0, "ADDITEMS": 0,
+    "POP_MARK": 0,
+}  # fmt: skip
+TAKES = {  # opcode → (how many things it takes off the stack, how many it leaves)
+    "PROTO": (0, 0), "FRAME": (0, 0), "STOP": (1, 0), "NEWOBJ": (2, 1), "NEWOBJ_EX": (3, 1),
+    "SETITEM": (2, 0), "APPEND": (1, 0), "PERSID": (0, 1),
+    "BINPERSID": (1, 1), "READONLY_BUFFER": (0, 0),
+}  # fmt: skip
+
+
+def own_code(module: str) -> Iterator[Any]:
+    """The code objects that the source of a library's module compiles to, for comparison with those in a pickle."""
+    if not (_CLASS.fullmatch(module) or _FUNCTION.fullmatch(module)):
+        return
+    left = [compile(source_of(module), module, "exec", dont_inherit=True)]
+    while left:
+        code = left.pop()
+        yield code
+        left += [constant for constant in code.co_consts if isinstance(constant, type(code))]

@@ -1,0 +1,35 @@
+"""A learner pickle → a model folder, in the confined process that `inference/compiled.py` starts.
+
+    python -m mirror.training.export.worker '{"pickle": …, "out": …, "precision": …, "calibrate": …, "trust": false}'
+
+An error is the last line of standard error, after "mirror: ".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mirror.errors import MirrorError
+from mirror.inference.confined import confine
+
+
+def main() -> int:
+    confine()  # before anything of the pickle is looked at, and before torch starts its threads
+    told = json.loads(sys.argv[1])
+    from mirror.training.export.compile import compile_to_folder
+
+    calibrate = Path(told["calibrate"]) if told["calibrate"] else None
+    try:
+        compile_to_folder(
+            Path(told["pickle"]), Path(told["out"]), told["precision"], calibrate, trusted=bool(told["trust"])
+        )
+    except MirrorError as error:
+        print(f"mirror: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
