@@ -1,6 +1,7 @@
 """A model folder → probabilities, on onnxruntime, Pillow and numpy alone: neither torch nor fastai is imported here.
 
     preprocess.py  an upright RGB image → the network's pixels, as fastai makes them
+    padding.py     … of a photo that is padded to a frame, without the frame
     garment.py     a product photo → the picture that Fashion-MNIST would have of it
     engine.py      the network: pixels → logits, features, similarity
     explain.py     where in a photo an answer came from

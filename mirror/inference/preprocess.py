@@ -13,12 +13,17 @@ import numpy as np
 from PIL import Image
 
 from mirror.inference.garment import SEEN
+from mirror.inference.padding import NUMPY_PAD_MODES, pad_and_resize
 from mirror.model_info import GARMENT, BatchResize, Preprocessing
 
-NUMPY_PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 # A JPEG is decoded at a reduced scale while its short side stays at least this many times what the network sees: the
 # resize that follows then still averages over 2x2 pixels or more, as it would have over the full image.
 DECODE_MARGIN = 2
+
+
+# Pixels of a frame that is made whole: beyond it, a photo that is padded to a square is resized before it is padded.
+# 49,000 x 1,000 pixels would make a square of 7 GB
+MOST_FRAMED = 16_000_000
 
 
 def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
@@ -66,6 +71,8 @@ def _resized(image: Image.Image, how: Preprocessing) -> Image.Image:
         frame = (max(1, int(scale * width)), max(1, int(scale * height)))  # at least 1 px, where fastai would fail
         # fastai truncates toward zero here, and floors in CropPad
         corner = (int(0.5 * (image.width - frame[0])), int(0.5 * (image.height - frame[1])))
+        if how.resize == "pad" and frame[0] * frame[1] > MOST_FRAMED:
+            return pad_and_resize(image, frame, corner, how.pad_mode, (width, height), resample)
         image = crop_pad(image, frame, corner, how.pad_mode)
     return image.resize((width, height), resample)
 
