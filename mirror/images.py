@@ -150,6 +150,17 @@ def _of_image(image: Image.Image, max_pixels: int, min_side: int | None) -> Imag
     return upright.copy() if upright.im is image.im else upright
 
 
+@contextmanager
+def within_memory(name: str = "the image") -> Iterator[None]:
+    """What is done with a decoded photo: where memory runs out, that is an ImageTooLarge, and so a row."""
+    try:
+        yield
+    except MemoryError:
+        raise ImageTooLarge(
+            f"{name} takes more memory than there is; use a smaller image.", reason="too-much-memory"
+        ) from None
+
+
 def shrink(image: Image.Image, long_side: int) -> Image.Image:
     """The image with at most `long_side` pixels on its long side (Lanczos); never enlarged."""
     scale = long_side / max(image.size)

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mirror.images import encode_jpeg, load_image, shrink
+from mirror.images import encode_jpeg, load_image, shrink, within_memory
 
 MIN_SIDE = 64  # px on the short side; smaller ones are icons and thumbnails
 LONG_SIDE = 640  # px on the long side of a stored photo: more than any training crop needs, less to decode each epoch
@@ -65,7 +65,9 @@ def examine(body: bytes) -> Examined:
 
     A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size while its short side keeps LONG_SIDE: storing needs no more.
     """
-    image = shrink(load_image(body, min_side=MIN_SIDE, at_least=LONG_SIDE), LONG_SIDE)
+    image = load_image(body, min_side=MIN_SIDE, at_least=LONG_SIDE)
+    with within_memory("the photo"):
+        image = shrink(image, LONG_SIDE)
     return Examined(sha256_of(body), encode_jpeg(image, None), *image.size, perceptual_hash(image))
 
 

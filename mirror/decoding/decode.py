@@ -7,6 +7,7 @@ which is let go first (WebP, AVIF, HEIF). Without that, 48 megapixels of an iPho
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ from mirror.decoding.orientation import TAG, UPRIGHT, orientation
 from mirror.decoding.pixels import Decoded, of_buffer, of_image
 from mirror.decoding.refusals import brief, damaged
 from mirror.errors import ImageTooLarge, NotAnImage
+
+# How Pillow (its codecs' status -9), libtiff, libheif and libavif say it
+OUT_OF_MEMORY = re.compile(r"out of memory|memory allocation|decoder error -9\b", re.IGNORECASE)
 
 Checks = Callable[[tuple[int, int]], None]  # raises ImageError for a size (width, height) that is not wanted
 
@@ -54,6 +58,8 @@ def decode(
     except Image.DecompressionBombError:
         raise ImageTooLarge(f"{name} unpacks to far too many pixels; use a smaller image.") from None
     except Exception as error:
+        if OUT_OF_MEMORY.search(str(error)):
+            raise MemoryError from None
         raise damaged(name, error) from None
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirror.errors import MirrorError, ModelFolderError
-from mirror.images import load_image
+from mirror.images import load_image, within_memory
 from mirror.inference.engine import Engine, available_cpus
 from mirror.inference.garment import Framed, frame_garment
 from mirror.inference.novelty import SIMILARITY, is_known
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from mirror.fetch import Network
 
+KEPT_PIXELS = 1024  # long side of a photo that is handed on with its answer: 50 megapixels are 200 MB
 AHEAD = 4  # photos of a stream that are worked on or wait to be fetched, for each worker
 
 
@@ -135,12 +136,21 @@ class Classifier:
 
     def predict(self, image: str | Path | bytes | Image.Image) -> Prediction:
         """A path, a URL, an encoded image or a PIL image → Prediction. Raises ImageError, FetchError."""
-        return self.see(image)[0]
+        return self._see(image)[0]
 
     def see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, Framed]:
-        """`predict`, and what of the image was shown to the network."""
-        framed = self.frame(load_image(image, at_least=self._at_least, network=self.network))
-        prediction = self._answer(preprocess(framed.image, self.info.preprocessing))
+        """`predict`, and what of the image was shown to the network; the photo itself is kept in a small size only."""
+        prediction, framed = self._see(image)
+        if not framed.made:
+            with within_memory():
+                framed.image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
+        return prediction, framed
+
+    def _see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, Framed]:
+        photo = load_image(image, at_least=self._at_least, network=self.network)
+        with within_memory():
+            framed = self.frame(photo)
+            prediction = self._answer(preprocess(framed.image, self.info.preprocessing))
         return prediction if framed.found else replace(prediction, known=False), framed
 
     def frame(self, photo: Image.Image) -> Framed:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mirror.errors import ModelFolderError, UsageError
-from mirror.images import load_image
+from mirror.images import load_image, within_memory
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.model_info import Preprocessing
@@ -72,8 +72,9 @@ def explain(classifier: Classifier, image: str | Path | bytes | Image.Image, lab
         raise UsageError(f"The model {info.name} knows no label {label}: choose one of {known}.")
     how = info.preprocessing
     photo = load_image(image, at_least=decode_at_least(how), network=classifier.network)
-    framed = classifier.frame(photo)
-    prediction, (maps,) = classifier.look(preprocess(framed.image, how), MAPS)
+    with within_memory():
+        framed = classifier.frame(photo)
+        prediction, (maps,) = classifier.look(preprocess(framed.image, how), MAPS)
     (heat,) = classifier.heat.run(maps, (HEAT,))
     label = label or prediction.label
     return Explanation(

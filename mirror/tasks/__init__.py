@@ -3,6 +3,7 @@
     asked.py           what is asked for: a task, a model, labels; the same on the command line, on the page and on Ray
     opening.py         which predictor answers what is asked for
     predictor.py       the seam: sources in, (source, answer) out, in order
+    ahead.py           photos decoded before they are needed, within a number and within bytes
     detection.py       what a detector answers: boxes with scores and labels (drawing.py: drawn on the image)
     hub.py             where a transformers model is: in a folder, or on the Hugging Face Hub and in its cache
     classification.py  one label: our models, transformers', and imagenet.py: the general model, which needs no network

@@ -5,16 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mirror.errors import MirrorError
-from mirror.images import load_image
+from mirror.errors import ImageTooLarge, MirrorError
+from mirror.images import load_image, within_memory
 from mirror.inference.classifier import Prediction
 from mirror.inference.engine import available_cpus
 from mirror.listing import Source
 from mirror.model_folder import MODEL_JSON, sha256_of
+from mirror.tasks.ahead import MOST_BYTES, bytes_of, decoded_ahead
 from mirror.tasks.detection import Detections
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from mirror.inference.classifier import Classifier
 
 Answer = Prediction | Detections | MirrorError
-BATCHES_AHEAD = 2  # images decoded before they are needed, in batches
+BATCHES_AHEAD = 2  # images decoded before they are needed, in batches; fewer where they are large
 
 
 class Predictor(ABC):
@@ -69,18 +68,14 @@ class BatchPredictor(Predictor):
         """The answers to upright RGB images, in their order; an ImageError for one that this network cannot take."""
 
     def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
-        with ThreadPoolExecutor(self.workers or available_cpus(), "decode") as pool:
-            ahead: deque[tuple[Source, Future[Image.Image | MirrorError]]] = deque()
-            try:
-                while True:
-                    for source in islice(sources, (1 + BATCHES_AHEAD) * self.batch - len(ahead)):
-                        ahead.append((source, pool.submit(self._decoded, source)))
-                    if not ahead:
-                        return
-                    batch = [ahead.popleft() for _ in range(min(self.batch, len(ahead)))]
-                    yield from self._answered([(source, future.result()) for source, future in batch])
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        workers, count = self.workers or available_cpus(), (1 + BATCHES_AHEAD) * self.batch
+        batch: list[tuple[Source, Image.Image | MirrorError]] = []
+        for each in decoded_ahead(sources, self._decoded, workers=workers, count=count):
+            batch.append(each)
+            if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MOST_BYTES:
+                yield from self._answered(batch)
+                batch = []
+        yield from self._answered(batch)
 
     def _decoded(self, source: Source) -> Image.Image | MirrorError:
         if isinstance(source.place, MirrorError):
@@ -92,6 +87,14 @@ class BatchPredictor(Predictor):
 
     def _answered(self, batch: list[tuple[Source, Image.Image | MirrorError]]) -> Iterator[tuple[Source, Answer]]:
         images = [image for _, image in batch if not isinstance(image, MirrorError)]
-        answers = iter(self.predict(images) if images else ())
+        answers = iter(self._predicted(images))
         for source, image in batch:
             yield source, image if isinstance(image, MirrorError) else next(answers)
+
+    def _predicted(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
+        """Where memory runs out, one at a time; then that one is an error."""
+        try:
+            with within_memory():
+                return self.predict(images) if images else []
+        except ImageTooLarge as error:
+            return [error] if len(images) == 1 else [self._predicted([image])[0] for image in images]
