@@ -197,6 +197,7 @@ class Pool:
                 for worker in self.workers:
                     if worker.begun is None and worker.process.poll() is None:
                         worker.begun = time.monotonic()
+                        self._changed.notify_all()  # the watch looks more often while something is being done
                         return worker
                 if len(self.workers) + self._starting < self.most:
                     self._starting += 1

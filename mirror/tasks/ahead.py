@@ -1,7 +1,7 @@
 """Photos decoded before they are needed: in order, on several threads, within a number and within bytes.
 
-A dozen photos of 50 megapixels ahead would be 2.4 GB. Each waits for its turn until what is decoded and not yet taken is
-below the limit; since turns come in the order of the photos, what is waited for is always taken first.
+A dozen photos of 50 megapixels ahead would be 2.4 GB. Each waits for its turn until what is decoded and not yet taken
+is below the limit; since turns come in the order of the photos, what is waited for is always taken first.
 """
 
 from __future__ import annotations

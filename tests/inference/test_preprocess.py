@@ -16,7 +16,7 @@ from fastai.vision.all import (
 )
 from PIL import Image
 
-from mirror.inference.preprocess import crop_pad, decode_at_least, preprocess
+from mirror.inference.preprocess import MOST_FRAMED, crop_pad, decode_at_least, preprocess
 from mirror.model_info import Preprocessing
 from mirror.training.export.pixels import read_preprocessing
 from tests.learners import dataloaders
@@ -114,3 +114,14 @@ def test_a_frame_reaching_outside_on_one_side_only_is_padded_there() -> None:
     image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
     framed = np.asarray(crop_pad(image, (2, 2), (1, -1), "zeros"))
     assert framed.tolist() == [[[0, 0, 0], [0, 0, 0]], [[3, 4, 5], [0, 0, 0]]]
+
+
+@pytest.mark.parametrize("mode", ["reflection", "border", "zeros"])
+@pytest.mark.parametrize("size", [(6_000, 300), (300, 6_000)])
+def test_a_panorama_is_padded_as_fastai_does_without_the_square(mode: str, size: tuple[int, int]) -> None:
+    """fastai makes a square of 36 megapixels; for 49,000 x 1,000 pixels it would be one of 7 GB."""
+    dls = dataloaders(Resize(64, method="pad", pad_mode=mode), Normalize.from_stats(*imagenet_stats, cuda=False))
+    how = read_preprocessing(dls)
+    assert max(size) ** 2 > MOST_FRAMED
+    image = photo(*size)
+    assert np.abs(preprocess(image, how) - fastai_pixels(dls, image)).max() <= 1e-6
