@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirror.errors import MirrorError, UsageError
+from mirror.terminal import guarded, sentence
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tasks = task_models(options.task_model)
             page, settings = build(models, tasks, allow_private_hosts=private, host=options.host)
     except MirrorError as error:
-        print(error, file=sys.stderr)
+        print(sentence(error), file=sys.stderr)
         return error.exit_code
     globals()["demo"] = page  # where gradio looks for what it has launched
     try:
@@ -195,4 +196,5 @@ def __getattr__(name: str) -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with guarded():
+        sys.exit(main())

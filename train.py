@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirror.errors import MirrorError, UsageError
+from mirror.terminal import guarded, sentence
 
 NAME = "mirror"
 SEARCH = ["cygnet=baby swan", "duckling=duckling"]  # "cygnet" alone also finds wool and whisky of that brand
@@ -37,9 +38,10 @@ def main(argv: list[str] | None = None) -> int:
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
     try:
-        run(options)
+        with guarded():
+            run(options)
     except MirrorError as error:
-        print(f"train.py: {error}", file=sys.stderr)
+        print(f"train.py: {sentence(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("train.py: stopped; the same command goes on from here.", file=sys.stderr)
@@ -218,7 +220,7 @@ def say_suspects(model: Path, folder: Path) -> None:
 
     suspects = read_suspects(model / SUSPECTS_CSV)
     for line in told(suspects, folder):
-        print(line)
+        print(sentence(line))
     if suspects:
         print(f"  All of them: {model / SUSPECTS_CSV}; to go through them: python app.py --studio {folder}")
 
@@ -251,7 +253,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--others", type=Path, metavar="DIR", help="photos of none of the labels: it learns to say so of such")
     add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
     add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")
-    add("--allow-private-hosts", action="store_true", help="also fetch from addresses of your own network")
+    add("--allow-private-hosts", action="store_true", help="also fetch from your own network, even through a proxy")
     add = parser.add_argument_group("training").add_argument
     add("--arch", default=ARCH, help="a torchvision or timm model (default: %(default)s)")
     add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")

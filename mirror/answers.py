@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from typing import IO, Any
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.tasks.detection import Detections
+from mirror.terminal import exact, printable, sentence
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 COLUMNS = ("file", "label", "probability", "known", "probabilities", "error")
@@ -26,6 +28,8 @@ DETECTION_COLUMNS = ("file", "detections", "error")
 ROWS_A_GROUP = 2_000  # of a parquet file: what is held in memory before it is written
 UNKNOWN = "unlike the photos this model was trained on"
 NOTHING = "nothing found"
+# What json.dumps leaves as it is and a terminal obeys
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -75,28 +79,33 @@ def open_writer(kind: str, out: Path | None, shown: Shown) -> Writer:
             out, shown
         )
     except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror or error}.") from None
+        where = out or "Standard output"
+        raise UsageError(f"{where} cannot be written: {error.strerror or error}.") from None
 
 
 class Writer:
     """Text to a file (UTF-8) or standard output, flushed when the writer is left."""
 
+    for_programs = True
+
     def __init__(self, out: Path | None, shown: Shown):
         self.shown = shown
         if out is None:
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-            self.stream: IO[str] = sys.stdout
+            self.stream: IO[str] = exact(sys.stdout) if self.for_programs else sys.stdout
+            self._ours = False
         else:
             self.stream = open(out, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+            self._ours = True
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self.stream is sys.stdout:
-            self.stream.flush()
-        else:
+        if self._ours:
             self.stream.close()
+        else:
+            self.stream.flush()
 
     def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
         self.write_row(as_row(file, answer, self.shown))
@@ -107,7 +116,7 @@ class Writer:
 
 class JsonlWriter(Writer):
     def write_row(self, row: dict[str, Any]) -> None:
-        print(json.dumps(row, ensure_ascii=False), file=self.stream)
+        print(_UNSEEN.sub(_escaped, json.dumps(row, ensure_ascii=False)), file=self.stream)
 
 
 class CsvWriter(Writer):
@@ -130,11 +139,12 @@ class TableWriter(Writer):
     """A line an image; the first column grows with the longest name so far."""
 
     width = 24
+    for_programs = False
 
     def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
         self.width = max(self.width, min(len(file), 60))
         if isinstance(answer, MirrorError):
-            text = f"error: {answer}"
+            text = f"error: {sentence(answer)}"
         elif isinstance(answer, Detections):
             found = answer.above(self.shown.threshold).found
             text = (
@@ -189,6 +199,6 @@ class ParquetWriter(Writer):
             self._rows = []
 
 
-def printable(text: str) -> str:
-    """Text that leads no terminal astray."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def _escaped(found: re.Match[str]) -> str:
+    """A character as JSON may write it, which stands for the same."""
+    return f"\\u{ord(found[0]):04x}"

@@ -23,13 +23,14 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
+from mirror.addresses import as_address, is_private_name, is_public
 from mirror.errors import UsageError
 
 Resolve = Callable[[str, int, float | None], list[str]]
 
 PRODUCT = "MirrorOnTheWall"  # the name by which an X-Robots-Tag may speak to us alone
 USER_AGENT = f"{PRODUCT}/1.0 (photo collector of the open-source project mirror; respects X-Robots-Tag: noai)"
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address behind a translator
+PROXIED_LOOK_UP = 2.0  # seconds to look up here what a proxy will fetch; many machines behind one cannot at all
 _clock = threading.local()
 
 
@@ -40,8 +41,9 @@ class Network:
     proxy: an http://, https:// or socks5:// URL for every request; None takes HTTPS_PROXY, HTTP_PROXY and ALL_PROXY
         from the environment, "" goes without. Hosts named in NO_PROXY are reached directly in any case, as curl does.
     insecure: TLS certificates are not verified, as with curl's -k.
-    allow_private_hosts: lets private, loopback and link-local addresses pass. Where a proxy fetches, it is the proxy
-        that resolves the name and decides, and nothing is checked here.
+    allow_private_hosts: lets private, loopback and link-local addresses pass. Where a proxy fetches, addresses and
+        names for use inside a network are refused before it is asked, and so are names that are private as this
+        machine looks them up; what the proxy's own look-up says is its business.
     total_timeout: for one URL, with its redirects.
     """
 
@@ -80,26 +82,6 @@ class HostRefused(Exception):
 
 class HostUnknown(httpcore.ConnectError):
     """The name has no address: asking again at once is of no use."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address (text, IPv4 or IPv6) belongs to the public internet.
-
-    False for private, loopback, link-local, shared (RFC 6598), multicast, reserved, documentation and unspecified
-    addresses (the IANA special-purpose registries, as `ipaddress` knows them), and for IPv6 addresses that carry such
-    an IPv4 address: mapped (::ffff:0:0/96), 6to4 (2002::/16), Teredo (2001::/32) and NAT64 (64:ff9b::/96).
-    """
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
-        carried = [ip.sixtofour, *(ip.teredo or ())]
-        if ip in _NAT64:
-            carried.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-            return is_public(str(carried[-1]))
-        if any(inner is not None and not is_public(str(inner)) for inner in carried):
-            return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_loopback or ip.is_unspecified)
 
 
 def resolve_host(host: str, port: int, timeout: float | None) -> list[str]:
@@ -214,6 +196,39 @@ class GuardedBackend(httpcore.NetworkBackend):
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class ProxyGuard:
+    """What a proxy is not asked for: the same hosts that are not connected to directly, as far as that is known here.
+
+    resolve: the look-up. Where it does not answer in time, it is not asked again.
+    """
+
+    def __init__(self, is_allowed: Callable[[str], bool] = is_public, resolve: Resolve = resolve_host):
+        self._is_allowed, self._resolve = is_allowed, resolve
+        self._answers = True
+
+    def check(self, host: str, port: int) -> None:
+        """Raises HostRefused."""
+        literal = as_address(host)
+        if literal is not None:
+            if not self._is_allowed(literal):
+                raise HostRefused(host, literal)
+            return
+        if is_private_name(host):
+            raise HostRefused(host, "a name for use inside a network")
+        if not self._answers:
+            return
+        try:
+            addresses = self._resolve(host, port, _left(PROXIED_LOOK_UP, httpcore.ConnectTimeout))
+        except httpcore.ConnectTimeout:
+            self._answers = False
+            return
+        except httpcore.ConnectError:  # the proxy may know it
+            return
+        for address in addresses:
+            if not self._is_allowed(address):
+                raise HostRefused(host, address)
 
 
 def without_password(proxy: str) -> str:

@@ -1,9 +1,9 @@
 """The one way bytes come in from the network: one URL, one attempt, within limits.
 
 `fetch(url)` streams a body over http or https and refuses what a stranger's URL could do to us: addresses that are not
-public (before connecting, and again after every redirect), bodies over the cap (also when compressed), servers that
-never finish, redirects that never end. `X-Robots-Tag: noai` and `noimageai` are respected. Nothing is retried here
-(mirror/collect/download.py does); no cookies are kept, and no credentials are sent.
+public (before connecting, or before a proxy is asked, and again after every redirect), bodies over the cap (also when
+compressed), servers that never finish, redirects that never end. `X-Robots-Tag: noai` and `noimageai` are respected.
+Nothing is retried here (mirror/collect/download.py does); no cookies are kept, and no credentials are sent.
 
 Every failure is a FetchError whose `.reason` is one of these slugs, as written to rejected.csv:
 
@@ -36,6 +36,7 @@ from mirror.connect import (
     HostRefused,
     HostUnknown,
     Network,
+    ProxyGuard,
     Resolve,
     deadline,
     is_public,
@@ -84,6 +85,8 @@ class Client:
         self._tls = httpx.create_ssl_context(verify=not self.network.insecure)
         self._is_allowed = is_allowed or (_anywhere if self.network.allow_private_hosts else is_public)
         self._resolve = resolve
+        # None: whatever is asked for may be fetched by a proxy
+        self._proxied = ProxyGuard(self._is_allowed, resolve) if self._is_allowed is not _anywhere else None
         self._lock = threading.Lock()
         self._closed = False
         self._pools: dict[str | None, httpcore.ConnectionPool] = {}
@@ -118,6 +121,11 @@ class Client:
                     network_backend=GuardedBackend(allowed, self._resolve),
                 )
             return self._pools[proxy]
+
+    def check_proxied(self, url: httpx.URL) -> None:
+        """Raises HostRefused for a URL that a proxy is not to be asked for."""
+        if self._proxied is not None:
+            self._proxied.check(url.host, url.port or (443 if url.scheme == "https" else 80))
 
     @contextlib.contextmanager
     def slot(self, host: str) -> Iterator[None]:
@@ -172,6 +180,8 @@ def _get(asked: str, url: httpx.URL, client: Client) -> Fetched | httpx.URL:
     }
     target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     try:
+        if proxy is not None:
+            client.check_proxied(url)
         with client.pool(proxy).stream("GET", target, headers=headers, extensions={"timeout": timeouts}) as response:
             found = httpx.Headers(response.headers)
             if _asks_to_be_left_out(found):

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mirror.terminal import say
+
 LINES = 4  # plain lines for a whole piece of work
 
 
-def progress_bar(what: str, unit: str, log: Callable[[str], None] = print) -> Callable[[int, int], None]:
+def progress_bar(what: str, unit: str, log: Callable[[str], None] = say) -> Callable[[int, int], None]:
     """A function to call with (done, total) as the work goes on. What takes no more than one call prints nothing."""
     state: dict[str, Any] = {"bar": None, "done": 0}
 

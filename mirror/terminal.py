@@ -6,10 +6,16 @@ that people read go through `printable`, at the places where they leave. Standar
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MOST = 10_000  # characters of a sentence: a name of megabytes is shown by its beginning
+# What a terminal obeys even in the middle of a line; \n, \t and \r are the program's own by then
+_OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile(r"[ -~]*")
 
 
@@ -23,5 +29,45 @@ def printable(text: str, keep: str = "") -> str:
 
 def sentence(error: object) -> str:
     """An error, or any other text that holds words from outside, as one line to print."""
-    text = str(error)
+    text = str(error).encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8, as they are written
     return printable(text if len(text) <= MOST else text[:MOST] + "…")
+
+
+class _Guarded:
+    """A stream of text that passes on all but what a terminal would obey, line feeds, tabs and returns excepted."""
+
+    def __init__(self, exact: Any):
+        self.exact = exact
+
+    def write(self, text: str) -> int:
+        self.exact.write(_OBEYED.sub(REPLACEMENT, text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.exact, name)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Within it nothing that is printed holds a control character, whoever prints it: a bar, a warning, a library."""
+    before = sys.stdout, sys.stderr
+    if not isinstance(before[0], _Guarded):
+        sys.stdout, sys.stderr = map(_Guarded, before)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def exact(stream: Any) -> Any:
+    """The stream as it is where no person reads it: data for programs are written unchanged to a file or a pipe."""
+    return stream.exact if isinstance(stream, _Guarded) and not stream.isatty() else stream
+
+
+def say(line: object) -> None:
+    """Prints one line that may hold words from outside."""
+    print(sentence(line))

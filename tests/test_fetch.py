@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import gzip
+import ipaddress
 import threading
 import tracemalloc
 import zlib
 from collections.abc import Iterator
 
+import httpcore
 import pytest
 
-from mirror.connect import is_public
+from mirror.addresses import is_public
 from mirror.errors import FetchError, PrivateAddress, UsageError
 from mirror.fetch import PRODUCT, Client, Network, fetch
 from tests.world import PhotoHost, World
 
 LOCAL = Network(allow_private_hosts=True)
+# Spellings of this machine, of its network, and of where clouds keep their secrets
+PRIVATE_HOSTS = (
+    "127.0.0.1", "127.8.9.10", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0X7F.0.0.1", "017700000001",
+    "0177.0.0.1", "0177.0x0.0.1", "0", "0.0.0.0", "10.0.0.5", "012.0.0.5", "10.5", "167772165", "172.16.0.1",
+    "172.31.255.255", "192.168.1.1", "192.168.257", "0xc0.0xa8.0x1.0x1", "3232235777", "169.254.169.254",
+    "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "100.64.0.1", "100.100.100.200", "192.0.0.192",
+    "168.63.129.16", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "127.0.0.1.", "①②⑦.⓪.⓪.①",
+    "１２７.０.０.１", "127。0。0。1", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+    "[::ffff:a00:5]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::10.0.0.5]", "[64:ff9b:1::1]", "[2002:7f00:1::]",
+    "[2002:a00:5::1]", "[2001:0:7f00:1::]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[fec0::1]", "[ff02::1]",
+    "[3fff::1]", "[5f00::1]", "[100::1]", "[2001:db8::1]", "localhost", "LOCALHOST", "localhost.", "a.localhost",
+    "localhost.localdomain", "nas.local", "metadata.google.internal", "router.lan", "printer", "intranet", "wiki.corp",
+    "fritz.home.arpa", "ＬＯＣＡＬＨＯＳＴ", "4294967295", "256.256.256.256", "999999999999", "127.0.0.256",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -235,10 +251,40 @@ class TestGuard:
             ("64:ff9b::192.168.0.1", False),
             ("2002:7f00:1::", False),
             ("2002:c0a8:1::1", False),
+            ("192.0.0.192", False),
+            ("168.63.129.16", False),
+            ("100.100.100.200", False),
+            ("fd00:ec2::254", False),
+            ("fec0::1", False),
+            ("3fff::1", False),
+            ("3fff:fff:ffff::1", False),
+            ("5f00::1", False),
+            ("64:ff9b:1::7f00:1", False),
+            ("2001:20::1", False),
+            ("100:0:0:1::1", False),
+            ("4000::1", False),
+            ("fe80::1%eth0", False),
+            ("1.1.1.1", True),
+            ("168.63.129.17", True),
+            ("2002:5db8:d822::1", True),
+            ("2a00:1450:4001::1", True),
         ],
     )
     def test_knows_public_addresses(self, address: str, public: bool) -> None:
         assert is_public(address) is public
+
+    def test_knows_no_address_as_public_that_python_knows_as_private(self) -> None:
+        """Beside every border of every range in Python's own tables, and on a grid over all addresses."""
+        some = (ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::"))
+        private = [network for address in some for network in address._constants._private_networks]
+        assert len(private) > 20
+        for network in private:
+            for number in (int(network[0]), int(network[-1]), (int(network[0]) + int(network[-1])) // 2):
+                address = type(network[0])(number)
+                assert address.is_global or not is_public(str(address)), address
+        for number in range(0, 2**32, 65_537 * 16):
+            address = ipaddress.IPv4Address(number)
+            assert is_public(str(address)) == (address.is_global and not address.is_multicast), address
 
     @pytest.mark.parametrize(
         "name", ["127.0.0.1", "localhost", "127.1", "0x7f.1", "2130706433", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]"]
@@ -289,8 +335,50 @@ class TestGuard:
 class TestProxy:
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_fetches_what_only_it_can_reach(self, world: World, scheme: str) -> None:
-        url = world.photo_host("10.0.0.1", scheme).body("/a", b"from inside")
+        url = world.photo_host("inside.example", scheme).body("/a", b"from inside")
         assert fetch(url, Network(proxy=world.proxy_url, insecure=True)).body == b"from inside"
+
+    @pytest.mark.parametrize("host", PRIVATE_HOSTS)
+    def test_is_not_asked_for_what_is_private(self, world: World, host: str) -> None:
+        for scheme in ("http", "https"):
+            error = refused(f"{scheme}://{host}/a", Network(proxy=world.proxy_url, insecure=True))
+            assert error.reason in ("private-address", "bad-url")
+        assert world.connections == []
+
+    def test_is_asked_for_them_when_told_to(self, world: World) -> None:
+        url = world.photo_host("10.0.0.1", "http").body("/a", b"mine")
+        network = Network(proxy=world.proxy_url, insecure=True, allow_private_hosts=True)
+        assert fetch(url, network).body == b"mine"
+
+    def test_is_not_asked_after_a_redirect_either(self, world: World) -> None:
+        for number, host in enumerate(("127.0.0.1", "2130706433", "localhost", "metadata.google.internal", "[::1]")):
+            url = world.photo_host("photos.example").redirects(f"/{number}", f"http://{host}/secret")
+            assert refused(url, Network(proxy=world.proxy_url, insecure=True)).reason == "private-address"
+        assert {request.url.split("/")[2] for request in world.requests} == {"photos.example"}
+
+    @pytest.mark.parametrize("answer", [["10.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["fd00:ec2::254"]])
+    def test_is_not_asked_for_a_name_that_is_private_as_it_is_looked_up_here(
+        self, world: World, answer: list[str]
+    ) -> None:
+        url = world.photo_host("photos.example").body("/a", b"x")
+        with Client(Network(proxy=world.proxy_url, insecure=True), resolve=lambda *_: answer) as client:
+            assert refused(url, client=client).reason == "private-address"
+        assert world.connections == []
+
+    def test_is_asked_for_a_name_that_cannot_be_looked_up_here_and_that_is_tried_once(self, world: World) -> None:
+        asked = []
+
+        def resolve(host: str, port: int, timeout: float | None) -> list[str]:
+            asked.append(host)
+            if host == "127.0.0.1":  # the proxy itself
+                return [host]
+            raise httpcore.ConnectTimeout("no name server here")
+
+        site = world.photo_host("photos.example", "http")
+        with Client(Network(proxy=world.proxy_url), resolve=resolve) as client:
+            for name in ("/a", "/b", "/c"):
+                assert fetch(site.body(name, b"x"), client=client).body == b"x"
+        assert asked.count("photos.example") == 1
 
     def test_certificates_are_verified(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         url = world.photo_host("photos.example").body("/a", b"x")

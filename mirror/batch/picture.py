@@ -6,10 +6,10 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-from mirror.answers import printable
 from mirror.batch.summary import Summary, title
 from mirror.errors import MirrorError, UsageError
 from mirror.storage import replacing
+from mirror.terminal import printable
 
 FOLDERS = 40  # drawn, those with most images; the table has all
 LONGEST_NAME = 40  # characters of a folder's name; its end tells more than its beginning

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mirror import terminal
 from mirror.answers import as_row, check_format, open_writer
 from mirror.batch.job import Job
 from mirror.batch.pace import Pace
@@ -121,4 +122,4 @@ def _changed(then: Listed, now: Listed) -> str:
 
 
 def _say(sentence: str) -> None:
-    print(f"mirror: {sentence}", file=sys.stderr)
+    print(f"mirror: {terminal.sentence(sentence)}", file=sys.stderr)

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from mirror.answers import printable
 from mirror.listing import is_url
+from mirror.terminal import printable
 
 LABELS = 8  # with a column of their own, the most frequent first; the others share one
 LONGEST_LABEL = 24  # characters, as a column's title

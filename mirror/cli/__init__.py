@@ -9,6 +9,8 @@ compile.py  a fastai learner pickle → a model folder
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from collections.abc import Sequence
 from mirror.cli import compile, explain, predict
 from mirror.cli.common import Parser
 from mirror.errors import MirrorError
+from mirror.terminal import guarded, sentence
 
 DESCRIPTION = """\
 Classify images with a model that train.py made, with any fastai learner or transformers model, or by labels of your own
@@ -45,12 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 0
         options = parser.parse_args(arguments)
-        return options.run(options)
+        with guarded():
+            return options.run(options)
     except MirrorError as error:
-        print(f"mirror: {error}", file=sys.stderr)
+        print(f"mirror: {sentence(error)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # `… | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+            raise
+        with contextlib.suppress(OSError):  # what is left in the buffer will not fit either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"mirror: the answers cannot be written ({error.strerror}): make room and start again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("mirror: stopped.", file=sys.stderr)

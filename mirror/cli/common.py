@@ -31,7 +31,7 @@ def add_network(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--allow-private-hosts",
         action="store_true",
-        help="fetch URLs from private addresses (this machine, this network)",
+        help="fetch URLs from private addresses (this machine, this network), also through a proxy",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mirror.terminal import printable
+
 PRECISIONS = ("auto", "fp32", "int8")
 
 
@@ -66,5 +68,6 @@ def run(options: argparse.Namespace) -> int:
     difference = parity.get("largest_difference") if isinstance(parity, dict) else None
     checked = f", within {difference:.0e} of the learner" if isinstance(difference, float) else ""
     arch = f"{info.arch}, " if info.arch else ""
-    print(f"{folder.path}: {arch}{len(info.labels)} labels, {width}x{height} px, {info.onnx.precision}{checked}")
+    where, arch = printable(str(folder.path)), printable(arch)
+    print(f"{where}: {arch}{len(info.labels)} labels, {width}x{height} px, {info.onnx.precision}{checked}")
     return 0

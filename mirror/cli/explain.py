@@ -9,6 +9,7 @@ from mirror.cli.common import add_model, add_network, network_of
 from mirror.errors import UsageError
 from mirror.listing import is_url
 from mirror.storage import replacing
+from mirror.terminal import printable
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -49,5 +50,6 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.out} cannot be written ({why}): {what}.") from None
     named = places(found)
     where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
-    print(f"{options.out}: {found.label} {100 * found.probability:.1f} %, because of {where}")
+    out, label = printable(str(options.out)), printable(found.label)
+    print(f"{out}: {label} {100 * found.probability:.1f} %, because of {where}")
     return 0

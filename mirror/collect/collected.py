@@ -14,6 +14,7 @@ from mirror.collect.decided import require_photo_folder
 from mirror.collect.local import ENGINES
 from mirror.errors import ModelFolderError
 from mirror.model_folder import DataInfo, Query, read_model_folder
+from mirror.terminal import say
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Collected:
     license_filter: str | None
 
 
-def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = print) -> Collected:
+def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = say) -> Collected:
     """Opens the photo folder. model: where a model made from it may lie. DatasetError where `folder` is no such one."""
     require_photo_folder(Path(folder))
     photos = PhotoFolder(folder)

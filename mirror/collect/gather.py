@@ -31,6 +31,7 @@ from mirror.collect.spool import NETWORK_REASONS, Spool
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError
 from mirror.fetch import Client, Fetched, Network
 from mirror.storage import read_file
+from mirror.terminal import say
 
 # This many failures in a row, at this many hosts, without one answer: it is our network that is down, not their photos
 OUTAGE_FAILURES = 12
@@ -54,7 +55,7 @@ def gather_by_search(
     *,
     license: str | None = None,
     network: Network | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
     settings: GatherSettings | None = None,
     engines: Sequence[Callable] = ENGINES,
 ) -> PhotoFolder:

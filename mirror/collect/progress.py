@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mirror.terminal import sentence
+
 
 class Progress:
     """One label at a time. `log` prints a line without tearing the bar; use in a `with` statement."""
@@ -51,9 +53,9 @@ class Progress:
 
     def log(self, line: str) -> None:
         if self._bar is None:
-            self._print(line)
+            self._print(sentence(line))
             return
         from tqdm import tqdm
 
         with tqdm.external_write_mode(file=sys.stderr):
-            self._print(line)
+            self._print(sentence(line))

@@ -23,6 +23,7 @@ from mirror.collect.screen import sha256_of
 from mirror.collect.spool import Spool
 from mirror.errors import DatasetError, FetchError, UsageError
 from mirror.fetch import Client, Fetched, Network
+from mirror.terminal import say
 
 CHANGED = "changed-since"  # the URL answers, with other bytes
 
@@ -57,7 +58,7 @@ def gather_from_recipe(
     photos_csv: Path,
     *,
     network: Network | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
     settings: DownloadSettings | None = None,
 ) -> RecipeReport:
     """Fetch the photos that `photos_csv` lists into `folder`; `report.folder` is open.

@@ -19,6 +19,7 @@ from mirror.collect.engines import ENGINES, Engine
 from mirror.collect.hits import LICENSES, Filters, ImageHit, Page, SearchTerm, check_license
 from mirror.errors import RateLimited, SearchError
 from mirror.fetch import Network
+from mirror.terminal import say
 
 __all__ = [
     "ENGINES", "LICENSES", "Engine", "Filters", "ImageHit", "Page", "SearchSettings", "SearchTerm", "Searcher",
@@ -50,7 +51,7 @@ class Searcher:
         filters: Filters | None = None,
         *,
         settings: SearchSettings | None = None,
-        log: Callable[[str], None] = print,
+        log: Callable[[str], None] = say,
         engines: Sequence[Callable[[Network, int], Engine]] = ENGINES,
     ):
         self.filters = filters or Filters()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.tasks.predictor import FolderPredictor, Predictor
+from mirror.terminal import sentence
 
 if TYPE_CHECKING:
     from mirror.fetch import Network
@@ -43,7 +44,7 @@ def open_imagenet(*, threads: int | None, network: Network | None) -> Predictor:
     from mirror.inference.classifier import Classifier
 
     classifier = Classifier.load(folder, threads=threads, network=network)
-    print(f"mirror: {NAME} is the packaged {PACKAGED} here ({str(why).partition(': ')[0]}).", file=sys.stderr)
+    print(f"mirror: {NAME} is the packaged {PACKAGED} here ({sentence(str(why).partition(': ')[0])}).", file=sys.stderr)
     return Packaged(classifier)
 
 

@@ -27,6 +27,7 @@ from mirror.model_folder import (
     TrainingInfo,
     write_model_folder,
 )
+from mirror.terminal import say
 from mirror.training.card import NO_PICKLE, model_card
 from mirror.training.export.compile import compile_learner
 from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Choice, Pixels, choose_precision, run_all, spread
@@ -75,7 +76,7 @@ def build_model(
     show_photos: bool = True,
     others: Others | None = None,
     keep_pickle: bool = True,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> ModelFolder:
     """Writes the model folder `path`, whole or not at all. folder: the photos'. precision: of the network, "auto",
     "fp32" or "int8". show_photos: whether the report may copy photos into the model folder, which is what gets

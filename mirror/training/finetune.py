@@ -25,6 +25,7 @@ import numpy as np
 from mirror.collect.rows import TRAIN, VALIDATION, Photo
 from mirror.collect.splits import group_photos
 from mirror.errors import DatasetError
+from mirror.terminal import say
 from mirror.training.folds import out_of_fold
 from mirror.training.frozen import Seen, Sight, look
 from mirror.training.head import cross_entropy
@@ -99,7 +100,7 @@ class Trained:
         return self.checked if self.folds else self.rows(VALIDATION)
 
 
-def train(photos: Sequence[Photo], folder: Path, settings: Settings, log: Callable[[str], None] = print) -> Trained:
+def train(photos: Sequence[Photo], folder: Path, settings: Settings, log: Callable[[str], None] = say) -> Trained:
     """Photos with their splits assigned → a trained learner. folder: the photo folder they lie in. With
     `settings.folds` the splits do not count, and every photo's is "train" afterwards.
 

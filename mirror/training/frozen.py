@@ -14,6 +14,7 @@ import numpy as np
 
 from mirror.collect.rows import Photo
 from mirror.progress import progress_bar
+from mirror.terminal import say
 from mirror.training.features import pooled_features
 from mirror.training.head import Head, fit_head
 from mirror.training.views import View, plan_views
@@ -61,7 +62,7 @@ class Sight:
     folder: Path
     architecture: Architecture
     size: int
-    log: Callable[[str], None] = print
+    log: Callable[[str], None] = say
 
     def features(self, photos: Sequence[Photo], views: Sequence[View]) -> np.ndarray:
         """[V, D] of views sorted by photo."""

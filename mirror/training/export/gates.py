@@ -24,6 +24,7 @@ from mirror.inference.classifier import softmax
 from mirror.inference.engine import Engine, available_cpus
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import ModelInfo, Preprocessing
+from mirror.terminal import say
 from mirror.training.export.quantize import Quantizer
 
 LARGEST_ERROR_INCREASE = 0.005  # of the validation photos
@@ -169,7 +170,7 @@ def choose_precision(
     judged: Pixels,
     actual: np.ndarray,
     asked: str = "auto",
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> Choice:
     """Replaces the float32 `network` by its int8 version where that passes (asked "auto") or in any case ("int8": the
     version nearest to float32 where none passes).

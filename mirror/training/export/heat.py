@@ -22,6 +22,7 @@ import numpy as np
 from mirror.errors import UnsupportedLearner
 from mirror.inference.explain import HEAT, MAPS
 from mirror.model_folder import OnnxInfo
+from mirror.terminal import say
 
 HEAT_FILE = "heat.onnx"
 GLOBAL_POOLS = ("GlobalAveragePool", "GlobalMaxPool")
@@ -30,7 +31,7 @@ REDUCTIONS = ("ReduceMean", "ReduceMax")
 SAME_VALUES = ("Flatten", "Reshape", "Squeeze", "Identity", "Dropout")
 
 
-def add_heat(network: Path, info: OnnxInfo, log: Callable[[str], None] = print) -> OnnxInfo:
+def add_heat(network: Path, info: OnnxInfo, log: Callable[[str], None] = say) -> OnnxInfo:
     """`write_heat` for the network that `info` describes, and that description with it; where the head is of another
     kind, both stay as they are and it is logged."""
     try:

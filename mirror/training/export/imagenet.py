@@ -19,6 +19,7 @@ from mirror.inference.confined import confine
 from mirror.inference.engine import Engine
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, write_model_folder
+from mirror.terminal import sentence
 from mirror.training.export.compile import export_network, quiet, versions
 from mirror.training.export.graph import fold_shapes
 from mirror.training.export.parity import LARGEST_DIFFERENCE, synthetic_photos
@@ -78,7 +79,7 @@ def main(weights: str, folder: str) -> int:
     try:
         compile_imagenet(Path(weights), Path(folder))
     except MirrorError as error:
-        print(f"mirror: {error}", file=sys.stderr)
+        print(f"mirror: {sentence(error)}", file=sys.stderr)
         return error.exit_code
     return 0
 

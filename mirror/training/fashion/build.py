@@ -19,6 +19,7 @@ from mirror.collect.rows import VALIDATION, Photo
 from mirror.inference.novelty import SIMILARITY
 from mirror.model_folder import DataInfo, ModelFolder, ModelInfo, TrainingInfo, write_model_folder
 from mirror.model_info import GARMENT, Metrics
+from mirror.terminal import say
 from mirror.training.calibrate import HeldOut, calibrate
 from mirror.training.card import NO_PICKLE, model_card
 from mirror.training.evaluate import judge
@@ -46,7 +47,7 @@ def build_fashion(
     *,
     precision: str = "auto",
     keep_pickle: bool = True,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> ModelFolder:
     """Writes the model folder `path`, whole or not at all. precision: "auto", "fp32" or "int8". keep_pickle: whether
     learner.pkl (45 MB) stays in it once the network was compiled from it.

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mirror.errors import DatasetError
+from mirror.terminal import say
 
 NAME = "fashion-mnist"
 LABELS = (
@@ -52,7 +53,7 @@ class FashionSet:
     source: str
 
 
-def open_set(folder: Path, log: Callable[[str], None] = print) -> FashionSet:
+def open_set(folder: Path, log: Callable[[str], None] = say) -> FashionSet:
     """The set, from `folder` or Debian's, or downloaded into `folder`. Raises DatasetError."""
     for place, source in ((folder, f"the files in {folder}"), (DEBIAN, "Debian's dataset-fashion-mnist")):
         if all((place / name).is_file() for names in FILES.values() for name in names):

@@ -24,6 +24,7 @@ from torch import nn
 from mirror.errors import DatasetError
 from mirror.lock import locked
 from mirror.progress import progress_bar
+from mirror.terminal import say
 from mirror.training.fashion.dataset import HELD_OUT, LABELS, SIDE, FashionSet, hold_out
 from mirror.training.scratch.loop import Plan, epochs_kept, to_pixels, train_from_scratch
 
@@ -83,7 +84,7 @@ class Grown:
     seconds: float | None
 
 
-def grow(images: FashionSet, folder: Path, recipe: Recipe, log: Callable[[str], None] = print) -> Grown:
+def grow(images: FashionSet, folder: Path, recipe: Recipe, log: Callable[[str], None] = say) -> Grown:
     """The network, trained; what was done of it is kept in `folder`, and goes on from there after a kill.
 
     Raises DatasetError where another process trains there, or the folder cannot be written.
