@@ -132,7 +132,7 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
         if ended.code != whole.code:
             tally.note("failed", 1, f"the same command ended with {ended.code}: {log.read_text()[-600:]}")
             continue
-        _compare(tally, expected, scene.result(place))
+        compare(tally, expected, scene.result(place))
     return tally
 
 
@@ -142,7 +142,8 @@ def _moment(chance: random.Random, whole: Ended) -> dict[str, Any]:
     return {"seconds": chance.uniform(0.0, whole.seconds)}
 
 
-def _compare(tally: Tally, expected: Result, found: Result) -> None:
+def compare(tally: Tally, expected: Result, found: Result) -> None:
+    """Counts what differs from an undisturbed run."""
     lost, more = expected.rows - found.rows, found.rows - expected.rows
     doubled = Counter({row: number for row, number in more.items() if row in expected.rows})
     tally.note("lost", lost.total(), f"lost {list(lost)[:2]}")

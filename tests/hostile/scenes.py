@@ -178,22 +178,42 @@ def modelled(place: Path) -> Result:
 
 
 def training_scene(scratch: Path) -> Scene:
-    """Sixteen photos that lie there, and an older model of the same name that serves meanwhile."""
-    weights = scratch / "weights.pth"
+    """Eighteen photos that lie there, and an older model of the same name that serves meanwhile."""
 
     def lay(place: Path) -> Sequence[str]:
         photo_folder(place / FOLDER, each=9)
         tiny_model(place / "models")
-        if not weights.exists():
-            import timm
-            import torch
-
-            torch.manual_seed(3)
-            torch.save(timm.create_model("test_efficientnet").state_dict(), weights)
-        network = ("--arch", "test_efficientnet", "--weights", str(weights), "--size", "64", "--precision", "fp32")
-        return ("--collected", str(FOLDER), *network, "--no-photos-in-report")
+        return ("--collected", str(FOLDER), *_quick(scratch))
 
     return Scene("training", lay, lambda place: models_whole(place, "mirror") + collecting(place), modelled)
+
+
+def from_folder_scene(scratch: Path) -> Scene:
+    """The whole of train.py, from a folder of files to a model."""
+    own = folder_scene()
+
+    def lay(place: Path) -> Sequence[str]:
+        tiny_model(place / "models")
+        return (*own.lay(place), *_quick(scratch))
+
+    def result(place: Path) -> Result:
+        photos, model = collected(place), modelled(place)
+        return Result(photos.rows + model.rows, photos.files | model.files)
+
+    return Scene("train.py", lay, lambda place: models_whole(place, "mirror") + collecting(place), result)
+
+
+def _quick(scratch: Path) -> Sequence[str]:
+    """Options for a network of 360,000 random weights, whose file is made once."""
+    weights = scratch / "weights.pth"
+    if not weights.exists():
+        import timm
+        import torch
+
+        torch.manual_seed(3)
+        torch.save(timm.create_model("test_efficientnet").state_dict(), weights)
+    network = ("--arch", "test_efficientnet", "--weights", str(weights), "--size", "64", "--precision", "fp32")
+    return (*network, "--no-photos-in-report")
 
 
 def compile_scene(scratch: Path) -> Scene:
@@ -202,7 +222,7 @@ def compile_scene(scratch: Path) -> Scene:
 
     def lay(place: Path) -> Sequence[str]:
         if not pickle.exists():
-            _small_learner(pickle)
+            small_learner(pickle)
         tiny_model(place / "models", name="made")
         return ("compile", str(pickle), "--out", "models/made")
 
@@ -219,7 +239,8 @@ def model_scene() -> Scene:
     return Scene("model", lay, lambda place: models_whole(place, "made"), modelled)
 
 
-def _small_learner(path: Path) -> None:
+def small_learner(path: Path) -> None:
+    """A fastai learner with a few weights, exported as a person exports one."""
     from fastai.vision.all import Learner, Resize
     from torch import nn
 
