@@ -27,10 +27,10 @@ from tests.world import World
 SEED = 2026
 HEAD = ("kills", "rounds", "resumed", "lost", "doubled", "half", "leftovers", "differ", "survivors", "failed")
 FORKED = {
-    "search": 120, "folder": 180, "recipe": 80, "model": 150, "decisions": 180, "jsonl": 70, "csv": 60, "parquet": 60,
-    "training": 30, "compile": 30,
+    "decisions": 300, "model": 250, "jsonl": 100, "csv": 80, "parquet": 80, "folder": 70, "search": 40, "recipe": 30,
+    "training": 10, "compile": 10,
 }  # fmt: skip
-PROGRAMS = {"studio": 16, "train again": 4, "train.py": 10, "compile child": 6, "ray": 4}
+PROGRAMS = {"studio": 12, "train again": 4, "train.py": 6, "compile child": 6, "ray": 2}
 
 
 def tallies(share: float = 1.0) -> Iterator[Tally]:

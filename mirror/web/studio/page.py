@@ -15,12 +15,14 @@ import gradio as gr
 
 from mirror.collect.labels import check_label
 from mirror.errors import MirrorError, UsageError
+from mirror.web.gateway import server
+from mirror.web.gateway.gate import in_front
 from mirror.web.markup import text
 from mirror.web.page import FAVICON
 from mirror.web.studio import board, deeds
 from mirror.web.studio.compare import outcome, plan
 from mirror.web.studio.desk import Desk, Scene
-from mirror.web.studio.door import Key, behind
+from mirror.web.studio.door import Key, middleware, policy
 from mirror.web.studio.photos import routes
 from mirror.web.studio.retrain import Retraining, recorded_options, train_arguments
 from mirror.web.studio.views import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, waiting
@@ -121,7 +123,7 @@ def launch_settings(desk: Desk, key: Key) -> dict[str, Any]:
         "footer_links": [], "allowed_paths": [], "blocked_paths": [str(desk.folder.resolve())], "show_error": False,
         "run_history": False, "enable_monitoring": False, "ssr_mode": False, "pwa": False, "mcp_server": False,
         "share": False, "max_file_size": 1, "root_path": "",
-        "app_kwargs": {"routes": routes(desk), "lifespan": behind(key)},
+        "app_kwargs": {"routes": routes(desk), "lifespan": in_front(policy(key)), "middleware": middleware()},
         "quiet": True, "_frontend": False, "prevent_thread_lock": True,
     }  # fmt: skip
 
@@ -131,6 +133,7 @@ def open_studio(folder: Path, models: Path) -> tuple[gr.Blocks, dict[str, Any], 
     DatasetError for a folder that is no photo folder."""
     desk, key = Desk(folder, models), Key()
     os.umask(os.umask(0o022) | 0o022)  # what is written, by a training too, is nobody else's to write
+    server.install()
     page = build(desk)
 
     def announce() -> None:

@@ -27,7 +27,10 @@ THUMBNAIL = 360  # px on the long side: twice a tile, for sharp screens
 KEPT_THUMBNAILS = 1000  # about 20 MB
 OTHER = "application/octet-stream"
 # A photo is named after its bytes, so what a name shows never changes
-HEADERS = {"Cache-Control": "private, max-age=3600", "Content-Security-Policy": "default-src 'none'; sandbox"}
+HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
 
 
 def routes(desk: Desk) -> list[Route]:
