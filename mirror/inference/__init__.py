@@ -11,6 +11,7 @@
     compiled.py    a plain learner pickle → a model folder, once, in a process of its own
     network_file.py, trial.py   a network from anywhere: its bytes are looked at, then it is run once where limits hold
     pickle_file.py what a learner pickle names, read without running it
+    shipped.py     what is known of the networks that come with this program
     confined.py    a process with limits, without secrets and network
     user_cache.py  what was worked out once, and whose word is believed
 """

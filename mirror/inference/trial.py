@@ -17,6 +17,7 @@ from pathlib import Path
 from mirror.errors import ModelFolderError
 from mirror.inference import confined
 from mirror.inference.network_file import check_network
+from mirror.inference.shipped import SHIPPED
 from mirror.inference.user_cache import make_private, mine, user_cache
 from mirror.storage import read_file, write_atomically
 
@@ -38,7 +39,10 @@ def tried(data: bytes, name: str, shape: tuple[int, ...], sha256: str | None = N
     """
     check_network(data, name)
     size = ".".join(map(str, shape))
-    key = f"{sha256 or hashlib.sha256(data).hexdigest()}-{size}-{VERSION}"
+    known = f"{sha256 or hashlib.sha256(data).hexdigest()}-{size}"
+    if known in SHIPPED:
+        return SHIPPED[known]
+    key = f"{known}-{VERSION}"
     with _locks.setdefault(key, threading.Lock()):
         if key not in _known:
             place = user_cache("networks") / f"{key}.json"

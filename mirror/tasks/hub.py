@@ -28,8 +28,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.errors import MirrorError, ModelUnavailable, UsageError
+from mirror.inference.user_cache import mine
 from mirror.storage import make_folder, write_atomically
 from mirror.tasks.asked import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
+from mirror.terminal import sentence
 
 CONFIG = "config.json"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w")
@@ -195,6 +197,11 @@ def _cached(model: str) -> Path | None:
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
+    entry = folder.parent.parent  # models--owner--name, which holds snapshots/ and blobs/
+    if not all(map(mine, (entry, folder.parent, folder))):
+        print(f"mirror: {sentence(entry)} is not used: it belongs to another user, or anybody may write to it.",
+              file=sys.stderr)  # fmt: skip
+        return None
     return folder if any((folder / name).exists() for name in WEIGHTS) else None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from mirror.inference.shipped import SHIPPED
 from onnx import TensorProto, helper, numpy_helper
 
 from mirror.errors import ModelFolderError
@@ -23,6 +24,7 @@ from mirror.inference.user_cache import user_cache
 from mirror.model_folder import ModelInfo, Preprocessing, read_model_folder, write_model_folder
 from tests.web.tiny import SIZE, tiny_model, tiny_onnx
 
+ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limits of processes are Linux's")
 
 
@@ -238,6 +240,19 @@ def test_a_network_is_tried_once_and_remembered(cache: Path, tmp_path: Path, mon
     monkeypatch.setattr(trial, "_known", {})
     monkeypatch.setattr(trial, "_try", None)  # it would be called
     assert Classifier.load(folder).predict(np_image()).label
+
+
+@pytest.mark.parametrize("name", ["mirror", "fashion"])
+def test_the_networks_that_come_with_the_program_are_known(cache: Path, name: str) -> None:
+    """By what a trial says of them; add what it says to shipped.py after a training."""
+    folder = read_model_folder(ROOT / "models" / name)
+    classifier = Classifier.load(folder)
+    assert classifier.heat is not None and not cache.exists()
+    height, width = folder.info.preprocessing.input_size
+    size = f"1.3.{height}.{width}"
+    known = SHIPPED[f"{folder.info.files['model.onnx']}-{size}"]
+    found = trial._try(folder.read("model.onnx"), "x", (1, 3, height, width), cache / "x.json")
+    assert found == known
 
 
 def np_image():

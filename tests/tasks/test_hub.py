@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mirror.errors import ModelUnavailable, UsageError
+from mirror.tasks import hub
 from mirror.tasks.hub import is_hub_id, loading, locate, pretrained, require
 from tests.tasks.hub_server import Hub
 from tests.tasks.tiny import tiny_vit
@@ -242,3 +243,20 @@ def test_one_file_of_a_model_is_fetched_and_remembered(vit: Path, tmp_path: Path
     assert first["identity"] == again["identity"] == f"someone/vit@{commit}/config.json"
     assert first["files"] == (vit / "config.json").stat().st_size
     assert lacking["error"] == "someone/vit on the Hugging Face Hub lacks a file that is needed: choose another model."
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("whose", ["models--a--b", "models--a--b/snapshots", "models--a--b/snapshots/0123"])
+def test_what_another_user_put_into_the_cache_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], whose: str
+) -> None:
+    entry = tmp_path / "models--a--b"
+    files = {"refs/main": "0123", "snapshots/0123/config.json": "{}", "snapshots/0123/model.safetensors": ""}
+    for name, body in files.items():
+        (entry / name).parent.mkdir(parents=True, exist_ok=True)
+        (entry / name).write_text(body)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert hub._cached("a/b") == entry / "snapshots" / "0123"
+    os.chown(tmp_path / whose, 12345, 12345)
+    assert hub._cached("a/b") is None
+    assert "is not used: it belongs to another user" in capsys.readouterr().err
