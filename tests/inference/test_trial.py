@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from mirror.inference.shipped import SHIPPED
 from onnx import TensorProto, helper, numpy_helper
 
 from mirror.errors import ModelFolderError
 from mirror.inference import trial
 from mirror.inference.classifier import Classifier
 from mirror.inference.network_file import check_network
+from mirror.inference.shipped import SHIPPED
 from mirror.inference.user_cache import user_cache
 from mirror.model_folder import ModelInfo, Preprocessing, read_model_folder, write_model_folder
 from tests.web.tiny import SIZE, tiny_model, tiny_onnx
