@@ -28,12 +28,17 @@ print(json.dumps([ended.status, ended.stdout.decode(), ended.stderr.decode()[-30
 CHILD = "from mirror.inference.confined import confine, MISSING\nconfine()\nimport os, sys, time, subprocess\n"
 
 
+# As where a container forbids such spaces: the system refuses the flags
+WITHOUT_SPACES = "from mirror.inference import confined\nconfined._NEWUSER = -1\n"
+
+
 def spaces_allowed() -> bool:
     return subprocess.run(["unshare", "-Urnp", "--fork", "true"], capture_output=True).returncode == 0
 
 
 def start(tmp_path: Path, program: str, seconds: float = 20, **variables: str) -> subprocess.Popen:
-    (tmp_path / "child.py").write_text(CHILD + program)
+    before, program = (WITHOUT_SPACES, program[1:]) if program.startswith("!") else ("", program)
+    (tmp_path / "child.py").write_text(before + CHILD + program)
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     command = [sys.executable, "-c", RUN, str(seconds), str(tmp_path)]
     return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
@@ -82,7 +87,9 @@ def test_there_is_no_network_where_the_system_can_do_that(tmp_path: Path) -> Non
             "except OSError: print('not reached')\nprint(os.environ.get(MISSING))"
         )
         status, out, err = confined(tmp_path, program)
+        _, without, _ = confined(tmp_path, f"!{program}")
     assert status == 0, err
+    assert without.splitlines()[1] == "network", "what is missing is said"
     assert out.splitlines() in (["not reached", "None"], ["reached", "network"])
     if spaces_allowed():
         assert out.startswith("not reached")
@@ -92,17 +99,20 @@ UNIQUE = f"{600 + os.getpid() / 1e6:.6f}"  # seconds to sleep
 BACKGROUND = "subprocess.Popen(['setsid', 'sh', '-c', 'sleep 3; touch lived'], stdin=subprocess.DEVNULL)\n"
 
 
+@pytest.mark.parametrize("spaces", ["", "!"], ids=["spaces of its own", "without"])
 @pytest.mark.parametrize("how", ["ends", "fails", "is killed", "takes too long"])
-def test_what_it_starts_ends_with_it(tmp_path: Path, how: str) -> None:
+def test_what_it_starts_ends_with_it(tmp_path: Path, how: str, spaces: str) -> None:
     last = {"ends": "", "fails": "sys.exit(3)", "is killed": "os.kill(os.getpid(), 9); time.sleep(60)"}
-    status, _, err = confined(tmp_path, BACKGROUND + last.get(how, "time.sleep(60)"), 2)
+    status, _, err = confined(tmp_path, spaces + BACKGROUND + last.get(how, "time.sleep(60)"), 2)
     assert status == {"ends": 0, "fails": 3, "takes too long": None}.get(how, status), err
     time.sleep(3)
     assert not (tmp_path / "lived").exists()
 
 
-def test_it_ends_with_the_process_that_wanted_it(tmp_path: Path) -> None:
-    process = start(tmp_path, BACKGROUND + "open('begun', 'w').close(); time.sleep(6); open('lived', 'w').close()")
+@pytest.mark.parametrize("spaces", ["", "!"], ids=["spaces of its own", "without"])
+def test_it_ends_with_the_process_that_wanted_it(tmp_path: Path, spaces: str) -> None:
+    last = "open('begun', 'w').close(); time.sleep(6); open('lived', 'w').close()"
+    process = start(tmp_path, spaces + BACKGROUND + last)
     end = time.monotonic() + 30
     while not (tmp_path / "begun").exists():
         assert time.monotonic() < end
