@@ -9,7 +9,8 @@ MB = 1_000_000
 # Bytes beyond the idle process that one file may take at its worst moment, all processes together: 600 MB are promised,
 # 45 MB of them are a worker's own, and Python's small objects need a little
 MAX_DECODE_BYTES = 540 * MB
-MAX_SECONDS = 9.0  # of a worker's time; with its start 10 s, imgproxy's default for all that it does to an image
+# Of a worker's time; with its start and end on a loaded machine 10 s, imgproxy's limit for all that it does to an image
+MAX_SECONDS = 8.0
 MAX_SIDE = 65_535  # px, JPEG's own limit; a picture 1 px wide and 50 million high is no photo
 # A JPEG may have this many pixels where a reduced scale is enough: phones make photos of 200 megapixels
 MAX_REDUCED_PIXELS = 256_000_000

@@ -31,7 +31,7 @@ from mirror.decoding.worker import LENGTH, LENGTHS, OUT_OF_MEMORY
 MAX_WORKERS = 8
 IDLE_SECONDS = 30.0  # then a worker is ended: its 40 MB are given back
 DEMOTED_AFTER = 1.5  # seconds of processor time; an ordinary photo is decoded by then, also on a loaded machine
-DEMOTED_NICE = 19
+DEMOTED_NICE = 15  # eight such tasks weigh a fourth of one answer
 CROWDED_SECONDS = 4.0  # a task's time where all workers are taken and somebody waits for one
 START_SECONDS = 30.0  # for Python and Pillow to be there, on a loaded machine
 MAX_PADDING = 4_096  # bytes from the end of a row to the next one's beginning

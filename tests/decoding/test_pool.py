@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from mirror.decoding import pool as room
-from mirror.decoding.pool import Pool, WorkerFailed, environment
+from mirror.decoding.pool import DEMOTED_NICE, Pool, WorkerFailed, environment
+from mirror.decoding.worker import NICE
 from mirror.errors import ImageError, ImageTooLarge
 from mirror.images import load_image
 
@@ -145,15 +146,15 @@ def test_a_long_task_goes_behind_everything_else(workers: Pool, monkeypatch: pyt
     own = os.getpriority(os.PRIO_PROCESS, 0)
     workers.decode(TASK, gif())
     worker = workers.workers[0]
-    assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == min(own + 5, 19)
+    assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == min(own + NICE, 19)
     thread = threading.Thread(target=lambda: workers.decode(TASK, slow(1_500)))
     thread.start()
     found = set()
-    while thread.is_alive() and 19 not in found:
+    while thread.is_alive() and DEMOTED_NICE not in found:
         found.add(os.getpriority(os.PRIO_PROCESS, worker.process.pid))
         time.sleep(0.02)
     thread.join(60)
-    assert 19 in found
+    assert DEMOTED_NICE in found
     assert worker not in workers.workers  # it cannot be put before again
 
 
@@ -235,7 +236,7 @@ def test_where_memory_cannot_be_limited_it_is_said_once(
     room._say_unlimited()
     room._say_unlimited()
     assert [record.getMessage() for record in caplog.records] == [
-        "This system cannot limit the memory of a process: a hostile photo may take much of it for 9 seconds."
+        "This system cannot limit the memory of a process: a hostile photo may take much of it for 8 seconds."
     ]
 
 

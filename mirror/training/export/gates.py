@@ -22,7 +22,7 @@ from PIL import Image
 from mirror.images import load_image
 from mirror.inference.classifier import softmax
 from mirror.inference.engine import Engine, available_cpus
-from mirror.inference.preprocess import preprocess
+from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.model_folder import ModelInfo, Preprocessing
 from mirror.terminal import say
 from mirror.training.export.quantize import Quantizer
@@ -130,7 +130,7 @@ class Pixels:
                 ahead = ahead[size:] + [pool.submit(self._pixels, source) for source in following]
 
     def _pixels(self, source: Path | Image.Image) -> np.ndarray:
-        return preprocess(load_image(source), self.preprocessing)
+        return preprocess(load_image(source, at_least=decode_at_least(self.preprocessing)), self.preprocessing)
 
 
 def spread(items: Sequence[Any], most: int) -> list[Any]:
