@@ -28,14 +28,14 @@ from mirror.web.retention import Sweeper
 from tests.web.serving import REPOSITORY, Served, environment, serve
 from tests.web.tiny import YELLOW, photo
 
-SOONER = Path(__file__).with_name("app_that_forgets_sooner.py")
+HURRY = Path(__file__).with_name("app_in_a_hurry.py")
 
 
 @pytest.fixture(scope="module")
 def forgetful(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     uploads = tmp_path_factory.mktemp("uploads")
     temporary = {"TMPDIR": str(uploads), "ORT_DISABLE_TELEMETRY": "1"}  # onnxruntime's would lie there too
-    with serve("--models", str(models), app=SOONER, uploads=uploads, **temporary) as page:
+    with serve("--models", str(models), app=HURRY, uploads=uploads, **temporary) as page:
         yield page
 
 

@@ -175,10 +175,11 @@ def has_body_quietly(scope: Scope) -> bool:
 
 
 def _clients(error: BaseException) -> bool:
-    """Whether it is the client's doing: it went away, or asked for a stream that there is not."""
+    """Whether it is the client's doing: it went away, or asked for a stream that there is not (an HTTPException, which
+    Starlette wraps once the stream has begun)."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_clients, error.exceptions))
-    return isinstance(error, ClientDisconnect | HTTPException)
+    return isinstance(error, ClientDisconnect | HTTPException) or isinstance(error.__cause__, HTTPException)
 
 
 async def _nothing() -> Message:

@@ -8,6 +8,7 @@ import json
 from starlette.types import Receive, Send
 
 LINGER_SECONDS = 10.0  # as nginx's lingering_time: a client that still sends would lose the answer to a reset
+SILENT_SECONDS = 2.0  # … lingering_timeout: without a byte
 LINGER_BYTES = 1 << 30
 MOST_LINGERING = 32  # clients at a time; any other is cut off at once
 
@@ -52,10 +53,12 @@ async def _throw_away(receive: Receive) -> None:
         return
     _lingering += 1
     try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            received = 0
+        clock = asyncio.get_running_loop().time
+        last, received = clock() + LINGER_SECONDS, 0
+        async with asyncio.timeout(SILENT_SECONDS) as timeout:
             while received < LINGER_BYTES:
                 message = await receive()
+                timeout.reschedule(min(clock() + SILENT_SECONDS, last))
                 if message["type"] != "http.request" or not message.get("more_body", False):
                     return
                 received += len(message.get("body", b""))

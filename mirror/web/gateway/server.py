@@ -45,7 +45,7 @@ class Connections:
             if idle is None:
                 return False
             self.leave(idle)
-            idle.transport.abort()
+            idle.cut_off()
         self._open[connection] = address
         return True
 
@@ -64,6 +64,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self.ws_protocol_class = None  # nothing here speaks WebSocket: an upgrade is an ordinary request
         self._headers_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._answered: Any = None  # the request that is being answered; self.cycle is the last that came
         self._unread = 0  # bytes since the last header that began, or the last piece of a body
 
     @property
@@ -76,12 +77,13 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if connections.enter(self, self.client[0] if self.client else ""):
             self._await_headers()
         else:
-            transport.abort()
+            self.cut_off()
 
     def connection_lost(self, exc: Exception | None) -> None:
         connections.leave(self)
         self._headers_timer = _cancel(self._headers_timer)
         self._write_timer = _cancel(self._write_timer)
+        self._disconnect()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,7 +99,11 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self._unread > HEADERS_BYTES and hasattr(super(), "on_body"):
             self._refuse(b"431 Request Header Fields Too Large", TOO_LONG)
         elif len(getattr(self, "pipeline", ())) > PIPELINED:
-            self.transport.abort()
+            self.cut_off()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_begin(self) -> None:
         self._unread = 0
@@ -113,11 +119,23 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._write_timer is None:
-            self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+            self._write_timer = self.loop.call_later(WRITE_SECONDS, self.cut_off)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._write_timer = _cancel(self._write_timer)
+
+    def cut_off(self) -> None:
+        """Ends the connection at once; whoever answers learns of it before writing to what is closed."""
+        self._disconnect()
+        self.transport.abort()
+
+    def _disconnect(self) -> None:
+        """uvicorn tells only the last of several requests that were sent in one go."""
+        for cycle in (self._answered, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def _await_headers(self) -> None:
         if self._headers_timer is None:
@@ -134,7 +152,9 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
                 b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n"
                 b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (status, len(sentence), sentence)
             )
-        self.transport.close()
+            self.transport.close()
+        else:
+            self.cut_off()
 
 
 def install() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -44,6 +45,8 @@ SHOWN_HEADERS = [
     (b"content-disposition", b"attachment"),
     (b"cache-control", b"private, no-store"),
 ]
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would quote what visitors send
+
 PROGRESS_SECONDS = 3.0  # that the page may ask for the progress of an upload before the upload itself begins
 MOST_FOLLOWED = 500  # uploads whose progress is known at a time
 
