@@ -1,5 +1,5 @@
-"""`app.py` that waits 2 seconds where it waits 15 to 60, and takes 8 bodies at a time where it takes 256, so that a test
-can wait for it and fill it.
+"""`app.py` that waits 2 seconds where it waits 15 to 60, and takes 8 bodies at a time where it takes 256:
+so that a test can wait for it, and fill it.
 
     python app_in_a_hurry.py …    the options of app.py
 """

@@ -149,6 +149,9 @@ def hosts_of(listening: str | None, allowed: Iterable[str] = ()) -> frozenset[st
     """The names that a page may be asked by. listening: the address it is bound to; one that other machines reach may
     have any name. allowed: more names, "*" for any."""
     allowed = {name.strip().lower() for name in allowed if name.strip()}
-    if "*" in allowed or host_name((listening or "127.0.0.1").encode("idna" if listening else "ascii")) not in LOOPBACK:
+    listening = listening or "127.0.0.1"
+    if listening.count(":") > 1 and not listening.startswith("["):
+        listening = f"[{listening}]"
+    if "*" in allowed or host_name(listening.encode()) not in LOOPBACK:
         return None
     return frozenset(LOOPBACK | allowed)
