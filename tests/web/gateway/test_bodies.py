@@ -188,7 +188,7 @@ def test_those_that_are_slow_keep_nobody_out(served, path, first):
 
 
 def test_clients_that_go_away_leave_no_trace_in_the_log(served):
-    lines = served.log().count("\n")
+    said = wire.said(served.log())
     for path, _ in TAKE_BODIES:
         for sent in (b"", b'{"data"', wire.part() + b"\0" * 50_000):
             with wire.connect(served.port) as connection:
@@ -200,7 +200,7 @@ def test_clients_that_go_away_leave_no_trace_in_the_log(served):
             connection.recv(100)
     time.sleep(1)
     assert answers(served)
-    assert served.log().count("\n") == lines, served.log()[-2000:]
+    assert wire.said(served.log()) == said
 
 
 def test_an_upload_breaks_off_and_the_next_request_of_the_connection_is_answered(served):

@@ -43,7 +43,8 @@ ANSWERS = [
     ("GET", "/"), ("HEAD", "/"), ("GET", "/config"), ("GET", "/theme.css"), ("GET", "/favicon.ico"),
     ("GET", "/nowhere"), ("GET", "/gradio_api/info"), ("PUT", "/config"), ("GET", "/gradio_api/file=/etc/passwd"),
     ("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/upload"), ("OPTIONS", "/config"),
-    ("POST", "/gradio_api/cancel"), ("GET", "/robots.txt"), ("GET", "/static/img/logo.svg"), ("GET", "/gradio_api/upload_progress"), ("GET", "/gradio_api/run/predict"),
+    ("POST", "/gradio_api/cancel"), ("GET", "/robots.txt"), ("GET", "/static/img/logo.svg"),
+    ("GET", "/gradio_api/upload_progress"), ("GET", "/gradio_api/run/predict"),
 ]  # fmt: skip
 
 
@@ -70,7 +71,8 @@ def test_the_page_says_what_it_loads_and_may_be_framed(page):
 
 
 HOSTS = (
-    "evil.test", "evil.test:7860", "127.0.0.1.evil.test", "localhost.evil.test", "10.0.0.1", "[::2]", "0.0.0.0", "", "a b",
+    "evil.test", "evil.test:7860", "127.0.0.1.evil.test", "localhost.evil.test", "10.0.0.1", "[::2]", "0.0.0.0", "",
+    "a b",
 )  # fmt: skip
 OURS = ("localhost", "127.0.0.1", "LOCALHOST:7860", "localhost.", "127.0.0.1:1", "[::1]:7860", "127.0.0.2")
 

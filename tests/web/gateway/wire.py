@@ -57,6 +57,11 @@ def closed_after(connection: socket.socket) -> tuple[float, bytes]:
     return time.monotonic() - began, told
 
 
+def said(log: str) -> list[str]:
+    """The lines of a page's log but for gradio's greeting."""
+    return [line for line in log.splitlines() if line.strip() and not line.startswith("* ")]
+
+
 def resident(pid: int, what: str = "VmRSS") -> int:
     """Bytes of memory of a process, now or at most ("VmHWM")."""
     text = Path(f"/proc/{pid}/status").read_text()
