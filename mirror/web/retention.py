@@ -219,20 +219,20 @@ class Memory:
     keep it otherwise, as much as the busiest minute took."""
 
     def __init__(self) -> None:
-        self._lowest, self._last = 0, time.monotonic()
+        self._lowest, self._last = resident_bytes(), time.monotonic()
         try:
             self._trim = ctypes.CDLL(None).malloc_trim
         except (OSError, AttributeError):
             self._trim = None
 
     def give_back(self) -> None:
-        """Where the process has grown since the last time."""
+        """Where the process is larger than it once was."""
         if self._trim is None or time.monotonic() - self._last < TRIM_SECONDS:
             return
         self._last = time.monotonic()
         if resident_bytes() > self._lowest + TRIM_BYTES:
             self._trim(0)
-            self._lowest = resident_bytes()
+        self._lowest = min(self._lowest, resident_bytes())
 
 
 def limit_arenas() -> None:

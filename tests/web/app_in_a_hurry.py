@@ -17,7 +17,7 @@ if __name__ == "__main__":
     from mirror.web.gateway import bodies, server
 
     retention.KEPT_SECONDS = 3.0
-    bodies.PATIENCE_SECONDS = server.HEADERS_SECONDS = server.WRITE_SECONDS = WAITS
+    bodies.PATIENCE_SECONDS = server.HEADERS_SECONDS = server.KEEP_ALIVE_SECONDS = server.WRITE_SECONDS = WAITS
     bodies.PROTECTED_SECONDS, bodies.MOST_BODIES = 0.3, 8
 
     import app

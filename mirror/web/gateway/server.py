@@ -20,6 +20,7 @@ except ImportError:  # Windows
 
 HEADERS_SECONDS = 15.0  # from the first byte of a request, or the connection, to the end of its headers
 HEADERS_BYTES = 64 * 1024  # of a request's headers, or of anything in a request that is neither header nor body
+KEEP_ALIVE_SECONDS = 15.0  # of a connection between two requests; clients give them up after 5, as uvicorn would
 WRITE_SECONDS = 60.0  # that a client may read nothing of an answer
 PIPELINED = 8  # requests that a client may send before the first is answered
 PER_ADDRESS = 256  # connections of one public address; those of this network may be a proxy's
@@ -61,6 +62,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        self.timeout_keep_alive = KEEP_ALIVE_SECONDS
         self.ws_protocol_class = None  # nothing here speaks WebSocket: an upgrade is an ordinary request
         self._headers_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
