@@ -117,7 +117,7 @@ def test_sweeping_goes_on_while_many_visitors_come(forgetful):
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(visit, range(8))) > 100
-    assert wait_until_empty(forgetful, 30) == []
+    assert wait_until_empty(forgetful, 180) == []  # as many as 200 questions still wait, and their photos with them
     assert "could not be swept" not in forgetful.log()
 
 
