@@ -55,7 +55,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--studio", type=Path, metavar="DIR",
-        help="instead of the page, for this machine only: browse and clean a photo folder of train.py, and train again",
+        help="instead of the page, for you alone, at the address that it prints: browse and clean a photo folder of "
+        "train.py, and train again",
     )  # fmt: skip
     parser.add_argument(
         "--host", metavar="NAME", help="the address to listen on; 0.0.0.0 for every one (default: 127.0.0.1)"
@@ -164,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     globals()["demo"] = page  # where gradio looks for what it has launched
     try:
-        page.launch(server_name=options.host, server_port=options.port, **settings)
+        named = f"[{options.host}]" if options.host and options.host.count(":") > 1 else options.host  # ::1, in a URL
+        page.launch(server_name=named, server_port=options.port, **settings)
         if options.studio:
             announce()
             page.block_thread()

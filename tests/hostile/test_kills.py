@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mirror.collect.decisions import read_decisions
-from tests.hostile import scenes
+from tests.hostile import programs, scenes
 from tests.hostile.kills import Tally, Zygote, campaign
 from tests.hostile.scenes import Result, Scene
 from tests.hostile.victims import OPERATIONS, done_in
@@ -25,9 +25,9 @@ from tests.world import World
 SCENES: dict[str, tuple[Callable[[], Scene], int]] = {
     "folder": (scenes.folder_scene, 6),
     "model": (scenes.model_scene, 25),
-    "decisions": (scenes.decisions_scene, 40),
-    "jsonl": (lambda: scenes.batch_scene("jsonl"), 8),
-    "parquet": (lambda: scenes.batch_scene("parquet"), 6),
+    "decisions": (scenes.decisions_scene, 25),
+    "jsonl": (lambda: scenes.batch_scene("jsonl"), 6),
+    "parquet": (lambda: scenes.batch_scene("parquet"), 3),
 }
 
 
@@ -45,7 +45,13 @@ def test_a_killed_command_goes_on_and_loses_nothing(name: str, tmp_path: Path) -
 
 
 def test_a_killed_search_goes_on_and_loses_nothing(world: World, tmp_path: Path) -> None:
-    assert killed(scenes.search_scene(world), 4, tmp_path).faults == []
+    assert killed(scenes.search_scene(world), 3, tmp_path).faults == []
+
+
+def test_a_killed_studio_loses_no_decision(tmp_path: Path) -> None:
+    """The whole program, and decisions that come over HTTP while it is killed."""
+    tally = programs.kill_studio(1, 2026, tmp_path)
+    assert (tally.faults, tally.kills) == ([], 1)
 
 
 def test_what_was_decided_together_is_written_together(tmp_path: Path) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from ipaddress import ip_address
 from itertools import groupby
 from urllib.parse import quote, urlsplit
 
+from mirror.addresses import as_address, is_private_name, is_public
 from mirror.collect.decisions import DECISIONS_CSV, RELABEL, REMOVE, Decision, standing_decisions
 from mirror.collect.suspects import DISPUTED, NEAR_DUPLICATE, OUTLIER
 from mirror.web.markup import scrolling, text
@@ -209,13 +208,8 @@ def _linked(value: str) -> str:
 
 def _is_public(host: str) -> bool:
     """Whether a host's name may be one on the web, as far as the name tells."""
-    name = host.rstrip(".")
-    if ":" in name or re.search(r"(^|\.)(0x[0-9a-f]*|[0-9]+)$", name):  # a number to browsers: 127.1, 0x7f000001
-        try:
-            return ip_address(name).is_global
-        except ValueError:
-            return False
-    return "." in name and not name.endswith((".localhost", ".local", ".internal"))
+    address = as_address(host)  # 127.1 and 0x7f000001 too, as browsers read them
+    return is_public(address) if address else not is_private_name(host)
 
 
 def _pager(board: Board) -> str:
