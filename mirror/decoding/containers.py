@@ -13,7 +13,10 @@ from mirror.decoding.limits import MB, Header, TooCostly
 
 # Pillow takes 16 µs a chunk. libpng writes chunks of 8 KB by default, so 20 MB have 2,560 of them
 PNG_CHUNKS = 50_000
-PNG_TEXT = 64 * MB  # Pillow's own limit (MAX_TEXT_MEMORY) for all texts of a file, once unpacked
+PNG_TEXT = 1_048_576  # characters at most that Pillow unpacks of one text or profile (MAX_TEXT_CHUNK) …
+PNG_TEXTS = 64 * PNG_TEXT  # … and of all texts (MAX_TEXT_MEMORY); Python may take four bytes for each
+PNG_DEFLATED = 1_032  # bytes at most that one of deflate's unpacks to
+PNG_COLOURS = 1_024  # bytes of a cHRM chunk, which has 32; Pillow makes numbers of them, 16 times as large
 PNG_BYTES = {0: 1, 2: 4, 3: 1, 4: 4, 6: 4}  # colour type → Pillow's bytes a pixel; 16-bit grey takes 2
 
 # Bytes a pixel of libwebp's canvases (two of 4) and its working copy or the picture handed over (4); then the image (4)
@@ -42,23 +45,26 @@ def read_png(data: bytes) -> Header | None:
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     depth, colour = data[24], data[25]
     stored = 2 if (depth, colour) == (16, 0) else PNG_BYTES.get(colour, 4)
-    texts = frames = False
-    for chunks, (kind, _, _) in enumerate(_png_chunks(data)):
+    texts, frames = 0, False
+    for chunks, (kind, length) in enumerate(_png_chunks(data)):
         if chunks >= PNG_CHUNKS:
             raise TooCostly(f"has more than {PNG_CHUNKS:,} chunks")
-        texts |= kind in (b"zTXt", b"iTXt", b"iCCP")
+        if kind == b"cHRM" and length > PNG_COLOURS:
+            raise TooCostly(f"describes its colours in more than {PNG_COLOURS:,} bytes")
+        if kind in (b"zTXt", b"iTXt", b"iCCP"):
+            texts += max(length, min(PNG_TEXT, length * PNG_DEFLATED))
         frames |= kind == b"acTL"
     pixels = width * height
-    memory = max(stored * (2 if frames else 1) + 4, 8) * pixels + 2 * len(data) + (PNG_TEXT if texts else 0)
+    memory = max(stored * (2 if frames else 1) + 4, 8) * pixels + 2 * len(data) + 4 * min(texts, PNG_TEXTS)
     return Header("PNG", (width, height), memory, True, data)
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, length) of each chunk's content."""
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """(kind, bytes of its content) of each chunk."""
     position = 8
     while position + 8 <= len(data):
         kind, length = data[position + 4 : position + 8], int.from_bytes(data[position : position + 4], "big")
-        yield kind, position + 8, length
+        yield kind, length
         if kind == b"IEND":
             return
         position += 12 + length

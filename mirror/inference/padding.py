@@ -64,10 +64,12 @@ def _narrowed(image: Image.Image, places: np.ndarray, width: int, resample: Imag
         return found
     weights = _weights(places, image.width, width, resample).T  # [photo's width, width]
     for top in range(0, image.height, step):
-        strip = _rows(image, top, step).astype(np.float64)
+        strip = np.ascontiguousarray(_rows(image, top, step).transpose(2, 0, 1)).astype(np.float64)
         for channel in range(3):
-            sums = strip[..., channel] @ weights + float(1 << PRECISION - 1)
-            found[top : top + step, :, channel] = np.floor(sums / (1 << PRECISION)).clip(0, 255)
+            sums = strip[channel] @ weights
+            sums += float(1 << PRECISION - 1)
+            sums /= 1 << PRECISION
+            found[top : top + step, :, channel] = np.floor(sums, out=sums).clip(0, 255, out=sums)
     return found
 
 

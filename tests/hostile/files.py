@@ -385,6 +385,18 @@ def _texts() -> bytes:
     return png(8, 8, more=b"".join(chunk(b"zTXt", b"k%d\0\0" % number + packed) for number in range(2_000)))
 
 
+@bomb("png: texts of wide characters beside 50 megapixels")
+def _wide_texts() -> bytes:
+    packed = zlib.compress("\U0001f986".encode() + b" " * 1_000_000, 9)
+    texts = (chunk(b"iTXt", b"k%d\0\1\0\0\0" % number + packed) for number in range(60))
+    return png(10_000, 5_000, colour=6, more=b"".join(texts))
+
+
+@bomb("png: 19 MB of colours")
+def _colours() -> bytes:
+    return png(10_000, 5_000, colour=6, more=chunk(b"cHRM", bytes(range(256)) * 70_000))
+
+
 @bomb("png: a profile that unpacks")
 def _profile() -> bytes:
     return png(8, 8, more=chunk(b"iCCP", b"p\0\0" + zlib.compress(b"\0" * 500_000_000, 1)))

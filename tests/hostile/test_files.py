@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mirror.errors import ImageTooLarge, MirrorError
+from mirror.images import load_image
+from mirror.inference.classifier import Classifier
 from tests.hostile.files import BOMBS, claiming, gif, jpeg, png, saved, shared_tags, small_iso
 from tests.hostile.measured import Measured, Outcome
 from tests.hostile.mutations import SEEDS, mutations
@@ -91,3 +94,41 @@ def test_ordinary_files_of_the_same_kind_are_answered(name: str, process: Measur
 )
 def test_a_refusal_says_which_limit(data, words: str, process: Measured) -> None:
     assert words in process.decode(data()).said
+
+
+@pytest.mark.parametrize("model", ["fashion", "mirror"])
+def test_a_hostile_folder_has_a_row_for_every_photo(model: str) -> None:
+    """The phone's 108 megapixels are answered, for they are decoded at a reduced scale; so is what is only long."""
+    classifier = Classifier.load(Path(__file__).parents[2] / "models" / model)
+    photos = {
+        "a phone's": jpeg(size=(12_000, 9_000)), "long": jpeg(size=(65_500, 8)), "high": png(8, 65_535),
+        "very long": png(16_000_000, 3, colour=0, depth=1), "thin": png(1, 50_000, colour=3, depth=1),
+        "tags": shared_tags(2_000, 1_000_000), "comments": BOMBS["gif: 400,000 comment blocks"](), "cut": jpeg()[:300],
+        "coefficients": BOMBS["jpeg: coefficients of four components"](),
+    }  # fmt: skip
+    answers = dict(zip(photos, classifier.predict_many(photos.values(), workers=2), strict=True))
+    refused = {name: answer.reason for name, answer in answers.items() if isinstance(answer, MirrorError)}
+    assert refused == {
+        "very long": "too-many-pixels", "tags": "too-much-work", "comments": "too-much-work", "cut": "not-an-image",
+    }  # fmt: skip
+
+
+def test_a_phones_200_megapixels_are_answered_and_refused_where_all_of_them_are_wanted() -> None:
+    data = jpeg(size=(16_320, 12_240))
+    assert load_image(data, at_least=448).size == (2_040, 1_530)
+    with pytest.raises(ImageTooLarge, match="at most 50 megapixels"):
+        load_image(data)
+    with pytest.raises(ImageTooLarge, match="at most 1 megapixels"):
+        load_image(data, at_least=448, max_pixels=1_000_000)
+
+
+def test_where_memory_runs_out_after_the_decode_the_photo_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    classifier = Classifier.load(Path(__file__).parents[2] / "models" / "mirror")
+    monkeypatch.setattr("mirror.inference.classifier.preprocess", full)
+    (answer,) = classifier.predict_many([jpeg()])
+    assert isinstance(answer, ImageTooLarge) and answer.reason == "too-much-memory"
+    with pytest.raises(ImageTooLarge, match="more memory than there is"):
+        classifier.see(jpeg())
