@@ -165,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     globals()["demo"] = page  # where gradio looks for what it has launched
     try:
-        named = f"[{options.host}]" if options.host and options.host.count(":") > 1 else options.host  # ::1, in a URL
+        bare = options.host and options.host.count(":") > 1 and not options.host.startswith("[")  # ::1, which a URL
+        named = f"[{options.host}]" if bare else options.host  # has in brackets
         page.launch(server_name=named, server_port=options.port, **settings)
         if options.studio:
             announce()

@@ -35,7 +35,7 @@ from mirror.web.gateway.refusal import Refusal
 from mirror.web.gateway.routes import API, Route
 from mirror.web.studio.photos import PHOTOS, THUMBNAILS
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
 TOKEN = "token"  # the parameter of the address, as Jupyter names it
 TOKEN_BYTES = 32  # from the system's generator: 256 bits cannot be guessed
 MOST_BODY_BYTES = 1024 * 1024  # a decision about 1,000 photos takes 100 kB

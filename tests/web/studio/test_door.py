@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from tests.web.studio.folders import photo_folder
         (None, {}, ""),
         ("127.0.0.1", {"GRADIO_SERVER_NAME": "localhost"}, ""),
         ("localhost", {"GRADIO_SHARE": "False"}, ""),
+        ("[::1]", {}, ""),
         ("0.0.0.0", {}, "leave out --host 0.0.0.0"),
         ("192.168.1.5", {}, "leave out --host 192.168.1.5"),
         (None, {"GRADIO_SERVER_NAME": "0.0.0.0"}, "leave out GRADIO_SERVER_NAME 0.0.0.0"),
@@ -179,6 +181,20 @@ print(json.dumps(found))
     routes = [(method, re.sub(r"\{[^}]*\}", "x", path)) for method, path in json.loads(run.stdout.splitlines()[-1])]
     assert len(routes) > 50
     return routes
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_the_other_name_of_this_machine_is_as_good(tmp_path: Path, host: str) -> None:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        photo_folder(tmp_path / "birds", each=1)
+        with serve("--studio", str(tmp_path / "birds"), "--models", str(tmp_path), "--host", host) as page:
+            assert page.address.startswith(f"http://[::1]:{page.port}/?token=")
+            told = httpx.get(page.address)
+            assert told.status_code == 303
+            assert httpx.get(f"http://[::1]:{page.port}/", cookies=told.cookies).status_code == 200
+        return
+    pytest.skip("this machine has no IPv6")
 
 
 FILE = "/gradio_api/file="
