@@ -120,7 +120,7 @@ class Bodies:
             def take(piece: bytes) -> None:
                 nonlocal size, parts, plain
                 size += len(piece)
-                parts += sum(piece.count(mark) for mark in (b",", b"[", b"{"))
+                parts += len(piece) - len(piece.translate(None, b",[{"))  # one pass, where three counts take three
                 if size > UNCOUNTED and parts > MANY_PARTS:
                     raise Refusal(413, f"The request has more than {MANY_PARTS:,} parts: send the photo as a file.")
                 plain = plain and piece.isascii() and b"\\u" not in piece
