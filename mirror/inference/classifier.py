@@ -147,10 +147,22 @@ class Classifier:
         return prediction, framed
 
     def _see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, Framed]:
-        photo = load_image(image, at_least=self._at_least, network=self.network)
+        return self.answer(*self.prepare(self.decode(image)))
+
+    def decode(self, image: str | Path | bytes | Image.Image) -> Image.Image:
+        """The first step of `see`: an upright RGB photo, no larger than this model needs where that is quicker."""
+        return load_image(image, at_least=self._at_least, network=self.network)
+
+    def prepare(self, photo: Image.Image) -> tuple[np.ndarray, Framed]:
+        """The second step: the network's input [3, h, w] of an upright RGB photo, and what of the photo it shows."""
         with within_memory():
             framed = self.frame(photo)
-            prediction = self._answer(preprocess(framed.image, self.info.preprocessing))
+            return preprocess(framed.image, self.info.preprocessing), framed
+
+    def answer(self, pixels: np.ndarray, framed: Framed) -> tuple[Prediction, Framed]:
+        """The last step: what the network says of its input."""
+        with within_memory():
+            prediction = self._answer(pixels)
         return prediction if framed.found else replace(prediction, known=False), framed
 
     def frame(self, photo: Image.Image) -> Framed:

@@ -16,7 +16,7 @@ from gradio.components.label import LabelData
 
 from mirror.errors import MirrorError, UsageError
 from mirror.web.guard import Photo, friendly, upload_folder
-from mirror.web.uploads import received
+from mirror.web.uploads import Address, Sent, received
 
 MAX_TEXT = 300_000  # letters: 1,000 labels of 200 letters each, and what stands between them
 SHOWN = 40  # letters of an argument that a sentence repeats
@@ -95,12 +95,14 @@ def _text(block: gr.Textbox, sent: Any) -> str:
         raise UsageError(f"“{block.label}” must be a text." if block.label else "One of the arguments must be a text.")
     if len(sent) > MAX_TEXT:
         raise UsageError(f"The text has {len(sent):,} letters: send at most {MAX_TEXT:,}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in sent):  # half of a pair, which no answer could repeat
+        raise UsageError("The text holds something that is no letter: please write it again.")
     return sent
 
 
-def _file(sent: Any) -> bytes | None:
+def _file(sent: Any) -> Sent | None:
     """An uploaded file that is no photo."""
-    if isinstance(file := received(sent, upload_folder()), str):
+    if isinstance(file := received(sent, upload_folder()), Address):
         raise UsageError("The file must be sent itself, not by an address.")
     return file
 

@@ -19,9 +19,14 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
+from mirror.errors import MirrorError
 from mirror.web.arguments import checked, complete
+from mirror.web.guard import friendly
+from mirror.web.queueing import VisitorsQueue, address_of
+from mirror.web.scheduling import VISIT, Left, Visit, Visitor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LEFT = "The page was closed before the answer: please send the photo again."
 FAILED = "Something went wrong here, and it is not your fault: please try again, or with another photo."
 
 
@@ -32,9 +37,19 @@ class VisitedBlocks(gr.Blocks):
         """The handler's arguments. Raises gr.Error with one sentence."""
         return await anyio.to_thread.run_sync(_arguments, block_fn, inputs, limiter=self.limiter)
 
+    def queue(self, *arguments: Any, **settings: Any) -> VisitedBlocks:
+        super().queue(*arguments, **settings)
+        self._queue.__class__ = VisitorsQueue  # gradio has no setting for the class of its queue
+        return self
+
     async def process_api(self, block_fn: BlockFunction | int, *arguments: Any, **settings: Any) -> dict[str, Any]:
+        VISIT.set(self._queue.visit(settings.get("event_id")) or _unqueued(settings))
         try:
             return await super().process_api(block_fn, *arguments, **settings)
+        except MirrorError as error:
+            raise friendly(error) from None
+        except Left:
+            raise gr.Error(LEFT, print_exception=False) from None
         except gr.Error as error:
             raise gr.Error(error.message, error.duration, error.visible, error.title, print_exception=False) from None
         except Exception as error:
@@ -45,6 +60,11 @@ class VisitedBlocks(gr.Blocks):
 def _arguments(block_fn: BlockFunction, inputs: list[Any]) -> list[Any]:
     blocks = block_fn.inputs
     return [checked(block, sent) for block, sent in zip(blocks, complete(blocks, inputs), strict=True)]
+
+
+def _unqueued(settings: dict[str, Any]) -> Visit:
+    request, session = settings.get("request"), settings.get("session_hash")
+    return Visit(Visitor(address_of(request) if request else "", session or ""))
 
 
 def report(error: BaseException) -> None:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
+from PIL import Image
 
 from mirror.errors import MirrorError
 from mirror.fetch import Network
-from mirror.inference.classifier import Prediction
+from mirror.inference.classifier import Classifier, Prediction
 from mirror.inference.garment import Framed
 from mirror.web import why, words
-from mirror.web.guard import Photo, friendly, photo_bytes, preview
-from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, QUICKLY, UPLOADS_ONLY, lay_out_photo
+from mirror.web.guard import Photo, friendly, preview
+from mirror.web.photo import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Example, decoded, lay_out_photo
+from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.shelf import Mirror, Shelf
+from mirror.web.uploads import Address, Sent
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 EXAMPLES = {"": words.SHIPPED_LABELS, "garments": words.GARMENTS}  # folder in examples/ → the labels it is for
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
-MODEL = "model"  # the concurrency group of the CPU's work
+NOT_KEPT = Image.new("RGB", (1, 1))  # in place of a photo that is not needed any more
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,16 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
         "api_visibility": "private",
         "show_progress": "hidden",
     }  # an answer takes less time than a spinner's fade
-    # gradio gives every event of a group the same limit: the model's work shares the CPUs, fetching waits elsewhere
-    on_cpu = {"concurrency_id": MODEL}
-    photo.change(partial(_look_at_upload, shelf, network), [photo, picker], shown, js=UPLOADS_ONLY, **quietly, **on_cpu)
-    photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private", **QUICKLY)
-    by_address = partial(_look_at_address, shelf, network)
+    photo.change(partial(_look_at_upload, shelf, network), [photo, picker], shown, js=UPLOADS_ONLY, **quietly)
+    photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private")
     gr.on(
-        [asked.go.click, asked.address.submit], by_address, [asked.address, picker], shown, **FETCH,
-        api_visibility="private", show_progress="minimal", show_progress_on=answer,
+        [asked.go.click, asked.address.submit], partial(_look_at_address, shelf, network), [asked.address, picker],
+        shown, api_visibility="private", show_progress="minimal", show_progress_on=answer,
     )  # fmt: skip
     for _, buttons in filter(None, tiles.values()):
         for path, button in buttons.items():
-            button.click(partial(_look_at_example, shelf, path), [picker], shown, **quietly, **on_cpu)
-    why.wire(shelf, network, ask, reason, photo, picker, probabilities, MODEL)
+            button.click(partial(_look_at_example, shelf, path), [picker], shown, **quietly)
+    why.wire(shelf, network, ask, reason, photo, picker, probabilities)
     boxes = {kind: found[0] for kind, found in tiles.items() if found}
     return MirrorTab(photo, answer, probabilities, boxes, ask, reason)
 
@@ -92,65 +92,80 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -
     several = len(shelf.mirrors) > 1
     choice = [picker] if several else []
 
-    def predict(image: bytes | str | None, model: str | None = None) -> dict[str, float]:
+    async def predict(image: Sent | None, model: str | None = None) -> dict[str, float]:
         """The probability of each label for one photo."""
-        return _answer(shelf, network, image, model)[0].probabilities
+        return (await _answer(shelf, network, image, model)).prediction.probabilities
 
-    def predict_url(url: str, model: str | None = None) -> dict[str, float]:
+    async def predict_url(url: str, model: str | None = None) -> dict[str, float]:
         """The probability of each label for the photo at an http(s) address."""
-        return _answer(shelf, network, url, model)[0].probabilities
+        return (await _answer(shelf, network, Address(url.strip()), model)).prediction.probabilities
 
     trigger = gr.Button(visible=False)
     result, url = gr.Label(visible=False), gr.Textbox(visible=False)
-    trigger.click(predict, [photo, *choice], result, api_name="predict", concurrency_id=MODEL)
-    trigger.click(predict_url, [url, *choice], result, api_name="predict_url", **FETCH)
-    why.add_api(shelf, network, photo, choice, MODEL)
+    trigger.click(predict, [photo, *choice], result, api_name="predict")
+    trigger.click(predict_url, [url, *choice], result, api_name="predict_url")
+    why.add_api(shelf, network, photo, choice)
 
 
-def _answer(
-    shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None
-) -> tuple[Prediction, Framed, bytes]:
-    """The prediction, what the model was shown and the photo's bytes, or gr.Error with one sentence."""
-    if photo is None or photo == "":
+@dataclass(frozen=True)
+class Answer:
+    """framed: what the model was shown; picture: the photo for the page, where it is asked for."""
+
+    prediction: Prediction
+    framed: Framed
+    picture: bytes | None
+
+
+async def _answer(
+    shelf: Shelf, network: Network, photo: Sent | Example | None, model: str | None, *, shown: bool = False
+) -> Answer:
+    """Raises gr.Error with one sentence."""
+    if photo is None or photo == Address(""):
         raise gr.Error(NO_PHOTO, print_exception=False)
     try:
-        body = photo_bytes(photo.strip() if isinstance(photo, str) else photo, network)
-        return *shelf.get(model).classifier().see(body), body
+        prepare = partial(_prepared, shelf.get(model), shown)
+        async with decoded(photo, network, prepare) as (classifier, pixels, framed, picture):
+            return Answer(*await MIRROR_MODEL.run(classifier.answer, pixels, framed), picture)
     except MirrorError as error:
         raise friendly(error) from None
 
 
-def look(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple:
+def _prepared(mirror: Mirror, shown: bool, body: bytes) -> tuple[Classifier, np.ndarray, Framed, bytes | None]:
+    """All that can be done before it is the network's turn, the picture for the page included."""
+    classifier = mirror.classifier()
+    photo = classifier.decode(body)
+    pixels, framed = classifier.prepare(photo)
+    picture = preview(body, decoded=photo) if shown else None
+    return classifier, pixels, framed if framed.made else replace(framed, image=NOT_KEPT), picture
+
+
+async def look(shelf: Shelf, network: Network, photo: Sent | Example | None, model: str | None) -> tuple:
     """The photo as the mirror saw it, its answer, and the probabilities; an error becomes the answer."""
-    if photo is None or photo == "":
+    if photo is None:
         return None, waiting(shelf.get(model) if shelf.mirrors else None), None
-    return _shown(lambda: _answer(shelf, network, photo, model))
+    try:
+        answer = await _answer(shelf, network, photo, model, shown=True)
+    except gr.Error as error:
+        return None, trouble(error.message), None
+    return answer.picture, spoken(answer.prediction, answer.framed), answer.prediction.probabilities
 
 
-def _look_at_upload(shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None) -> tuple:
-    return (gr.skip(),) * 3 if photo is None else look(shelf, network, photo, model)
+async def _look_at_upload(shelf: Shelf, network: Network, photo: Sent | None, model: str | None) -> tuple:
+    return (gr.skip(),) * 3 if photo is None else await look(shelf, network, photo, model)
 
 
-def _look_at_address(shelf: Shelf, network: Network, address: str, model: str | None) -> tuple:
+async def _look_at_address(shelf: Shelf, network: Network, address: str, model: str | None) -> tuple:
     if not address.strip():
         return None, trouble(NO_ADDRESS), None
-    return look(shelf, network, address, model)
+    return await look(shelf, network, Address(address.strip()), model)
 
 
-def _look_at_example(shelf: Shelf, path: Path, model: str | None) -> tuple:
-    return look(shelf, Network(), path.read_bytes(), model)
+async def _look_at_example(shelf: Shelf, path: Path, model: str | None) -> tuple:
+    return await look(shelf, Network(), Example(path), model)
 
 
 def _forget(shelf: Shelf, model: str | None) -> tuple:
     return waiting(shelf.get(model) if shelf.mirrors else None), None
-
-
-def _shown(ask: Callable[[], tuple[Prediction, Framed, bytes]]) -> tuple:
-    try:
-        prediction, framed, body = ask()
-        return preview(body), spoken(prediction, framed), prediction.probabilities
-    except gr.Error as error:
-        return None, trouble(error.message), None
 
 
 def _of_kind(examples: list[Path], kind: str) -> list[Path]:

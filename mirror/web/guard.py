@@ -22,16 +22,18 @@ import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.state_holder import StateHolder
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from mirror.errors import MirrorError, PrivateAddress
-from mirror.fetch import Network, fetch
 from mirror.images import load_image
-from mirror.web.uploads import received
+from mirror.web.uploads import Sent, received
 
 SWEEP_SECONDS = 2  # uploads are deleted once they are UPLOAD_SECONDS old, checked this often
 UPLOAD_SECONDS = (
     20  # gradio names an upload by its sha256, so two visitors may share it: not deleted while one may wait
 )
+JPEG = b"\xff\xd8"  # how its files begin
+LONGEST_SENTENCE = 400  # letters
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
 
 
@@ -43,11 +45,11 @@ class _NoStubFile(type(gr.Image)):
 
 
 class Photo(gr.Image, metaclass=_NoStubFile):
-    """gr.Image for the browser and the API; the handler gets encoded bytes, or an http(s) address as text, or None."""
+    """gr.Image for the browser and the API; the handler gets what was sent, unread (uploads.py), or None."""
 
     is_template = True  # the browser's side is gr.Image's
 
-    def preprocess(self, payload: Any) -> bytes | str | None:
+    def preprocess(self, payload: Any) -> Sent | None:
         """The photo, out of whatever was sent for it. Raises gr.Error with one sentence."""
         try:
             return received(payload.model_dump() if isinstance(payload, ImageData) else payload, upload_folder())
@@ -67,14 +69,14 @@ def upload_folder() -> str:
     return get_upload_folder()
 
 
-def photo_bytes(photo: bytes | str, network: Network) -> bytes:
-    """The encoded photo: as it is, or fetched from its address. Raises FetchError."""
-    return photo if isinstance(photo, bytes) else fetch(photo, network).body
+def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Image | None = None) -> bytes:
+    """What the mirror saw, upright, as a JPEG of at most `pixels` a side. Raises ImageError.
 
-
-def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS) -> bytes:
-    """What the mirror saw, upright, as a JPEG of at most `pixels` a side. Raises ImageError."""
-    image = load_image(photo, at_least=pixels // 2)
+    decoded: the photo as a model has it, which is made small here, instead of being decoded once more, unless it is a
+    JPEG: that may have been decoded smaller than it is shown.
+    """
+    is_jpeg = isinstance(photo, bytes) and photo.startswith(JPEG)
+    image = load_image(photo, at_least=pixels // 2) if decoded is None or is_jpeg else decoded
     image.thumbnail((pixels, pixels))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88)
@@ -113,4 +115,7 @@ def friendly(error: MirrorError) -> gr.Error:
     sentence = str(error)
     if isinstance(error, PrivateAddress):  # the sentence itself tells of an option that is not the visitor's to give
         sentence = f"{error.url} is not a public address, and the mirror only looks at photos on the public web."
+    sentence = "".join(letter if letter.isprintable() else " " for letter in sentence)
+    if len(sentence) > LONGEST_SENTENCE:  # it repeats a label or an address of the visitor's
+        sentence = f"{sentence[: LONGEST_SENTENCE // 2]} … {sentence[-LONGEST_SENTENCE // 3 :]}"
     return gr.Error(re.sub(r"^the\b", "The", sentence), print_exception=False, title="The mirror cannot see it")

@@ -12,7 +12,6 @@ from typing import Any
 import gradio as gr
 
 from mirror.fetch import Network
-from mirror.inference.engine import available_cpus
 from mirror.model_info import GARMENT
 from mirror.web import about, classify, why, words
 from mirror.web.blocks import VisitedBlocks
@@ -22,10 +21,9 @@ from mirror.web.shelf import Mirror, Shelf
 from mirror.web.tasks import tabs
 from mirror.web.tasks.opened import Opened
 from mirror.web.theme import css, theme
-from mirror.web.uploads import MAX_UPLOAD_BYTES
+from mirror.web.uploads import MAX_UPLOAD_BYTES, Sent
 
 FAVICON = Path(__file__).with_name("favicon.svg")
-WAITING_VISITORS = 200  # beyond this the queue answers "too many" at once instead of after minutes
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
@@ -66,10 +64,10 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
                     pictures = gr.HTML()
             classify.add_api(shelf, network, tab.photo, picker)
 
-            def swap(model: str, photo: bytes | str | None) -> dict:
+            async def swap(model: str, photo: Sent | None) -> dict:
                 """Everything that speaks of the model; a photo that is still there is shown to the new one."""
                 mirror = shelf.get(model)
-                shown, answer, probabilities = classify.look(shelf, network, photo, model)
+                shown, answer, probabilities = await classify.look(shelf, network, photo, model)
                 changes = {
                     question: _question(mirror), note: about.note(mirror), pictures: about.pictures(mirror),
                     tab.answer: answer, tab.probabilities: probabilities,
@@ -97,8 +95,7 @@ def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opene
                 show_progress="hidden",
             )
     return page.queue(
-        max_size=WAITING_VISITORS,
-        default_concurrency_limit=max(2, available_cpus()),
+        default_concurrency_limit=None,  # every event begins at once; what waits, waits in scheduling.py
         status_update_rate=STATUS_SECONDS,
     )
 

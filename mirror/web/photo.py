@@ -1,21 +1,32 @@
-"""How a visitor hands over a photo, the same in every tab: dropped, picked, pasted, taken or by its address."""
+"""How a visitor hands over a photo, the same in every tab: dropped, picked, pasted, taken or by its address.
+
+    async with decoded(sent, network, load_image) as image: …
+
+gradio begins every event at once; what waits, waits in scheduling.py: for an address to be fetched, then for the file
+to be decoded, then for a model.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import gradio as gr
 
+from mirror.fetch import Network, fetch
 from mirror.web.guard import Photo
+from mirror.web.scheduling import DECODING, FETCHING, on_thread
+from mirror.web.uploads import Address, Sent
+
+T = TypeVar("T")
 
 NO_ADDRESS = "Please paste the address of a photo first: it begins with https://."
 NO_PHOTO = "There is no photo: send one as a file or by its http(s) address."
 # The camera fires nothing but `change`, which also follows each of our own answers: those come to nothing here
 UPLOADS_ONLY = "(photo, ...others) => [photo?.url?.startsWith('data:') ? null : photo, ...others]"
-FETCH = {"concurrency_id": "fetch", "concurrency_limit": 8}  # of every event that waits for somebody's server
-# Of every event that takes no time: it waits for nobody. Not `queue=False`, which would need gradio's way around the
-# queue (/run), and with it a way for visitors around every limit
-QUICKLY = {"concurrency_id": "quick", "concurrency_limit": None}
 
 
 @dataclass(frozen=True)
@@ -41,3 +52,30 @@ def lay_out_photo(name: str = "") -> Asking:
         )  # fmt: skip
         go = gr.Button("Look", variant="primary", scale=1, min_width=88)
     return Asking(photo, address, go)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture of ours that a visitor clicks."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+@asynccontextmanager
+async def decoded(sent: Sent | Example, network: Network, decode: Callable[[bytes], T]) -> AsyncIterator[T]:
+    """What `decode` makes of the photo's bytes. Inside, a place of the decoders is held, so that there are never more
+    decoded photos in memory than there are places. Raises MirrorError, and what `decode` raises."""
+    async with AsyncExitStack() as places:
+        if isinstance(sent, Address):
+            async with FETCHING.turn():  # until its bytes are decoded
+                body = (await on_thread(fetch, sent.url, network)).body
+                await places.enter_async_context(DECODING.turn())
+                found = await on_thread(decode, body)
+                del body
+        else:
+            await places.enter_async_context(DECODING.turn())
+            found = await on_thread(lambda: decode(sent.read()))
+        yield found

@@ -1,6 +1,6 @@
 """The one reader of what a visitor sends as a photo: the file's bytes, an http(s) address, or one sentence.
 
-    received(sent, folder) → bytes | str | None
+    received(sent, folder) → an Upload or Inline, whose .read() gives the bytes, an Address, or None
 
 `sent` is any JSON value: nothing about it is trusted, not its shape, its names or its sizes. What is understood:
 
@@ -22,7 +22,9 @@ import binascii
 import os
 import re
 import stat
+import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
@@ -37,37 +39,100 @@ NOT_A_PHOTO = "This is no photo: send it as a file, as a data: URL or by its htt
 NOT_BASE64 = "The photo's data: URL cannot be read: send the photo as a file."
 TOO_MANY_BYTES = f"The photo is larger than {MAX_UPLOAD_BYTES / 2**20:g} MB: please send a smaller one."
 
+# four letters hold three bytes, and base64 is commonly broken each 64 to 76 letters
+MAX_BASE64 = MAX_UPLOAD_BYTES * 4 // 3 * 33 // 32 + 1024
+MAX_PERCENT = MAX_UPLOAD_BYTES * 3
+
 FILE_ROUTE = re.compile(r"(?:https?://[^/?#]+)?[^?#]*?/file=([^?#]+)", re.IGNORECASE)  # /gradio_api/file=PATH
 SPACES = re.compile(r"[\s\x00]+")  # of base64 as `base64 photo.jpg` and e-mail break it
 URL_SAFE = str.maketrans("-_", "+/")  # RFC 4648, section 5
 
 
-def received(sent: Any, folder: str | Path) -> bytes | str | None:
-    """What a visitor sent as a photo → its encoded bytes, its http(s) address, or None where nothing was sent.
+@dataclass(frozen=True)
+class Address:
+    """An http(s) address: its bytes are fetched (mirror.fetch), and not here."""
+
+    url: str
+
+
+class Inline:
+    """A photo within the request itself, as a data: URL. Raises ImageTooLarge for one too long to be decoded."""
+
+    def __init__(self, url: str):
+        head, comma, self._body = url.partition(",")
+        self._encoded = head.rpartition(";")[2].strip().lower() == "base64"
+        if not comma:
+            raise NotAnImage(NOT_BASE64)
+        if len(self._body) > (MAX_BASE64 if self._encoded else MAX_PERCENT):
+            raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
+
+    def read(self) -> bytes:
+        """The bytes. Raises NotAnImage, ImageTooLarge."""
+        photo = _base64(self._body) if self._encoded else _percent(self._body)
+        if len(photo) > MAX_UPLOAD_BYTES:
+            raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
+        return photo
+
+
+class Upload:
+    """A file in the folder of uploads, open: it can be read, and again, even when it has been deleted meanwhile. Raises
+    NotAnImage(NOT_HERE) for whatever is no upload, ImageTooLarge for one that is too large."""
+
+    def __init__(self, path: str, folder: str | Path):
+        names = _names_below(path, folder)
+        try:
+            self._handle = _open_below(folder, names) if names else -1
+        except (OSError, ValueError):  # ValueError: letters that no path can have
+            self._handle = -1
+        if self._handle < 0:
+            raise NotAnImage(NOT_HERE)
+        weakref.finalize(self, os.close, self._handle)
+        status = os.fstat(self._handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotAnImage(NOT_HERE)
+        if status.st_size > MAX_UPLOAD_BYTES:
+            raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
+        self._bytes = status.st_size  # what is still being written beyond it is not waited for
+
+    def read(self) -> bytes:
+        """The bytes, as many as there were when it was opened."""
+        try:
+            with open(self._handle, "rb", closefd=False) as file:
+                file.seek(0)
+                return file.read(self._bytes)
+        except OSError:
+            raise NotAnImage(NOT_HERE) from None
+
+
+Sent = Address | Inline | Upload
+
+
+def received(sent: Any, folder: str | Path) -> Sent | None:
+    """What a visitor sent as a photo; None where nothing was sent. Nothing is read yet: `.read()` gives the bytes.
 
     folder: where this process keeps uploads. Raises NotAnImage or ImageTooLarge with one sentence.
     """
     if isinstance(sent, Mapping):
         url, path = sent.get("url"), sent.get("path")
         if isinstance(url, str) and is_data(url):  # a picture that this page itself has shown carries both
-            return data_bytes(url)
+            return Inline(url)
         sent = path if path is not None and path != "" else url
     if sent is None or sent == "":
         return None
     if not isinstance(sent, str):
         raise NotAnImage(NOT_A_PHOTO)
     if is_data(sent):
-        return data_bytes(sent)
+        return Inline(sent)
     if len(sent) > MAX_ADDRESS:
         raise NotAnImage(NOT_HERE)
     if not is_address(sent):
         own = FILE_ROUTE.fullmatch(sent)
-        return file_bytes(unquote(own[1]) if own else sent, folder)
+        return Upload(unquote(own[1]) if own else sent, folder)
     if own := FILE_ROUTE.fullmatch(sent.strip()):
         path = unquote(own[1])
         if _names_below(path, folder):  # else it is another server's
-            return file_bytes(path, folder)
-    return sent.strip()
+            return Upload(path, folder)
+    return Address(sent.strip())
 
 
 def is_address(text: str) -> bool:
@@ -76,21 +141,6 @@ def is_address(text: str) -> bool:
 
 def is_data(text: str) -> bool:
     return text.lstrip()[:5].lower() == "data:"
-
-
-def data_bytes(url: str) -> bytes:
-    """The bytes of a data: URL. Raises NotAnImage, and ImageTooLarge before more than MAX_UPLOAD_BYTES are decoded."""
-    head, comma, body = url.partition(",")
-    if not comma:
-        raise NotAnImage(NOT_BASE64)
-    encoded = head.rpartition(";")[2].strip().lower() == "base64"
-    # four letters hold three bytes, and base64 is commonly broken every 64 to 76 letters
-    if len(body) > (MAX_UPLOAD_BYTES * 3 if not encoded else MAX_UPLOAD_BYTES * 4 // 3 * 33 // 32 + 1024):
-        raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-    photo = _base64(body) if encoded else _percent(body)
-    if len(photo) > MAX_UPLOAD_BYTES:
-        raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-    return photo
 
 
 def _base64(text: str) -> bytes:
@@ -108,27 +158,6 @@ def _percent(text: str) -> bytes:
         return unquote_to_bytes(text)
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry
         raise NotAnImage(NOT_BASE64) from None
-
-
-def file_bytes(path: str, folder: str | Path) -> bytes:
-    """The bytes of an upload. Raises NotAnImage(NOT_HERE) for whatever is none, ImageTooLarge for one too large."""
-    names = _names_below(path, folder)
-    if not names:
-        raise NotAnImage(NOT_HERE)
-    try:
-        handle = _open_below(folder, names)
-        try:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise NotAnImage(NOT_HERE)
-            if status.st_size > MAX_UPLOAD_BYTES:
-                raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-            with open(handle, "rb", closefd=False) as file:
-                return file.read(status.st_size)  # what is still being written beyond it is not waited for
-        finally:
-            os.close(handle)
-    except (OSError, ValueError):  # ValueError: letters that no path can have
-        raise NotAnImage(NOT_HERE) from None
 
 
 def _names_below(path: str, folder: str | Path) -> list[str]:

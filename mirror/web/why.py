@@ -5,19 +5,26 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import gradio as gr
 from PIL import Image
 
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.fetch import Network
+from mirror.inference.classifier import Classifier
 from mirror.inference.explain import Explanation, explain, places
 from mirror.inference.overlay import overlay
 from mirror.web import words
-from mirror.web.guard import Photo, friendly, photo_bytes
-from mirror.web.photo import NO_PHOTO
+from mirror.web.guard import Photo, friendly
+from mirror.web.photo import NO_PHOTO, decoded
+from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.shelf import Mirror, Shelf, for_visitors
+from mirror.web.uploads import Sent
+
+T = TypeVar("T")
 
 JPEG_QUALITY = 85
 RESET = f"() => ['', '{words.WHY}']"
@@ -35,50 +42,63 @@ def build(shelf: Shelf) -> tuple[gr.Button, gr.HTML]:
 
 def wire(
     shelf: Shelf, network: Network, button: gr.Button, reason: gr.HTML, photo: Photo, picker: gr.Dropdown,
-    probabilities: gr.Label, concurrency: str,
+    probabilities: gr.Label,
 ) -> None:  # fmt: skip
-    """A click shows the picture, the next one takes it away, as does any other photo. concurrency: of the model."""
+    """A click shows the picture, the next one takes it away, as does any other photo."""
     button.click(
         partial(_tell, shelf, network), [photo, picker, probabilities, button], [reason, button],
-        api_visibility="private", show_progress="hidden", concurrency_id=concurrency,
+        api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     photo.change(None, None, [reason, button], js=RESET)
 
 
-def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdown], concurrency: str) -> None:
+def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdown]) -> None:
     """/explain takes a photo and, if need be, one of the model's labels; it gives a picture."""
 
-    def heat(image: bytes | str | None, label: str = "", model: str | None = None) -> Image.Image:
+    async def heat(image: Sent | None, label: str = "", model: str | None = None) -> Image.Image:
         """Where in the photo the evidence for a label lies (default: for the most probable one)."""
         if image is None:
             raise gr.Error(NO_PHOTO, print_exception=False)
         try:
-            return overlay(_explained(shelf, network, image, model, label or None))
+            return await _explained(shelf, network, image, model, label or None, overlay)
         except MirrorError as error:
             raise friendly(error) from None
 
     trigger, label, result = gr.Button(visible=False), gr.Textbox("", visible=False), gr.Image(visible=False)
-    trigger.click(heat, [photo, label, *choice], result, api_name="explain", concurrency_id=concurrency)
+    trigger.click(heat, [photo, label, *choice], result, api_name="explain")
 
 
-def _explained(shelf: Shelf, network: Network, photo: bytes | str, model: str | None, label: str | None) -> Explanation:
-    classifier, body = shelf.get(model).classifier(), photo_bytes(photo, network)
-    try:
-        return explain(classifier, body, label)
-    except ModelFolderError as error:
-        raise ModelFolderError(for_visitors(error, shelf.models)) from None
+async def _explained(
+    shelf: Shelf, network: Network, photo: Sent, model: str | None, label: str | None,
+    show: Callable[[Explanation], T],
+) -> T:  # fmt: skip
+    """What `show` makes of the explanation. Raises MirrorError."""
+    mirror = shelf.get(model)
+
+    def decode(body: bytes) -> tuple[Classifier, Image.Image]:
+        classifier = mirror.classifier()
+        return classifier, classifier.decode(body)
+
+    def explained(classifier: Classifier, image: Image.Image) -> T:
+        try:
+            return show(explain(classifier, image, label))
+        except ModelFolderError as error:
+            raise ModelFolderError(for_visitors(error, shelf.models)) from None
+
+    async with decoded(photo, network, decode) as (classifier, image):
+        return await MIRROR_MODEL.run(explained, classifier, image)
 
 
-def _tell(
-    shelf: Shelf, network: Network, photo: bytes | str | None, model: str | None,
-    probabilities: dict[str, float] | None, said: str,
+async def _tell(
+    shelf: Shelf, network: Network, photo: Sent | None, model: str | None,
+    probabilities: dict[str, float] | str | None, said: str | None,
 ) -> tuple[str, str]:  # fmt: skip
     """The picture as HTML, and what the button says next."""
-    if said != words.WHY or not photo or not probabilities:
+    if said != words.WHY or not photo or not isinstance(probabilities, dict) or not probabilities:
         return "", words.WHY
     try:
         label = max(probabilities, key=probabilities.__getitem__)  # what was answered, to the last digit's rounding
-        return figure(_explained(shelf, network, photo, model, label)), words.ENOUGH
+        return await _explained(shelf, network, photo, model, label, figure), words.ENOUGH
     except MirrorError as error:
         return f'<p class="problem">{html.escape(friendly(error).message)}</p>', words.WHY
 

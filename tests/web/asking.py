@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 
 API = "/gradio_api"
+CLIENT = httpx.Client(verify=False, timeout=60)  # one, since each takes its time to load certificates
 
 
 def ask(url: str, endpoint: str, *data: Any, timeout: float = 60) -> tuple[str, Any]:
     """POST to /call/<endpoint> and the event that answers: `("complete", [outputs])` or `("error", {"error": …})`."""
-    posted = httpx.post(f"{url}{API}/call/{endpoint}", content=as_json({"data": list(data)}), headers=JSON)
+    posted = CLIENT.post(f"{url}{API}/call/{endpoint}", content=as_json({"data": list(data)}), headers=JSON)
     assert posted.status_code == 200, posted.text
-    return _last_event(httpx.get(f"{url}{API}/call/{endpoint}/{posted.json()['event_id']}", timeout=timeout).text)
+    return _last_event(CLIENT.get(f"{url}{API}/call/{endpoint}/{posted.json()['event_id']}", timeout=timeout).text)
 
 
 JSON = {"content-type": "application/json"}
@@ -33,7 +34,7 @@ def _last_event(text: str) -> tuple[str, Any]:
 
 def handlers(url: str) -> dict[int, list[str]]:
     """The number of each handler with a function behind it → the kinds of its inputs."""
-    config = httpx.get(f"{url}/config").json()
+    config = CLIENT.get(f"{url}/config").json()
     kinds = {component["id"]: component["type"] for component in config["components"]}
     return {
         each["id"]: [kinds[number] for number in each["inputs"]]
@@ -46,10 +47,10 @@ def ask_by_number(url: str, number: int, data: list[Any], timeout: float = 60) -
     """What a browser does: joins the queue, and reads its stream. Whether it went well, and the output."""
     session = secrets.token_hex(6)
     body = as_json({"data": data, "fn_index": number, "session_hash": session})
-    joined = httpx.post(f"{url}{API}/queue/join", content=body, headers=JSON)
+    joined = CLIENT.post(f"{url}{API}/queue/join", content=body, headers=JSON)
     if joined.status_code != 200:
         return False, {"error": joined.json()["detail"], "status": joined.status_code}
-    with httpx.stream("GET", f"{url}{API}/queue/data", params={"session_hash": session}, timeout=timeout) as stream:
+    with CLIENT.stream("GET", f"{url}{API}/queue/data", params={"session_hash": session}, timeout=timeout) as stream:
         for line in stream.iter_lines():
             if line.startswith("data: "):
                 message = json.loads(line[6:])

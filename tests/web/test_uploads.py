@@ -17,13 +17,19 @@ import pytest
 
 from mirror.errors import ImageTooLarge, MirrorError, NotAnImage
 from mirror.web import uploads
-from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_HERE, received
+from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_HERE, Address
 from tests.hostile import requests
 from tests.web.asking import ask, ask_by_number, handlers
 from tests.web.serving import Served
 from tests.web.tiny import BLUE, YELLOW, photo
 
 PNG = photo(YELLOW, format="PNG")
+
+
+def received(sent, folder):
+    """The bytes, as a handler reads them; an address as text; None."""
+    found = uploads.received(sent, folder)
+    return found if found is None else found.url if isinstance(found, Address) else found.read()
 
 
 @pytest.fixture
@@ -147,7 +153,7 @@ def test_no_path_outside_is_even_looked_at(folder, tmp_path, monkeypatch):
 
     for name in ("open", "stat", "lstat", "readlink"):
         monkeypatch.setattr(uploads.os, name, spy(name))
-    uploads.os.supports_dir_fd.add(uploads.os.open)
+    monkeypatch.setattr(uploads.os, "supports_dir_fd", {uploads.os.open})
     for path in (str(tmp_path / "secret.png"), "/etc/passwd", "/dev/zero"):
         sentence({"path": path}, folder)
     outside = [path for path in touched if not str(folder).startswith(str(path)) and path not in ("a1", "photo.png")]

@@ -1,29 +1,45 @@
 """How a tab answers a photo that came through mirror.web.photo, an error included.
 
-    wire(lay_out_photo("objects"), network, look, [answer, picture], waiting=…, busy=…, failed=…)
+    wire(lay_out_photo("objects"), network, Asked(open_it, answer), [sentence, picture], waiting=…, busy=…, failed=…)
 
 The photo's frame then shows what the model saw, upright and from memory: no file has to stay for it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from mirror.errors import MirrorError
 from mirror.fetch import Network
-from mirror.web.guard import friendly, photo_bytes, preview
-from mirror.web.photo import FETCH, NO_ADDRESS, NO_PHOTO, QUICKLY, UPLOADS_ONLY, Asking
-from mirror.web.tasks.opened import AT_ONCE, TASK
+from mirror.images import load_image
+from mirror.web.guard import friendly, preview
+from mirror.web.photo import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Asking, Example, decoded
+from mirror.web.scheduling import TASK_MODELS
+from mirror.web.uploads import Address, Sent
 
-ON_MODEL = {"concurrency_id": TASK, "concurrency_limit": AT_ONCE}  # of every event that asks a model
-AT_THE_MODEL = threading.BoundedSemaphore(AT_ONCE)
 
-Look = Callable[..., Sequence[Any]]  # (encoded photo, *inputs) → a value for each output; raises MirrorError
+def _whole(model: Any, body: bytes) -> Image.Image:
+    return load_image(body)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a tab does with a photo, in three steps; each raises MirrorError.
+
+    open     (*inputs) → the model, which the first time takes seconds to minutes
+    decode   (model, encoded photo) → the upright photo as the model needs it, at a place of the decoders
+    answer   (model, photo, *inputs) → a value for each output, at a place of the models
+    """
+
+    open: Callable[..., Awaitable[Any]]
+    answer: Callable[..., Sequence[Any]]
+    decode: Callable[[Any, bytes], Image.Image] = _whole
 
 
 def wire(
@@ -39,61 +55,74 @@ def wire(
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
     settings = (network, look, busy, failed)
     asking.photo.change(
-        partial(_look_at_upload, *settings), [asking.photo, *inputs], shown, js=UPLOADS_ONLY, **quietly, **ON_MODEL
+        partial(_look_at_upload, *settings), [asking.photo, *inputs], shown, js=UPLOADS_ONLY, **quietly
     )
     gr.on(
         [asking.go.click, asking.address.submit], partial(_look_at_address, *settings), [asking.address, *inputs],
-        shown, **quietly, **FETCH,
+        shown, **quietly,
     )  # fmt: skip
-    asking.photo.clear(lambda: tuple(waiting), None, list(outputs), api_visibility="private", **QUICKLY)
+    asking.photo.clear(lambda: tuple(waiting), None, list(outputs), api_visibility="private")
 
 
-def answered(network: Network, look: Look, photo: bytes | str | None, *inputs: Any) -> Sequence[Any]:
+async def answered(network: Network, look: Look, photo: Sent | None, *inputs: Any) -> Any:
     """For an endpoint: the same as on the page, or gr.Error with one sentence."""
     if not photo:
         raise gr.Error(NO_PHOTO, print_exception=False)
     try:
-        body = photo_bytes(photo.strip() if isinstance(photo, str) else photo, network)
-        with AT_THE_MODEL:
-            return look(body, *inputs)
+        model = await look.open(*inputs)
+        async with decoded(photo, network, partial(look.decode, model)) as image:
+            return await TASK_MODELS.run(look.answer, model, image, *inputs)
     except MirrorError as error:
         raise friendly(error) from None
 
 
-def _look_at_upload(
+async def _look_at_upload(
     network: Network, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
-    photo: bytes | str | None, *inputs: Any,
-) -> Iterator[tuple]:  # fmt: skip
+    photo: Sent | None, *inputs: Any,
+) -> AsyncIterator[tuple]:  # fmt: skip
     if photo is None:
         yield (gr.skip(),) * (1 + len(busy))
-    else:
-        yield from looked(network, look, busy, failed, photo, *inputs)
+        return
+    async for shown in looked(network, look, busy, failed, photo, *inputs):
+        yield shown
 
 
-def _look_at_address(
-    network: Network,
-    look: Look,
-    busy: Sequence[Any],
-    failed: Callable[[str], Sequence[Any]],
-    address: str,
-    *inputs: Any,
-) -> Iterator[tuple]:
+async def _look_at_address(
+    network: Network, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
+    address: str, *inputs: Any,
+) -> AsyncIterator[tuple]:  # fmt: skip
     if not address.strip():
         yield None, *failed(NO_ADDRESS)
-    else:
-        yield from looked(network, look, busy, failed, address.strip(), *inputs)
+        return
+    async for shown in looked(network, look, busy, failed, Address(address.strip()), *inputs):
+        yield shown
 
 
-def looked(
+async def looked(
     network: Network, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
-    photo: bytes | str, *inputs: Any,
-) -> Iterator[tuple]:  # fmt: skip
-    """First the photo, then the answer: opening a model may take a while."""
+    photo: Sent | Example, *inputs: Any,
+) -> AsyncIterator[tuple]:  # fmt: skip
+    """That it takes a moment, then the photo with its answer. Where there is no answer, the photo stays."""
+    yield gr.skip(), *busy
+    model, problem = None, None
     try:
-        body = photo_bytes(photo, network)
-        yield preview(body), *busy
-        with AT_THE_MODEL:
-            answer = look(body, *inputs)
-        yield gr.skip(), *answer
+        model = await look.open(*inputs)
+    except MirrorError as error:
+        problem = error
+    try:
+        decode = partial(_with_preview, look, model, problem is None)
+        async with decoded(photo, network, decode) as (image, picture):
+            if problem is None:
+                try:
+                    answer = await TASK_MODELS.run(look.answer, model, image, *inputs)
+                except MirrorError as error:
+                    problem = error
     except MirrorError as error:
         yield None, *failed(friendly(error).message)
+        return
+    yield picture, *(answer if problem is None else failed(friendly(problem).message))
+
+
+def _with_preview(look: Look, model: Any, needed: bool, body: bytes) -> tuple[Image.Image | None, bytes]:
+    """needed: whether there is a model to look at it."""
+    return look.decode(model, body) if needed else None, preview(body)

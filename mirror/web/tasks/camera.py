@@ -6,23 +6,30 @@ visitors as may are being answered, refused; the browser then sends a newer one.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import threading
-from collections.abc import Callable
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
-from mirror.errors import MirrorError
+from mirror.errors import ImageError, MirrorError
 from mirror.images import load_image
 from mirror.tasks.asked import FACE_DETECTION
-from mirror.web.guard import friendly
-from mirror.web.tasks.opened import AT_ONCE, Opened
+from mirror.web.blocks import FAILED, report
+from mirror.web.guard import JPEG, friendly
+from mirror.web.queueing import address_of
+from mirror.web.scheduling import on_thread
+from mirror.web.tasks.opened import Opened
+from mirror.web.uploads import Inline, is_data
 
 SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy
 THRESHOLD = 0.5
+AT_ONCE = 2  # frames that the model looks at: each keeps all CPUs busy by itself
+DECODERS = 8  # frames that are decoded at a time, which takes milliseconds for those of our own page
+AN_ADDRESS = 4  # of them for one client address, which a school class may share
 FRAME_BYTES = 2 * 2**20  # as base64; a frame of 640 × 480 pixels has some 60,000
 FRAME_PIXELS = 1920 * 1080  # whatever the camera makes of 640 × 480
 NO_FRAME = "That is no picture of a camera: reload the page."
@@ -51,29 +58,48 @@ def build(opened: Opened) -> None:
     gr.HTML(STAGE, js_on_load=script, server_functions=[answerer(opened)], elem_id="camera")
 
 
-def answerer(opened: Opened) -> Callable[[Any], dict[str, Any]]:
+def answerer(opened: Opened) -> Callable[..., Awaitable[dict[str, Any]]]:
     """What the browser calls with each frame."""
-    places = threading.BoundedSemaphore(AT_ONCE)
+    decoding: Counter[str] = Counter()  # client addresses
+    looking = asyncio.Semaphore(AT_ONCE)
 
-    def faces(frame: Any) -> dict[str, Any]:
+    async def faces(frame: Any, request: gr.Request | None = None) -> dict[str, Any]:
         """A frame as a data: URL → {"faces": […]} as /face-detection gives them, {"busy": true} or {"problem": …}."""
-        if not places.acquire(blocking=False):
+        address = address_of(request) if request else ""
+        if decoding.total() >= DECODERS or (address and decoding[address] >= AN_ADDRESS):
             return {"busy": True}
+        decoding[address] += 1
         try:
-            found = opened.get(FACE_DETECTION).glance(load_image(_bytes(frame), max_pixels=FRAME_PIXELS))
+            image = await on_thread(_decoded, frame)
         except MirrorError as error:
             return {"problem": friendly(error).message}
+        except Exception as error:
+            report(error)
+            return {"problem": FAILED}
         finally:
-            places.release()
+            decoding[address] -= 1
+        if looking.locked():
+            return {"busy": True}
+        async with looking:
+            try:
+                found = await on_thread((await opened.wait_for(FACE_DETECTION)).glance, image)
+            except MirrorError as error:
+                return {"problem": friendly(error).message}
+            except Exception as error:
+                report(error)
+                return {"problem": FAILED}
         return {"faces": found.above(THRESHOLD).to_json()["detections"]}
 
     return faces
 
 
-def _bytes(frame: Any) -> bytes:
-    if not isinstance(frame, str) or len(frame) > FRAME_BYTES:
+def _decoded(frame: Any) -> Image.Image:
+    if not isinstance(frame, str) or len(frame) > FRAME_BYTES or not is_data(frame):
         raise MirrorError(NO_FRAME)
     try:
-        return base64.b64decode(frame.partition(",")[2], validate=True)
-    except binascii.Error:
+        body = Inline(frame).read()
+    except ImageError:
         raise MirrorError(NO_FRAME) from None
+    if not body.startswith(JPEG):  # which is what the page makes of its camera's pictures
+        raise MirrorError(NO_FRAME)
+    return load_image(body, max_pixels=FRAME_PIXELS)

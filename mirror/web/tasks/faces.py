@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from mirror.fetch import Network
-from mirror.images import load_image
 from mirror.tasks.asked import FACE_DETECTION
 from mirror.tasks.detection import Detections
+from mirror.tasks.faces import FaceDetector
 from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, camera, found
+from mirror.web.tasks.asking import Look
 from mirror.web.tasks.opened import Opened
 
 THRESHOLD = 0.5
@@ -33,17 +34,16 @@ def build(opened: Opened, network: Network) -> None:
         with gr.Tab("Camera"):
             camera.build(opened)
     asking.wire(
-        asked, network, partial(_look, opened), parts.outputs, inputs=[parts.slider],
+        asked, network, found.shown(_look(opened)), parts.outputs, inputs=[parts.slider],
         waiting=found.waiting(INVITATION), busy=found.busy(), failed=found.failed,
     )  # fmt: skip
-    found.add_api(FACE_DETECTION, network, asked, partial(_detections, opened), THRESHOLD)
+    found.add_api(FACE_DETECTION, network, asked, _look(opened), THRESHOLD)
 
 
-def _detections(opened: Opened, body: bytes) -> tuple[Image.Image, Detections]:
-    """The upright photo, and all that may be a face. Raises MirrorError."""
-    image = load_image(body)
-    return image, opened.get(FACE_DETECTION).detect(image)
+def _look(opened: Opened) -> Look:
+    return Look(lambda *_: opened.wait_for(FACE_DETECTION), _detections)
 
 
-def _look(opened: Opened, body: bytes, threshold: float) -> found.Shown:
-    return found.answer(*_detections(opened, body), threshold)
+def _detections(predictor: FaceDetector, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
+    """The upright photo, and all that may be a face."""
+    return image, predictor.detect(image)

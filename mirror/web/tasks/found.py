@@ -14,7 +14,7 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,8 @@ from mirror.web.classify import card, trouble
 from mirror.web.guard import PREVIEW_PIXELS
 from mirror.web.markup import scrolling, text
 from mirror.web.photo import Asking
-from mirror.web.tasks.asking import ON_MODEL, answered
+from mirror.web.tasks.asking import Look, answered
+from mirror.web.uploads import Sent
 
 FLOOR = 0.05  # what scores no more is not sent to the browser: the slider's least
 HIGHEST, STEP = 0.99, 0.01
@@ -107,25 +108,31 @@ def answer(image: Image.Image, found: Detections, threshold: float) -> Shown:
     return card("known", says[kept], MORE_OR_FEWER), picture, _table(ranked, palette, threshold)
 
 
-def add_api(
-    task: str, network: Network, asked: Asking, detections: Callable[[bytes], tuple[Image.Image, Detections]],
-    threshold: float,
-) -> None:  # fmt: skip
-    """/TASK takes a photo and gives what is where; /TASK-picture gives it drawn. detections: of an encoded photo, with
-    the upright image; threshold: the endpoints' default."""
+def shown(look: Look) -> Look:
+    """A detector's look as the page shows it. look: its answer is the upright photo and what was found in it."""
+    return Look(look.open, lambda model, image, threshold: answer(*look.answer(model, image), threshold), look.decode)
 
-    def detect(image: bytes | str | None, threshold: float = threshold) -> list[dict[str, Any]]:
-        """What is where in one photo: score, label and box (pixels of the upright photo) of what scores more."""
-        return answered(network, detections, image)[1].above(threshold).to_json()["detections"]
 
-    def picture(image: bytes | str | None, threshold: float = threshold) -> Image.Image:
-        """The photo with boxes drawn around what scores more."""
-        seen, found = answered(network, detections, image)
+def add_api(task: str, network: Network, asked: Asking, look: Look, threshold: float) -> None:
+    """/TASK takes a photo and gives what is where; /TASK-picture gives it drawn. look: its answer is the upright photo
+    and what was found in it; threshold: the endpoints' default."""
+
+    def drawn(model: Any, image: Image.Image, threshold: float) -> Image.Image:
+        seen, found = look.answer(model, image)
         return draw(seen, found.above(threshold))
 
+    async def detect(image: Sent | None, threshold: float = threshold) -> list[dict[str, Any]]:
+        """What is where in one photo: score, label and box (pixels of the upright photo) of what scores more."""
+        _, found = await answered(network, look, image)
+        return found.above(threshold).to_json()["detections"]
+
+    async def picture(image: Sent | None, threshold: float = threshold) -> Image.Image:
+        """The photo with boxes drawn around what scores more."""
+        return await answered(network, Look(look.open, drawn, look.decode), image, threshold)
+
     trigger, score = gr.Button(visible=False), gr.Number(threshold, minimum=0, maximum=1, visible=False)
-    trigger.click(detect, [asked.photo, score], gr.JSON(visible=False), api_name=task, **ON_MODEL)
-    trigger.click(picture, [asked.photo, score], gr.Image(visible=False), api_name=f"{task}-picture", **ON_MODEL)
+    trigger.click(detect, [asked.photo, score], gr.JSON(visible=False), api_name=task)
+    trigger.click(picture, [asked.photo, score], gr.Image(visible=False), api_name=f"{task}-picture")
 
 
 def tally(found: Sequence[Detection]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import gradio as gr
 from gradio.context import Context
+from PIL import Image
 
 from mirror.errors import MirrorError
 from mirror.fetch import Network
@@ -20,15 +21,16 @@ from mirror.tasks.predictor import FolderPredictor, Predictor
 from mirror.web import words
 from mirror.web.classify import card, thumbnail, trouble
 from mirror.web.guard import friendly
-from mirror.web.photo import Asking, lay_out_photo
+from mirror.web.photo import Asking, Example, lay_out_photo
 from mirror.web.tasks import asking
-from mirror.web.tasks.opened import AT_ONCE, Opened
+from mirror.web.tasks.asking import Look
+from mirror.web.tasks.opened import Opened
+from mirror.web.uploads import Sent
 
 SHOWN_LABELS = 5
 EXAMPLE = Path(__file__).parents[3] / "examples" / "pineapple.jpg"  # of the three there, the one that ImageNet has
 INVITATION = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
 BUSY = ("I am looking…", "The first time it takes a while to open the model.")
-OPENING = "opening"  # the concurrency group of visitors who wait for a model before they ask it anything
 
 Shown = tuple[str, dict[str, float] | None, str]  # the answer's card as HTML, the labels' bars, who answers as HTML
 
@@ -48,18 +50,20 @@ def build(opened: Opened, network: Network) -> None:
             who = gr.HTML(elem_id="general-model")
             example = _example() if EXAMPLE.is_file() else None
 
-    look, busy, shown = partial(_look, opened), (card("waiting", *BUSY), None, gr.skip()), [answer, bars, who]
+    look, shown = Look(_opener(opened), _look, _decode), [answer, bars, who]
+    busy = (card("waiting", *BUSY), None, gr.skip())
     waiting = (card("waiting", *INVITATION), None, gr.skip())
     asking.wire(asked, network, look, shown, waiting=waiting, busy=busy, failed=_failed)
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
     if example:
 
-        def look_at_example() -> Iterator[tuple]:
-            yield from asking.looked(network, look, busy, _failed, EXAMPLE.read_bytes())
+        async def look_at_example() -> AsyncIterator[tuple]:
+            async for answer_so_far in asking.looked(network, look, busy, _failed, Example(EXAMPLE)):
+                yield answer_so_far
 
-        example.click(look_at_example, None, [asked.photo, *shown], **quietly, **asking.ON_MODEL)
+        example.click(look_at_example, None, [asked.photo, *shown], **quietly)
     # opened while the visitor looks for a photo
-    tab.select(partial(_open, opened), None, who, concurrency_id=OPENING, concurrency_limit=AT_ONCE, **quietly)
+    tab.select(partial(_open, opened), None, who, **quietly)
     _add_api(opened, network, asked)
 
 
@@ -74,47 +78,46 @@ def _example() -> gr.Button:
 
 
 def _add_api(opened: Opened, network: Network, asked: Asking) -> None:
-    def classify(image: bytes | str | None, top: int = SHOWN_LABELS) -> dict[str, float]:
+    def best(predictor: Predictor, photo: Image.Image, top: int) -> dict[str, float]:
+        probabilities = _predict(predictor, photo).probabilities
+        ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+        return dict(ranked[: max(1, int(top or SHOWN_LABELS))])
+
+    look = Look(_opener(opened), best, _decode)
+
+    async def classify(image: Sent | None, top: int = SHOWN_LABELS) -> dict[str, float]:
         """The most probable of the model's labels for one photo; top: how many of them."""
-
-        def look(body: bytes) -> dict[str, float]:
-            probabilities = _predict(_predictor(opened), body).probabilities
-            best = sorted(probabilities.items(), key=lambda item: -item[1])
-            return dict(best[: max(1, int(top or SHOWN_LABELS))])
-
-        return asking.answered(network, look, image)
+        return await asking.answered(network, look, image, top)
 
     trigger, result = gr.Button(visible=False), gr.Label(visible=False)
     top = gr.Number(SHOWN_LABELS, precision=0, minimum=1, visible=False)
-    trigger.click(classify, [asked.photo, top], result, api_name=IMAGE_CLASSIFICATION, **asking.ON_MODEL)
+    trigger.click(classify, [asked.photo, top], result, api_name=IMAGE_CLASSIFICATION)
 
 
-def _predictor(opened: Opened) -> Predictor:
-    """Raises MirrorError."""
-    return opened.get(IMAGE_CLASSIFICATION, imagenet.NAME)
+def _opener(opened: Opened) -> Callable[..., Awaitable[Predictor]]:
+    return lambda *_: opened.wait_for(IMAGE_CLASSIFICATION, imagenet.NAME)
 
 
-def _predict(predictor: Predictor, body: bytes) -> Prediction:
+def _decode(predictor: Predictor, body: bytes) -> Image.Image:
     """Raises ImageError."""
+    return predictor.classifier.decode(body) if isinstance(predictor, FolderPredictor) else load_image(body)
+
+
+def _predict(predictor: Predictor, photo: Image.Image) -> Prediction:
     if isinstance(predictor, FolderPredictor):
-        return predictor.classifier.predict(body)
-    return predictor.predict([load_image(body)])[0]
+        return predictor.classifier.answer(*predictor.classifier.prepare(photo))[0]
+    return predictor.predict([photo])[0]
 
 
-def _look(opened: Opened, body: bytes) -> Shown:
-    """An error becomes the answer, so that the photo stays."""
-    try:
-        predictor = _predictor(opened)
-        prediction = _predict(predictor, body)
-    except MirrorError as error:
-        return _failed(friendly(error).message)
+def _look(predictor: Predictor, photo: Image.Image) -> Shown:
+    prediction = _predict(predictor, photo)
     return spoken(prediction), prediction.probabilities, _who(predictor)
 
 
-def _open(opened: Opened) -> str:
+async def _open(opened: Opened) -> str:
     """Who will answer, once that is known: opening the model for the first time takes seconds to minutes."""
     try:
-        return _who(_predictor(opened))
+        return _who(await opened.wait_for(IMAGE_CLASSIFICATION, imagenet.NAME))
     except MirrorError as error:
         return f'<p class="hint problem">{html.escape(friendly(error).message)}</p>'
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from mirror.errors import MirrorError
 from mirror.fetch import Network
-from mirror.images import load_image
 from mirror.tasks.asked import OBJECT_DETECTION
 from mirror.tasks.detection import Detections
+from mirror.tasks.predictor import BatchPredictor
 from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, found
+from mirror.web.tasks.asking import Look
 from mirror.web.tasks.opened import Opened
 
 THRESHOLD = 0.5  # as in Hugging Face's pipeline
@@ -29,20 +30,19 @@ def build(opened: Opened, network: Network) -> None:
         with gr.Column(scale=6, min_width=300):
             parts = found.lay_out("objects", "Least score to show", THRESHOLD, INVITATION, table)
     asking.wire(
-        asked, network, partial(_look, opened), parts.outputs, inputs=[parts.slider],
+        asked, network, found.shown(_look(opened)), parts.outputs, inputs=[parts.slider],
         waiting=found.waiting(INVITATION), busy=found.busy(), failed=found.failed,
     )  # fmt: skip
-    found.add_api(OBJECT_DETECTION, network, asked, partial(_detections, opened), THRESHOLD)
+    found.add_api(OBJECT_DETECTION, network, asked, _look(opened), THRESHOLD)
 
 
-def _detections(opened: Opened, body: bytes) -> tuple[Image.Image, Detections]:
+def _look(opened: Opened) -> Look:
+    return Look(lambda *_: opened.wait_for(OBJECT_DETECTION), _detections)
+
+
+def _detections(predictor: BatchPredictor, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
     """The upright photo, and all that the model proposes. Raises MirrorError."""
-    image = load_image(body)
-    [answer] = opened.get(OBJECT_DETECTION).predict([image])
+    [answer] = predictor.predict([image])
     if isinstance(answer, MirrorError):
         raise answer
     return image, answer
-
-
-def _look(opened: Opened, body: bytes, threshold: float) -> found.Shown:
-    return found.answer(*_detections(opened, body), threshold)

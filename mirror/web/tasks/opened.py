@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -10,9 +11,8 @@ from typing import Any, TypeVar
 from mirror.tasks.asked import Asked
 from mirror.tasks.opening import open_predictor
 from mirror.tasks.predictor import Predictor
+from mirror.web.scheduling import on_thread
 
-TASK = "task"  # the concurrency group of all that these models do
-AT_ONCE = 2  # predictions: each keeps all CPUs busy by itself
 T = TypeVar("T")
 
 
@@ -23,6 +23,7 @@ class Opened:
         self.models = dict(models or {})
         self._opened: dict[str, Any] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._under_way: dict[str, asyncio.Future[Any]] = {}
 
     def get(self, task: str, default: str | None = None) -> Predictor:
         """The task's predictor. default: the model where none is configured. Raises MirrorError."""
@@ -37,3 +38,16 @@ class Opened:
             if task not in self._opened:
                 self._opened[task] = opener(self.models.get(task))
             return self._opened[task]
+
+    async def wait_for(self, task: str, default: str | None = None) -> Predictor:
+        """`get`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
+        return await self.wait_for_model(task, lambda model: open_predictor(Asked(task, model or default)))
+
+    async def wait_for_model(self, task: str, opener: Callable[[str | None], T]) -> T:
+        """`get_model`, for a handler."""
+        if task in self._opened:
+            return self._opened[task]
+        if task not in self._under_way:
+            self._under_way[task] = asyncio.ensure_future(on_thread(self.get_model, task, opener))
+            self._under_way[task].add_done_callback(lambda _: self._under_way.pop(task))
+        return await asyncio.shield(self._under_way[task])  # one visitor who leaves does not end it for the others

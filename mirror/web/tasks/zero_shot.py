@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 
 import gradio as gr
+from PIL import Image
 
 from mirror.errors import MirrorError, UsageError
 from mirror.fetch import Network
-from mirror.images import load_image
 from mirror.inference.classifier import Prediction
 from mirror.tasks.asked import BARE_LABEL, ZERO_SHOT
 from mirror.tasks.labels import split_labels
@@ -17,9 +17,11 @@ from mirror.tasks.zero_shot import ZeroShot
 from mirror.web import words
 from mirror.web.classify import card, trouble
 from mirror.web.guard import friendly
-from mirror.web.photo import QUICKLY, Asking, lay_out_photo
+from mirror.web.photo import Asking, lay_out_photo
 from mirror.web.tasks import asking
+from mirror.web.tasks.asking import Look
 from mirror.web.tasks.opened import Opened
+from mirror.web.uploads import Sent
 
 SHOWN_LABELS = 5
 MOST_LABELS = 1_000  # of one visitor: a model reads that many in seconds
@@ -50,18 +52,18 @@ def build(opened: Opened, network: Network) -> None:
             )  # fmt: skip
 
     asking.wire(
-        asked, network, partial(_look, opened), [answer, bars], inputs=[labels, template],
+        asked, network, _look(opened), [answer, bars], inputs=[labels, template],
         waiting=(card("waiting", *INVITATION), None), busy=(card("waiting", *BUSY), None), failed=_failed,
     )  # fmt: skip
-    again = partial(_look_again, opened)
+    again = partial(_look_again, opened, network)
     shown, given = [answer, bars], [asked.photo, labels, template]
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([compare.click, labels.submit, template.submit], again, given, shown, **quietly, **asking.ON_MODEL)
+    gr.on([compare.click, labels.submit, template.submit], again, given, shown, **quietly)
     for button, example in zip(examples, EXAMPLES.values(), strict=True):
-        filled = button.click(partial(str, "\n".join(example)), None, labels, **QUICKLY, **quietly)
-        filled.then(again, given, shown, **quietly, **asking.ON_MODEL)
+        filled = button.click(partial(str, "\n".join(example)), None, labels, **quietly)
+        filled.then(again, given, shown, **quietly)
     file.upload(
-        partial(_read_file, opened), [file, asked.photo, template], [labels, *shown], **quietly, **asking.ON_MODEL
+        partial(_read_file, opened, network), [file, asked.photo, template], [labels, *shown], **quietly
     )
     _add_api(opened, network, asked)
 
@@ -85,17 +87,18 @@ def _words() -> tuple[gr.Textbox, gr.Textbox, list[gr.Button], gr.UploadButton, 
 
 
 def _add_api(opened: Opened, network: Network, asked: Asking) -> None:
-    def classify(image: bytes | str | None, labels: str, template: str = BARE_LABEL) -> dict[str, float]:
+    def probabilities(model: ZeroShot, image: Image.Image, labels: str, template: str) -> dict[str, float]:
+        return _predict(model, image, labels, template).probabilities
+
+    look = Look(partial(_opened, opened), probabilities)
+
+    async def classify(image: Sent | None, labels: str, template: str = BARE_LABEL) -> dict[str, float]:
         """How well each label fits one photo. labels: one a line, or with commas; template: {} stands for a label."""
-
-        def look(body: bytes) -> dict[str, float]:
-            return _predict(opened, body, given_labels(labels), given_template(template))[0].probabilities
-
-        return asking.answered(network, look, image)
+        return await asking.answered(network, look, image, labels, template)
 
     trigger, result = gr.Button(visible=False), gr.Label(visible=False)
     labels, template = gr.Textbox(visible=False), gr.Textbox(BARE_LABEL, visible=False)
-    trigger.click(classify, [asked.photo, labels, template], result, api_name=ZERO_SHOT, **asking.ON_MODEL)
+    trigger.click(classify, [asked.photo, labels, template], result, api_name=ZERO_SHOT)
 
 
 def given_labels(text: str) -> tuple[str, ...]:
@@ -121,41 +124,57 @@ def given_template(text: str) -> str:
     return template
 
 
-def _predict(opened: Opened, body: bytes, labels: tuple[str, ...], template: str) -> tuple[Prediction, ZeroShot]:
-    image, model = load_image(body), opened.get_model(ZERO_SHOT, ZeroShot.load)
-    return model.bound(labels, template).predict([image])[0], model
+async def _opened(opened: Opened, labels: str, template: str) -> ZeroShot:
+    """The model, for words that it can compare. Raises MirrorError."""
+    given_labels(labels), given_template(template)
+    return await opened.wait_for_model(ZERO_SHOT, ZeroShot.load)
 
 
-def _look(opened: Opened, body: bytes, labels: str, template: str) -> Shown:
-    """An error becomes the answer, so that the photo stays."""
-    if not split_labels(labels):
-        return card("waiting", *WORDLESS), None
-    try:
-        return spoken(*_predict(opened, body, given_labels(labels), given_template(template)))
-    except MirrorError as error:
-        return _failed(friendly(error).message)
+def _predict(model: ZeroShot, image: Image.Image, labels: str, template: str) -> Prediction:
+    return model.bound(given_labels(labels), given_template(template)).predict([image])[0]
 
 
-def _look_again(opened: Opened, photo: bytes | str | None, labels: str, template: str) -> Iterator[Shown]:
+def _look(opened: Opened) -> Look:
+    """As the page shows it: a photo may be there before there are words."""
+
+    async def open_model(labels: str, template: str) -> ZeroShot | None:
+        return await _opened(opened, labels, template) if split_labels(labels) else None
+
+    def answer(model: ZeroShot | None, image: Image.Image, labels: str, template: str) -> Shown:
+        if model is None:
+            return card("waiting", *WORDLESS), None
+        return spoken(_predict(model, image, labels, template), model)
+
+    return Look(open_model, answer)
+
+
+async def _look_again(
+    opened: Opened, network: Network, photo: Sent | None, labels: str, template: str
+) -> AsyncIterator[Shown]:
     """At the photo that is there, for other words."""
-    if isinstance(photo, bytes):
-        if split_labels(labels):
-            yield card("waiting", *BUSY), None
-        yield _look(opened, photo, labels, template)
-    else:
+    if photo is None:
         yield card("waiting", *INVITATION), None
+        return
+    if split_labels(labels):
+        yield card("waiting", *BUSY), None
+    try:
+        yield await asking.answered(network, _look(opened), photo, labels, template)
+    except gr.Error as error:
+        yield _failed(error.message)
 
 
-def _read_file(opened: Opened, file: bytes | None, photo: bytes | str | None, template: str) -> Iterator[tuple]:
+async def _read_file(
+    opened: Opened, network: Network, file: Sent | None, photo: Sent | None, template: str
+) -> AsyncIterator[tuple]:
     """The labels of an uploaded text file, for the box; then the answer."""
     try:
-        labels = "\n".join(given_labels((file or b"").decode("utf-8-sig")))
+        labels = "\n".join(given_labels(file.read().decode("utf-8-sig") if file else ""))
     except UnicodeDecodeError:
         yield gr.skip(), *_failed("The file is no text in UTF-8: write a label a line into a text file.")
-    except UsageError as error:
-        yield gr.skip(), *_failed(str(error))
+    except MirrorError as error:
+        yield gr.skip(), *_failed(friendly(error).message)
     else:
-        for answer in _look_again(opened, photo, labels, template):
+        async for answer in _look_again(opened, network, photo, labels, template):
             yield labels, *answer
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from PIL import Image
 from skimage import data
 
 from mirror.tasks.asked import FACE_DETECTION
-from mirror.web.tasks.camera import FRAME_BYTES, SECONDS, answerer
-from mirror.web.tasks.opened import AT_ONCE, Opened
+from mirror.web.tasks.camera import AT_ONCE, FRAME_BYTES, SECONDS, answerer
+from mirror.web.tasks.opened import Opened
 from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.web.serving import Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
@@ -94,8 +94,18 @@ def test_a_file_that_is_no_photo_is_told_in_one_sentence(client, tmp_path):
 # ---- the camera's frames ---------------------------------------------------------------------------------------------
 
 
+def look_at(opened: Opened, *frames: Any) -> list[dict[str, Any]]:
+    """The answers to frames that come at once, and one by one after them the last again."""
+
+    async def ask() -> list[dict[str, Any]]:
+        answer = answerer(opened)
+        return [*await asyncio.gather(*map(answer, frames)), await answer(frames[-1])]
+
+    return asyncio.run(ask())
+
+
 def test_a_frame_is_answered_with_its_faces(frame):
-    [face] = answerer(Opened())(data_url(frame))["faces"]
+    [face] = look_at(Opened(), data_url(frame))[0]["faces"]
     at = {side: pixels * 480 / 512 + 80 * side.startswith("x") for side, pixels in FACE.items()}
     assert face["box"] == pytest.approx(at, abs=NEAR)
 
@@ -103,36 +113,43 @@ def test_a_frame_is_answered_with_its_faces(frame):
 @pytest.mark.parametrize(
     "sent",
     [None, 7, "", "hello", "data:image/jpeg;base64,?", data_url(b"milk"), "A" * (FRAME_BYTES + 1), ["data:,"],
-     data_url(encoded(Image.new("RGB", (4000, 3000))))],
-    ids=["nothing", "a number", "empty", "text", "no base64", "no picture", "too long", "a list", "too many pixels"],
+     data_url(encoded(Image.new("RGB", (4000, 3000)))), data_url(encoded(Image.new("RGB", (40, 30)), "PNG")),
+     "data:,", "/etc/passwd", {"path": "/etc/passwd"}, "\ud800"],
+    ids=["nothing", "a number", "empty", "text", "no base64", "no picture", "too long", "a list", "too many pixels",
+         "no JPEG", "an empty URL", "a path", "a file", "half a surrogate pair"],
 )  # fmt: skip
 def test_what_is_no_frame_is_told_in_one_sentence(sent):
-    answer = answerer(Opened())(sent)
+    answer = look_at(Opened(), sent)[0]
     assert answer.keys() == {"problem"} and re.fullmatch(r"[A-Z][^\n]+\.", answer["problem"])
 
 
 def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(frame):
     opened = Opened()
-    answer, answers = answerer(opened), []
-    with opened._locks[FACE_DETECTION]:  # as when the model is being opened
-        threads = [threading.Thread(target=lambda: answers.append(answer(data_url(frame)))) for _ in range(AT_ONCE + 3)]
-        for thread in threads:
-            thread.start()
-        for _ in range(600):
-            if len(answers) == 3:
-                break
-            threading.Event().wait(0.05)
-        assert answers == [{"busy": True}] * 3
-    for thread in threads:
-        thread.join(60)
-    assert [len(each.get("faces", ())) for each in answers[3:]] == [1] * AT_ONCE
-    assert "faces" in answer(data_url(frame))  # places are given back
+    opener = opened.wait_for
+    both_are_in = asyncio.Event()
+
+    async def slow(task: str) -> Any:
+        await both_are_in.wait()  # as when the model is being opened
+        return await opener(task)
+
+    opened.wait_for = slow
+
+    async def ask() -> list[dict[str, Any]]:
+        answer = answerer(opened)
+        asked = [asyncio.ensure_future(answer(data_url(frame))) for _ in range(AT_ONCE + 3)]
+        while sum(each.done() for each in asked) < 3:
+            await asyncio.sleep(0.01)
+        assert [each.result() for each in asked if each.done()] == [{"busy": True}] * 3
+        both_are_in.set()
+        return [*[await each for each in asked if not each.done()], await answer(data_url(frame))]
+
+    answers = asyncio.run(asyncio.wait_for(ask(), 60))
+    assert [len(each.get("faces", ())) for each in answers] == [1] * (AT_ONCE + 1)  # places are given back
 
 
 def test_a_model_that_cannot_be_opened_is_told_and_tried_again(tmp_path, frame):
-    answer = answerer(Opened({FACE_DETECTION: str(tmp_path / "gone.onnx")}))
-    for _ in range(AT_ONCE + 1):
-        assert "There is no file" in answer(data_url(frame))["problem"]
+    for answer in look_at(Opened({FACE_DETECTION: str(tmp_path / "gone.onnx")}), data_url(frame)):
+        assert "There is no file" in answer["problem"]
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------

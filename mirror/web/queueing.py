@@ -1,0 +1,189 @@
+"""gradio's queue for strangers: a few requests a visitor, no request that cannot be answered, nothing kept for nobody.
+
+Every request that is taken is begun at once: what waits, waits for its turn in scheduling.py. What is refused is
+refused at once, with one sentence, before anything of it is kept. What nobody has fetched, the messages of a session
+that no connection reads, is dropped after UNREAD_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import sys
+import time
+from typing import Any
+from uuid import uuid4
+
+import fastapi
+from gradio.data_classes import PredictBodyInternal
+from gradio.queueing import Event, Queue
+from gradio.server_messages import EventMessage, HeartbeatMessage
+from gradio.utils import run_coro_in_background
+
+from mirror.web.scheduling import Visit, Visitor
+
+AT_ONCE = 240  # requests of all visitors, begun or waiting
+A_SESSION = 8  # of one open page, or of one client of the API
+AN_ADDRESS = 64  # of one client address, which a school class may share
+MOST_UNREAD = 128  # sessions with an answer that nobody reads; an answer holds a picture of some 100 kB
+UNREAD_SECONDS = 45.0  # from the last message, or the last reader, of a session
+SWEEP_SECONDS = 2.0
+SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)  # 11 letters in a browser, 36 in gradio's Python client
+
+TOO_MANY_HERE = f"You have {A_SESSION} photos waiting already: please wait for the answer to one of them."
+TOO_MANY = "Too many photos are waiting right now: please try again in a moment."
+NO_HANDLER = "There is nothing of that number here: see “Use via API” at the foot of the page."
+NO_SESSION = "The session_hash must be up to 64 letters, digits, - and _."
+
+
+class Messages(asyncio.Queue[EventMessage]):
+    """What a session has not been told yet, and when somebody last cared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readers = 0
+        self._last = time.monotonic()
+
+    async def get(self) -> EventMessage:
+        self._readers += 1
+        try:
+            return await super().get()
+        finally:
+            self._readers -= 1
+            self._last = time.monotonic()
+
+    def put_nowait(self, message: EventMessage) -> None:
+        if not isinstance(message, HeartbeatMessage):
+            self._last = time.monotonic()
+        super().put_nowait(message)
+
+    def unread_for(self) -> float:
+        """Seconds since anybody read or wrote here; 0 while somebody reads."""
+        return 0.0 if self._readers else max(time.monotonic() - self._last, 1e-9)
+
+    def listening(self) -> bool:
+        """Whether a connection reads here: between two messages it does not for a moment."""
+        return self._readers > 0
+
+
+class VisitorsQueue(Queue):
+    """Takes the place of the Queue that gr.Blocks has made (`queue.__class__ = …`): it adds no attribute."""
+
+    def start(self) -> None:
+        self.max_thread_count = AT_ONCE  # gradio's word for the requests that are begun
+        super().start()
+        run_coro_in_background(self._forget_unread)
+
+    async def push(
+        self, body: PredictBodyInternal, request: fastapi.Request, username: str | None
+    ) -> tuple[bool, Any, Any]:
+        """(True, event id, "success"), or (False, a sentence, why)."""
+        if body.session_hash is not None and not SESSION.fullmatch(body.session_hash):
+            return False, NO_SESSION, "error"
+        fn = self.blocks.fns.get(body.fn_index)
+        if fn is None or fn.fn is None:
+            return False, NO_HANDLER, "error"
+        visitor = Visitor(address_of(request), body.session_hash or uuid4().hex)
+        if sentence := self._too_many(visitor):
+            return False, sentence, "queue_full"
+        body.session_hash = visitor.session
+        await self._make_room()
+        if visitor.session not in self.pending_messages_per_session:
+            self.pending_messages_per_session[visitor.session] = Messages()
+        taken, answer, state = await super().push(body, request, username)
+        if taken and (event := self.event_ids_to_events.get(answer)):
+            event.visitor = visitor
+        return taken, answer, state
+
+    def visit(self, event_id: str | None) -> Visit | None:
+        """Who asked for that event, and whether they still want to know."""
+        event: Event | None = self.event_ids_to_events.get(event_id or "")
+        if event is None:
+            return None
+
+        def listening() -> bool:
+            messages = self.pending_messages_per_session.get(event.session_hash)
+            return isinstance(messages, Messages) and messages.listening()
+
+        return Visit(getattr(event, "visitor", Visitor("", event.session_hash)), lambda: event.alive, listening)
+
+    def send_message(self, event: Event, event_message: EventMessage) -> None:
+        """To nobody, where the session has been dropped: gradio would raise KeyError, and end its own tasks with it."""
+        if event.session_hash in self.pending_messages_per_session:
+            super().send_message(event, event_message)
+        else:
+            event.alive = False
+
+    def _too_many(self, visitor: Visitor) -> str | None:
+        waiting = [getattr(event, "visitor", Visitor()) for event in self.event_ids_to_events.values() if event.alive]
+        if waiting.count(visitor) >= A_SESSION:
+            return TOO_MANY_HERE
+        if visitor.address and sum(other.address == visitor.address for other in waiting) >= AN_ADDRESS:
+            return TOO_MANY
+        return TOO_MANY if len(self.event_ids_to_events) >= AT_ONCE else None
+
+    async def _forget_unread(self) -> None:
+        while not self.stopped:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.forget_unread(UNREAD_SECONDS)
+            except Exception as error:  # the next round tries again, and the log shows it
+                print(f"Unread answers could not be dropped: {type(error).__name__}.", file=sys.stderr, flush=True)
+
+    async def forget_unread(self, seconds: float) -> None:
+        """Drops the messages of every session that nobody has read for so long; while its answer is yet to come, twice
+        as long, and then its request too."""
+        busy = {event.session_hash for event in self.event_ids_to_events.values() if event.alive}
+        for session, messages in list(self.pending_messages_per_session.items()):
+            if _unread_for(messages) >= (2 * seconds if session in busy else seconds):
+                await self._forget(session)
+        for session in self.pending_event_ids_session.keys() - self.pending_messages_per_session.keys() - busy:
+            self.pending_event_ids_session.pop(session, None)
+
+    async def _make_room(self) -> None:
+        """Drops the answers that have been unread for longest, where there are too many."""
+        if len(self.pending_messages_per_session) <= MOST_UNREAD:
+            return
+        busy = {event.session_hash for event in self.event_ids_to_events.values() if event.alive}
+        unread = {session: _unread_for(each) for session, each in self.pending_messages_per_session.items()}
+        ranked = sorted((s for s in unread if unread[s] and s not in busy), key=unread.__getitem__, reverse=True)
+        for session in ranked[: max(0, len(ranked) - MOST_UNREAD)]:
+            await self._forget(session)
+
+    async def _forget(self, session: str) -> None:
+        self.pending_messages_per_session.pop(session, None)
+        await self.clean_events(session_hash=session)
+        self.pending_event_ids_session.pop(session, None)
+
+
+def _unread_for(messages: asyncio.Queue[EventMessage]) -> float:
+    return messages.unread_for() if isinstance(messages, Messages) else 0.0
+
+
+def address_of(request: Any) -> str:
+    """The client's address, "" where it says nothing of who asks: on this machine, which is also where a proxy is.
+
+    On a Space the connection is the platform's, which notes the client's at the end of X-Forwarded-For; elsewhere that
+    header is anybody's to write, and is not believed.
+    """
+    peer = request.client.host if request.client else ""
+    if on_a_space():
+        forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+        peer = next((part for part in reversed(forwarded) if _is_global(part)), peer)
+    try:
+        return "" if ipaddress.ip_address(peer).is_loopback else peer
+    except ValueError:
+        return ""
+
+
+def on_a_space() -> bool:
+    return os.environ.get("SYSTEM") == "spaces"
+
+
+def _is_global(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,222 @@
+"""Turns at what is scarce, fair among visitors: fetching, decoding and a model's work wait in lines of their own.
+
+    image = await DECODING.run(load_image, body)     # the visitor is whose request this is (VISIT)
+
+A stage has so many places. A free one goes round among the client addresses, and there among the sessions, by fair
+queueing (Demers, Keshav and Shenker 1989): somebody with a hundred requests in line gets one turn in each round, like
+everybody else. Sessions that nobody listens to come last, and those that are known to have left are dropped.
+
+All of it runs on the event loop, where no lock is needed; only the work itself runs on threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from mirror.inference.engine import available_cpus
+
+T = TypeVar("T")
+K = TypeVar("K")
+M = TypeVar("M")
+
+
+def _yes() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """address: of the client, "" where many clients share one that says nothing (this machine, behind a proxy)."""
+
+    address: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request's visitor, and whether the answer still has a reader. here: False once the browser has closed the
+    connection; listening: False while no connection is open that would carry the answer."""
+
+    visitor: Visitor = Visitor()
+    here: Callable[[], bool] = _yes
+    listening: Callable[[], bool] = _yes
+
+
+VISIT: ContextVar[Visit] = ContextVar("visit")  # whose request the running task answers
+ANYBODY = Visit()
+
+
+class Left(Exception):
+    """The visitor has left before their turn."""
+
+
+@dataclass(eq=False)
+class _Waiting:
+    visit: Visit
+    turn: asyncio.Future[None] = field(repr=False)
+
+
+class _Round(Generic[K, M]):
+    """Who takes turns, and when each is due. One who had a turn just now is due a round later, even when they leave the
+    line meanwhile."""
+
+    def __init__(self, kind: Callable[[], M]):
+        self._kind, self._now = kind, 0.0  # in rounds
+        self.members: dict[K, M] = {}
+        self._resting: dict[K, M] = {}  # who are not in line, and not due yet
+        self._due: dict[K, float] = {}
+
+    def enter(self, key: K) -> M:
+        if key not in self.members:
+            self.members[key] = self._resting.pop(key) if key in self._resting else self._kind()
+            self._due[key] = max(self._now, self._due.get(key, 0.0))
+        return self.members[key]
+
+    def in_order(self) -> list[K]:
+        return sorted(self.members, key=self._due.__getitem__)  # equals as they came
+
+    def had_a_turn(self, key: K) -> None:
+        self._due[key] += 1
+        self._now += 1 / (1 + len(self.members))  # so nobody waits for ever, however many come anew
+
+    def leave(self, key: K) -> None:
+        self._resting[key] = self.members.pop(key)
+        for each in [each for each in self._resting if self._due[each] <= self._now]:
+            del self._resting[each], self._due[each]
+
+
+class _Sessions(_Round[str, "deque[_Waiting]"]):
+    def __init__(self) -> None:
+        super().__init__(deque)
+
+
+class Stage:
+    """places: how much goes on at once. a_session, an_address: how many of them one may hold (default: all)."""
+
+    def __init__(self, places: int, *, a_session: int | None = None, an_address: int | None = None):
+        self.places = places
+        self._a_session, self._an_address = a_session or places, an_address or places
+        self._held: Counter[Visitor | str] = Counter()
+        self._free = places
+        self._line: _Round[str, _Sessions] = _Round(_Sessions)  # addresses → sessions → requests
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What `work` gives, on a thread, at a place of this stage. Raises Left, and what `work` raises."""
+        async with self.turn():
+            return await on_thread(work, *arguments)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits for a place, and holds it. Raises Left."""
+        visit = VISIT.get(ANYBODY)
+        await self._wait(visit)
+        try:
+            yield
+        finally:
+            self._leave(visit.visitor)
+
+    @property
+    def waiting(self) -> int:
+        return sum(len(requests) for each in self._line.members.values() for requests in each.members.values())
+
+    async def _wait(self, visit: Visit) -> None:
+        one = _Waiting(visit, asyncio.get_running_loop().create_future())
+        self._line.enter(visit.visitor.address).enter(visit.visitor.session).append(one)
+        self._give()
+        try:
+            await one.turn
+        except asyncio.CancelledError:
+            if one.turn.done() and not one.turn.cancelled():  # it was this one's turn at that very moment
+                self._leave(visit.visitor)
+            else:
+                self._forget(one)
+            raise
+
+    def _give(self) -> None:
+        """Every free place to whose turn it is."""
+        while self._free and (one := self._next()):
+            if one.turn.done():
+                self._forget(one)
+            elif not one.visit.here():
+                self._forget(one)
+                one.turn.set_exception(Left())
+            else:
+                visitor = one.visit.visitor
+                self._line.members[visitor.address].had_a_turn(visitor.session)
+                self._line.had_a_turn(visitor.address)
+                self._forget(one)
+                self._free -= 1
+                self._count(visitor, 1)
+                one.turn.set_result(None)
+
+    def _next(self) -> _Waiting | None:
+        """Whose turn it is: who listens comes first."""
+        last = None
+        for address in self._line.in_order():
+            if address and self._held[address] >= self._an_address:
+                continue
+            sessions = self._line.members[address]
+            for session in sessions.in_order():
+                if self._held[Visitor(address, session)] >= self._a_session:
+                    continue
+                one = sessions.members[session][0]
+                if one.visit.listening() or not one.visit.here():
+                    return one
+                last = last or one
+        return last
+
+    def _leave(self, visitor: Visitor) -> None:
+        self._free += 1
+        self._count(visitor, -1)
+        self._give()
+
+    def _count(self, visitor: Visitor, change: int) -> None:
+        for key in (visitor, visitor.address):
+            self._held[key] += change
+            if not self._held[key]:
+                del self._held[key]
+
+    def _forget(self, one: _Waiting) -> None:
+        visitor = one.visit.visitor
+        sessions = self._line.members.get(visitor.address)
+        if sessions is None or one not in (requests := sessions.members.get(visitor.session, ())):
+            return
+        requests.remove(one)
+        if not requests:
+            sessions.leave(visitor.session)
+        if not sessions.members:
+            self._line.leave(visitor.address)
+
+
+async def on_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """On a thread beyond the 40 that gradio and FastAPI share for everything. Where the task is cancelled, it ends when
+    the thread is done, which nothing can end, so that a place is not given to two."""
+    task = asyncio.ensure_future(to_thread.run_sync(work, *arguments, limiter=CapacityLimiter(1)))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # nobody is left to tell
+        raise
+
+
+# A fetch may wait 20 s for somebody's server, and holds its bytes, up to 20 MB, until they are decoded
+FETCHING = Stage(24, a_session=2, an_address=8)
+# A hostile file may hold a place for the 10 s that decoding may take, mostly while another process works on it
+DECODING = Stage(16, a_session=2, an_address=8)
+# The network of the mirror itself, on all CPUs
+MIRROR_MODEL = Stage(max(2, available_cpus()))
+# The models of the other tabs: each keeps all CPUs busy by itself
+TASK_MODELS = Stage(2)

@@ -1,0 +1,281 @@
+"""The queue. The class: a request that ends in nothing, in `{"error": null}`, in a traceback or in the log; one visitor
+who keeps all others out; memory that is kept for nobody.
+
+Everything over HTTP against `python app.py`, with the arguments of tests/hostile/requests.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import re
+import secrets
+import threading
+import time
+from pathlib import Path
+
+import fastapi
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from mirror.web import queueing
+from mirror.web.queueing import A_SESSION, MOST_UNREAD, Messages, address_of
+from tests.hostile import requests
+from tests.web.asking import API, CLIENT, JSON, as_json, ask, ask_by_number, handlers
+from tests.web.serving import Served, serve
+from tests.web.tiny import YELLOW, photo, tiny_model
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "findings" / "inputs"
+SECRET = "geheimnis"  # stands for what a visitor would not like to find in a log
+PNG = {"url": "data:image/png;base64," + base64.b64encode(photo(YELLOW, format="PNG")).decode()}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory) -> Served:
+    """A page with two models, as the default one has."""
+    models = tmp_path_factory.mktemp("models")
+    tiny_model(models)
+    tiny_model(models, "other", ("l0", "l1", "l2"))
+    with serve("--models", str(models), "--allow-private-hosts", uploads=tmp_path_factory.mktemp("uploads")) as page:
+        yield page
+
+
+def sentence(answer: object) -> str:
+    assert isinstance(answer, dict) and isinstance(answer.get("error"), str), answer
+    assert re.fullmatch(r"[A-Z7“][^\n]{5,450}[.!]", answer["error"]), answer
+    assert "pip install" not in answer["error"] and "/" + "tmp" not in answer["error"]
+    return answer["error"]
+
+
+# ---- arguments ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "label"),
+    [
+        ([PNG], "duckling"), ([PNG, None], "duckling"), ([PNG, "mirror"], "duckling"), ([PNG, "other"], "l1"),
+        ([PNG, "mirror", 1, "more", {}], "duckling"),
+    ],
+    ids=["the photo alone", "null", "the default", "another", "too many"],
+)  # fmt: skip
+def test_the_model_may_be_left_out(two, data, label):
+    event, answer = ask(two.url, "predict", *data)
+    assert event == "complete" and answer[0]["label"] == label
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "data", "says"),
+    [
+        ("predict", [], "There is no photo"), ("predict", [None], "There is no photo"),
+        ("predict", [PNG, "no such model"], "There is no model named “no such model”: choose one of"),
+        ("predict", [PNG, 7], "must be a name"), ("predict", [PNG, ["mirror"]], "must be a name"),
+        ("predict", [PNG, {"a": 1}], "must be a name"), ("predict", [PNG, "x" * 9999], "x…”: choose one of"),
+        ("predict_url", [], "There is no photo"), ("predict_url", [None], "There is no photo"),
+        ("predict_url", [7], "is not an http"), ("predict_url", [["https://example.org"]], "must be a text"),
+        ("predict_url", [PNG], "must be a text"), ("explain", [], "There is no photo"),
+        ("explain", [PNG, 3], "knows no label"), ("explain", [PNG, "no such label"], "knows no label"),
+        ("object-detection", [PNG, 2], "must be a number from 0 to 1"),
+        ("object-detection", [PNG, "many"], "must be a number from 0 to 1"),
+        ("face-detection", [None, float("nan")], "must be a number from 0 to 1"),
+        ("face-detection", [], "There is no photo"), ("face-detection-picture", [None], "There is no photo"),
+        ("image-classification", [PNG, 0], "must be a number of at least 1"),
+        ("image-classification", [None, 10**400], "must be a number of at least 1"),
+        ("zero-shot-image-classification", [PNG], "There is no label"),
+        ("zero-shot-image-classification", [PNG, "a,b", "no place"], "must hold {} once"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_gets_one_sentence(two, endpoint, data, says):
+    event, answer = ask(two.url, endpoint, *data)
+    assert event == "error" and says in sentence(answer)
+
+
+def test_every_handler_answers_every_kind_of_argument(two):
+    """Public and private, all of them: with too few, with junk at each place, with a photo where none belongs."""
+    junk = [*requests.arguments(), ("a photo", PNG), ("no photo", {"path": "/etc/passwd"})]
+    before = len(two.log())
+    for number, inputs in handlers(two.url).items():
+        rows = [[], [None] * len(inputs), *([value] * (len(inputs) + 1) for _, value in junk)]
+        for data in rows:
+            ok, answer = ask_by_number(two.url, number, data)
+            if not ok:
+                sentence(answer)
+    assert "Traceback" not in two.log()[before:]
+
+
+@pytest.mark.parametrize("number", [-1, 10_000, 2**70, None, "x", 1.5, [1]])
+def test_a_handler_that_is_not_there_gets_a_sentence(two, number):
+    body = as_json({"data": [PNG], "fn_index": number, "session_hash": "abc"})
+    answer = CLIENT.post(f"{two.url}{API}/queue/join", content=body, headers=JSON)
+    assert answer.status_code in (400, 422) and "Traceback" not in two.log()
+
+
+@pytest.mark.parametrize("session", ["", " ", "a" * 65, "a b", "<gradio-sep>", "ä", "a/b", "\n"])
+def test_an_odd_session_is_refused(two, session):
+    body = as_json({"data": [PNG], "fn_index": 0, "session_hash": session})
+    answer = CLIENT.post(f"{two.url}{API}/queue/join", content=body, headers=JSON)
+    assert answer.status_code == 400 and answer.json()["detail"] == queueing.NO_SESSION
+
+
+# ---- the log --------------------------------------------------------------------------------------------------------
+
+
+def send(page: Served, path: str, **body: object) -> None:
+    with contextlib.suppress(httpx.TransportError):
+        CLIENT.post(f"{page.url}{API}/{path}", **body)
+
+
+def test_nothing_that_a_visitor_sends_is_in_the_log(two):
+    """A secret in every place of every request: arguments, names, addresses, sessions, events, methods."""
+    before, many = len(two.log()), SECRET * 200
+    for number, inputs in handlers(two.url).items():
+        for value in (SECRET, many, [SECRET], {SECRET: SECRET}, {"path": f"/{SECRET}"}, {"url": f"data:,{SECRET}"}):
+            ask_by_number(two.url, number, [value] * len(inputs))
+            ask_by_number(two.url, number, [value])
+    for endpoint in ("predict", "predict_url", "explain", "zero-shot-image-classification", SECRET):
+        for data in ([SECRET], [{"url": SECRET}, SECRET], SECRET, {"image": SECRET}):
+            for path in (f"call/{endpoint}", f"call/v2/{endpoint}", f"run/{endpoint}"):
+                send(two, path, json={"data": data, SECRET: SECRET, "session_hash": SECRET})
+                send(two, path, json={"image": data, SECRET: SECRET})
+    for path in ("queue/join", "component_server", "cancel", "reset"):
+        for body in ({}, {"data": SECRET}, {"data": [SECRET], "fn_index": SECRET, "session_hash": SECRET},
+                     {"component_id": SECRET, "fn_name": SECRET, "session_hash": SECRET, "data": SECRET},
+                     {"component_id": 1, "fn_name": [SECRET], "session_hash": SECRET, "data": SECRET},
+                     {"event_id": SECRET, "session_hash": SECRET, "fn_index": 0}):  # fmt: skip
+            send(two, path, json=body)
+        send(two, path, content=SECRET)
+    for path in ("call/predict/", "queue/data?session_hash=", "heartbeat/x", "file=", "upload_progress?upload_id="):
+        with contextlib.suppress(httpx.TransportError), CLIENT.stream("GET", f"{two.url}{API}/{path}{SECRET}") as stream:
+            next(stream.iter_bytes(), None)
+    time.sleep(0.5)
+    assert SECRET not in two.log()[before:]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the findings' inputs are not here")
+@pytest.mark.parametrize("name", ["api_base64_with_newlines", "api_photo_without_model"])
+def test_the_findings_requests_are_answered(two, name):
+    data = json.loads((SHARED / f"{name}.json").read_text())["data"]
+    event, answer = ask(two.url, "predict", *data)
+    assert event == "complete" and answer[0]["label"]
+    assert data[0]["url"][30:90] not in two.log()
+
+
+# ---- many requests --------------------------------------------------------------------------------------------------
+
+
+def join(client: httpx.Client, page: Served, session: str, data: object = PNG) -> httpx.Response:
+    body = {"data": [data, None], "fn_index": 0, "session_hash": session}
+    return client.post(f"{page.url}{API}/queue/join", json=body)
+
+
+def test_a_visitor_who_sends_too_many_is_told_at_once_and_others_are_not(served, world):
+    slow = world.direct_host().slow("/slow.png", photo(YELLOW)) if hasattr(world.direct_host(), "slow") else None
+    if slow is None:
+        pytest.skip("the tests' internet has no slow host")
+    with httpx.Client(verify=False, timeout=30) as client:
+        answers = [join(client, served, "greedy", {"path": slow}) for _ in range(A_SESSION + 4)]
+        assert [answer.status_code for answer in answers] == [200] * A_SESSION + [503] * 4
+        assert answers[-1].json()["detail"] == queueing.TOO_MANY_HERE
+        assert join(client, served, "another").status_code == 200
+        assert ask(served.url, "predict", PNG)[0] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "space", "expected"),
+    [
+        ("203.0.113.7", {}, False, "203.0.113.7"), ("127.0.0.1", {}, False, ""), ("::1", {}, False, ""),
+        ("203.0.113.7", {"x-forwarded-for": "8.8.8.8"}, False, "203.0.113.7"),  # anybody can write that
+        ("10.1.2.3", {"x-forwarded-for": "8.8.8.8"}, True, "8.8.8.8"),
+        ("10.1.2.3", {"x-forwarded-for": "1.1.1.1, 8.8.8.8, 10.0.0.9"}, True, "8.8.8.8"),  # the first one is forged
+        ("10.1.2.3", {"x-forwarded-for": "rubbish"}, True, "10.1.2.3"), ("10.1.2.3", {}, True, "10.1.2.3"),
+        ("testclient", {}, False, ""),
+    ],
+)  # fmt: skip
+def test_whose_address_counts(monkeypatch, peer, headers, space, expected):
+    monkeypatch.setenv("SYSTEM", "spaces" if space else "")
+    scope = {"type": "http", "client": (peer, 1), "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    assert address_of(fastapi.Request(scope)) == expected
+
+
+def test_messages_know_whether_anybody_reads_them():
+    async def story() -> None:
+        messages = Messages()
+        assert not messages.listening() and messages.unread_for() > 0
+        reading = asyncio.ensure_future(messages.get())
+        await asyncio.sleep(0.01)
+        assert messages.listening() and messages.unread_for() == 0
+        messages.put_nowait("hello")
+        assert await reading == "hello"
+        assert not messages.listening()
+
+    asyncio.run(story())
+
+
+def resident(page: Served) -> float:
+    """MB"""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{page.process.pid}/status").read_text())[1]) / 1024
+
+
+@pytest.fixture(scope="module")
+def forgetful(models, tmp_path_factory):
+    """A page that forgets what nobody reads after a second."""
+    script = tmp_path_factory.mktemp("forgetful") / "forgetful.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})\n"
+        "from mirror.web.lean import import_gradio\nimport os\nos.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'\n"
+        "import_gradio()\nfrom mirror.web import queueing\n"
+        "queueing.UNREAD_SECONDS, queueing.SWEEP_SECONDS = 1.0, 0.2\nimport app\nsys.exit(app.main(sys.argv[1:]))\n"
+    )
+    with serve("--models", str(models), app=script, uploads=tmp_path_factory.mktemp("uploads")) as page:
+        yield page
+
+
+def test_answers_that_nobody_fetches_are_dropped(forgetful):
+    """The finding: 1,500 of them kept 1.15 GB for good. A photo with a large picture, from many sessions."""
+    large = photo((1, 2, 3), (1000, 800), "PNG")
+    sent = {"url": "data:image/png;base64," + base64.b64encode(large).decode()}
+    with httpx.Client(verify=False, timeout=60) as client:
+        for _ in range(20):
+            join(client, forgetful, secrets.token_hex(6), sent)
+        time.sleep(2)
+        idle = resident(forgetful)
+        taken = sum(join(client, forgetful, secrets.token_hex(6), sent).status_code == 200 for _ in range(400))
+        assert taken > 100
+        deadline = time.monotonic() + 60
+        while resident(forgetful) > idle + 50 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert resident(forgetful) <= idle + 50
+        assert ask(forgetful.url, "predict", PNG)[0] == "complete"
+
+
+def test_an_event_whose_session_was_dropped_says_so_and_the_page_lives(forgetful):
+    event = CLIENT.post(f"{forgetful.url}{API}/call/predict", json={"data": [PNG]}).json()["event_id"]
+    time.sleep(3)
+    with contextlib.suppress(httpx.RemoteProtocolError):  # gradio breaks the stream off
+        CLIENT.get(f"{forgetful.url}{API}/call/predict/{event}", timeout=5)
+    assert ask(forgetful.url, "predict", PNG)[0] == "complete"
+
+
+def test_the_python_client_gets_every_answer_when_it_sends_several(two, tmp_path):
+    (tmp_path / "a.png").write_bytes(photo(YELLOW, format="PNG"))
+    client = Client(two.url, verbose=False)
+    jobs = [client.submit(handle_file(tmp_path / "a.png"), api_name="/predict") for _ in range(A_SESSION)]
+    assert {job.result(timeout=60)["label"] for job in jobs} == {"duckling"}
+
+
+def test_a_crowd_of_sessions_is_answered_without_an_error(two):
+    answers: list[str] = []
+
+    def visitor() -> None:
+        for _ in range(2):
+            answers.append(ask(two.url, "predict", PNG)[0])
+
+    threads = [threading.Thread(target=visitor) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert answers == ["complete"] * 120
+    assert MOST_UNREAD > 60
