@@ -10,6 +10,9 @@
     guard.py     careful with visitors: their photos reach our decoder untouched, and nothing is kept
     uploads.py   the one reader of what a visitor sends as a photo
     arguments.py the arguments of a request: checked, completed, or refused in one sentence
+    scheduling.py turns, fair among visitors: fetching, decoding and the models have lines of their own
+    queueing.py  gradio's queue: a few requests a visitor, and nothing kept that nobody reads
+    failures.py  what nobody foresaw: a sentence for the visitor, a line for the log
     blocks.py    gr.Blocks whose requests end in an answer or one sentence, and whose log holds nothing of them
     retention.py the folder of visitors' files, swept by age as long as the process runs
     public.py    what the page is launched with, so that it can be shown to strangers

@@ -15,12 +15,12 @@ from gradio.blocks import Block
 from gradio.components.label import LabelData
 
 from mirror.errors import MirrorError, UsageError
+from mirror.web.failures import NOT_UNDERSTOOD
 from mirror.web.guard import Photo, friendly, upload_folder
 from mirror.web.uploads import Address, Sent, received
 
 MAX_TEXT = 300_000  # letters: 1,000 labels of 200 letters each, and what stands between them
 SHOWN = 40  # letters of an argument that a sentence repeats
-NOT_UNDERSTOOD = "The request cannot be understood: see “Use via API” at the foot of the page for what each call takes."
 
 
 def complete(blocks: Sequence[Block], sent: Sequence[Any]) -> list[Any]:

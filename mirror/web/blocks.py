@@ -3,15 +3,11 @@
     with VisitedBlocks(title=…) as page: …
 
 What differs from gradio's: arguments go through arguments.py and are not remembered as the session's last values, and
-an exception that nobody foresaw becomes a sentence for the visitor and one line for the log, which names its type and
-the place in our code. Neither its message nor a traceback is printed: both may hold what a visitor sent.
+an exception that nobody foresaw becomes a sentence for the visitor and a line for the log (failures.py).
 """
 
 from __future__ import annotations
 
-import sys
-import traceback
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -21,13 +17,12 @@ from gradio.state_holder import SessionState
 
 from mirror.errors import MirrorError
 from mirror.web.arguments import checked, complete
+from mirror.web.failures import FAILED, report
 from mirror.web.guard import friendly
 from mirror.web.queueing import VisitorsQueue, address_of
 from mirror.web.scheduling import VISIT, Left, Visit, Visitor
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 LEFT = "The page was closed before the answer: please send the photo again."
-FAILED = "Something went wrong here, and it is not your fault: please try again, or with another photo."
 
 
 class VisitedBlocks(gr.Blocks):
@@ -65,18 +60,3 @@ def _arguments(block_fn: BlockFunction, inputs: list[Any]) -> list[Any]:
 def _unqueued(settings: dict[str, Any]) -> Visit:
     request, session = settings.get("request"), settings.get("session_hash")
     return Visit(Visitor(address_of(request) if request else "", session or ""))
-
-
-def report(error: BaseException) -> None:
-    """One line in the log: what kind of error, and where in our code; nothing that a visitor sent."""
-    print(f"An answer failed: {kind_and_place(error)}", file=sys.stderr, flush=True)
-
-
-def kind_and_place(error: BaseException) -> str:
-    """`ValueError at mirror/web/classify.py:105`: the innermost line of ours that the error passed through."""
-    place = ""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(REPOSITORY) and (not place or file != Path(__file__)):
-            place = f" at {file.relative_to(REPOSITORY).as_posix()}:{line}"
-    return type(error).__name__ + place

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from mirror.web import retention
+from mirror.web.failures import Failures
 from mirror.web.gateway import server
 from mirror.web.gateway.gate import Policy, in_front
 from mirror.web.gateway.headers import ScriptNonces, hosts_of
@@ -40,7 +41,7 @@ def app_settings(folder: Path, largest: int, host: str | None, environ: Mapping[
 
     uploads = Uploads(folder, largest, lambda: sweeper is not None and sweeper.works())
     policy = Policy(page_routes(largest), names(host, environ), uploads)
-    return {"lifespan": in_front(policy, swept), "middleware": [Middleware(ScriptNonces)]}
+    return {"lifespan": in_front(policy, swept), "middleware": [Middleware(ScriptNonces), Middleware(Failures)]}
 
 
 def names(host: str | None, environ: Mapping[str, str] = os.environ) -> frozenset[str] | None:

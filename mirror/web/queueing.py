@@ -12,7 +12,7 @@ import ipaddress
 import os
 import re
 import sys
-import time
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -44,7 +44,7 @@ class Messages(asyncio.Queue[EventMessage]):
     def __init__(self) -> None:
         super().__init__()
         self._readers = 0
-        self._last = time.monotonic()
+        self._last = monotonic()
 
     async def get(self) -> EventMessage:
         self._readers += 1
@@ -52,16 +52,16 @@ class Messages(asyncio.Queue[EventMessage]):
             return await super().get()
         finally:
             self._readers -= 1
-            self._last = time.monotonic()
+            self._last = monotonic()
 
     def put_nowait(self, message: EventMessage) -> None:
         if not isinstance(message, HeartbeatMessage):
-            self._last = time.monotonic()
+            self._last = monotonic()
         super().put_nowait(message)
 
     def unread_for(self) -> float:
         """Seconds since anybody read or wrote here; 0 while somebody reads."""
-        return 0.0 if self._readers else max(time.monotonic() - self._last, 1e-9)
+        return 0.0 if self._readers else max(monotonic() - self._last, 1e-9)
 
     def listening(self) -> bool:
         """Whether a connection reads here: between two messages it does not for a moment."""
