@@ -17,6 +17,7 @@ from typing import TypeVar
 import gradio as gr
 
 from mirror.fetch import Network, fetch
+from mirror.images import within_memory
 from mirror.web.guard import Photo
 from mirror.web.scheduling import DECODING, FETCHING, on_thread
 from mirror.web.uploads import Address, Sent
@@ -73,9 +74,15 @@ async def decoded(sent: Sent | Example, network: Network, decode: Callable[[byte
             async with FETCHING.turn():  # until its bytes are decoded
                 body = (await on_thread(fetch, sent.url, network)).body
                 await places.enter_async_context(DECODING.turn())
-                found = await on_thread(decode, body)
+                found = await on_thread(_within_memory, decode, body)
                 del body
         else:
             await places.enter_async_context(DECODING.turn())
-            found = await on_thread(lambda: decode(sent.read()))
+            found = await on_thread(lambda: _within_memory(decode, sent.read()))
         yield found
+
+
+def _within_memory(decode: Callable[[bytes], T], body: bytes) -> T:
+    """Raises ImageTooLarge where memory runs out."""
+    with within_memory():
+        return decode(body)

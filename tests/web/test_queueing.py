@@ -272,8 +272,8 @@ def test_what_nobody_reads_is_dropped_and_the_rest_is_kept(monkeypatch):
             queue.event_ids_to_events[session] = Event(session, fn, None, None)
         await asyncio.sleep(0.01)
         clock += 45
-        queue.pending_messages_per_session["fresh"].put_nowait(LogMessage(log="x", level="info"))
-        queue.pending_messages_per_session["working"].put_nowait(LogMessage(log="x", level="info"))
+        queue.pending_messages_per_session["fresh"].put_nowait(LogMessage(log="x", level="info", title="x"))
+        queue.pending_messages_per_session["working"].put_nowait(LogMessage(log="x", level="info", title="x"))
         clock += 45
         await queue.forget_unread(90)
         assert set(queue.pending_messages_per_session) == {"read", "fresh", "working", "stuck"}

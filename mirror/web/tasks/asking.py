@@ -17,7 +17,7 @@ from PIL import Image
 
 from mirror.errors import MirrorError
 from mirror.fetch import Network
-from mirror.images import load_image
+from mirror.images import load_image, within_memory
 from mirror.web.guard import friendly, preview
 from mirror.web.photo import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Asking, Example, decoded
 from mirror.web.scheduling import TASK_MODELS
@@ -71,7 +71,7 @@ async def answered(network: Network, look: Look, photo: Sent | None, *inputs: An
     try:
         model = await look.open(*inputs)
         async with decoded(photo, network, partial(look.decode, model)) as image:
-            return await TASK_MODELS.run(look.answer, model, image, *inputs)
+            return await TASK_MODELS.run(_answer, look, model, image, *inputs)
     except MirrorError as error:
         raise friendly(error) from None
 
@@ -114,13 +114,19 @@ async def looked(
         async with decoded(photo, network, decode) as (image, picture):
             if problem is None:
                 try:
-                    answer = await TASK_MODELS.run(look.answer, model, image, *inputs)
+                    answer = await TASK_MODELS.run(_answer, look, model, image, *inputs)
                 except MirrorError as error:
                     problem = error
     except MirrorError as error:
         yield None, *failed(friendly(error).message)
         return
     yield picture, *(answer if problem is None else failed(friendly(problem).message))
+
+
+def _answer(look: Look, model: Any, image: Image.Image, *inputs: Any) -> Any:
+    """Raises ImageTooLarge where memory runs out."""
+    with within_memory():
+        return look.answer(model, image, *inputs)
 
 
 def _with_preview(look: Look, model: Any, needed: bool, body: bytes) -> tuple[Image.Image | None, bytes]:
