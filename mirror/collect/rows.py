@@ -191,10 +191,13 @@ def read_rejections(path: Path) -> list[Rejection]:
     return [Rejection(*row) for _, row in read_rows(path, REJECTED_COLUMNS)]
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterable[tuple[int, list[str]]]:
-    """(line, fields) of each row under exactly these columns, a torn last row left out. Raises DatasetError."""
+def read_rows(
+    path: Path, columns: Sequence[str], *, inside: Path | None = None
+) -> Iterable[tuple[int, list[str]]]:
+    """(line, fields) of each row under exactly these columns, a torn last row left out. inside: a folder above it below
+    which nothing may be a link. Raises DatasetError."""
     try:
-        data = read_file(Path(path))
+        data = read_file(Path(path), inside=inside)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DatasetError(f"{path} cannot be read ({why}); check the path.") from None

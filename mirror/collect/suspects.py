@@ -109,7 +109,7 @@ def _write(path: Path, rows: list[Row], cls: type[Row]) -> None:
 def _read(path: Path, cls: type[Row], *, number: str, choice: str, choices: tuple[str, ...]) -> list[Row]:
     columns = [field.name for field in fields(cls)]
     found = []
-    for line, row in read_rows(path, columns):
+    for line, row in read_rows(path, columns, inside=path.parents[1]):  # report/ of a model folder
         values: dict[str, Any] = dict(zip(columns, row, strict=True))
         where = f"{path}, line {line}"
         require_inside(values["file_name"], where)

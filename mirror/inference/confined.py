@@ -7,8 +7,8 @@ anything else. From then on, on Linux: memory, processor time, the size of files
 limits; there is no network; and whatever it starts ends with it, and with the process that wanted it, however that
 ends: they share a space of process numbers whose first process is killed with its parent (user_namespaces(7),
 pid_namespaces(7)). Where the system does not allow such spaces (some containers), its children are looked for and
-killed, the network stays, and `missing` says so. On other systems only the time limit and the environment are left.
-Standard library only.
+killed, the network stays, and the variable MISSING says so. On other systems only the time limit and the environment
+are left. Standard library only.
 """
 
 from __future__ import annotations

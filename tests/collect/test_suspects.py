@@ -85,3 +85,14 @@ def test_what_is_no_such_file_is_one_sentence(tmp_path: Path, read, text: str, s
 def test_a_list_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         read_suspects(tmp_path / "suspects.csv")
+
+
+@pytest.mark.parametrize("linked", ["report", "report/suspects.csv"])
+def test_a_report_that_leads_out_of_its_model_folder_is_not_read(tmp_path: Path, linked: str) -> None:
+    elsewhere, model = tmp_path / "elsewhere", tmp_path / "model"
+    write_suspects(elsewhere / "suspects.csv", [WRONG])
+    link = model / linked
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere / link.name if link.suffix else elsewhere)
+    with pytest.raises(DatasetError, match="link"):
+        read_suspects(model / "report" / "suspects.csv")

@@ -8,15 +8,18 @@ An error is the last line of standard error, after "mirror: ".
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 from mirror.errors import MirrorError
-from mirror.inference.confined import confine
+from mirror.inference.confined import MISSING, confine
 
 
 def main() -> int:
     confine()  # before anything of the pickle is looked at, and before torch starts its threads
+    if MISSING in os.environ:
+        print(f"This system lets no process do without its {os.environ[MISSING]}: the pickle is opened with it.")
     told = json.loads(sys.argv[1])
     from mirror.training.export.compile import compile_to_folder
 
