@@ -80,6 +80,7 @@ class TestBody:
     @pytest.mark.parametrize(
         ("encoding", "sent"),
         [("gzip", gzip.compress(b"photo" * 999)), ("deflate", zlib.compress(b"photo" * 999)), ("", b"photo" * 999)],
+        ids=["gzip", "deflate", "plain"],
     )
     def test_compressed_is_undone(self, host: PhotoHost, encoding: str, sent: bytes) -> None:
         url = host.body("/a", sent, content_encoding=encoding)
