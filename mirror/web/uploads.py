@@ -17,13 +17,12 @@ a link, and the file must be a regular one. Any other path, whether there is suc
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import re
 import stat
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +43,9 @@ MAX_BASE64 = MAX_UPLOAD_BYTES * 4 // 3 * 33 // 32 + 1024
 MAX_PERCENT = MAX_UPLOAD_BYTES * 3
 
 FILE_ROUTE = re.compile(r"(?:https?://[^/?#]+)?[^?#]*?/file=([^?#]+)", re.IGNORECASE)  # /gradio_api/file=PATH
-SPACES = re.compile(r"[\s\x00]+")  # of base64 as `base64 photo.jpg` and e-mail break it
-URL_SAFE = str.maketrans("-_", "+/")  # RFC 4648, section 5
+SPACES = bytes([*range(9, 14), *range(28, 33), 0])  # of base64 as `base64 photo.jpg` and e-mail break it
+URL_SAFE = bytes.maketrans(b"-_", b"+/")  # RFC 4648, section 5
+PIECE = 256 * 1024  # letters decoded at a time: it takes little memory, and other threads have their turn in between
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,27 @@ class Inline:
     """A photo within the request itself, as a data: URL. Raises ImageTooLarge for one too long to be decoded."""
 
     def __init__(self, url: str):
-        head, comma, self._body = url.partition(",")
-        self._encoded = head.rpartition(";")[2].strip().lower() == "base64"
-        if not comma:
+        comma = url.find(",")
+        if comma < 0:
             raise NotAnImage(NOT_BASE64)
-        if len(self._body) > (MAX_BASE64 if self._encoded else MAX_PERCENT):
+        self._url, self._start = url, comma + 1
+        self._encoded = url[max(0, comma - 64) : comma].rpartition(";")[2].strip().lower() == "base64"
+        if len(url) - self._start > (MAX_BASE64 if self._encoded else MAX_PERCENT):
             raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
 
     def read(self) -> bytes:
         """The bytes. Raises NotAnImage, ImageTooLarge."""
-        photo = _base64(self._body) if self._encoded else _percent(self._body)
-        if len(photo) > MAX_UPLOAD_BYTES:
-            raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-        return photo
+        photo, take = bytearray(), _Base64() if self._encoded else bytes
+        try:
+            for piece in _unquoted(self._url, self._start):
+                photo += take(piece)
+                if len(photo) > MAX_UPLOAD_BYTES:
+                    raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
+            if isinstance(take, _Base64):
+                photo += take.rest()
+        except ValueError:  # no base64, or half of a surrogate pair, which JSON can carry
+            raise NotAnImage(NOT_BASE64) from None
+        return bytes(photo)
 
 
 class Upload:
@@ -143,21 +151,37 @@ def is_data(text: str) -> bool:
     return text.lstrip()[:5].lower() == "data:"
 
 
-def _base64(text: str) -> bytes:
-    if "%" in text:  # a URL may percent-encode +, / and =
-        text = unquote(text)
-    text = SPACES.sub("", text).translate(URL_SAFE).rstrip("=")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise NotAnImage(NOT_BASE64) from None
+def _unquoted(text: str, start: int) -> Iterator[bytes]:
+    """The text from there on as bytes, piece by piece, its percent signs decoded."""
+    while start < len(text):
+        end = min(start + PIECE, len(text))
+        if end < len(text) and (cut := text.rfind("%", end - 2, end)) > 0:  # the sign and its two digits stay together
+            end = cut
+        piece = text[start:end].encode()
+        yield unquote_to_bytes(piece) if b"%" in piece else piece
+        start = end
 
 
-def _percent(text: str) -> bytes:
-    try:
-        return unquote_to_bytes(text)
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry
-        raise NotAnImage(NOT_BASE64) from None
+class _Base64:
+    """Decodes base64 that comes in pieces. Raises ValueError for what is none."""
+
+    def __init__(self) -> None:
+        self._left, self._ended = b"", False  # fewer than four letters; whether there was padding
+
+    def __call__(self, piece: bytes) -> bytes:
+        letters = piece.translate(URL_SAFE, SPACES)
+        body = letters.rstrip(b"=")
+        if self._ended and body:
+            raise ValueError("letters after the padding")
+        self._ended = self._ended or len(body) < len(letters)
+        body = self._left + body
+        whole = len(body) - len(body) % 4
+        self._left = body[whole:]
+        return binascii.a2b_base64(body[:whole], strict_mode=True)
+
+    def rest(self) -> bytes:
+        """What the last letters hold, with the padding that may have been left out."""
+        return binascii.a2b_base64(self._left + b"=" * (-len(self._left) % 4), strict_mode=True)
 
 
 def _names_below(path: str, folder: str | Path) -> list[str]:

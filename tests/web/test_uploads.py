@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import re
 import threading
+import tracemalloc
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -192,7 +195,7 @@ def test_more_than_the_limit_is_refused_before_it_is_decoded(folder, monkeypatch
     def untouched(*_, **__):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(uploads.base64, "b64decode", untouched)
+    monkeypatch.setattr(uploads.binascii, "a2b_base64", untouched)
     monkeypatch.setattr(uploads, "unquote_to_bytes", untouched)
     for url in ("data:;base64," + "A" * 30_000_000, "data:," + "A" * 70_000_000):
         with pytest.raises(ImageTooLarge, match=r"larger than 20 MB"):
@@ -209,6 +212,35 @@ def test_the_limit_is_the_files(folder):
                     received(sent, folder)
             else:
                 assert received(sent, folder) == body
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda body: "data:;base64," + base64.b64encode(body).decode(),
+        lambda body: "data:;base64," + base64.encodebytes(body).decode().replace("\n", "\r\n"),
+        lambda body: "data:;base64," + quote(base64.b64encode(body).decode(), safe=""),
+        lambda body: "data:;base64," + "".join(f"%{ord(letter):02x}" for letter in base64.b64encode(body).decode()),
+        lambda body: "data:," + "".join(f"%{byte:02X}" for byte in body),
+    ],
+    ids=["clean", "lines", "percent signs", "nothing but percent signs", "no base64"],
+)
+def test_a_long_photo_takes_little_memory_beside_its_text(folder, spell):
+    body = random.Random(3).randbytes(3_000_001)  # which ends within a group of four letters, after several pieces
+    url = spell(body)
+    tracemalloc.start()
+    try:
+        assert received({"url": url}, folder) == body
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(body) + (24 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("text", ["QUJD=QUJD", "QUJDRA==QUJD", "=QUJD", "QUJDR", "QUJDé", "QUJD\ud800", "QUJD%ff"])
+def test_what_is_no_base64_is_refused_however_long_it_is(folder, text):
+    for filling in ("", "QUJD" * 300_000):
+        with pytest.raises(NotAnImage):
+            received({"url": f"data:image/png;base64,{filling}{text}"}, folder)
 
 
 # ---- over HTTP, through every handler -------------------------------------------------------------------------------
