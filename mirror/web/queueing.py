@@ -26,7 +26,8 @@ from mirror.web.scheduling import Visit, Visitor
 
 AT_ONCE = 240  # requests of all visitors, begun or waiting
 A_SESSION = 8  # of one open page, or of one client of the API
-AN_ADDRESS = 64  # of one client address, which a school class may share
+AN_ADDRESS = 64  # of one client address, which a school class may share; fewer when there is little room
+MAY_COME = 3.0  # seconds that a client takes at most from its request to the connection that brings the answer
 MOST_UNREAD = 128  # sessions with an answer that nobody reads; an answer holds a picture of some 100 kB
 UNREAD_SECONDS = 45.0  # from the last message, or the last reader, of a session
 SWEEP_SECONDS = 2.0
@@ -86,6 +87,8 @@ class VisitorsQueue(Queue):
         if fn is None or fn.fn is None:
             return False, NO_HANDLER, "error"
         visitor = Visitor(address_of(request), body.session_hash or uuid4().hex)
+        if self._alive() >= AT_ONCE:
+            await self._give_up_one()
         if sentence := self._too_many(visitor):
             return False, sentence, "queue_full"
         body.session_hash = visitor.session
@@ -116,13 +119,28 @@ class VisitorsQueue(Queue):
         else:
             event.alive = False
 
+    def _alive(self) -> int:
+        return sum(event.alive for event in self.event_ids_to_events.values())
+
     def _too_many(self, visitor: Visitor) -> str | None:
+        """An address may hold no more than there is room left, so that a few of them never take all of it (the dynamic
+        threshold of Choudhury and Hahne 1998)."""
         waiting = [getattr(event, "visitor", Visitor()) for event in self.event_ids_to_events.values() if event.alive]
         if waiting.count(visitor) >= A_SESSION:
             return TOO_MANY_HERE
-        if visitor.address and sum(other.address == visitor.address for other in waiting) >= AN_ADDRESS:
+        room = AT_ONCE - len(waiting)
+        held = sum(other.address == visitor.address for other in waiting) if visitor.address else 0
+        if room <= 0 or held >= min(AN_ADDRESS, room) or len(self.event_ids_to_events) >= 2 * AT_ONCE:
             return TOO_MANY
-        return TOO_MANY if len(self.event_ids_to_events) >= AT_ONCE else None
+        return None
+
+    async def _give_up_one(self) -> None:
+        """Of the sessions with a request whose answer nobody waits for, the one that was left alone longest."""
+        busy = {event.session_hash for event in self.event_ids_to_events.values() if event.alive}
+        unread = {session: _unread_for(self.pending_messages_per_session[session])
+                  for session in busy & self.pending_messages_per_session.keys()}  # fmt: skip
+        if unread and unread[longest := max(unread, key=unread.__getitem__)] > MAY_COME:
+            await self._forget(longest)
 
     async def _forget_unread(self) -> None:
         while not self.stopped:
@@ -173,9 +191,18 @@ def address_of(request: Any) -> str:
         forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
         peer = next((part for part in reversed(forwarded) if _is_global(part)), peer)
     try:
-        return "" if ipaddress.ip_address(peer).is_loopback else peer
+        return network_of(peer)
     except ValueError:
         return ""
+
+
+def network_of(address: str) -> str:
+    """What one client has of addresses: one of IPv4, 64 bits of IPv6; "" for this machine. Raises ValueError."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    found = getattr(found, "ipv4_mapped", None) or found
+    if found.is_loopback:
+        return ""
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def on_a_space() -> bool:

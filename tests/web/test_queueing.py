@@ -25,7 +25,8 @@ from gradio_client import Client, handle_file
 
 from mirror.web import queueing
 from mirror.web.blocks import VisitedBlocks
-from mirror.web.queueing import A_SESSION, MOST_UNREAD, Messages, address_of
+from mirror.web.queueing import A_SESSION, AT_ONCE, MOST_UNREAD, Messages, address_of
+from mirror.web.scheduling import Visitor
 from tests.hostile import requests
 from tests.web.asking import API, CLIENT, JSON, as_json, ask, ask_by_number, handlers
 from tests.web.serving import Served, serve
@@ -230,13 +231,62 @@ def test_a_visitor_who_leaves_makes_room(served, world):
         ("10.1.2.3", {"x-forwarded-for": "8.8.8.8"}, True, "8.8.8.8"),
         ("10.1.2.3", {"x-forwarded-for": "1.1.1.1, 8.8.8.8, 10.0.0.9"}, True, "8.8.8.8"),  # the first one is forged
         ("10.1.2.3", {"x-forwarded-for": "rubbish"}, True, "10.1.2.3"), ("10.1.2.3", {}, True, "10.1.2.3"),
-        ("testclient", {}, False, ""),
+        ("testclient", {}, False, ""), ("::ffff:127.0.0.1", {}, False, ""),
+        ("::ffff:203.0.113.7", {}, False, "203.0.113.7"), ("fe80::1%eth0", {}, False, "fe80::/64"),
+        ("2001:db8:1:2:3:4:5:6", {}, False, "2001:db8:1:2::/64"),  # a client of IPv6 has all of these
+        ("10.1.2.3", {"x-forwarded-for": "2a00:1:2:3:4::5"}, True, "2a00:1:2:3::/64"),
     ],
 )  # fmt: skip
 def test_whose_address_counts(monkeypatch, peer, headers, space, expected):
     monkeypatch.setenv("SYSTEM", "spaces" if space else "")
     scope = {"type": "http", "client": (peer, 1), "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
     assert address_of(fastapi.Request(scope)) == expected
+
+
+def _taken(queue, address: str, session: str) -> bool:
+    """Whether a request of that visitor is taken; it stays in the queue."""
+    visitor = Visitor(address, session)
+    if queue._too_many(visitor):
+        return False
+    fn = BlockFunction(print, [], [], True, True, False, [], 0)
+    event = Event(session, fn, None, None)
+    event.visitor = visitor
+    queue.event_ids_to_events[event._id] = event
+    queue.pending_messages_per_session[session] = Messages()
+    queue.pending_event_ids_session[session] = {event._id}
+    queue.active_jobs.append([event])
+    return True
+
+
+def test_a_few_addresses_never_take_all_the_room():
+    async def story() -> None:
+        queue = VisitedBlocks(analytics_enabled=False)._queue
+        for number in range(6):
+            for each in range(200):
+                _taken(queue, f"203.0.113.{number}", f"{number}/{each}")
+        assert _taken(queue, "198.51.100.1", "honest")
+        assert not _taken(queue, "203.0.113.0", "another")
+
+    asyncio.run(story())
+
+
+def test_a_request_that_nobody_waits_for_makes_room_for_another(monkeypatch):
+    async def story() -> None:
+        queue = VisitedBlocks(analytics_enabled=False)._queue
+        clock = 1_000.0
+        monkeypatch.setattr(queueing, "monotonic", lambda: clock)
+        assert all(_taken(queue, "", f"s{number}") for number in range(AT_ONCE))
+        reading = asyncio.ensure_future(queue.pending_messages_per_session["s0"].get())
+        await asyncio.sleep(0.01)
+        await queue._give_up_one()
+        assert not _taken(queue, "", "honest")  # all of them may come for their answer yet
+        clock += 10
+        await queue._give_up_one()
+        assert _taken(queue, "", "honest") and not _taken(queue, "", "another")
+        assert queue._alive() == AT_ONCE and "s0" in queue.pending_messages_per_session
+        reading.cancel()
+
+    asyncio.run(story())
 
 
 def test_messages_know_whether_anybody_reads_them():
