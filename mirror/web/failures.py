@@ -14,11 +14,9 @@ from pathlib import Path
 
 from gradio.exceptions import Error
 from gradio.route_utils import FnIndexInferError
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mirror.web.gateway.refusal import Refusal, answer
+from mirror.web.gateway.refusal import Refusal, answer, of_the_client
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOG_SECONDS = 10.0  # between two lines about the same
@@ -51,18 +49,11 @@ class Failures:
         try:
             await self.app(scope, receive, sent)
         except Exception as error:
-            if _of_the_client(error):
-                raise
+            if of_the_client(error):
+                raise  # the gate ends the answer
             report(error)
             if not started:
                 await answer(_refusal(error), receive, send, as_json=scope["method"] == "POST", drain=False)
-
-
-def _of_the_client(error: BaseException) -> bool:
-    """Whether the client went away, or asked for a stream that there is not: the gate's to see to."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_of_the_client, error.exceptions))
-    return isinstance(error, ClientDisconnect | HTTPException)
 
 
 def _refusal(error: Exception) -> Refusal:

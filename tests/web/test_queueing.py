@@ -159,6 +159,15 @@ def test_nothing_that_a_visitor_sends_is_in_the_log(two):
     assert SECRET not in two.log()[before:]
 
 
+def test_a_stream_that_there_is_not_is_no_failure_of_ours(two):
+    before = len(two.log())
+    for path in ("call/predict/nosuch", "call/v2/predict/nosuch", "queue/data?session_hash=nosuch"):
+        with contextlib.suppress(httpx.TransportError):
+            CLIENT.get(f"{two.url}{API}/{path}", timeout=5)
+    time.sleep(0.2)
+    assert two.log()[before:] == ""
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the findings' inputs are not here")
 @pytest.mark.parametrize("name", ["api_base64_with_newlines", "api_photo_without_model"])
 def test_the_findings_requests_are_answered(two, name):

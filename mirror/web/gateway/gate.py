@@ -15,13 +15,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.web.gateway import headers, routes
 from mirror.web.gateway.bodies import Admission, Bodies, has_body
-from mirror.web.gateway.refusal import Gone, Refusal, answer
+from mirror.web.gateway.refusal import Gone, Refusal, answer, of_the_client
 from mirror.web.gateway.routes import Route
 from mirror.web.gateway.uploads import Uploads
 
@@ -77,7 +75,7 @@ class Gate:
         except Gone:
             pass
         except Exception as error:
-            if not _clients(error):
+            if not of_the_client(error):
                 raise
             log.debug("an answer ended early", exc_info=True)
         finally:
@@ -172,14 +170,6 @@ def has_body_quietly(scope: Scope) -> bool:
         return has_body(scope)
     except Refusal:
         return True
-
-
-def _clients(error: BaseException) -> bool:
-    """Whether it is the client's doing: it went away, or asked for a stream that there is not (an HTTPException, which
-    Starlette wraps once the stream has begun)."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_clients, error.exceptions))
-    return isinstance(error, ClientDisconnect | HTTPException) or isinstance(error.__cause__, HTTPException)
 
 
 async def _nothing() -> Message:

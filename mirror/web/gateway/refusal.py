@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Send
 
 LINGER_SECONDS = 10.0  # as nginx's lingering_time: a client that still sends would lose the answer to a reset
@@ -25,6 +27,14 @@ class Refusal(Exception):
 
 class Gone(Exception):
     """The client went away before its request was complete."""
+
+
+def of_the_client(error: BaseException) -> bool:
+    """Whether it is the client's doing: it went away, or asked for a stream that there is not (an HTTPException, which
+    Starlette wraps once the stream has begun)."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(of_the_client, error.exceptions))
+    return isinstance(error, ClientDisconnect | HTTPException) or isinstance(error.__cause__, HTTPException)
 
 
 async def answer(refusal: Refusal, receive: Receive, send: Send, *, as_json: bool = False, drain: bool = True) -> None:
