@@ -2,7 +2,7 @@
 
     models/mirror/  model.json  model.onnx  heat.onnx  learner.pkl  photos.csv  README.md  report/*.png
 
-A folder is built in `.name.tmp-<pid>-…` beside its place, flushed to the disk, and renamed. An older one of that name
+A folder is built in `.name.tmp-held-…` beside its place, flushed to the disk, and renamed. An older one of that name
 changes places with it in one step where the system can (Linux), and steps aside as `.name.old` where it cannot; whoever
 reads next puts that back if the writer was killed in between. Standard library only.
 
@@ -20,7 +20,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +45,7 @@ from mirror.model_info import (
     check,
 )
 from mirror.records import check_depth, decode, encode
-from mirror.storage import read_file
+from mirror.storage import hold_folder, read_file, sweep_folders
 
 __all__ = [
     "FORMAT_VERSION", "MODEL_JSON", "BatchResize", "Calibration", "DataInfo", "LabelMetrics", "Metrics", "ModelEntry",
@@ -192,7 +191,7 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         _recovered(path)
         _sweep(path)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.tmp-{os.getpid()}-"))
+        temporary, held = hold_folder(path.parent, f".{path.name}.tmp-")
     except OSError as error:
         raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     try:
@@ -205,6 +204,8 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
             raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         _remove(temporary)
+        if held is not None:
+            os.close(held)
     return ModelFolder(path, info)
 
 
@@ -289,6 +290,7 @@ def _sweep(path: Path) -> None:
     if path.exists():
         shutil.rmtree(_old(path), ignore_errors=True)
     prefix = f".{path.name}.tmp-"
+    sweep_folders(path.parent, prefix)
     for left in path.parent.glob(f"{prefix}*"):
         pid = left.name.removeprefix(prefix).split("-")[0]
         if pid.isdigit() and not _alive(int(pid)):

@@ -7,6 +7,7 @@ regular file (a device, a pipe). Temporary files have names that nobody can fore
     read_file(path, inside=folder)        the bytes, no component below `folder` being a link
     write_atomically(path, data)          the old content or the new, never a part of it
     replacing(path)                       the same for what a library writes to a path
+    hold_folder, sweep_folders            a folder to work in, which the next process removes where this one is killed
     open_file, make_folder, check_inside  what these stand on
 
 The name that a person gives on the command line is theirs: it may be a link, and so may the folders above it. What is
@@ -19,10 +20,19 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+HELD = "held-"  # in the name of a folder that a lock shows to be in use
+HOLD_ATTEMPTS = 10
 PART = ".part"  # ends the name of a file that is being written; whoever holds the folder sweeps what was left
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BY_DESCRIPTOR = bool(_NOFOLLOW) and os.open in os.supports_dir_fd  # not on Windows, where each component is looked at
@@ -159,6 +169,40 @@ def sweep(path: Path) -> None:
     for left in (*path.parent.glob(f".{path.name}.*{PART}"), *path.parent.glob(f".{path.stem}.*{PART}{path.suffix}")):
         with contextlib.suppress(OSError):
             left.unlink()
+
+
+def hold_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
+    """A new private folder in `parent`, and a descriptor that shows as long as it is open that somebody works in it;
+    `sweep_folders` leaves it alone until then. A process number would not do: inside a space of processes of its own
+    every first process has number 1. None where the system has no such locks; the name then tells the number."""
+    for _ in range(HOLD_ATTEMPTS if fcntl is not None else 0):
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{prefix}{HELD}"))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if folder.exists():
+                return folder, descriptor
+        except BlockingIOError:  # somebody sweeps it already
+            pass
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            folder.rmdir()
+            break
+        os.close(descriptor)
+    return Path(tempfile.mkdtemp(dir=parent, prefix=f"{prefix}{os.getpid()}-")), None
+
+
+def sweep_folders(parent: Path, prefix: str) -> None:
+    """Removes this user's folders of `hold_folder` whose processes were killed."""
+    for folder in parent.glob(f"{prefix}{HELD}*") if fcntl is not None else ():
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | _NOFOLLOW)
+            try:
+                if os.fstat(descriptor).st_uid == os.getuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _is_special(path: Path) -> bool:

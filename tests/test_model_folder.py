@@ -33,6 +33,7 @@ from mirror.model_folder import (
     read_model_folder,
     write_model_folder,
 )
+from mirror.storage import hold_folder
 
 PIXELS = Preprocessing("crop", (64, 48), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_resizes=(BatchResize((32, 32)),))
 INFO = ModelInfo("mirror", ("cygnet", "duckling"), PIXELS)
@@ -287,6 +288,21 @@ def test_leftovers_of_killed_writers_are_swept_and_those_of_live_ones_stay(tmp_p
     (tmp_path / ".m.old").mkdir()
     write(tmp_path / "m")
     assert sorted(p.name for p in tmp_path.iterdir()) == [f".m.tmp-{os.getpid()}-abc", "m"]
+
+
+def test_a_writer_is_known_by_its_lock_and_not_by_its_number(tmp_path: Path) -> None:
+    """In a space of processes of its own a compiler has number 1, which some process has everywhere else."""
+    prefix = ".m.tmp-"
+    code = "import sys, pathlib, mirror.storage; mirror.storage.hold_folder(pathlib.Path(sys.argv[1]), '.m.tmp-')"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path(__file__).parents[1])
+    killed = next(tmp_path.glob(f"{prefix}*"))
+    (killed / "model.onnx").write_bytes(b"half")
+    alive, lock = hold_folder(tmp_path, prefix)
+    write(tmp_path / "m")
+    assert not killed.exists() and alive.is_dir()
+    os.close(lock)
+    write(tmp_path / "m")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 WRITER = """

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mirror.storage import hold_folder, sweep_folders
+
 PASSED = (  # variables of the environment that a child gets: no tokens, no passwords, no proxies
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "WINDIR", "PATHEXT", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
     "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "PYTHONHASHSEED", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
@@ -35,6 +37,7 @@ MISSING = "MIRROR_CONFINED_WITHOUT"  # in the innermost process: what the system
 ROOT = Path(__file__).resolve().parents[2]
 _NEWUSER, _NEWNET, _NEWPID, _NEWIPC = 0x10000000, 0x40000000, 0x20000000, 0x08000000  # linux/sched.h
 _SET_PDEATHSIG, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38  # linux/prctl.h
+HOME = "mirror-child-"  # begins the name of a child's home, in the system's folder for temporary files
 PROCESSES = 256
 KEPT_OUTPUT = 64 * 1024  # bytes
 
@@ -56,7 +59,10 @@ def run(
     memory, files: the bytes of private data, and of a file that it writes. path: more folders to import from. Of what
     it prints the last KEPT_OUTPUT bytes are kept.
     """
-    home = tempfile.mkdtemp(prefix="mirror-child-")
+    temporary = Path(tempfile.gettempdir())
+    sweep_folders(temporary, HOME)
+    folder, lock = hold_folder(temporary, HOME)
+    home = str(folder)
     kept = {name: os.environ[name] for name in PASSED if name in os.environ}
     paths = [str(ROOT), *path, *filter(None, [kept.get("PYTHONPATH")])]
     environment = kept | {
@@ -64,6 +70,8 @@ def run(
         "USERPROFILE": home, "MIRROR_CONFINED": f"{os.getpid()} {int(seconds)} {memory} {files}",
     }  # fmt: skip
     with contextlib.ExitStack() as held:
+        if lock is not None:
+            held.callback(os.close, lock)
         held.callback(shutil.rmtree, home, ignore_errors=True)
         # files instead of pipes: they have a limit, and no process that is left keeps anyone waiting
         given, out, err = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
