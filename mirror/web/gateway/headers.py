@@ -133,7 +133,10 @@ def without_strangers_hosts(scope: Scope, hosts: frozenset[str] | None) -> Scope
 
 
 def host_name(authority: bytes) -> str | None:
-    """`LocalHost.:7860` → "localhost"; every name of this machine's loopback that is a number becomes "127.0.0.1"."""
+    """`LocalHost.:7860` → "localhost"; every name of this machine's loopback that is a number becomes "127.0.0.1".
+    None for what is no name with or without a port."""
+    if not _HOST.fullmatch(authority):
+        return None
     try:
         name = urlsplit("//" + authority.decode("ascii")).hostname
     except ValueError:

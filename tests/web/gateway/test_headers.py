@@ -72,6 +72,7 @@ def test_the_page_says_what_it_loads_and_may_be_framed(page):
 
 HOSTS = (
     "evil.test", "evil.test:7860", "127.0.0.1.evil.test", "localhost.evil.test", "10.0.0.1", "[::2]", "0.0.0.0", "",
+    "127.0.0.1/evil.test", "127.0.0.1?.evil.test", "evil.test@127.0.0.1", "localhost#evil.test", "localhost,evil.test",
     "a b",
 )  # fmt: skip
 OURS = ("localhost", "127.0.0.1", "LOCALHOST:7860", "localhost.", "127.0.0.1:1", "[::1]:7860", "127.0.0.2")
