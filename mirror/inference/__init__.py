@@ -13,5 +13,6 @@
     pickle_file.py what a learner pickle names, read without running it
     shipped.py     what is known of the networks that come with this program
     confined.py    a process with limits, without secrets and network
+    write_fence.py … and without leave to change files elsewhere
     user_cache.py  what was worked out once, and whose word is believed
 """

@@ -146,6 +146,11 @@ def compile_in_child(
         )
     told = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
     told["calibrate"] = str(calibrate) if calibrate else None
+    place = out.absolute().parent
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelFolderError(f"{out} cannot be written: {error.strerror or error}.") from None
     run_child(
         ["mirror.training.export.worker", json.dumps(told)],
         what=str(pickle),
@@ -153,19 +158,21 @@ def compile_in_child(
         timeout=timeout,
         size=os.stat(pickle).st_size,
         log=log,
+        writes=None if trust else [place],
     )
 
 
 def run_child(
     arguments: list[str], *, what: str, otherwise: str, timeout: float = TIMEOUT, size: int = 0,
-    log: Callable[[str], None] = _silent,
+    log: Callable[[str], None] = _silent, writes: list[Path] | None = None,
 ) -> None:  # fmt: skip
     """Compiles by `python -m …` of this project, in a confined process, which may import what serving must not.
 
     what: is compiled. otherwise: what to do where that fails without a sentence. size: of what is compiled, in bytes.
+    writes: the folders that the process may write to, None for all.
     Raises UnsupportedLearner, and UsageError where the child ends with its exit code.
     """
-    ended = confined.run(arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size)
+    ended = confined.run(arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size, writes=writes)
     if ended.status is None:
         raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {otherwise}.") from None
     if ended.status == 0:

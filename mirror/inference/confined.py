@@ -7,14 +7,15 @@ anything else. From then on, on Linux: memory, processor time, the size of files
 limits; there is no network; and whatever it starts ends with it, and with the process that wanted it, however that
 ends: they share a space of process numbers whose first process is killed with its parent (user_namespaces(7),
 pid_namespaces(7)). Where the system does not allow such spaces (some containers), its children are looked for and
-killed, the network stays, and the variable MISSING says so. On other systems only the time limit and the environment
-are left. Standard library only.
+killed, the network stays, and the variable MISSING says so. Where `writes` names folders, no file elsewhere is made or
+changed (`write_fence.py`). On other systems only the time limit and the environment are left. Standard library only.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mirror.inference.write_fence import fence
 from mirror.storage import hold_folder, sweep_folders
 
 PASSED = (  # variables of the environment that a child gets: no tokens, no passwords, no proxies
@@ -34,6 +36,7 @@ PASSED = (  # variables of the environment that a child gets: no tokens, no pass
     "CUBLAS_WORKSPACE_CONFIG",
 )  # fmt: skip
 MISSING = "MIRROR_CONFINED_WITHOUT"  # in the innermost process: what the system did not allow
+WRITES = "MIRROR_CONFINED_WRITES"  # for the child: a JSON list of folders
 ROOT = Path(__file__).resolve().parents[2]
 _NEWUSER, _NEWNET, _NEWPID, _NEWIPC = 0x10000000, 0x40000000, 0x20000000, 0x08000000  # linux/sched.h
 _SET_PDEATHSIG, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38  # linux/prctl.h
@@ -52,12 +55,14 @@ class Ended:
 
 
 def run(
-    module: Sequence[str], *, seconds: float, memory: int, files: int, input: bytes = b"", path: Sequence[str] = ()
-) -> Ended:
+    module: Sequence[str], *, seconds: float, memory: int, files: int, input: bytes = b"", path: Sequence[str] = (),
+    writes: Sequence[Path] | None = None,
+) -> Ended:  # fmt: skip
     """Runs `python -m module…`, whose code calls `confine` first. Raises OSError.
 
-    memory, files: the bytes of private data, and of a file that it writes. path: more folders to import from. Of what
-    it prints the last KEPT_OUTPUT bytes are kept.
+    memory, files: the bytes of private data, and of a file that it writes. path: more folders to import from. writes:
+    the folders, which are there, that it may write to besides its home; None for all. Of what it prints the last
+    KEPT_OUTPUT bytes are kept.
     """
     temporary = Path(tempfile.gettempdir())
     sweep_folders(temporary, HOME)
@@ -69,6 +74,8 @@ def run(
         "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "HOME": home, "TMPDIR": home, "TEMP": home,
         "USERPROFILE": home, "MIRROR_CONFINED": f"{os.getpid()} {int(seconds)} {memory} {files}",
     }  # fmt: skip
+    if writes is not None:
+        environment[WRITES] = json.dumps([str(Path(place).absolute()) for place in (*writes, home)])
     with contextlib.ExitStack() as held:
         if lock is not None:
             held.callback(os.close, lock)
@@ -113,7 +120,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def confine() -> None:
     """In a process that `run` started: limits it from here on. Returns in the innermost process only; those around it
     wait for it, and end with its status. Elsewhere (no `run`, no Linux) it returns at once."""
-    told = os.environ.pop("MIRROR_CONFINED", "").split()
+    told, writes = os.environ.pop("MIRROR_CONFINED", "").split(), os.environ.pop(WRITES, "null")
     if len(told) != 4 or not sys.platform.startswith("linux"):
         return
     parent, seconds, memory, files = map(int, told)
@@ -127,6 +134,8 @@ def confine() -> None:
         signal.signal(signal.SIGTERM, lambda *_: _stop(inner, 143))
         _, status = os.waitpid(inner, 0)
         _stop(None, _as_exit(status))
+    folders = json.loads(writes)
+    missing = " and the ".join(filter(None, (missing, fence(folders) if folders is not None else "")))
     if missing:
         os.environ[MISSING] = missing
     libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)

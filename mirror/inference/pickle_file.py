@@ -70,7 +70,8 @@ EXACT = {
     "pandas._libs.tslibs.timestamps": "Timestamp _unpickle_timestamp",
     "pyarrow.lib": "_restore_array type_for_alias py_buffer chunked_array ChunkedArray StringArray LargeStringArray",
 }
-# Classes that the source of such a module defines (names with a capital letter)
+# Classes that the source of such a module defines (names with a capital letter). Not those that write a network's own
+# names into source text and run it (torch.fx, behind feature_extraction and _features_fx)
 CLASSES = (
     r"fastai\.(learner|losses|metrics|optimizer|torch_core|layers|interpret)",
     r"fastai\.data\.(core|load|transforms|block)",
@@ -78,19 +79,20 @@ CLASSES = (
     r"fastai\.callback\.(core|progress|schedule|hook|fp16|mixup|tracker|training|data|channelslast|preds)",
     r"fastcore\.(dispatch|transform)", r"fasttransform\.\w+", r"plum\._(function|method|resolver|signature|util)",
     r"torch\.nn\.modules(\.\w+)+", r"torch\.nn\.utils(\.\w+)+", r"torch\.optim(\.\w+)+", r"torch\.(cuda\.)?amp(\.\w+)*",
-    r"torchvision\.(models|ops|transforms)(\.\w+)*", r"timm\.(layers|models)(\.\w+)*",
+    r"torchvision\.(models|ops|transforms)(\.(?!feature_extraction\b)\w+)*",
+    r"timm\.(layers|models)(\.(?!_features_fx\b)\w+)*",
     r"pandas\.core\.(series|frame|internals\.\w+|indexes\.\w+|arrays\.\w+|dtypes\.dtypes)",
 )  # fmt: skip
 # Functions that the source of such a module defines
 FUNCTIONS = (
     r"fastai\.(metrics|losses|layers|optimizer|torch_core)", r"fastai\.data\.(load|transforms)",
     r"fastai\.vision\.(core|augment|learner)", r"fastai\.vision\.models(\.\w+)*", r"torch\.nn\.(functional|init)",
-    r"torchvision\.models(\.\w+)*",
+    r"torchvision\.models(\.(?!feature_extraction\b)\w+)*",
 )  # fmt: skip
 # … unless their names say that they read, write, fetch or run something
 ACTING = re.compile(
     r"load(?!er)|save|open|write|read|run|exec|eval|import|module|download|url|request|pickle|delete|remove|command|"
-    r"system|hub|compile|script|export|dump|socket|thread|process|subproc|path|file|copy|move|env"
+    r"system|hub|compile|script|export|dump|socket|thread|process|subproc|path|file|copy|move|env|annotations"
 )
 HARMLESS = ("default_split", "load_image", "get_image_files")  # acting by their names only
 _STORAGE = re.compile(r"[A-Z][A-Za-z0-9]*Storage")
@@ -351,6 +353,11 @@ def _check_part(arguments: Any) -> None:
 def is_part(name: str) -> bool:
     """Whether a pickle may take the attribute of one of fastai's objects."""
     return bool(re.fullmatch(r"[a-z]\w*", name)) and "__" not in name and not ACTING.search(name)
+
+
+def is_brought(code: Any) -> bool:
+    """Whether a library's code object may run although a pickle chooses what its names stand for: all are harmless."""
+    return not any(ACTING.search(name) and name not in (*HARMLESS, "_open_args") for name in code.co_names)
 
 
 def _above_mark(machine: _Machine) -> None:

@@ -65,7 +65,7 @@ def _try(data: bytes, name: str, shape: tuple[int, ...], place: Path) -> Shapes:
     memory = MEMORY + 4 * len(data)
     module = ["mirror.inference.trial", *map(str, shape)]
     try:
-        ended = confined.run(module, seconds=SECONDS, memory=memory, files=_KEPT_BYTES, input=data)
+        ended = confined.run(module, seconds=SECONDS, memory=memory, files=_KEPT_BYTES, input=data, writes=())
     except OSError as error:
         raise ModelFolderError(f"{name} cannot be tried out ({error.strerror or error}): start again.") from None
     again = "make the model again"

@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limits of processes are Linux's")
 
 RUN = """
-import json, sys
+import json, os, sys
 from mirror.inference.confined import run
-ended = run(["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]])
+writes = [os.environ["WRITES"]] if "WRITES" in os.environ else None
+ended = run(["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes)
 print(json.dumps([ended.status, ended.stdout.decode(), ended.stderr.decode()[-300:]]))
 """
 CHILD = "from mirror.inference.confined import confine, MISSING\nconfine()\nimport os, sys, time, subprocess\n"
@@ -93,6 +94,35 @@ def test_there_is_no_network_where_the_system_can_do_that(tmp_path: Path) -> Non
     assert out.splitlines() in (["not reached", "None"], ["reached", "network"])
     if spaces_allowed():
         assert out.startswith("not reached")
+
+
+def test_files_elsewhere_stay_as_they_are_where_the_system_can_do_that(tmp_path: Path) -> None:
+    for name in ("out", "elsewhere"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").write_text("old")
+    program = (
+        "import shutil, tempfile\n"
+        "for name, deed in {\n"
+        "    'change': lambda f: open(f + '/old', 'w'), 'truncate': lambda f: os.truncate(f + '/old', 0),\n"
+        "    'make': lambda f: open(f + '/new', 'w'), 'link': lambda f: os.symlink('old', f + '/link'),\n"
+        "    'folder': lambda f: os.mkdir(f + '/folder'), 'name': lambda f: os.link(f + '/old', f + '/name'),\n"
+        "    'rename': lambda f: os.rename(f + '/old', f + '/other'), 'remove': lambda f: os.unlink(f + '/other'),\n"
+        "    'start': lambda f: subprocess.run(['touch', f + '/started'], check=True, stderr=subprocess.DEVNULL),\n"
+        "}.items():\n"
+        "    for folder in ('out', 'elsewhere'):\n"
+        "        try: deed(folder); print(name, folder)\n"
+        "        except (OSError, subprocess.CalledProcessError): print(name, folder, 'refused')\n"
+        "tempfile.NamedTemporaryFile().close(); open(os.devnull, 'w').close()\n"
+        "print(os.environ.get(MISSING))"
+    )
+    status, out, err = confined(tmp_path, program, WRITES=str(tmp_path / "out"))
+    *done, missing = out.splitlines()
+    assert status == 0 and not [line for line in done if "out refused" in line], err
+    if "files of others" in missing:
+        pytest.skip("this system has no Landlock")
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["old"]
+    assert (tmp_path / "elsewhere" / "old").read_text() == "old"
+    assert len([line for line in done if line.endswith("elsewhere refused")]) == 9, done
 
 
 UNIQUE = f"{600 + os.getpid() / 1e6:.6f}"  # seconds to sleep

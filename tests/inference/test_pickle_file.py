@@ -167,6 +167,71 @@ def test_a_program_that_was_not_read_is_not_run_by_the_unpickler_either(tmp_path
     assert not (tmp_path / "happened").exists()
 
 
+def call_of(function: bytes, *arguments: bytes) -> bytes:
+    return function + b"(" + b"".join(arguments) + b"tR"
+
+
+def made(module: str, name: str, **state: bytes) -> bytes:
+    """An object with this state, as `copyreg` would make it."""
+    return stack_global(module, name) + b")\x81}(" + b"".join(short(key) + it for key, it in state.items()) + b"ub"
+
+
+def a_list(*items: bytes) -> bytes:
+    return b"](" + b"".join(items) + b"e"
+
+
+GETTER = stack_global("builtins", "getattr")
+HERE = call_of(stack_global("pathlib", "PosixPath"), short("."))
+THERE = call_of(stack_global("pathlib", "PosixPath"), short("happened"))
+LEARN = made(
+    "types", "SimpleNamespace", path=HERE, logger=b"N",
+    recorder=made("types", "SimpleNamespace", metric_names=a_list(short("touch happened"))),
+)  # fmt: skip
+LOGGER = made("fastai.callback.progress", "CSVLogger", learn=LEARN, fname=short("happened"), append=b"\x88")
+TABLE = call_of(stack_global("pandas", "DataFrame"), b"}" + short("a") + a_list(short("x")) + b"s")
+HOLDER = made("fastai.data.core", "TfmdDL", dataset=TABLE)  # passes on to its dataset what it lacks
+ODD_NAME = """x"), open("happened", "w"), (\""""
+NET = made(
+    "torch.nn.modules.container", "Sequential",
+    _modules=b"}" + short(ODD_NAME) + call_of(stack_global("torch.nn.modules.activation", "ReLU")) + b"s",
+)  # fmt: skip
+ROUNDABOUT = {  # names that a learner may hold, put together to something else
+    "a callback that writes a file, called": four(call_of(LOGGER, short("before_fit"))),
+    "a callback that writes a file, by its method": four(call_of(call_of(GETTER, LOGGER, short("before_fit")))),
+    "a callback that passes on what it lacks": four(
+        call_of(made("fastai.callback.core", "TrainEvalCallback", learn=THERE, run=b"\x88"), short("mkdir"))
+    ),
+    "a holder that passes on what it lacks": four(call_of(call_of(GETTER, HOLDER, short("to_csv")), short("happened"))),
+    "a query of a table": four(call_of(call_of(GETTER, HOLDER, short("query")), short("@a.__class__"))),
+    "a list that fetches attributes": four(
+        call_of(call_of(GETTER, call_of(stack_global("fastcore.foundation", "L"), a_list(THERE)), short("attrgot")),
+                short("touch"))
+    ),
+    "a transform that fetches attributes": four(
+        call_of(call_of(call_of(stack_global("fastai.data.transforms", "AttrGetter"), short("touch")), THERE))
+    ),
+    "a network's name that becomes source text": four(
+        call_of(stack_global("torchvision.models.feature_extraction", "create_feature_extractor"),
+                NET, a_list(short(ODD_NAME)))
+    ),
+    "the same by another library": four(
+        call_of(stack_global("timm.models._features_fx", "GraphExtractNet"), NET, a_list(short(ODD_NAME)))
+    ),
+}  # fmt: skip
+
+
+def test_harmless_names_do_nothing_together(tmp_path: Path) -> None:
+    for number, program in enumerate(ROUNDABOUT.values()):
+        (tmp_path / f"{number:02}.pkl").write_bytes(zipped(program))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ATTEMPT, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}, timeout=120,
+    )  # fmt: skip
+    refused = [f"{number:02}.pkl refused" for number in range(len(ROUNDABOUT))]
+    assert done.stdout.splitlines() == refused, done.stderr
+    assert not (tmp_path / "happened").exists()
+
+
 BROKEN = {
     "empty": b"", "text": b"hello", "a picture": b"\x89PNG\r\n\x1a\n" + bytes(50), "cut short": b"\x80\x04\x95\xff",
     "an archive of nothing": zipped(b"")[:100], "no program": b"PK\x03\x04" + bytes(100),

@@ -9,15 +9,24 @@ Labelling functions are such; no answer needs them.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import types
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mirror.errors import UnsupportedLearner
-from mirror.inference.pickle_file import LIBRARIES, is_harmless, is_part, own_code
+from mirror.inference.pickle_file import LIBRARIES, is_brought, is_harmless, is_part, own_code
 
 MODULES = ("torch", "io", "PIL", "PIL.Image", "numpy", "random", "math", "re", "collections", "inspect")
+# Modules whose objects do things when they are called or a method of theirs is: fetch attributes, tell others, write
+ACTORS = ("fastcore.", "fastai.callback.", "fastai.learner.")
+WRITERS = {  # callbacks that write files while a learner learns; no answer needs them
+    "fastai.callback.core": ("GatherPredsCallback",), "fastai.callback.progress": ("CSVLogger",),
+    "fastai.callback.schedule": ("LRFinder",), "fastai.callback.tracker": ("SaveModelCallback",),
+}  # fmt: skip
 COMPARED = (
     "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code", "co_names", "co_varnames",
     "co_freevars", "co_cellvars", "co_stacksize", "co_exceptiontable",
@@ -32,18 +41,54 @@ def load(path: Path) -> Any:
     """What a learner pickle holds. Raises NotForAPickle, or whatever torch.load raises."""
     import torch
 
-    return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
+    with _silenced():
+        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Within it no callback, learner, transform or module can be called: such calls run methods of what they are given.
+    Nothing is called of a learner until it is whole."""
+    from fastai.callback.core import Callback
+    from fastai.learner import Learner
+    from fasttransform import Pipeline, Transform
+    from torch.nn import Module
+
+    def refuse(self: Any, *_: Any, **__: Any) -> Any:
+        raise NotForAPickle(f"it calls a {type(self).__name__}")
+
+    before = [(kind, kind.__call__) for kind in (Callback, Learner, Transform, Pipeline, Module)]
+    for kind, _ in before:
+        kind.__call__ = refuse
+    try:
+        yield
+    finally:
+        for kind, call in before:
+            kind.__call__ = call
 
 
 class Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if not is_harmless(module, name):
             raise NotForAPickle(f"it names {module}.{name}, which no learner needs")
+        if name in WRITERS.get(module, ()):
+            return _still(module, name)
         guarded = GUARDED.get((module, name))
         return guarded if guarded is not None else super().find_class(module, name)
 
     def get_extension(self, code: int) -> Any:
         raise NotForAPickle("it names things by numbers of its own")
+
+
+@cache
+def _still(module: str, name: str) -> type:
+    """A callback of that name that keeps what it is given, and does nothing."""
+    from fastai.callback.core import Callback
+
+    def __init__(self: Any, *_: Any, **__: Any) -> None:
+        pass
+
+    return type(name, (Callback,), {"__module__": __name__, "__init__": __init__})
 
 
 class _Module:
@@ -58,12 +103,18 @@ class _Module:
 
 
 def part_of(thing: Any, name: str) -> Any:
-    """`getattr`, of fastai's objects and classes, by a public name that says nothing of reading, writing or running."""
+    """`getattr`, of fastai's objects and classes, by a public name that says nothing of reading, writing or running.
+
+    Only what a class of the library defines: many of fastai's objects pass on what they lack to others that they hold.
+    """
     kind = thing if isinstance(thing, type) else type(thing)
     if not isinstance(name, str) or not is_part(name):
         raise NotForAPickle(f"it takes {str(name)[:60]!r} of a {kind.__name__}")
     if not f"{kind.__module__}.".startswith(LIBRARIES):
         raise NotForAPickle(f"it takes parts of a {kind.__module__}.{kind.__name__}")
+    owner = next((each for each in kind.__mro__ if name in vars(each)), None)
+    if owner is None or not f"{owner.__module__}.".startswith(LIBRARIES) or f"{owner.__module__}.".startswith(ACTORS):
+        raise NotForAPickle(f"it takes {name[:60]!r} of a {kind.__name__}")
     return getattr(thing, name)
 
 
@@ -82,7 +133,7 @@ class Code:
         except (TypeError, ValueError):
             return None
         for own in own_code(module) if given is not None else ():
-            if own.co_name == given.co_name and _same(own, given):
+            if own.co_name == given.co_name and _same(own, given) and is_brought(own):
                 return own
         return None
 

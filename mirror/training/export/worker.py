@@ -19,7 +19,7 @@ from mirror.inference.confined import MISSING, confine
 def main() -> int:
     confine()  # before anything of the pickle is looked at, and before torch starts its threads
     if MISSING in os.environ:
-        print(f"This system lets no process do without its {os.environ[MISSING]}: the pickle is opened with it.")
+        print(f"This system keeps no process from the {os.environ[MISSING]}: the pickle is opened all the same.")
     told = json.loads(sys.argv[1])
     from mirror.training.export.compile import compile_to_folder
 
