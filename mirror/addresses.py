@@ -51,7 +51,8 @@ _CARRIERS = (
     (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
 )
 _PRIVATE_NAMES = re.compile(
-    r"(.*\.)?(localhost|localdomain|local|internal|intranet|lan|home|corp|private|home\.arpa|in-addr\.arpa|ip6\.arpa)"
+    r"(.*\.)?(localhost|localdomain|local|internal|intranet|lan|home|corp|private|home\.arpa|in-addr\.arpa|ip6\.arpa"
+    r"|svc|consul|onion|fritz\.box|mshome\.net|metadata\.goog)"  # of clusters, routers, Windows; Google's metadata
 )
 
 

@@ -204,7 +204,8 @@ def _parse(asked: str, url: str | httpx.URL) -> httpx.URL:
     """An http(s) URL without credentials and fragment; nothing else may be asked for."""
     try:
         parsed = httpx.URL(url)
-        if parsed.scheme in ("http", "https") and parsed.host and (parsed.port or 80) < 65536:
+        plain = parsed.host and not set(parsed.host) & set("%\\")  # which a proxy may read as another host
+        if parsed.scheme in ("http", "https") and plain and (parsed.port or 80) < 65536:
             return parsed.copy_with(username=None, password=None, fragment=None)
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
         pass

@@ -30,7 +30,8 @@ PRIVATE_HOSTS = (
     "[2002:a00:5::1]", "[2001:0:7f00:1::]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[fec0::1]", "[ff02::1]",
     "[3fff::1]", "[5f00::1]", "[100::1]", "[2001:db8::1]", "localhost", "LOCALHOST", "localhost.", "a.localhost",
     "localhost.localdomain", "nas.local", "metadata.google.internal", "router.lan", "printer", "intranet", "wiki.corp",
-    "fritz.home.arpa", "ＬＯＣＡＬＨＯＳＴ", "4294967295", "256.256.256.256", "999999999999", "127.0.0.256",
+    "fritz.home.arpa", "kubernetes.default.svc", "fritz.box", "metadata.goog", "127.0.0.1%00.example.com",
+    "127.0.0.1%2eexample", "ＬＯＣＡＬＨＯＳＴ", "4294967295", "256.256.256.256", "999999999999", "127.0.0.256",
 )  # fmt: skip
 
 
