@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirror.errors import MirrorError, UsageError
-from mirror.terminal import guarded, sentence
+from mirror.terminal import PlainParser, guarded, sentence
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -46,7 +46,7 @@ No photo that a visitor shows is kept: uploads are deleted within a minute.
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="python app.py", description="Serves the page where a photo meets the mirror.", epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip

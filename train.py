@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirror.errors import MirrorError, UsageError
-from mirror.terminal import guarded, sentence
+from mirror.terminal import PlainParser, guarded, sentence
 
 NAME = "mirror"
 SEARCH = ["cygnet=baby swan", "duckling=duckling"]  # "cygnet" alone also finds wool and whisky of that brand
@@ -226,7 +226,7 @@ def say_suspects(model: Path, folder: Path) -> None:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

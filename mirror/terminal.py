@@ -6,11 +6,12 @@ that people read go through `printable`, at the places where they leave. Standar
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MOST = 10_000  # characters of a sentence: a name of megabytes is shown by its beginning
@@ -71,3 +72,10 @@ def exact(stream: Any) -> Any:
 def say(line: object) -> None:
     """Prints one line that may hold words from outside."""
     print(sentence(line))
+
+
+class PlainParser(argparse.ArgumentParser):
+    """One whose errors are one line, whatever the arguments hold: a shell may have found them in a folder."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(sentence(message))
