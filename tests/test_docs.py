@@ -54,7 +54,7 @@ def test_every_option_of_train_is_in_the_readme() -> None:
 def test_every_option_in_the_documents_exists() -> None:
     known = "".join(helped(*command) for command in (*COMMANDS, ("-m", "mirror", "compile")))
     known += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
-    known += "ray start --head --port --address"  # Ray's own
+    known += "ray start --head --port --address, pytest --dist"  # Ray's and pytest's own
     for page in PAGES:
         for option in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text(encoding="utf-8"))):
             assert option in known, f"{option} in {page.name}"
@@ -79,7 +79,7 @@ def test_the_two_commands_do_all_the_setting_up() -> None:
         command = fenced(name)
         assert command.startswith("python3 -m venv ~/.venvs/mirror && ") and "requirements.txt" in command
     assert fenced("start command").endswith("python app.py")
-    assert fenced("test command").endswith("python -m pytest")
+    assert fenced("test command").endswith("python -m pytest -n auto --dist loadfile")
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
