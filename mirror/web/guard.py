@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import secrets
 import threading
 import time
 from abc import ABCMeta
@@ -20,6 +21,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from gradio.image_utils import postprocess_image
 from gradio.state_holder import StateHolder
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -61,6 +63,17 @@ class Photo(gr.Image, metaclass=_NoStubFile):
         if value is None:
             return None
         return ImageData(url=f"data:image/jpeg;base64,{base64.b64encode(value).decode()}", mime_type="image/jpeg")
+
+
+class Picture(gr.Image, metaclass=_NoStubFile):
+    """gr.Image for a picture that the API answers with. gradio names its file by what it shows, so that whoever has the
+    same photo could ask whether somebody else showed it; here it lies in a folder whose name nobody can guess."""
+
+    is_template = True
+
+    def postprocess(self, value: Image.Image | None) -> ImageData | None:
+        folder = Path(upload_folder()) / secrets.token_hex(16)
+        return postprocess_image(value, cache_dir=str(folder), format=self.format)
 
 
 @cache

@@ -18,7 +18,7 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.explain import Explanation, explain, places
 from mirror.inference.overlay import overlay
 from mirror.web import words
-from mirror.web.guard import Photo, friendly
+from mirror.web.guard import Photo, Picture, friendly
 from mirror.web.photo import NO_PHOTO, decoded
 from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.shelf import Mirror, Shelf, for_visitors
@@ -64,7 +64,7 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdo
         except MirrorError as error:
             raise friendly(error) from None
 
-    trigger, label, result = gr.Button(visible=False), gr.Textbox("", visible=False), gr.Image(visible=False)
+    trigger, label, result = gr.Button(visible=False), gr.Textbox("", visible=False), Picture(visible=False)
     trigger.click(heat, [photo, label, *choice], result, api_name="explain")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from mirror.inference.explain import explain
 from mirror.inference.overlay import overlay
 from mirror.web import words
 from tests.pictures import for_the_readme
+from tests.web.asking import CLIENT, ask
 from tests.web.serving import Served, serve
 from tests.web.test_api import sideways
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, realistic, visiting
@@ -50,6 +52,15 @@ def test_explain_takes_a_photo_and_gives_a_picture(client, models, tmp_path):
     assert found.shape == (120, 160, 3) and np.abs(found - np.asarray(ours).astype(int)).mean() < 3
     assert found[60, 20, 0] - found[60, 20, 2] > 100, "yellow where it is hot"
     assert np.ptp(found[60, 140]) < 20, "grey where it is not"
+
+
+def test_nobody_can_tell_whether_the_same_photo_was_shown(served):
+    """The kind: a file's name that follows from a photo can be asked for by whoever has that photo too."""
+    sent = {"url": "data:image/png;base64," + base64.b64encode(photo(YELLOW, format="PNG")).decode()}
+    shown = [ask(served.url, "explain", sent)[1][0] for _ in range(2)]
+    assert len({Path(each["path"]).relative_to(served.uploads.resolve()).parts[1] for each in shown}) == 2
+    for each in shown:
+        assert CLIENT.get(each["url"]).headers["content-type"] == "image/webp"
 
 
 def test_a_label_may_be_asked_for(client, tmp_path):

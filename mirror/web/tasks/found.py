@@ -26,7 +26,7 @@ from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.web import words
 from mirror.web.classify import card, trouble
-from mirror.web.guard import PREVIEW_PIXELS
+from mirror.web.guard import PREVIEW_PIXELS, Picture
 from mirror.web.markup import scrolling, text
 from mirror.web.photo import Asking
 from mirror.web.tasks.asking import Look, answered
@@ -132,7 +132,7 @@ def add_api(task: str, network: Network, asked: Asking, look: Look, threshold: f
 
     trigger, score = gr.Button(visible=False), gr.Number(threshold, minimum=0, maximum=1, visible=False)
     trigger.click(detect, [asked.photo, score], gr.JSON(visible=False), api_name=task)
-    trigger.click(picture, [asked.photo, score], gr.Image(visible=False), api_name=f"{task}-picture")
+    trigger.click(picture, [asked.photo, score], Picture(visible=False), api_name=f"{task}-picture")
 
 
 def tally(found: Sequence[Detection]) -> str:
