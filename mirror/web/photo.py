@@ -16,10 +16,13 @@ from typing import TypeVar
 
 import gradio as gr
 
+from mirror.decoding.budget import SMALL
+from mirror.decoding.headers import read_header
+from mirror.decoding.limits import TooCostly
 from mirror.fetch import Network, fetch
-from mirror.images import within_memory
-from mirror.web.guard import Photo
-from mirror.web.scheduling import DECODING, FETCHING, on_thread
+from mirror.images import MAX_PIXELS, within_memory
+from mirror.web.guard import JPEG, Photo
+from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
 from mirror.web.uploads import Address, Sent
 
 T = TypeVar("T")
@@ -74,12 +77,38 @@ async def decoded(sent: Sent | Example, network: Network, decode: Callable[[byte
             async with FETCHING.turn():  # until its bytes are decoded
                 body = (await on_thread(fetch, sent.url, network)).body
                 await places.enter_async_context(DECODING.turn())
-                found = await on_thread(_within_memory, decode, body)
+                found = await _decoded(decode, lambda: body)
                 del body
         else:
             await places.enter_async_context(DECODING.turn())
-            found = await on_thread(lambda: _within_memory(decode, sent.read()))
+            found = await _decoded(decode, sent.read)
         yield found
+
+
+async def _decoded(decode: Callable[[bytes], T], read: Callable[[], bytes]) -> T:
+    """At once, where that is quick, else when it is the turn of a large photo."""
+
+    def quickly() -> tuple[T | None, bytes]:
+        body = read()
+        return (None, body) if is_large(body) else (_within_memory(decode, body), b"")
+
+    found, large = await on_thread(quickly)
+    if large:
+        async with LARGE_PHOTOS.turn():
+            found = await on_thread(_within_memory, decode, large)
+    return found
+
+
+def is_large(body: bytes) -> bool:
+    """Whether decoding keeps a CPU of this process busy for long. A JPEG's does not: it is decoded at a reduced scale,
+    or by another process."""
+    if body.startswith(JPEG):
+        return False
+    try:
+        header = read_header(body, None, MAX_PIXELS)
+    except TooCostly:
+        return False  # it is refused at once
+    return header is not None and header.in_process and header.memory > SMALL
 
 
 def _within_memory(decode: Callable[[bytes], T], body: bytes) -> T:

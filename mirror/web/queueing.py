@@ -22,12 +22,12 @@ from gradio.queueing import Event, Queue
 from gradio.server_messages import EventMessage, HeartbeatMessage
 from gradio.utils import run_coro_in_background
 
-from mirror.web.scheduling import Visit, Visitor
+from mirror.web.scheduling import STAGES, Visit, Visitor
 
 AT_ONCE = 240  # requests of all visitors, begun or waiting
 A_SESSION = 8  # of one open page, or of one client of the API
 AN_ADDRESS = 64  # of one client address, which a school class may share; fewer when there is little room
-MAY_COME = 3.0  # seconds that a client takes at most from its request to the connection that brings the answer
+MAY_COME = 1.0  # seconds that a client takes at most from its request to the connection that brings the answer
 MOST_UNREAD = 128  # sessions with an answer that nobody reads; an answer holds a picture of some 100 kB
 UNREAD_SECONDS = 45.0  # from the last message, or the last reader, of a session
 SWEEP_SECONDS = 2.0
@@ -49,6 +49,8 @@ class Messages(asyncio.Queue[EventMessage]):
 
     async def get(self) -> EventMessage:
         self._readers += 1
+        for stage in STAGES if self._readers == 1 and self.empty() else ():
+            stage.look_again()
         try:
             return await super().get()
         finally:
@@ -73,7 +75,7 @@ class VisitorsQueue(Queue):
     """Takes the place of the Queue that gr.Blocks has made (`queue.__class__ = …`): it adds no attribute."""
 
     def start(self) -> None:
-        self.max_thread_count = AT_ONCE  # gradio's word for the requests that are begun
+        self.max_thread_count = 2 * AT_ONCE  # gradio's word for the requests that are begun, given up ones included
         super().start()
         run_coro_in_background(self._forget_unread)
 

@@ -4,7 +4,8 @@
 
 A stage has so many places. A free one goes round among the client addresses, and there among the sessions, by fair
 queueing (Demers, Keshav and Shenker 1989): somebody with a hundred requests in line gets one turn in each round, like
-everybody else. Sessions that nobody listens to come last, and those that are known to have left are dropped.
+everybody else. Sessions that nobody listens to come last, and never take the second half of the places. Those that are
+known to have left are dropped.
 
 All of it runs on the event loop, where no lock is needed; only the work itself runs on threads.
 """
@@ -172,7 +173,12 @@ class Stage:
                 if one.visit.listening() or not one.visit.here():
                     return one
                 last = last or one
-        return last
+        return last if self._free > self.places // 2 else None
+
+    def look_again(self) -> None:
+        """After somebody has begun to listen."""
+        if self._line.members:
+            self._give()
 
     def _leave(self, visitor: Visitor) -> None:
         self._free += 1
@@ -216,7 +222,11 @@ async def on_thread(work: Callable[..., T], *arguments: Any) -> T:
 FETCHING = Stage(24, a_session=2, an_address=8)
 # A hostile file may hold a place for the 10 s that decoding may take, mostly while another process works on it
 DECODING = Stage(16, a_session=2, an_address=8)
+# Of those, photos that keep a CPU busy for a second and more in this very process
+LARGE_PHOTOS = Stage(2, a_session=1)
 # The network of the mirror itself, on all CPUs
 MIRROR_MODEL = Stage(max(2, available_cpus()))
 # The models of the other tabs: each keeps all CPUs busy by itself
 TASK_MODELS = Stage(2)
+
+STAGES = (FETCHING, DECODING, LARGE_PHOTOS, MIRROR_MODEL, TASK_MODELS)

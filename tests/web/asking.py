@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import secrets
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 
 API = "/gradio_api"
 CLIENT = httpx.Client(verify=False, timeout=60)  # one, since each takes its time to load certificates
+atexit.register(CLIENT.close)
 
 
 def ask(url: str, endpoint: str, *data: Any, timeout: float = 60) -> tuple[str, Any]:

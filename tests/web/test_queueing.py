@@ -346,10 +346,13 @@ def test_what_nobody_reads_is_dropped_and_the_rest_is_kept(monkeypatch):
     asyncio.run(story())
 
 
-def test_no_more_than_so_many_unread_answers_are_kept():
+def test_no_more_than_so_many_unread_answers_are_kept(monkeypatch):
     async def story() -> None:
         queue = VisitedBlocks(analytics_enabled=False)._queue
+        clock = 1_000.0
+        monkeypatch.setattr(queueing, "monotonic", lambda: clock)
         for number in range(2 * MOST_UNREAD):
+            clock += 0.1
             queue.pending_messages_per_session[str(number)] = Messages()
         reading = asyncio.ensure_future(queue.pending_messages_per_session["0"].get())
         await asyncio.sleep(0.01)

@@ -126,6 +126,23 @@ def test_who_listens_comes_before_who_does_not():
     play(story())
 
 
+def test_who_does_not_listen_leaves_half_of_the_places_to_others():
+    async def story() -> None:
+        line, listening = Line(Stage(4)), False
+        for name in "abc":
+            await line.ask(name, listening=lambda: listening)
+        assert line.served == ["a", "b"]
+        await line.ask("honest")
+        assert line.served == ["a", "b", "honest"]
+        listening = True
+        line.stage.look_again()
+        await line.settle()
+        assert line.served == ["a", "b", "honest", "c"]
+        await line.finish_all()
+
+    play(story())
+
+
 def test_who_has_left_is_dropped_and_holds_nobody_up():
     async def story() -> None:
         line, here = Line(Stage(1)), True

@@ -17,6 +17,7 @@ UPLOAD, PROGRESS, FILE = f"{API}/upload", f"{API}/upload_progress", f"{API}/file
 INDEX = "/"
 
 SMALL_BODY = 64 * 1024  # bytes; what names an event or a session has some hundred
+FRAME_BODY = 2 * 1024 * 1024 + SMALL_BODY  # a picture of the camera as text, 60,000 bytes at the size that is asked for
 SLACK = 256 * 1024  # bytes around a photo in a request: part headers, names, the other arguments
 
 _SEGMENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.~@+-]+"
@@ -56,6 +57,7 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
         *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text),
         *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text),
         *_post(UPLOAD, body=photo_bytes + SLACK),
+        *_post(f"{API}/component_server", body=FRAME_BODY),  # the camera's frames
         *_get(PROGRESS),
         Route(FILE, frozenset({"GET", "HEAD"})),
     )
@@ -91,8 +93,7 @@ REFUSED: dict[str, str] = {
     f"{API}/process_recording": "it leaves a file in the system's folder for each request",
     f"{API}/deep_link": "it writes a visitor's session to the disk",
     f"{API}/dev/reload": "for developers", f"{API}/app_id": "for developers", f"{API}/app_id/": "for developers",
-    f"{API}/component_server": "no component here has functions of its own on the server",
-    f"{API}/component_server/": "no component here has functions of its own on the server",
+    f"{API}/component_server/": _OLD,
     f"{API}/custom_component/{{id}}/{{environment}}/{{type}}/{{file_name}}": "there is no custom component",
     "/svelte/{path:path}": "there is no custom component",
     f"{API}/openapi.json": "neither the page nor a client asks for it", "/openapi.json": "it lists every address",

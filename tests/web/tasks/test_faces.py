@@ -19,6 +19,7 @@ from skimage import data
 from mirror.tasks.asked import FACE_DETECTION
 from mirror.web.tasks.camera import AT_ONCE, FRAME_BYTES, SECONDS, answerer
 from mirror.web.tasks.opened import Opened
+from tests.web.asking import CLIENT
 from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.web.serving import Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
@@ -110,6 +111,14 @@ def test_a_frame_is_answered_with_its_faces(frame):
     assert face["box"] == pytest.approx(at, abs=NEAR)
 
 
+def test_a_frame_is_answered_over_http(served, frame):
+    config = CLIENT.get(f"{served.url}/config").json()
+    [camera] = [each["id"] for each in config["components"] if each["props"].get("server_fns")]
+    body = {"data": data_url(frame), "component_id": camera, "fn_name": "faces", "session_hash": "abc"}
+    answer = CLIENT.post(f"{served.url}/gradio_api/component_server", json=body)
+    assert answer.status_code == 200 and len(answer.json()["faces"]) == 1
+
+
 @pytest.mark.parametrize(
     "sent",
     [None, 7, "", "hello", "data:image/jpeg;base64,?", data_url(b"milk"), "A" * (FRAME_BYTES + 1), ["data:,"],
@@ -140,8 +149,9 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
         while sum(each.done() for each in asked) < 3:
             await asyncio.sleep(0.01)
         assert [each.result() for each in asked if each.done()] == [{"busy": True}] * 3
+        waiting = [each for each in asked if not each.done()]
         both_are_in.set()
-        return [*[await each for each in asked if not each.done()], await answer(data_url(frame))]
+        return [*await asyncio.gather(*waiting), await answer(data_url(frame))]
 
     answers = asyncio.run(asyncio.wait_for(ask(), 60))
     assert [len(each.get("faces", ())) for each in answers] == [1] * (AT_ONCE + 1)  # places are given back
