@@ -20,7 +20,6 @@ from __future__ import annotations
 import binascii
 import os
 import re
-import stat
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from mirror.errors import ImageTooLarge, NotAnImage
 from mirror.images import MAX_BYTES
+from mirror.storage import open_file
 
 MAX_UPLOAD_BYTES = MAX_BYTES
 MAX_ADDRESS = 8_192  # letters of a path or an address: Linux takes 4,096 for a path, web servers some 8,000
@@ -88,19 +88,16 @@ class Upload:
 
     def __init__(self, path: str, folder: str | Path):
         names = _names_below(path, folder)
+        if not names:
+            raise NotAnImage(NOT_HERE)
         try:
-            self._handle = _open_below(folder, names) if names else -1
+            self._handle = open_file(Path(folder, *names), inside=Path(folder))
         except (OSError, ValueError):  # ValueError: letters that no path can have
-            self._handle = -1
-        if self._handle < 0:
-            raise NotAnImage(NOT_HERE)
+            raise NotAnImage(NOT_HERE) from None
         weakref.finalize(self, os.close, self._handle)
-        status = os.fstat(self._handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAnImage(NOT_HERE)
-        if status.st_size > MAX_UPLOAD_BYTES:
+        self._bytes = os.fstat(self._handle).st_size  # what is still being written beyond it is not waited for
+        if self._bytes > MAX_UPLOAD_BYTES:
             raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-        self._bytes = status.st_size  # what is still being written beyond it is not waited for
 
     def read(self) -> bytes:
         """The bytes, as many as there were when it was opened."""
@@ -193,22 +190,3 @@ def _names_below(path: str, folder: str | Path) -> list[str]:
         if path.startswith(root.rstrip(os.sep) + os.sep):
             return path[len(root.rstrip(os.sep)) + 1 :].split(os.sep)
     return []
-
-
-def _open_below(folder: str | Path, names: list[str]) -> int:
-    """A file descriptor, opened name by name so that no link below the folder is followed. OSError where it cannot."""
-    quick = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe is not waited for
-    if os.open not in os.supports_dir_fd:  # Windows
-        path = os.path.join(os.path.realpath(folder), *names)
-        if os.path.realpath(path) != path or not os.path.isfile(path):
-            raise FileNotFoundError(path)
-        return os.open(path, quick | getattr(os, "O_BINARY", 0))
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for name in names[:-1]:
-            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-            os.close(here)
-            here = below
-        return os.open(names[-1], quick | os.O_NOFOLLOW, dir_fd=here)
-    finally:
-        os.close(here)

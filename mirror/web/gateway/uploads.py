@@ -16,7 +16,6 @@ import os
 import re
 import secrets
 import shutil
-import stat
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Receive, Scope, Send
 
+from mirror.storage import open_file
 from mirror.web.gateway.bodies import CHUNK, Bodies
 from mirror.web.gateway.refusal import Gone, Refusal
 
@@ -278,33 +278,15 @@ def safe_name(name: str) -> str:
 
 
 def open_inside(folder: Path, path: str) -> int | None:
-    """A descriptor of the regular file at `path`, where it lies inside the folder and no link leads there; else None.
-    Each folder on the way is opened in turn, so nothing can be changed in between."""
+    """A descriptor of the regular file at `path`, where it lies inside the folder and no link leads there; else
+    None."""
     given = Path(path)
     if not given.is_absolute() or ".." in given.parts or "\0" in path:
         return None
     try:
-        steps = given.relative_to(folder).parts
-    except ValueError:
+        return open_file(given, inside=folder)
+    except (OSError, ValueError):  # ValueError: it lies elsewhere, or its letters are none of a path
         return None
-    if not steps:
-        return None
-    no_link = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-    handles: list[int] = []
-    try:
-        handles.append(os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)))
-        for step in steps[:-1]:
-            handles.append(os.open(step, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | no_link, dir_fd=handles[-1]))
-        found = os.open(steps[-1], os.O_RDONLY | no_link, dir_fd=handles[-1])
-    except OSError:
-        return None
-    finally:
-        for handle in handles:
-            os.close(handle)
-    if not stat.S_ISREG(os.fstat(found).st_mode):
-        os.close(found)
-        return None
-    return found
 
 
 def _boundary(scope: Scope) -> bytes:
