@@ -57,7 +57,7 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
         *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text),
         *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text),
         *_post(UPLOAD, body=photo_bytes + SLACK),
-        *_post(f"{API}/component_server", body=FRAME_BODY),  # the camera's frames
+        *_post(f"{API}/component_server", f"{API}/component_server/", body=FRAME_BODY),  # the camera's frames
         *_get(PROGRESS),
         Route(FILE, frozenset({"GET", "HEAD"})),
     )
@@ -93,7 +93,6 @@ REFUSED: dict[str, str] = {
     f"{API}/process_recording": "it leaves a file in the system's folder for each request",
     f"{API}/deep_link": "it writes a visitor's session to the disk",
     f"{API}/dev/reload": "for developers", f"{API}/app_id": "for developers", f"{API}/app_id/": "for developers",
-    f"{API}/component_server/": _OLD,
     f"{API}/custom_component/{{id}}/{{environment}}/{{type}}/{{file_name}}": "there is no custom component",
     "/svelte/{path:path}": "there is no custom component",
     f"{API}/openapi.json": "neither the page nor a client asks for it", "/openapi.json": "it lists every address",

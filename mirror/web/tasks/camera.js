@@ -57,6 +57,7 @@ async function look() {
     let answer;
     try {
       answer = await server.faces(canvas.toDataURL("image/jpeg", QUALITY));
+      if (!answer) throw new Error("refused");
     } catch {
       answer = { problem: "The page does not answer any more: reload it." };
     }

@@ -102,7 +102,6 @@ def test_what_is_closed_answers_nothing(served, template):
         ("/gradio_api/run/predict", {"data": [None], "session_hash": "abc"}),
         ("/gradio_api/api/predict", {"data": [None]}),
         ("/gradio_api/run/predict/", {"data": [None]}),
-        ("/gradio_api/component_server/", {"data": 1, "component_id": 1, "session_hash": "a", "fn_name": "x"}),
         ("/gradio_api/stream/1", {"data": []}),
         ("/login", {}),
     ],
