@@ -74,11 +74,11 @@ class Budget:
             self.used += size
 
     def _has_room(self, size: int, ticket: object, large: bool) -> bool:
+        if large and self._large[0] is not ticket:
+            return False
         if self.used == 0:
             return True  # what is larger than all of it is for `load_image` to refuse
-        if not large:
-            return self.used + size <= self.total
-        return self._large[0] is ticket and self.used + size <= self.total - self.reserved
+        return self.used + size <= (self.total - self.reserved if large else self.total)
 
     def _give_back(self, size: int, thread: int | None) -> None:
         """May be called while this very thread holds the lock: Python collects garbage wherever it likes."""

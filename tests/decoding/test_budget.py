@@ -70,7 +70,7 @@ def test_small_ones_go_past_large_ones_that_wait() -> None:
 def test_large_ones_come_in_their_order() -> None:
     shared, order = budget(), []
     with shared.decoding(700):
-        threads = []
+        threads, large = [], 0
         for number, size in enumerate((600, 200, 700)):
             def work(number: int = number, size: int = size) -> None:
                 with shared.decoding(size):
@@ -78,7 +78,9 @@ def test_large_ones_come_in_their_order() -> None:
                     time.sleep(0.02)
 
             threads.append(in_thread(work))
-            time.sleep(0.05)
+            large += size > shared.small
+            while len(shared._large) < large:  # the next one comes when this one waits
+                time.sleep(0.01)
     for thread in threads:
         thread.join(5)
     assert order[0] == 0 and sorted(order) == [0, 1, 2]
