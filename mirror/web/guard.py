@@ -30,10 +30,8 @@ from mirror.errors import MirrorError, PrivateAddress
 from mirror.images import load_image
 from mirror.web.uploads import Sent, received
 
-SWEEP_SECONDS = 2  # uploads are deleted once they are UPLOAD_SECONDS old, checked this often
-UPLOAD_SECONDS = (
-    20  # gradio names an upload by its sha256, so two visitors may share it: not deleted while one may wait
-)
+SWEEP_SECONDS = 2  # between looks at the sessions that nobody uses any more
+UPLOAD_SECONDS = 20  # that a session's last values are remembered after it was used
 JPEG = b"\xff\xd8"  # how its files begin
 LONGEST_SENTENCE = 400  # letters
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
