@@ -21,16 +21,15 @@ BAND_BYTES = 1 << 20  # of RGB in one band: it stays in the processor's cache wh
 @dataclass(frozen=True)
 class Decoded:
     """A picture as it was stored. rows(top, bottom): those of its rows, as an image of its mode. orientation: 1-8, as
-    in EXIF. whole: all of it, where it is one Pillow image already. packed: its bytes, where they are rows of RGB
-    already, and from a row to the next `stride` of them."""
+    in EXIF. whole: all of it, where it is one Pillow image already. unpack: writes all of its rows into an image of its
+    size and mode at once, where they are bytes."""
 
     size: tuple[int, int]
     mode: str
     orientation: int
     rows: Callable[[int, int], Image.Image]
     whole: Image.Image | None = None
-    packed: memoryview | None = None
-    stride: int = 0
+    unpack: Callable[[Image.Image], None] | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -56,18 +55,29 @@ def of_buffer(
 
     def rows(top: int, bottom: int) -> Image.Image:
         part = view[top * stride : bottom * stride]
-        return unpacked(mode, (size[0], bottom - top), part, raw, stride)
+        return _unpacked(mode, (size[0], bottom - top), part, raw, stride)
 
-    packed = view if (mode, raw) == ("RGB", "RGB") else None
-    return Decoded(size, mode, orientation, rows, packed=packed, stride=stride)
+    return Decoded(size, mode, orientation, rows, unpack=lambda image: _unpack(image, view, raw, stride))
 
 
-def unpacked(mode: str, size: tuple[int, int], data: Any, raw: str, stride: int) -> Image.Image:
-    """A new image of bytes in Pillow's raw mode `raw`, `stride` of them from a row to the next. (`Image.frombuffer`
-    gives an image of another mode for some of them.)"""
+def _unpacked(mode: str, size: tuple[int, int], data: Any, raw: str, stride: int) -> Image.Image:
     image = Image.new(mode, size, None)
-    image.frombytes(data, "raw", (raw, stride, 1))
+    _unpack(image, data, raw, stride)
     return image
+
+
+def _unpack(image: Image.Image, data: Any, raw: str, stride: int) -> None:
+    """Bytes in Pillow's raw mode `raw`, `stride` of them from a row to the next, into an image. (`Image.frombuffer`
+    gives an image of another mode for some of them.)"""
+    image.frombytes(data[: stride * image.height], "raw", (raw, stride, 1))
+
+
+def image_over(memory: Any, size: tuple[int, int]) -> Image.Image:
+    """The RGB image of this (width, height) whose pixels lie in `memory`, four bytes each, as Pillow keeps them: what
+    is written into one is in the other. The memory is held as long as the image."""
+    image = Image.frombuffer("RGBX", size, memory, "raw", "RGBX", 0, 1)
+    image.im.setmode("RGB")
+    return image._new(image.im)
 
 
 def band_rows(width: int) -> int:
@@ -95,13 +105,21 @@ def upright_rgb(decoded: Decoded) -> Image.Image:
         image = whole.convert("RGB")
     else:
         image = Image.new("RGB", decoded.upright_size, None)
-        for top, band in rgb_bands(decoded):
-            paste_band(image, band, top, decoded)
+        write_upright(decoded, image)
     image.info = {}  # Pillow hands metadata on, and the next reader would apply the EXIF orientation a second time
     return image
 
 
-def paste_band(image: Image.Image, band: Image.Image, top: int, decoded: Decoded) -> None:
+def write_upright(decoded: Decoded, image: Image.Image) -> None:
+    """All pixels into an RGB image of the upright size."""
+    if decoded.mode == "RGB" and decoded.orientation not in UPRIGHT and decoded.unpack is not None:
+        decoded.unpack(image)
+        return
+    for top, band in rgb_bands(decoded):
+        _paste_band(image, band, top, decoded)
+
+
+def _paste_band(image: Image.Image, band: Image.Image, top: int, decoded: Decoded) -> None:
     """A band of stored rows → its place in the upright image."""
     height, rows = decoded.size[1], band.height
     turn = UPRIGHT.get(decoded.orientation)

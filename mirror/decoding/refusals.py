@@ -89,8 +89,6 @@ def of_failure(name: str, kind: str) -> ImageError:
     """For a worker that gave no picture; kind: of pool.WorkerFailed."""
     if kind == "too-slow":
         return too_slow(name)
-    if kind == "too-much-memory":
-        return too_much_memory(name)
     return NotAnImage(f"{name} is a damaged image that its decoder did not survive; use another copy of it.")
 
 

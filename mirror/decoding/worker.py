@@ -1,13 +1,12 @@
 """The process that decodes what cannot be bounded in advance: `python -m mirror.decoding.worker`, started by pool.py.
 
-It reads a task from its standard input, writes the picture's rows to its standard output, and waits for the next one
+It reads a task from its standard input, writes the upright picture to its standard output, and waits for the next one
 until its input ends. It has limits on memory, processor time and files that it cannot lift, no secrets in its
 environment, and a low priority.
 
     task      two lengths (>II), a JSON object, the encoded file
-    answer    a length (>I) and a JSON object: {"error": kind, "message": …, "reason": …}, or {"size": [width, height],
-              "orientation": 1-8, "raw": "RGB" or "RGBX", "stride": bytes}, after which the rows follow as they were
-              stored, three or four bytes a pixel and `stride` from one to the next
+    answer    a length (>I) and a JSON object: {"error": kind, "message": …, "reason": …}, or {"size": [width, height]},
+              after which the upright rows follow, four bytes a pixel, the fourth without meaning
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ import os
 import struct
 import sys
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from mirror.decoding.pixels import Decoded
 
 LENGTHS, LENGTH = struct.Struct(">II"), struct.Struct(">I")
-OUT_OF_MEMORY = 3  # exit status, where that is noticed while rows are being written
 NICE = 2  # a little behind the process that answers visitors: an iPhone photo is decoded here, too
 TASK_BYTES = 520_000_000  # of address space beyond what the process has when it begins a task
 PROCESSOR_SECONDS = 20  # of a task, all threads together; the wall clock, 10 s, is the parent's to watch
@@ -28,59 +29,52 @@ PROCESSOR_SECONDS = 20  # of a task, all threads together; the wall clock, 10 s,
 
 def main() -> None:
     limited = _limit_for_good()
-    task_in, rows_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    task_in, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # whatever a C library prints is no answer
-    _write(rows_out, {"ready": True, "limited": limited})
+    _write(answers, {"ready": True, "limited": limited})
     while len(lengths := task_in.read(LENGTHS.size)) == LENGTHS.size:
         head, size = LENGTHS.unpack(lengths)
         task, data = json.loads(task_in.read(head)), task_in.read(size)
         if limited:
             _limit_task()
         try:
-            _answer(task, data, rows_out)
+            _answer(task, data, answers)
         except BrokenPipeError:
             return
         del data
 
 
-def _answer(task: dict[str, Any], data: bytes, rows_out: BinaryIO) -> None:
+def _answer(task: dict[str, Any], data: bytes, answers: BinaryIO) -> None:
     from PIL import UnidentifiedImageError
 
     from mirror.decoding.decode import decode
-    from mirror.decoding.pixels import rgb_bands
     from mirror.decoding.refusals import check_size
     from mirror.errors import ImageError
 
     name = task["name"]
     check = partial(check_size, name=name, max_pixels=task["max_pixels"], min_side=task["min_side"])
     try:
-        decoded = decode(data, name, check, task["at_least"])
+        size, pixels = _upright(decode(data, name, check, task["at_least"]))
     except UnidentifiedImageError:
-        return _write(rows_out, {"error": "Unidentified"})
+        return _write(answers, {"error": "Unidentified"})
     except MemoryError:
-        return _write(rows_out, {"error": "MemoryError"})
+        return _write(answers, {"error": "MemoryError"})
     except ImageError as error:
-        return _write(rows_out, {"error": type(error).__name__, "message": str(error), "reason": error.reason})
-    width, height = decoded.size
-    head = {"size": decoded.size, "orientation": decoded.orientation}
-    if decoded.packed is not None:
-        _write(rows_out, head | {"raw": "RGB", "stride": decoded.stride})
-        return _write_all(rows_out, decoded.packed[: decoded.stride * height])
-    begun = False
-    try:
-        for _, band in rgb_bands(decoded):
-            pixels = band.tobytes("raw", "RGBX")
-            if not begun:  # not before the first band: until then a failure can still be told
-                _write(rows_out, head | {"raw": "RGBX", "stride": 4 * width})
-                begun = True
-            _write_all(rows_out, pixels)
-    except BrokenPipeError:
-        raise
+        return _write(answers, {"error": type(error).__name__, "message": str(error), "reason": error.reason})
     except Exception as error:
-        if begun:
-            sys.exit(OUT_OF_MEMORY if isinstance(error, MemoryError) else 1)
-        kind = "MemoryError" if isinstance(error, MemoryError) else "Damaged"
-        _write(rows_out, {"error": kind, "message": f"{type(error).__name__}: {error}"[:200]})
+        return _write(answers, {"error": "Damaged", "message": f"{type(error).__name__}: {error}"[:200]})
+    _write(answers, {"size": size})
+    _write_all(answers, pixels)
+
+
+def _upright(decoded: Decoded) -> tuple[tuple[int, int], bytearray]:
+    """(width, height) and the pixels. What was decoded is let go before they are sent, for the parent needs room."""
+    from mirror.decoding.pixels import image_over, write_upright
+
+    size = decoded.upright_size
+    pixels = bytearray(4 * size[0] * size[1])
+    write_upright(decoded, image_over(pixels, size))
+    return size, pixels
 
 
 def _write(file: BinaryIO, message: dict[str, Any]) -> None:
@@ -88,7 +82,7 @@ def _write(file: BinaryIO, message: dict[str, Any]) -> None:
     _write_all(file, LENGTH.pack(len(body)) + body)
 
 
-def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
+def _write_all(file: BinaryIO, data: bytes | bytearray) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
