@@ -32,7 +32,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mirror.decoding import budget, pool, refusals
 from mirror.decoding.decode import decode
-from mirror.decoding.headers import FORMATS, most_pixels, read_header
+from mirror.decoding.headers import FORMATS, fitting, most_pixels, read_header
 from mirror.decoding.limits import MAX_DECODE_BYTES, Header, TooCostly
 from mirror.decoding.orientation import orientation
 from mirror.decoding.pixels import of_image, upright_rgb
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; the largest phone cameras store 48-50 megapixels
 MAX_BYTES = 20 * 1024 * 1024  # as much as the page and the downloader accept
+FULL_SIZE = "full size"  # in the info of an image that was reduced
 JPEG_QUALITY = 90  # at 640 px about 110 KB; below about 85 the 8 x 8 blocks become visible after augmentation's zoom
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "load_image", "read_file", "shrink"]
+__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "full_size", "load_image", "read_file", "shrink"]
 
 
 def load_image(
@@ -56,6 +57,7 @@ def load_image(
     max_bytes: int = MAX_BYTES,
     min_side: int | None = None,
     at_least: int | None = None,
+    reduce: bool = False,
     network: Network | None = None,
 ) -> Image.Image:
     """Decode `source` completely: a new upright RGB image that shares nothing with the source.
@@ -67,6 +69,8 @@ def load_image(
     min_side    pixels the short side must have, also read from the header
     at_least    the caller needs no more than this many pixels on the short side: a JPEG is then decoded at 1/2, 1/4 or
                 1/8 of its size, whichever still leaves that many (12 megapixels: 59 ms instead of 322 ms)
+    reduce      a JPEG of more than max_pixels (phones make 108 and 200 megapixels) is decoded at the largest of these
+                scales at which it has no more; `full_size` tells what it was
 
     EXIF orientation is applied, transparency is laid over white, 16-bit and float images are scaled to 8 bits, and of
     an animation the first frame is taken. Waits while other threads' photos take the memory that it needs, and takes
@@ -79,12 +83,14 @@ def load_image(
     if not data:
         raise NotAnImage(f"{name} is empty (0 bytes); send the file again.", reason="empty-file")
     try:
+        fit = fitting(data, max_pixels) if reduce and at_least is None else None
+        at_least = fit or at_least
         header = read_header(data, at_least, max_pixels)
     except TooCostly as error:
         raise refusals.too_costly(name, str(error)) from None
     if header is None:
         raise refusals.not_an_image(name, data)
-    most = most_pixels(header, at_least, max_pixels, MAX_PIXELS)
+    most = most_pixels(header, at_least, max_pixels, max_pixels if fit else MAX_PIXELS)
     if header.size is not None:
         check_size(header.size, name, most, min_side)
     if header.memory > MAX_DECODE_BYTES:
@@ -97,9 +103,17 @@ def load_image(
                 task = {"name": name, "max_pixels": most, "min_side": min_side, "at_least": at_least}
                 image = _by_worker(task, header.data)
             grant.keep(image, 4 * image.width * image.height)
+            if fit and header.size:
+                turned = (image.width < image.height) != (header.size[0] < header.size[1])
+                image.info[FULL_SIZE] = header.size[::-1] if turned else header.size
     except budget.Busy:
         raise refusals.busy(name) from None
     return image
+
+
+def full_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) that an upright photo has as it was taken: more than `image` has where it was reduced."""
+    return image.info.get(FULL_SIZE, image.size)
 
 
 def _here(header: Header, name: str, max_pixels: int, min_side: int | None, at_least: int | None) -> Image.Image:

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from mirror.errors import FetchError, ImageError, ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
 from mirror.fetch import Network
-from mirror.images import encode_jpeg, load_image, shrink
+from mirror.images import encode_jpeg, full_size, load_image, shrink
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 
@@ -323,6 +323,22 @@ def test_at_least_leaves_other_formats_and_the_limits_alone() -> None:
     with pytest.raises(ImageTooLarge):
         load_image(saved(corners(400, 300), "JPEG"), at_least=30, max_pixels=100_000)
     assert load_image(saved(corners(400, 300), "JPEG"), at_least=30, min_side=300).size == (50, 38)
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "decoded"), [((800, 600), 480_000, (800, 600)), ((800, 600), 479_999, (400, 300)),
+    ((801, 601), 120_000, (201, 151)), ((600, 800), 10_000, (75, 100))],
+)  # fmt: skip
+def test_a_large_jpeg_is_reduced_to_fit_and_tells_what_it_was(size: tuple, most: int, decoded: tuple) -> None:
+    for orientation in (1, 6):
+        data = saved(corners(*size), "JPEG", exif=exif(orientation))
+        image = load_image(data, max_pixels=most, reduce=True)
+        step = 1 if orientation == 1 else -1
+        assert image.size == decoded[::step] and full_size(image) == size[::step]
+    with pytest.raises(ImageTooLarge):
+        load_image(data, max_pixels=4_000, reduce=True)
+    with pytest.raises(ImageTooLarge):
+        load_image(saved(corners(*size), "PNG"), max_pixels=size[0] * size[1] - 1, reduce=True)
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:

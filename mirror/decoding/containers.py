@@ -17,7 +17,9 @@ PNG_TEXT = 1_048_576  # characters at most that Pillow unpacks of one text or pr
 PNG_TEXTS = 64 * PNG_TEXT  # … and of all texts (MAX_TEXT_MEMORY); Python may take four bytes for each
 PNG_DEFLATED = 1_032  # bytes at most that one of deflate's unpacks to
 PNG_COLOURS = 1_024  # bytes of a cHRM chunk, which has 32; Pillow makes numbers of them, 16 times as large
+PNG_RAW = 100_000_000  # bytes of samples that are unpacked in this process: about a second
 PNG_BYTES = {0: 1, 2: 4, 3: 1, 4: 4, 6: 4}  # colour type → Pillow's bytes a pixel; 16-bit grey takes 2
+PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type → samples a pixel
 
 # Bytes a pixel of libwebp's canvases (two of 4) and its working copy or the picture handed over (4); then the image (4)
 # is filled from that
@@ -56,7 +58,8 @@ def read_png(data: bytes) -> Header | None:
         frames |= kind == b"acTL"
     pixels = width * height
     memory = max(stored * (2 if frames else 1) + 4, 8) * pixels + 2 * len(data) + 4 * min(texts, PNG_TEXTS)
-    return Header("PNG", (width, height), memory, True, data)
+    raw = pixels * PNG_SAMPLES.get(colour, 4) * depth // 8
+    return Header("PNG", (width, height), memory, raw <= PNG_RAW, data)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:

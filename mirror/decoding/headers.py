@@ -75,6 +75,16 @@ def reduction(size: tuple[int, int], at_least: int | None) -> int:
     return next(scale for scale in SCALES if scale == 1 or min(size) // at_least >= scale)
 
 
+def fitting(data: bytes, max_pixels: int) -> int | None:
+    """The short side at which a JPEG of more than `max_pixels` is decoded at the largest scale that fits; None for what
+    is none, or fits as it is. Raises TooCostly."""
+    jpeg = read_jpeg(data) if format_of(data) == "JPEG" else None
+    if jpeg is None:
+        return None
+    scale = next((s for s in reversed(SCALES) if -(-jpeg.size[0] // s) * -(-jpeg.size[1] // s) <= max_pixels), 1)
+    return max(1, min(jpeg.size) // scale) if scale > 1 else None
+
+
 def most_pixels(header: Header, at_least: int | None, max_pixels: int, usual: int) -> int:
     """The pixels that a file may have: more than `max_pixels` where it is a JPEG that is decoded at a reduced scale,
     unless the caller chose a limit below the usual one."""

@@ -20,13 +20,15 @@ MAX_TABLES = 65_536  # bytes of frame, tables and scan headers before the pixels
 VISITS_IN_PROCESS = 30_000_000
 MAX_VISITS = 150_000_000
 
-MAX_JUNK = 4_096  # bytes before a marker, which Pillow passes over one by one
-JUNK = re.compile(rb"(?:[^\xff]|\xff(?=[\x00\xff]))*+")
+MAX_JUNK = 4_096  # bytes before the pixels that Pillow passes over one by one, …
+# … markers among them that it takes to have no length
+JUNK = re.compile(rb"(?:[^\xff]|\xff[\x00\xc8\xd0-\xd9\xf0-\xfd]|\xff(?=\xff))*+")
 
 SOS, EOI, APP1, TEMPORARY = 0xDA, 0xD9, 0xE1, 0x01  # the last one has no length
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2
 KEPT = frozenset({0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD, SOS, 0xE0, 0xEE})  # frame, tables, restarts, JFIF, Adobe
 DROPPED = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})  # the other APPn, comments
+OTHER = frozenset({*range(0xC3, 0xD0), 0xDC, 0xDE, 0xDF}) - KEPT  # with a length, and in no photo
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 # In the coded pixels 0xFF is followed by 0 or by a restart marker; anything else ends a scan
 NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -51,18 +53,21 @@ def read_jpeg(data: bytes) -> Jpeg | None:
 
     Raises TooCostly for one that no camera or program makes.
     """
-    position, segments = 2, 0
+    position, segments, junk, odd = 2, 0, 0, False
     kept: list[memoryview] = []
     view, exif, xmp = memoryview(data), [], None
     frame: tuple[int, bytes] | None = None
     while True:
-        head = data[position : position + 4]
-        if len(head) < 4 or head[0] != 0xFF or head[1] in (0, 0xFF):
-            if len(JUNK.match(data, position)[0]) > MAX_JUNK:
-                raise TooCostly(f"has more than {MAX_JUNK:,} bytes between its parts that mean nothing")
+        start = JUNK.match(data, position).end()
+        junk += start - position
+        if junk > MAX_JUNK:
+            raise TooCostly(f"has more than {MAX_JUNK:,} bytes between its parts that mean nothing")
+        position, head = start, data[start : start + 4]
+        if len(head) < 4:
             return None
-        marker, length = head[1], int.from_bytes(head[2:], "big")
-        if length < 2 or position + 2 + length > len(data):
+        marker, length = head[1], max(int.from_bytes(head[2:], "big"), 2)
+        odd |= head[2:] < b"\0\2"
+        if position + 2 + length > len(data):
             return None
         segments += 1
         if segments > MAX_SEGMENTS:
@@ -75,17 +80,18 @@ def read_jpeg(data: bytes) -> Jpeg | None:
                 exif.append(view[position + 4 + (6 if exif else 0) : end])
             elif marker == APP1 and data.startswith(XMP, position + 4):  # the last one counts
                 xmp = data[position + 4 + len(XMP) : end]
+        elif marker in OTHER:
+            odd = True
         else:
-            return None
+            return None  # Pillow goes no further
         if marker in (BASELINE, EXTENDED, PROGRESSIVE):
-            if frame is not None:
-                return None
+            odd |= frame is not None
             frame = marker, data[position + 4 : end]
         elif marker == SOS:
             break
         position = end
     found = _frame(*frame) if frame else None
-    if found is None or len(data) <= position + 4 or sum(map(len, kept)) > MAX_TABLES:
+    if odd or junk or found is None or len(data) <= position + 4 or sum(map(len, kept)) > MAX_TABLES:
         return None
     size, components, blocks = found
     several = frame[0] == PROGRESSIVE or data[position + 4] < components

@@ -28,6 +28,7 @@ from mirror.decoding.budget import MAX_WAIT, Busy
 from mirror.decoding.limits import MAX_SECONDS
 from mirror.decoding.pixels import image_over
 from mirror.decoding.worker import LENGTH, LENGTHS
+
 MAX_WORKERS = 8
 IDLE_SECONDS = 30.0  # then a worker is ended: its 40 MB are given back
 DEMOTED_AFTER = 1.5  # seconds of processor time; an ordinary photo is decoded by then, also on a loaded machine

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 

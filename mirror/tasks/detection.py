@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Box:
-    """Whole pixels of the upright image, its top left corner being (0, 0)."""
+    """Whole pixels of the upright photo at its full size, its top left corner being (0, 0)."""
 
     xmin: int
     ymin: int

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from mirror.images import full_size
 from mirror.tasks.detection import Box, Detection, Detections
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -71,7 +72,7 @@ def draw(
     font = ImageFont.load_default(max(FONT_MIN, round(FONT_SHARE * max(image.size))))
     ranked = sorted(detections.found, key=lambda each: -each.score)
     palette = colours(each.label for each in ranked)
-    boxes = [_within(each.box, image.size) for each in ranked]
+    boxes = [_within(each.box, full_size(image), image.size) for each in ranked]
     for detection, box in reversed(list(zip(ranked, boxes, strict=True))):  # the surest lie on top
         colour = palette[detection.label]
         halo = max(1, line // 3)  # parts the line from a background of its own colour
@@ -141,11 +142,14 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
     return ""
 
 
-def _within(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The pixels of a box that lie in the image, corners included; at least one. Detectors may look over the edge."""
+def _within(box: Box, full: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels of an image of `size` that a box covers in the photo of the size `full`, corners included; at least
+    one. Detectors may look over the edge."""
     right, bottom = size[0] - 1, size[1] - 1
-    xmin, ymin = min(max(box.xmin, 0), right), min(max(box.ymin, 0), bottom)
-    return xmin, ymin, max(xmin, min(box.xmax, right)), max(ymin, min(box.ymax, bottom))
+    xmin, xmax = (side * size[0] // full[0] for side in (box.xmin, box.xmax))
+    ymin, ymax = (side * size[1] // full[1] for side in (box.ymin, box.ymax))
+    xmin, ymin = min(max(xmin, 0), right), min(max(ymin, 0), bottom)
+    return xmin, ymin, max(xmin, min(xmax, right)), max(ymin, min(ymax, bottom))
 
 
 def _grown(box: tuple[int, int, int, int], pixels: int) -> tuple[int, int, int, int]:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mirror.errors import UsageError
+from mirror.images import full_size
 from mirror.tasks.asked import FACE_DETECTION, Asked
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.face_networks import CELL, FaceNetwork, open_network, packaged_file
@@ -80,26 +81,26 @@ class FaceDetector(BatchPredictor):
 
     def detect(self, image: Image.Image) -> Detections:
         """Small faces and large ones in an upright RGB image; may be called from several threads at once."""
-        side = max(image.size)
+        side = max(full_size(image))
         boxes, scores = self._look(image, min(FINE, ENLARGED * side))
         kept = sizes_of(boxes) <= SMALL * side
         large, large_scores = self._look(image, COARSE)
         kept_large = sizes_of(large) >= LARGE * side
         boxes = np.concatenate([boxes[kept], large[kept_large]])
-        return _detections(boxes, np.concatenate([scores[kept], large_scores[kept_large]]), image.size)
+        return _detections(boxes, np.concatenate([scores[kept], large_scores[kept_large]]), full_size(image))
 
     def glance(self, image: Image.Image) -> Detections:
         """One quick look, for a camera: faces from about a fifteenth of the long side up."""
-        return _detections(*self._look(image, GLANCE), image.size)
+        return _detections(*self._look(image, GLANCE), full_size(image))
 
     def _look(self, image: Image.Image, side: float) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [n, 4] in pixels of the image, and scores [n], when its long side is scaled to `side` pixels."""
+        """Boxes [n, 4] in pixels of the full size, and scores [n], when its long side is scaled to `side` pixels."""
         width, height = (max(1, round(length * side / max(image.size))) for length in image.size)
         scaled = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
         pixels = np.zeros((-(-height // CELL) * CELL, -(-width // CELL) * CELL, 3), np.uint8)
         pixels[:height, :width] = np.asarray(scaled)
         boxes, scores = self._network.find(pixels, FLOOR)
-        return boxes * np.tile([image.width / width, image.height / height], 2), scores
+        return boxes * np.tile(np.divide(full_size(image), (width, height)), 2), scores
 
 
 def _detections(boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int]) -> Detections:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mirror.errors import ImageTooSmall, ModelUnavailable
+from mirror.images import full_size
 from mirror.tasks.asked import OBJECT_DETECTION, Asked
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
@@ -63,7 +64,7 @@ class ObjectDetector(BatchPredictor):
             )
         with torch.inference_mode():
             outputs = self._model(**inputs)
-            size = torch.tensor([[image.height, image.width]])
+            size = torch.tensor([full_size(image)[::-1]])
             result = self._processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=size)[0]
         labels = self._model.config.id2label
         return Detections(

@@ -81,7 +81,7 @@ class BatchPredictor(Predictor):
         if isinstance(source.place, MirrorError):
             return source.place
         try:
-            return load_image(source.place, network=self.network)
+            return load_image(source.place, reduce=True, network=self.network)
         except MirrorError as error:
             return error
 

@@ -6,17 +6,21 @@ format that has it, are in files.py. Every bomb is decoded in a process with a l
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import MARKER
 
+from mirror.decoding.headers import read_header
+from mirror.decoding.limits import TooCostly
 from mirror.errors import ImageTooLarge, MirrorError
-from mirror.images import load_image
+from mirror.images import MAX_PIXELS, full_size, load_image
 from mirror.inference.classifier import Classifier
-from tests.hostile.files import BOMBS, claiming, gif, jpeg, png, saved, shared_tags, small_iso
+from tests.hostile.files import BOMBS, claiming, gif, jpeg, png, saved, segment, shared_tags, small_iso
 from tests.hostile.measured import Measured, Outcome
 from tests.hostile.mutations import SEEDS, mutations
 
@@ -49,6 +53,31 @@ def test_a_bomb_is_an_image_or_a_sentence_within_the_limits(name: str, process: 
     assert_bounded(process.decode(data))
     if name.startswith("jpeg"):
         assert_bounded(process.decode(data, at_least=600))
+
+
+def test_what_is_passed_over_before_the_pixels_of_a_jpeg_is_counted_not_timed() -> None:
+    """Every byte that Pillow reads one by one, in its own words: markers without a handler have no length."""
+    for name in BOMBS:
+        if any(word in name for word in ("start markers", "without a length between", "no length", "no photo has")):
+            with pytest.raises(TooCostly):
+                read_header(BOMBS[name](), None, MAX_PIXELS)
+    for marker in (marker & 0xFF for marker, (*_, handler) in MARKER.items() if handler is None):
+        with pytest.raises(TooCostly):
+            read_header(jpeg(bytes([0xFF, marker]) * 10_000), None, MAX_PIXELS)
+    for marker in (marker & 0xFF for marker, (*_, handler) in MARKER.items() if handler is not None):
+        if marker not in (0xDA, *range(0xC0, 0xD0)) or marker == 0xCC:  # scans and frames
+            with pytest.raises(TooCostly):
+                read_header(jpeg(segment(marker, b"") * 10_000), None, MAX_PIXELS)
+
+
+def test_what_takes_long_to_unpack_is_not_decoded_in_the_page_s_process() -> None:
+    for size, depth, colour, here in (
+        ((4_000, 3_000), 8, 6, True), ((4_000, 3_000), 16, 6, True), ((7_000, 7_000), 16, 6, False),
+        ((7_000, 7_000), 8, 2, False),
+    ):  # fmt: skip
+        data = png(16, 16, depth=depth, colour=colour)
+        claimed = data[:16] + struct.pack(">LL", *size) + data[24:]
+        assert read_header(claimed, None, MAX_PIXELS).in_process is here
 
 
 def test_mutated_files_are_images_or_sentences(process: Measured) -> None:
@@ -118,6 +147,8 @@ def test_a_phones_200_megapixels_are_answered_and_refused_where_all_of_them_are_
     assert load_image(data, at_least=448).size == (2_040, 1_530)
     with pytest.raises(ImageTooLarge, match="at most 50 megapixels"):
         load_image(data)
+    reduced = load_image(data, reduce=True)
+    assert reduced.size == (8_160, 6_120) and full_size(reduced) == (16_320, 12_240)
     with pytest.raises(ImageTooLarge, match="at most 1 megapixels"):
         load_image(data, at_least=448, max_pixels=1_000_000)
 

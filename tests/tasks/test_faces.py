@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data
 
 from benchmarks.faces import FACES, judged, ours
-from mirror.images import load_image
+from mirror.images import full_size, load_image
 from mirror.listing import Source
 from mirror.tasks.asked import FACE_DETECTION, Asked
 from mirror.tasks.detection import Box, Detections
@@ -63,6 +63,29 @@ def test_a_face_has_one_box(detector, astronaut):
 def test_the_size_of_the_photo_does_not_matter(detector, astronaut, times):
     image = astronaut.resize((round(512 * times),) * 2, Image.Resampling.BICUBIC)
     assert overlap(the_face(detector.detect(image)), tuple(side * times for side in FACE)) > 0.75
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_boxes_are_in_pixels_of_the_photo_also_where_it_is_decoded_reduced(detector, astronaut, tmp_path, turned):
+    """A phone's 108 megapixels, at a limit that makes them cheap."""
+    large, exif = astronaut.crop((0, 0, 512, 400)).resize((1536, 1200)), Image.Exif()
+    if turned:
+        exif[0x0112], large = 6, large.transpose(Image.Transpose.ROTATE_90)
+    large.save(tmp_path / "phone.jpg", exif=exif)
+    image = load_image(tmp_path / "phone.jpg", max_pixels=500_000, reduce=True)
+    assert image.size == (768, 600) and full_size(image) == (1536, 1200)
+    for found in (detector.detect(image), detector.glance(image)):
+        assert overlap(the_face(found), tuple(3 * side for side in FACE)) > 0.75
+    seen = np.asarray(draw(image, detector.detect(image).above(0.5)), int) - np.asarray(image)
+    rows, columns = np.nonzero(np.abs(seen).sum(axis=2))
+    drawn = (columns.min(), rows.min(), columns.max(), rows.max())
+    assert overlap(drawn, tuple(1.5 * side for side in FACE)) > 0.6
+
+
+def test_a_photo_of_more_than_50_megapixels_is_answered(detector, astronaut, tmp_path):
+    astronaut.resize((9_000, 6_000)).save(tmp_path / "phone.jpg", quality=50)
+    [(_, answer)] = detector.answer_all(iter([Source("phone.jpg", tmp_path / "phone.jpg")]))
+    assert overlap(the_face(answer), tuple(np.multiply(FACE, [9_000 / 512, 6_000 / 512] * 2))) > 0.5
 
 
 @pytest.mark.parametrize("margin", [0, 10, 40, 100])

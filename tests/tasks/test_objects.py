@@ -116,6 +116,17 @@ def test_what_it_was_taught_is_found_in_pixels_of_the_upright_image(detr, tmp_pa
             assert getattr(box, side) == pytest.approx(getattr(wanted, side), abs=3)
 
 
+def test_boxes_are_in_pixels_of_the_photo_also_where_it_is_decoded_reduced(detr, tmp_path):
+    scene().resize((scene().width * 2, scene().height * 2)).save(tmp_path / "phone.jpg", quality=95)
+    image = load_image(tmp_path / "phone.jpg", max_pixels=scene().width * scene().height, reduce=True)
+    assert image.size == scene().size
+    [answer] = opened(detr).predict([image])
+    boxes = [each.box for each in answer.above(0.05).found]
+    for box, wanted in zip(boxes, (each.box for each in FOUND), strict=True):
+        for side in ("xmin", "ymin", "xmax", "ymax"):
+            assert getattr(box, side) == pytest.approx(2 * getattr(wanted, side), abs=8)
+
+
 def test_json_is_the_articles():
     """The first of the eleven that the article prints of its bicycles."""
     first = Detection(0.9970716238021851, "bicycle", Box(333, 216, 522, 531))

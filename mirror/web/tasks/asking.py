@@ -25,7 +25,7 @@ from mirror.web.uploads import Address, Sent
 
 
 def _whole(model: Any, body: bytes) -> Image.Image:
-    return load_image(body)
+    return load_image(body, reduce=True)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import gradio as gr
 from PIL import Image
 
 from mirror.fetch import Network
+from mirror.images import full_size
 from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.web import words
@@ -163,7 +164,7 @@ def several(label: str) -> str:
 def _picture(
     image: Image.Image, ranked: Sequence[Detection], palette: dict[str, str], says: Sequence[str], threshold: float
 ) -> str:
-    boxes = "".join(_box(each, image.size, palette[each.label], threshold) for each in reversed(ranked))
+    boxes = "".join(_box(each, full_size(image), palette[each.label], threshold) for each in reversed(ranked))
     photo = f'<img src="{_data_url(image)}" alt="Your photo, with a box around each thing that the table lists">'
     stage = f'<div class="stage" style="--ratio:{image.width / image.height:.4f}">{photo}{boxes}</div>'
     return f'<div class="found" data-says="{text(json.dumps(says))}">{stage}</div>'

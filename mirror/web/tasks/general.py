@@ -100,7 +100,9 @@ def _opener(opened: Opened) -> Callable[..., Awaitable[Predictor]]:
 
 def _decode(predictor: Predictor, body: bytes) -> Image.Image:
     """Raises ImageError."""
-    return predictor.classifier.decode(body) if isinstance(predictor, FolderPredictor) else load_image(body)
+    if isinstance(predictor, FolderPredictor):
+        return predictor.classifier.decode(body)
+    return load_image(body, reduce=True)
 
 
 def _predict(predictor: Predictor, photo: Image.Image) -> Prediction:

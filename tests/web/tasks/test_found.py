@@ -77,6 +77,9 @@ def test_nothing_at_all_is_said_too():
 )
 def test_boxes_are_shares_of_the_photo_and_stay_in_it(box, style, place):
     things = Detections((Detection(0.9, "dog", Box(*box)),))
+    reduced = Image.new("RGB", (50, 25))
+    reduced.info["full size"] = (100, 50)
+    assert style in answer(reduced, things, 0.5)[1]
     _, picture, table = answer(Image.new("RGB", (100, 50)), things, 0.5)
     assert style in picture and f'class="{place}"' in picture
     assert f"{box[0]}, {box[1]}</td>" in table  # the table keeps the detector's own numbers
