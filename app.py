@@ -82,7 +82,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def task_model(text: str) -> tuple[str, str]:
     """`object-detection=folder` → ("object-detection", "folder")."""
-    from mirror.tasks.asked import TASKS
+    from mirror.tasks.request import TASKS
 
     task, _, model = text.partition("=")
     if task not in TASKS or not model:
@@ -119,14 +119,14 @@ def build(
     shelf = Shelf(models)
     shelf.warm()  # while gradio is imported
     import_gradio()
-    from mirror.fetch import Network
+    from mirror.net.fetch import NetworkSettings
     from mirror.web.classify import examples_in
     from mirror.web.guard import forget_sessions
     from mirror.web.page import build as build_page
     from mirror.web.page import launch_settings
     from mirror.web.tasks.opened import Opened
 
-    network = Network(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
+    network = NetworkSettings(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
     examples, opened = examples_in(REPOSITORY / "examples"), Opened(tasks)
     page = build_page(shelf, network=network, examples=examples, opened=opened)
     forget_sessions(page)

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
     if options.dataset:
         return run_fashion(options)
-    from mirror.fetch import Network
+    from mirror.net.fetch import NetworkSettings
 
     name, folder = named(options), options.collected or Path("data") / named(options)
     if options.proxy:  # for the weights, which torch and Hugging Face fetch themselves
@@ -62,13 +62,13 @@ def run(options: argparse.Namespace) -> None:
         from mirror.collect.others import find_others
 
         find_others(options.others)  # says so at once where there is nothing to use, not after the search
-    network = Network(proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts)
+    network = NetworkSettings(proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts)
     photos, source, queries = collect(options, folder, network)
     with photos:
-        from mirror.collect.decided import DecidedFolder
+        from mirror.collect.corrected import CorrectedFolder
         from mirror.collect.splits import require_enough
 
-        decided = DecidedFolder(photos)
+        decided = CorrectedFolder(photos)
         if decided.line:
             print(decided.line)
         require_enough(decided.photos)
@@ -82,11 +82,13 @@ def run(options: argparse.Namespace) -> None:
 
         # torch and fastai take seconds to import: not before they are needed
         from mirror.training.build import build_model, describe_data
-        from mirror.training.evaluate import error_sentence
-        from mirror.training.finetune import Settings, train
+        from mirror.training.metrics import error_sentence
+        from mirror.training.recipe import TrainingSettings, train
 
         size, epochs = options.size or SIZE, options.epochs
-        settings = Settings(options.arch, options.weights, size, epochs=epochs, seed=options.seed, folds=options.folds)
+        settings = TrainingSettings(
+            options.arch, options.weights, size, epochs=epochs, seed=options.seed, folds=options.folds
+        )
         trained = train(rows, folder, settings)
         data = describe_data(decided, source, queries, options.license)
         data = replace(data, relabelled=decided.relabelled, removed=decided.removed)
@@ -116,16 +118,16 @@ def run_fashion(options: argparse.Namespace) -> None:
         raise UsageError(f"--dataset {FASHION} trains a {ARCH} from random weights: leave out {given}.")
     if options.proxy:
         os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
-    from mirror.training.evaluate import error_sentence
-    from mirror.training.fashion.build import build_fashion
-    from mirror.training.fashion.dataset import open_set
-    from mirror.training.fashion.recipe import EPOCHS, SIZE, Recipe, grow
+    from mirror.fashion_mnist.build import build_fashion
+    from mirror.fashion_mnist.dataset import open_set
+    from mirror.fashion_mnist.training import EPOCHS, SIZE, FashionSettings, train_network
+    from mirror.training.metrics import error_sentence
 
     folder, path = Path("data") / FASHION, options.models / (options.name or "fashion")
     images = open_set(folder)
     print(f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images: {images.source}.")
-    recipe = Recipe(options.size or SIZE, options.epochs or EPOCHS, options.seed)
-    grown = grow(images, folder, recipe)
+    recipe = FashionSettings(options.size or SIZE, options.epochs or EPOCHS, options.seed)
+    grown = train_network(images, folder, recipe)
     shipping = {"precision": options.precision, "keep_pickle": not options.no_pickle}
     judged = build_fashion(grown, images, path, recipe, **shipping).info.metrics.validation
     low, high = (1 - end for end in reversed(judged.interval))
@@ -137,19 +139,25 @@ def run_fashion(options: argparse.Namespace) -> None:
 
 def collect(options: argparse.Namespace, folder: Path, network):
     """The photo folder, what its photos came from, and the (label, query) pairs."""
-    from mirror.collect import SearchTerm, gather_by_search, gather_from_directory, gather_from_recipe, open_collected
+    from mirror.collect import (
+        SearchTerm,
+        collect_by_search,
+        collect_from_folder,
+        collect_from_photo_list,
+        open_collected,
+    )
     from mirror.progress import progress_bar
 
     if options.data:
-        return gather_from_directory(folder, options.data, progress=progress_bar("reading", "photo")), "folder", ()
+        return collect_from_folder(folder, options.data, progress=progress_bar("reading", "photo")), "folder", ()
     if options.photos:
-        return gather_from_recipe(folder, options.photos, network=network).folder, "recipe", ()
+        return collect_from_photo_list(folder, options.photos, network=network).folder, "recipe", ()
     if options.collected:
         found = open_collected(folder, options.models / named(options))
         options.license = found.license_filter
         return found.folder, found.source, found.queries
     terms = [SearchTerm(query, label) for label, query in map(label_and_query, options.search or SEARCH)]
-    photos = gather_by_search(folder, terms, options.count, license=options.license, network=network)
+    photos = collect_by_search(folder, terms, options.count, license=options.license, network=network)
     return photos, "search", [(term.label, term.query) for term in terms]
 
 
@@ -216,19 +224,17 @@ def say_sides(rows, source: str, folds: int | None) -> None:
 
 
 def say_suspects(model: Path, folder: Path) -> None:
-    from mirror.collect.suspects import SUSPECTS_CSV, read_suspects, told
+    from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 
-    suspects = read_suspects(model / SUSPECTS_CSV)
-    for line in told(suspects, folder):
+    suspects = read_issues(model / SUSPECTS_CSV)
+    for line in issue_sentences(suspects, folder):
         print(sentence(line))
     if suspects:
         print(f"  All of them: {model / SUSPECTS_CSV}; to go through them: python app.py --studio {folder}")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = PlainParser(
-        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = PlainParser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--name", type=folder_name, help=f"of the model and its photo folder (default: {NAME})")
     words = parser.add_argument_group("photos")

@@ -25,9 +25,9 @@ from pathlib import Path
 from serving_material import PHOTOS, ROOT, gather
 from serving_sides import Side
 
-from mirror.batch.work import Work
+from mirror.batch.checkpoint import JobStore
 from mirror.images import encode_jpeg, load_image
-from mirror.listing import find_sources
+from mirror.sources import find_sources
 
 ROWS = ("rate", "memory")
 ASKED = 60  # photos that fastai is asked each time; its rate does not depend on how many
@@ -83,7 +83,7 @@ def memory(place: Path, model: Path, counts: list[int]) -> None:
     print("\n| images | peak memory, MB | images per second | listing them, s |\n| ---: | ---: | ---: | ---: |")
     for count in counts:
         folder = linked(files, place / str(count), count)
-        with Work(place / "listing") as work:
+        with JobStore(place / "listing") as work:
             start = time.perf_counter()
             work.begin({}, find_sources([str(folder)]))
             listing = time.perf_counter() - start

@@ -25,13 +25,13 @@ FIFTHS = 5
 
 def made(name: str, folds: int | None, precisions: Sequence[str]) -> dict[str, object]:
     """precision → model.json of what `train.py --data …` makes of these photos."""
-    from mirror.collect import assign_splits, gather_from_directory
+    from mirror.collect import assign_splits, collect_from_folder
     from mirror.training.build import build_model, describe_data
-    from mirror.training.finetune import Settings, train
+    from mirror.training.recipe import TrainingSettings, train
 
     with tempfile.TemporaryDirectory() as place:
-        settings = Settings(ARCH, seed=SEED, folds=folds)
-        with gather_from_directory(Path(place) / "photos", PHOTOS / name, log=quiet) as photos:
+        settings = TrainingSettings(ARCH, seed=SEED, folds=folds)
+        with collect_from_folder(Path(place) / "photos", PHOTOS / name, log=quiet) as photos:
             trained = train(assign_splits(photos.photos, seed=SEED), photos.path, settings, log=quiet)
             data = describe_data(photos, "folder")
             return {
@@ -45,7 +45,7 @@ def made(name: str, folds: int | None, precisions: Sequence[str]) -> dict[str, o
 def draws() -> list[tuple[float, ...]]:
     """A row a draw: temperature of the logits as they are and of those SURER times as sure, and the negative
     log-likelihood of the photos held out before and after it, for both."""
-    from mirror.training.calibrate import HeldOut, calibrate
+    from mirror.training.calibration import HeldOut, calibrate
     from mirror.training.folds import fold_numbers, out_of_fold
 
     seen, _ = seen_photos("ants_bees")

@@ -36,10 +36,10 @@ sys.path.insert(0, str(ROOT))
 
 from mirror.images import load_image  # noqa: E402
 from mirror.inference.classifier import Classifier  # noqa: E402
-from mirror.inference.engine import Engine  # noqa: E402
-from mirror.inference.explain import HEAT, MAPS, Explanation, explain, spread  # noqa: E402
+from mirror.inference.grad_cam import HEAT, MAPS, Explanation, explain, upsample  # noqa: E402
 from mirror.inference.overlay import overlay  # noqa: E402
 from mirror.inference.preprocess import preprocess  # noqa: E402
+from mirror.inference.session import OnnxModel  # noqa: E402
 
 ROUNDS = 40  # of each photo that is timed
 COMPARED = 40  # photos whose maps are compared with captum's
@@ -91,7 +91,7 @@ def train_plain(folder: Path) -> Path:
     if not model.is_dir():
         from fastai.vision import all as fv
 
-        from mirror.training.export.compile import compile_to_folder
+        from mirror.export.onnx_export import compile_to_folder
 
         fv.set_seed(0, reproducible=True)
         loaders = fv.ImageDataLoaders.from_folder(
@@ -112,7 +112,7 @@ def times(ours: Path, plain: Path, photos: list[Path]) -> None:
     columns = []
     for folder in (ours, plain):
         classifier = Classifier.load(folder)
-        bare = Engine(without_maps(folder / classifier.info.onnx.file))
+        bare = OnnxModel(without_maps(folder / classifier.info.onnx.file))
         pixels = preprocess(load_image(photo), classifier.info.preprocessing)[None]
         columns.append(
             in_turns({
@@ -155,8 +155,8 @@ def agreement(folder: Path, photos: list[Path]) -> None:
     from captum.attr import LayerGradCam
     from scipy.stats import spearmanr
 
-    from mirror.training.export.compile import compile_learner
-    from mirror.training.export.heat import add_heat
+    from mirror.export.grad_cam_export import add_heat
+    from mirror.export.onnx_export import compile_learner
 
     pickles = {"ours": folder / "models" / "ours" / "learner.pkl", "plain fastai": folder / "plain.pkl"}
     chosen = photos[:: len(photos) // COMPARED][:COMPARED]
@@ -173,7 +173,7 @@ def agreement(folder: Path, photos: list[Path]) -> None:
         classifier = Classifier.load(folder / "models" / shipped)
         networks = {"fp32": full, classifier.info.onnx.precision: folder / "models" / shipped / "model.onnx"}
         for precision, network in networks.items():
-            engine, heater = Engine(network), Engine(network.with_name("heat.onnx"), threads=1)
+            engine, heater = OnnxModel(network), OnnxModel(network.with_name("heat.onnx"), threads=1)
             found = []
             for photo in chosen:
                 pixels = preprocess(load_image(photo), compiled.preprocessing)[None]
@@ -215,7 +215,7 @@ def deletion(model: Path, photos: list[Path]) -> None:
 
 def hottest(found: Explanation) -> np.ndarray:
     """[height, width] uint8, 255 at SHARE of the pixels that the network saw."""
-    heat, (left, top, right, bottom) = spread(found, found.photo.size)
+    heat, (left, top, right, bottom) = upsample(found, found.photo.size)
     seen = heat[top:bottom, left:right]
     order = np.argsort(-seen, axis=None, kind="stable")[: round(SHARE * seen.size)]
     mask = np.zeros(heat.shape, np.uint8)

@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mirror.images import load_image  # noqa: E402
-from mirror.tasks.asked import FACE_DETECTION, Asked  # noqa: E402
-from mirror.tasks.faces import FaceDetector, open_faces  # noqa: E402
+from mirror.tasks.face_detection import FaceDetector, open_faces  # noqa: E402
+from mirror.tasks.request import FACE_DETECTION, TaskRequest  # noqa: E402
 
 # (middle x, middle y, height) of each face in pixels of the photo, marked by eye; photos that are not here have none
 FACES = {
@@ -129,7 +129,7 @@ def mtcnn() -> Find:
 
 
 def detectors(yunet: Path | None) -> dict[str, Find]:
-    packaged = open_faces(Asked(FACE_DETECTION))
+    packaged = open_faces(TaskRequest(FACE_DETECTION))
     made: dict[str, Callable[[], Find]] = {
         "CenterFace, two looks (ours)": lambda: ours(packaged),
         "CenterFace, one quick look (our camera)": lambda: ours(packaged, glance=True),
@@ -137,7 +137,7 @@ def detectors(yunet: Path | None) -> dict[str, Find]:
         "MTCNN (mtcnn-runtime)": mtcnn,
     }
     if yunet:
-        reference = open_faces(Asked(FACE_DETECTION, str(yunet)))
+        reference = open_faces(TaskRequest(FACE_DETECTION, str(yunet)))
         made |= {
             "YuNet (cv2.FaceDetectorYN, 0.6)": lambda: opencv(yunet),
             "YuNet (cv2.FaceDetectorYN, 0.9)": lambda: opencv(yunet, 0.9),

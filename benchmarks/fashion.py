@@ -23,10 +23,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mirror.fashion_mnist.dataset import NAME, ImageSplit, open_set  # noqa: E402
+from mirror.fashion_mnist.garment import crop_garment  # noqa: E402
 from mirror.inference.classifier import Classifier, Prediction  # noqa: E402
-from mirror.inference.garment import frame_garment  # noqa: E402
-from mirror.training.evaluate import wilson_interval  # noqa: E402
-from mirror.training.fashion.dataset import NAME, Half, open_set  # noqa: E402
+from mirror.training.metrics import wilson_interval  # noqa: E402
 
 PHOTOS = ROOT.parent / "shared" / "data"
 EVERYDAY = ("scenes", "bikes_bins", "waterfowl", "ants_bees")
@@ -34,7 +34,7 @@ SEED, EPOCHS, BATCH, HIDDEN = 42, 5, 32, 128
 PRODUCTS = 10  # every so many test images is made a product photo
 
 
-def tutorial(train: Half, test: Half) -> np.ndarray:
+def tutorial(train: ImageSplit, test: ImageSplit) -> np.ndarray:
     """What the tutorial's network says of the test images."""
     import torch
 
@@ -107,7 +107,7 @@ def main() -> None:
         files = sorted((PHOTOS / name).rglob("*.jpg"))
         if files:
             known = sum(answer.known for answer in answers(classifier, files))
-            framed = sum(frame_garment(Image.open(file).convert("RGB")).found for file in files)
+            framed = sum(crop_garment(Image.open(file).convert("RGB")).found for file in files)
             print(
                 f"{name:12} {len(files):4} photos: {100 * (1 - known / len(files)):5.1f} % taken for none; "
                 f"a plain background in {framed}"

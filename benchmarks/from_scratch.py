@@ -27,13 +27,13 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mirror.training.evaluate import wilson_interval  # noqa: E402
-from mirror.training.fashion.dataset import NAME, Half, open_set  # noqa: E402
-from mirror.training.fashion.recipe import accuracy, enlarged, new_network  # noqa: E402
-from mirror.training.scratch.loop import Plan, train_from_scratch  # noqa: E402
-from mirror.training.scratch.memory import keep_memory  # noqa: E402
-from mirror.training.scratch.muon import Muon  # noqa: E402
-from mirror.training.scratch.small_maps import quick_small_maps  # noqa: E402
+from mirror.fashion_mnist.dataset import NAME, ImageSplit, open_set  # noqa: E402
+from mirror.fashion_mnist.loop import Plan, train_from_scratch  # noqa: E402
+from mirror.fashion_mnist.memory import keep_memory  # noqa: E402
+from mirror.fashion_mnist.muon import Muon  # noqa: E402
+from mirror.fashion_mnist.small_maps import quick_small_maps  # noqa: E402
+from mirror.fashion_mnist.training import accuracy, enlarged, new_network  # noqa: E402
+from mirror.training.metrics import wilson_interval  # noqa: E402
 
 SEED, JUDGED = 0, 6000
 SMALL, LARGE = 32, 56  # px
@@ -60,7 +60,7 @@ TRAININGS: dict[str, tuple[Plan, Callable[..., Any]]] = {
 }
 
 
-def trained(name: str, learned: Half, judged: Half) -> None:
+def trained(name: str, learned: ImageSplit, judged: ImageSplit) -> None:
     """Trains, judges and prints."""
     plan, optimizer = TRAININGS[name]
     network, begun = new_network(SEED), time.perf_counter()
@@ -109,7 +109,7 @@ def main() -> None:
     train = open_set(ROOT / "data" / NAME).train
     places = np.random.default_rng(SEED).permutation(len(train.labels))
     learned, judged = (
-        Half(train.pixels[some], train.labels[some]) for some in (places[: options.images], places[-JUDGED:])
+        ImageSplit(train.pixels[some], train.labels[some]) for some in (places[: options.images], places[-JUDGED:])
     )
     print(f"{len(learned.labels):,} images to learn from, {len(judged.labels):,} others to be judged by")
     for name in TRAININGS:

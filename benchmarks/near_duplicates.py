@@ -6,7 +6,7 @@ Every photo is altered the ways the web alters photos (ALTERED: re-encoded, resi
 and hashed. Printed, for each of imagehash's hashes: how far the altered copies lie from their originals; how near the
 nearest pairs of different photos lie; and, at each distance, the share of copies that would be found and the number of
 pairs of different photos that would be taken for copies. Two more tables: how well a mirrored photo's phash can be
-predicted, and how phash fails on faded photos. The constants of mirror/collect/screen.py are read off these tables.
+predicted, and how phash fails on faded photos. The constants of mirror/collect/screening.py are read off these tables.
 90 seconds on one core.
 """
 
@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mirror.collect.screen import LONG_SIDE, MIN_CONTRAST, contrast
+from mirror.collect.screening import LONG_SIDE, MIN_CONTRAST, contrast
 from mirror.errors import ImageError
 from mirror.images import encode_jpeg, load_image, shrink
 

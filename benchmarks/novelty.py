@@ -104,14 +104,14 @@ def scores(mirror: Shown, insects: Shown, tuned: Shown) -> None:
 
 def cost(mirror: Network) -> None:
     """One answer without the comparison, with it, and with the largest bank, taking turns."""
-    from mirror.inference.engine import Engine
-    from mirror.training.export.graph import attach_novelty_bank
-    from mirror.training.similarity import MAX_BANK, K
+    from mirror.export.feature_bank import MAX_BANK, K
+    from mirror.export.graph import attach_novelty_bank
+    from mirror.inference.session import OnnxModel
 
     height, width = mirror.preprocessing.input_size
     random = np.random.default_rng(SEED)
     pixels = random.normal(size=(1, 3, height, width)).astype(np.float32)
-    engine = Engine(mirror.file)
+    engine = OnnxModel(mirror.file)
     with tempfile.TemporaryDirectory() as place:
         large = Path(place) / "model.onnx"
         large.write_bytes(mirror.file.read_bytes())
@@ -121,7 +121,7 @@ def cost(mirror: Network) -> None:
         rows = {
             "without": (engine, ("logits",)),
             "with the comparison": (engine, both),
-            f"with {MAX_BANK:,} photos and {MAX_BANK:,} others": (Engine(large), both),
+            f"with {MAX_BANK:,} photos and {MAX_BANK:,} others": (OnnxModel(large), both),
         }
         times: dict[str, list[float]] = {name: [] for name in rows}
         for turn in range(ROUNDS + 5):

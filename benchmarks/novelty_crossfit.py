@@ -11,7 +11,7 @@ from novelty_scores import FEATURES, HEADED, Fitting, knn
 from novelty_thresholds import expected_quantile
 from sklearn.linear_model import LogisticRegression
 
-from mirror.training.similarity import fit_bank
+from mirror.export.feature_bank import fit_feature_bank
 
 SEED = 42
 REPEATS = 5  # of the 5-fold splits
@@ -84,7 +84,7 @@ def judge(known: Known, rows: np.ndarray, features: np.ndarray, strange: dict[st
                 own[name].append(score(part)(features[inside][b]))
         made = {name: (score(whole), expected_quantile(np.concatenate(own[name]))) for name, score in scores.items()}
         # train.py sees no sources in a folder: only copies are of one group there, and these sets hold none
-        made[SHIPS] = knn(whole), fit_bank(features[inside], np.arange(len(inside))).threshold
+        made[SHIPS] = knn(whole), fit_feature_bank(features[inside], np.arange(len(inside))).threshold
         for name, (score, threshold) in made.items():
             one = found[name]
             real = score(features[outside])

@@ -10,7 +10,7 @@ from novelty_material import ants_bees, waterfowl
 from novelty_scores import K, nearest, unit
 from novelty_thresholds import RULES
 
-from mirror.training.similarity import combined, margin_of, threshold_of
+from mirror.export.feature_bank import combined, margin_of, threshold_of
 
 DRAWS = 200
 Combination = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -44,20 +44,20 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkSettings:
     file: Path
     preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, folder: Path) -> Network:
+    def of(cls, folder: Path) -> NetworkSettings:
         found = read_model_folder(folder)
         return cls(found.path / found.info.onnx.file, found.info.preprocessing)
 
     def features(self, files: Sequence[Path | Image.Image]) -> np.ndarray:
         """[N, D] float32."""
-        from mirror.training.export.gates import Pixels, run_all
+        from mirror.export.precision import PreprocessedImages, outputs_of
 
-        return run_all(self.file, Pixels(list(files), self.preprocessing), ("features",))[0]
+        return outputs_of(self.file, PreprocessedImages(list(files), self.preprocessing), ("features",))[0]
 
 
 def waterfowl() -> Known:
@@ -93,17 +93,17 @@ def photos(below: str) -> list[Path]:
     return sorted(path for path in (DATA / below).rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def make_networks(place: Path, epochs: int) -> tuple[Network, Network]:
+def make_networks(place: Path, epochs: int) -> tuple[NetworkSettings, NetworkSettings]:
     """Networks for ants_bees: the model folder that train.py makes of it (int8, its body as it was pretrained), and the
     same learner's after `epochs` of fine-tuning (float32)."""
-    from mirror.collect import assign_splits, gather_from_directory
+    from mirror.collect import assign_splits, collect_from_folder
+    from mirror.export.onnx_export import compile_learner
     from mirror.training.build import build_model, describe_data
-    from mirror.training.export.compile import compile_learner
-    from mirror.training.finetune import Settings, train
-    from mirror.training.tuning import LEARNING_RATE
+    from mirror.training.fine_tuning import LEARNING_RATE
+    from mirror.training.recipe import TrainingSettings, train
 
-    settings = Settings(ARCH, seed=SEED)
-    with gather_from_directory(place / "photos", DATA / "ants_bees", log=quiet) as folder:
+    settings = TrainingSettings(ARCH, seed=SEED)
+    with collect_from_folder(place / "photos", DATA / "ants_bees", log=quiet) as folder:
         rows = assign_splits(folder.photos, seed=SEED)
         trained = train(rows, folder.path, settings, log=quiet)
         data = describe_data(folder, "folder")
@@ -116,7 +116,7 @@ def make_networks(place: Path, epochs: int) -> tuple[Network, Network]:
         learner.path = place
         learner.export("tuned.pkl")
         compiled = compile_learner(place / "tuned.pkl", place / "tuned.onnx", learner=learner)
-    return Network.of(shipped.path), Network(place / "tuned.onnx", compiled.preprocessing)
+    return NetworkSettings.of(shipped.path), NetworkSettings(place / "tuned.onnx", compiled.preprocessing)
 
 
 def quiet(*_: object) -> None:

@@ -24,17 +24,17 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mirror.export.onnx_export import _load, compile_learner  # noqa: E402
+from mirror.export.precision import CALIBRATION_PHOTOS, PreprocessedImages, evenly_spaced  # noqa: E402
+from mirror.export.quantize import Quantizer  # noqa: E402
 from mirror.inference.classifier import softmax  # noqa: E402
-from mirror.inference.engine import Engine, available_cpus  # noqa: E402
-from mirror.training.export.compile import _load, compile_learner  # noqa: E402
-from mirror.training.export.gates import CALIBRATION_PHOTOS, Pixels, spread  # noqa: E402
-from mirror.training.export.quantize import Quantizer  # noqa: E402
+from mirror.inference.session import OnnxModel, available_cpus  # noqa: E402
 
 Run = Callable[[np.ndarray], np.ndarray]  # pixels [1, 3, h, w] → logits [1, L]
 
 
 def onnx_engine(path: Path) -> Run:
-    engine = Engine(path)
+    engine = OnnxModel(path)
     return lambda pixels: engine.run(pixels)[0]
 
 
@@ -137,8 +137,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         network = Path(place) / "model.onnx"
         compiled = compile_learner(options.learner, network)
-        calibration = list(Pixels(spread(files[::2], CALIBRATION_PHOTOS), compiled.preprocessing))
-        judged = list(Pixels(spread(files[1::2], options.photos), compiled.preprocessing))
+        calibration = list(PreprocessedImages(evenly_spaced(files[::2], CALIBRATION_PHOTOS), compiled.preprocessing))
+        judged = list(PreprocessedImages(evenly_spaced(files[1::2], options.photos), compiled.preprocessing))
         model = _load(options.learner).model
         start = time.perf_counter()
         quantizer = Quantizer(network, calibration)

@@ -26,13 +26,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mirror.batch.checkpoint import list_sources  # noqa: E402
 from mirror.batch.job import Job  # noqa: E402
 from mirror.batch.run import run_job  # noqa: E402
-from mirror.batch.work import listed_of  # noqa: E402
 from mirror.inference.classifier import Prediction  # noqa: E402
-from mirror.listing import Source, find_sources  # noqa: E402
-from mirror.tasks.asked import IMAGE_CLASSIFICATION, OBJECT_DETECTION  # noqa: E402
+from mirror.sources import ImageSource, find_sources  # noqa: E402
 from mirror.tasks.detection import Box, Detection, Detections  # noqa: E402
+from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION  # noqa: E402
 
 FORMATS = ("parquet", "csv", "jsonl")
 MADE_UP = 2000  # answers, in turn
@@ -61,7 +61,7 @@ def measure(answers: Answers, kind: str, task: str, rows: int) -> tuple[float, f
     out = Path(f"answers.{kind}")
     job = Job.of(["photos"], "made up", out, task=task, top=5, threshold=0.0, format=kind)
 
-    def answer(sources: Iterator[Source]) -> Iterator[tuple[Source, Prediction | Detections]]:
+    def answer(sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Prediction | Detections]]:
         return zip(sources, cycle(answers), strict=False)
 
     start = time.process_time()
@@ -74,7 +74,7 @@ def listing(rows: int) -> tuple[float, float]:
     """Bytes and microseconds of processor time a photo, of a listing alone."""
     written: list[int] = []
     start = time.process_time()
-    listed_of(find_sources(["photos"]), lambda line: written.append(len(line)))
+    list_sources(find_sources(["photos"]), lambda line: written.append(len(line)))
     return sum(written) / rows, 1e6 * (time.process_time() - start) / rows
 
 

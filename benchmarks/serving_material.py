@@ -99,10 +99,10 @@ def _train(sources: list[Path], pickle: Path) -> None:
 
 
 def _compile(pickle: Path, folder: Path, precision: str, sources: list[Path]) -> None:
+    from mirror.export.onnx_export import compile_learner
+    from mirror.export.quantize import Quantizer
     from mirror.inference.preprocess import preprocess
     from mirror.model_folder import write_model_folder
-    from mirror.training.export.compile import compile_learner
-    from mirror.training.export.quantize import Quantizer
 
     def build(place: Path) -> Any:
         network = place / "model.onnx"

@@ -33,7 +33,7 @@ def article(arch: str, seed: int) -> dict[str, float]:
 
     from fastai.vision import all as fv
 
-    from mirror.training.weights import find_architecture, load_into, load_weights
+    from mirror.training.pretrained import find_architecture, load_into, load_weights
 
     os.environ["TQDM_DISABLE"] = "1"
     start = time.perf_counter()
@@ -64,9 +64,9 @@ def ours(arch: str, seed: int, epochs: int | None = None) -> dict[str, float]:
     import torch
     import torchvision
 
-    from mirror.collect import assign_splits, gather_from_directory
-    from mirror.training.evaluate import judge
-    from mirror.training.finetune import Settings, train
+    from mirror.collect import assign_splits, collect_from_folder
+    from mirror.training.metrics import measure
+    from mirror.training.recipe import TrainingSettings, train
 
     def quiet(*_: object) -> None:
         pass
@@ -77,13 +77,13 @@ def ours(arch: str, seed: int, epochs: int | None = None) -> dict[str, float]:
             weights = Path(place) / "random.pth"
             torch.save(torchvision.models.resnet18().state_dict(), weights)
         start = time.perf_counter()
-        with gather_from_directory(Path(place) / "photos", PHOTOS, log=quiet) as photos:
+        with collect_from_folder(Path(place) / "photos", PHOTOS, log=quiet) as photos:
             screened = time.perf_counter()
             rows = assign_splits(photos.photos, seed=seed)
-            settings = Settings(arch, weights, epochs=epochs, seed=seed)
+            settings = TrainingSettings(arch, weights, epochs=epochs, seed=seed)
             trained = train(rows, photos.path, settings, log=quiet)
         held = trained.rows("validation")
-        metrics = judge(trained.logits[held], [trained.photos[i] for i in held], trained.labels, {})
+        metrics = measure(trained.logits[held], [trained.photos[i] for i in held], trained.labels, {})
         end = time.perf_counter()
     return {"seconds": end - screened, "with_screening": end - start, "error": metrics.validation.error_rate}
 

@@ -17,25 +17,25 @@ SEED = 42
 
 
 def seen_photos(name: str):
-    """`frozen.Seen` of all photos of PHOTOS / name, every one of them to learn from, and the `Sight` that saw them."""
-    from mirror.collect import gather_from_directory
-    from mirror.training.finetune import Settings, group_numbers
-    from mirror.training.frozen import Sight, look
+    """The `ViewFeatures` of all photos of PHOTOS / name, every one of them to learn from, and their `FeatureExtractor`."""
+    from mirror.collect import collect_from_folder
+    from mirror.training.feature_cache import FeatureExtractor, extract_features
     from mirror.training.learner import Start
-    from mirror.training.weights import find_architecture, load_weights
+    from mirror.training.pretrained import find_architecture, load_weights
+    from mirror.training.recipe import TrainingSettings, group_numbers
 
-    settings = Settings(ARCH, seed=SEED)
+    settings = TrainingSettings(ARCH, seed=SEED)
     with tempfile.TemporaryDirectory() as place:
-        with gather_from_directory(Path(place) / "photos", PHOTOS / name, log=quiet) as folder:
+        with collect_from_folder(Path(place) / "photos", PHOTOS / name, log=quiet) as folder:
             photos = sorted(folder.photos, key=lambda photo: (photo.label, photo.sha256, photo.url))
             labels = tuple(folder.labels)
             architecture = find_architecture(ARCH)
             weights = load_weights(architecture, None, quiet)
             start = Start(folder.path, labels, architecture, *weights, settings.size, SEED)
-            sight = Sight(start.learner(photos).model[0], folder.path, architecture, settings.size, quiet)
+            sight = FeatureExtractor(start.learner(photos).model[0], folder.path, architecture, settings.size, quiet)
             actual = np.array([labels.index(photo.label) for photo in photos])
             rows = np.arange(len(photos))
-            seen = look(sight, photos, actual, group_numbers(photos), rows, views=settings.views, seed=SEED)
+            seen = extract_features(sight, photos, actual, group_numbers(photos), rows, views=settings.views, seed=SEED)
     return seen, sight
 
 

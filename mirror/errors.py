@@ -1,20 +1,20 @@
 """The error tree. Every message is one sentence for a person: what was wrong, and what to do next.
 
-    MirrorError                     exit code 1
-    ├── UsageError                  exit code 2: an option or argument that cannot be meant
-    ├── ImageError                  one image that cannot be used; `.reason` is a slug for rejected.csv
-    │   ├── NotAnImage              "not-an-image": no decoder knows it, or it is cut short
-    │   ├── ImageTooLarge           "too-many-pixels" or "too-many-bytes"
-    │   └── ImageTooSmall           "too-small"
-    ├── FetchError                  bytes that could not be had; `.reason`, `.url` and `.status` (HTTP) tell why
-    │   └── PrivateAddress          "private-address": refused before connecting
-    ├── SearchError                 no engine gave a result; `.status` keeps the HTTP status
-    │   └── RateLimited             the engine refuses for now (202, 403, 429 …)
-    ├── DatasetError                a photo folder or photo list that cannot be trained on
-    ├── WeightsError                no pretrained weights; names the three ways out
-    ├── ModelUnavailable            a task's model that is not here and cannot be fetched, or cannot do the task
-    └── ModelFolderError            a model folder that cannot be read or written
-        └── UnsupportedLearner      a learner pickle the fast engine cannot express
+MirrorError                     exit code 1
+├── UsageError                  exit code 2: an option or argument that cannot be meant
+├── ImageError                  one image that cannot be used; `.reason` is a slug for rejected.csv
+│   ├── NotAnImage              "not-an-image": no decoder knows it, or it is cut short
+│   ├── ImageTooLarge           "too-many-pixels" or "too-many-bytes"
+│   └── ImageTooSmall           "too-small"
+├── FetchError                  bytes that could not be had; `.reason`, `.url` and `.status` (HTTP) tell why
+│   └── PrivateAddress          "private-address": refused before connecting
+├── SearchError                 no engine gave a result; `.status` keeps the HTTP status
+│   └── RateLimited             the engine refuses for now (202, 403, 429 …)
+├── DatasetError                a photo folder or photo list that cannot be trained on
+├── WeightsError                no pretrained weights; names the three ways out
+├── ModelUnavailable            a task's model that is not here and cannot be fetched, or cannot do the task
+└── ModelFolderError            a model folder that cannot be read or written
+    └── UnsupportedLearner      a learner pickle the fast engine cannot express
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from mirror.decoding.refusals import check_size
 from mirror.errors import ImageError, ImageTooLarge, NotAnImage
 
 if TYPE_CHECKING:
-    from mirror.fetch import Network
+    from mirror.net.fetch import NetworkSettings
 
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; the largest phone cameras store 48-50 megapixels
 MAX_BYTES = 20 * 1024 * 1024  # as much as the page and the downloader accept
@@ -58,11 +58,11 @@ def load_image(
     min_side: int | None = None,
     at_least: int | None = None,
     reduce: bool = False,
-    network: Network | None = None,
+    network: NetworkSettings | None = None,
 ) -> Image.Image:
     """Decode `source` completely: a new upright RGB image that shares nothing with the source.
 
-    source      a path, the file's bytes, a URL (http:// or https://, fetched through mirror.fetch), or a PIL image
+    source      a path, the file's bytes, a URL (http:// or https://, fetched through mirror.net.fetch), or a PIL image
     max_pixels  width x height allowed, read from the header before anything is decoded; a JPEG that is decoded at a
                 reduced scale (at_least) may have up to 256 megapixels, unless a smaller limit than usual is given
     max_bytes   size of the file, the bytes or the download allowed
@@ -196,14 +196,14 @@ def encode_jpeg(image: Image.Image, long_side: int | None = 640, quality: int = 
 # ---- bytes ----------------------------------------------------------------------------------------------------------
 
 
-def _read(source: str | Path | bytes, max_bytes: int, network: Network | None) -> tuple[bytes, str]:
+def _read(source: str | Path | bytes, max_bytes: int, network: NetworkSettings | None) -> tuple[bytes, str]:
     """The bytes of `source`, and what to call it in a sentence."""
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "the file"
     elif isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-        from mirror.fetch import Network, fetch  # httpx only when there is something to fetch
+        from mirror.net.fetch import NetworkSettings, fetch  # httpx only when there is something to fetch
 
-        data, name = fetch(source, network or Network()).body, source
+        data, name = fetch(source, network or NetworkSettings()).body, source
     else:
         return read_file(Path(source), max_bytes), str(source)
     if len(data) > max_bytes:

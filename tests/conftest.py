@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mirror  # noqa: F401  # before any library that would report to someone
 from tests.world import World
+from tests.world.photos import draw_photo
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "DDGS_PROXY")
 
@@ -27,6 +29,17 @@ def no_proxy_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 ducklings and 10 cygnets of a sort, as PNG, of one size."""
+    folder = tmp_path_factory.mktemp("drawings")
+    for label, count in (("duckling", 12), ("cygnet", 10)):
+        (folder / label).mkdir()
+        for seed in range(count):
+            draw_photo(label, seed, (160, 128)).save(folder / label / f"{seed:02}.png")
+    return folder
 
 
 @pytest.hookimpl(wrapper=True)

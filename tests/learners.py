@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 LABELS = ("circle", "cross", "square")
+PACKAGED_ARCH = "tf_efficientnet_lite0"  # its ImageNet weights come with a package
 
 
 def drawing(label: str, seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:

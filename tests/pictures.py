@@ -1,6 +1,6 @@
 """README's pictures: made by the tests, and written into docs/ where MIRROR_DOCS_PICTURES=1, else into artifacts/.
 
-    MIRROR_DOCS_PICTURES=1 python -m pytest tests/web tests/tasks/test_faces.py
+MIRROR_DOCS_PICTURES=1 python -m pytest tests/web tests/tasks/test_face_detection.py
 """
 
 from __future__ import annotations

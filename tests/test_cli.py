@@ -19,10 +19,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from mirror.answers import Shown, as_row
+from mirror.batch.writers import OutputFilter, to_row
 from mirror.errors import ImageError
 from mirror.inference.classifier import Prediction
-from mirror.listing import find_sources
+from mirror.sources import find_sources
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
 from tests.web.tiny import BLUE, GREY, YELLOW, photo, probabilities, tiny_model
 
@@ -127,13 +127,13 @@ def test_csv_and_parquet_hold_what_jsonl_holds(place: Path) -> None:
 
 def test_top_and_threshold_say_which_labels_are_listed() -> None:
     answer = Prediction({"a": 0.1, "b": 0.5, "c": 0.25, "d": 0.15})
-    assert as_row("x", answer, Shown(top=2))["probabilities"] == {"b": 0.5, "c": 0.25}
-    assert list(as_row("x", answer, Shown(top=9))["probabilities"]) == ["a", "b", "c", "d"]
-    assert as_row("x", answer, Shown(top=3, threshold=0.25))["probabilities"] == {"b": 0.5, "c": 0.25}
-    assert as_row("x", answer, Shown(threshold=0.9)) | {"probabilities": {}} == {
+    assert to_row("x", answer, OutputFilter(top=2))["probabilities"] == {"b": 0.5, "c": 0.25}
+    assert list(to_row("x", answer, OutputFilter(top=9))["probabilities"]) == ["a", "b", "c", "d"]
+    assert to_row("x", answer, OutputFilter(top=3, threshold=0.25))["probabilities"] == {"b": 0.5, "c": 0.25}
+    assert to_row("x", answer, OutputFilter(threshold=0.9)) | {"probabilities": {}} == {
         "file": "x", "label": "b", "probability": 0.5, "probabilities": {}, "known": True,
     }  # fmt: skip
-    assert as_row("x", ImageError("Bad."), Shown()) == {"file": "x", "error": "Bad."}
+    assert to_row("x", ImageError("Bad."), OutputFilter()) == {"file": "x", "error": "Bad."}
 
 
 USAGE = [

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirror.fashion_mnist.dataset import DEBIAN, LABELS, ImageSplit, read_half
 from mirror.inference.classifier import Classifier
-from mirror.inference.explain import explain
-from mirror.training.fashion.dataset import DEBIAN, LABELS, Half, read_half
-from tests.inference.test_garment import product
+from mirror.inference.grad_cam import explain
+from tests.fashion_mnist.test_garment import product
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -23,13 +23,13 @@ def classifier() -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def test_images() -> Half:
+def test_images() -> ImageSplit:
     if not DEBIAN.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
     return read_half(DEBIAN, "test")
 
 
-def test_it_is_right_on_the_first_thousand_test_images(classifier: Classifier, test_images: Half) -> None:
+def test_it_is_right_on_the_first_thousand_test_images(classifier: Classifier, test_images: ImageSplit) -> None:
     said = list(classifier.predict_many(Image.fromarray(pixels) for pixels in test_images.pixels[:1000]))
     right = np.mean([LABELS.index(one.label) == label for one, label in zip(said, test_images.labels, strict=False)])
     assert right >= 0.93

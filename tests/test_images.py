@@ -17,8 +17,8 @@ import pytest
 from PIL import Image, ImageCms, ImageFile
 
 from mirror.errors import FetchError, ImageError, ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
-from mirror.fetch import Network
 from mirror.images import encode_jpeg, full_size, load_image, shrink
+from mirror.net.fetch import NetworkSettings
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 
@@ -374,7 +374,7 @@ def test_a_url_is_fetched_under_the_same_limits_and_never_from_a_private_address
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     here = f"http://127.0.0.1:{server.server_port}"
-    network = Network(allow_private_hosts=True)
+    network = NetworkSettings(allow_private_hosts=True)
     try:
         assert load_image(f"{here}/a.png", network=network).tobytes() == corners().tobytes()
         with pytest.raises(ImageTooLarge, match=f"{here}/a.png is larger than 50 bytes"):

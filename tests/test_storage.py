@@ -20,17 +20,17 @@ import pytest
 
 from mirror import storage
 from mirror.cli import main
-from mirror.collect.dataset import PhotoFolder
-from mirror.collect.decisions import REMOVE, decide
-from mirror.collect.hits import Filters, ImageHit, Page, SearchTerm
-from mirror.collect.pages import PageLog
-from mirror.collect.rows import Origin
-from mirror.collect.spool import Spool
+from mirror.collect.corrections import REMOVE, record_corrections
+from mirror.collect.download_cache import DownloadCache
+from mirror.collect.metadata import Origin
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.search_cache import SearchCache
+from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError, MirrorError
-from mirror.fetch import Fetched
 from mirror.inference.classifier import Classifier
 from mirror.lock import LOCK, holder_of
 from mirror.model_folder import read_model_folder
+from mirror.net.fetch import Fetched
 from mirror.web import about
 from mirror.web.shelf import Mirror
 from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
@@ -89,12 +89,12 @@ def use_photo_folder(place: Path, colours: tuple[tuple[int, int, int], ...] = (R
     with contextlib.suppress(MirrorError):
         with PhotoFolder(place) as folder:
             name = folder.photos[0].file_name
-        decide(place, [name], REMOVE)
+        record_corrections(place, [name], REMOVE)
     term = SearchTerm("baby swan", "cygnet")
-    page = Page("engine", (ImageHit("https://example.org/a.png", "", "", "", 1, 1, "baby swan", "engine"),), None)
+    page = SearchPage("engine", (ImageHit("https://example.org/a.png", "", "", "", 1, 1, "baby swan", "engine"),), None)
     with contextlib.suppress(MirrorError):
-        PageLog(place, Filters()).append(term, page)
-    spool = Spool(place / ".incoming")
+        SearchCache(place, SearchFilters()).append(term, page)
+    spool = DownloadCache(place / ".incoming")
     with contextlib.suppress(MirrorError):
         spool.put("https://example.org/b.png", Fetched("https://example.org/b.png", b"x", "image/png", {}))
     spool.get("https://example.org/b.png")
@@ -211,9 +211,7 @@ def test_a_job_leads_to_nothing_outside(
 
 
 @links
-def test_explain_replaces_a_link_by_its_picture(
-    tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_explain_replaces_a_link_by_its_picture(tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_model(tmp_path / "models")
     (tmp_path / "a.png").write_bytes(photo(YELLOW, format="PNG"))
     plant(tmp_path / "heat.png", "file", outside)

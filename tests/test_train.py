@@ -16,10 +16,10 @@ from gradio_client import Client, handle_file
 
 import train as command_line
 from mirror.collect import PhotoFolder
+from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.collect.splits import GIVEN_SPLIT_ENGINE
-from mirror.collect.suspects import PREDICTIONS_CSV, SUSPECTS_CSV, read_predictions, read_suspects
 from mirror.model_folder import read_model_folder
-from tests.training.test_noise import photo
+from tests.training.test_label_issues import photo
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.world import World, draw_photo, encode, near_copy, wait_until
 
@@ -141,7 +141,7 @@ def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) 
     assert {row["split"] for row in rows(model.path / "photos.csv")} == {"train"}
     judged = read_predictions(model.path / PREDICTIONS_CSV)
     assert sum(one.label != one.predicted for one in judged) == model.info.metrics.validation.errors
-    doubted = [one.file_name for one in read_suspects(model.path / SUSPECTS_CSV)]
+    doubted = [one.file_name for one in read_issues(model.path / SUSPECTS_CSV)]
     assert {one.file_name for one in judged if one.label != one.predicted} <= set(doubted)
     assert all(str(Path("data", "sides", name)) in done.stdout for name in doubted[:5])
     assert (model.info.novelty.others, model.info.novelty.photos) == (8, 24)

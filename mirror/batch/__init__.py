@@ -1,14 +1,14 @@
 """Folders of any size → a file of answers: streamed, with flat memory, and resumed after a kill without losing a row.
 
-    command.py      its part of `python -m mirror predict`
-    job.py          what was asked for; two runs that ask the same are one job
-    work.py         a job's hidden folder beside --out: its lock, its list of images, the rows answered so far
-    run.py          the job itself: list, answer, write down, put the finished file in its place
-    pace.py         how far it has come: images, images per second, time left
-    ray_engine.py   the same answers from the workers of a Ray cluster, in order
-    ray_cluster.py  … which is one of this machine alone, or a running one
-    summary.py      rows → counts and mean scores a label a folder, as a table
-    picture.py      … as a picture
+    job.py              what was asked for; two runs that ask the same are one job
+    checkpoint.py       a job's hidden folder beside --out: its lock, its list of images, the rows answered so far
+    run.py              the job itself: list, answer, write down, put the finished file in its place
+    progress.py         how far it has come: images, images per second, time left
+    ray_engine.py       the same answers from the workers of a Ray cluster, in order
+    ray_cluster.py      … which is one of this machine alone, or a running one
+    summary.py          rows → counts and mean scores a label a folder, as a table
+    summary_picture.py  … as a picture
+    writers.py          answers written down: a table, jsonl, csv, parquet
 
 What answers is a function from images to (image, answer) in the same order: this machine's predictor, or a cluster.
 """

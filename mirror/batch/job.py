@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirror.answers import Shown
-from mirror.listing import is_url
-from mirror.tasks.asked import DETECTION_TASKS
+from mirror.batch.writers import OutputFilter
+from mirror.sources import is_url
+from mirror.tasks.request import DETECTION_TASKS
 
 # What to call a field in a sentence
 NAMES = {
@@ -49,9 +49,9 @@ class Job:
         return cls(tuple(images), start, model, task, top, threshold, format)
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> OutputFilter:
         """What of the answers its rows hold."""
-        return Shown(self.top, self.threshold, self.task in DETECTION_TASKS)
+        return OutputFilter(self.top, self.threshold, self.task in DETECTION_TASKS)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"images": list(self.images)}

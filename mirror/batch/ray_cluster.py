@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mirror.errors import MirrorError, UsageError
-from mirror.inference.engine import available_cpus
+from mirror.inference.session import available_cpus
 
 SHARED_MEMORY = 128 * 1024**2  # bytes, of a cluster of our own; images' names and answers are small
 CONNECT_SECONDS = 5.0

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.batch.ray_cluster import check_installed, connected, last_line
 from mirror.errors import ImageError, MirrorError
-from mirror.listing import Source, is_url
-from mirror.tasks.opening import open_predictor
+from mirror.sources import ImageSource, is_url
 from mirror.tasks.predictor import Answer, Predictor
+from mirror.tasks.registry import open_predictor
 
 if TYPE_CHECKING:
-    from mirror.fetch import Network
-    from mirror.tasks.asked import Asked
+    from mirror.net.fetch import NetworkSettings
+    from mirror.tasks.request import TaskRequest
 
 CHUNK = 64  # images that a worker is given at once, and that it does again after a kill; a multiple of every batch
 CHUNKS_A_WORKER = 256  # of a window, between two of which the workers open their model anew
@@ -35,8 +35,8 @@ RETRIES = 3  # of a chunk whose worker died: its fourth death is taken for the c
 
 
 @contextlib.contextmanager
-def on_ray(
-    asked: Asked, *, address: str | None = None, workers: int | None = None, network: Network | None = None
+def answer_with_ray(
+    asked: TaskRequest, *, address: str | None = None, workers: int | None = None, network: NetworkSettings | None = None
 ) -> Iterator[Predictor]:
     """A predictor whose answers come from Ray, for as long as the `with` statement lasts.
 
@@ -54,10 +54,10 @@ def on_ray(
 class RayPredictor(Predictor):
     """Answers as the predictor of `asked` gives them, whose identity it has. Ray must be connected."""
 
-    def __init__(self, asked: Asked, identity: str, actors: int | None, network: Network | None):
+    def __init__(self, asked: TaskRequest, identity: str, actors: int | None, network: NetworkSettings | None):
         self.asked, self.identity, self.actors, self.network = asked, identity, actors, network
 
-    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
+    def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         import ray
 
         workers = self.actors or max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -70,7 +70,7 @@ class RayPredictor(Predictor):
                 yield from _paired(chunk, answered)
 
 
-def _sent(chunk: Sequence[Source]) -> bytes:
+def _sent(chunk: Sequence[ImageSource]) -> bytes:
     """The places of a chunk that a worker has to look at."""
     return json.dumps([str(source.place) for source in chunk if not isinstance(source.place, MirrorError)]).encode()
 
@@ -115,7 +115,7 @@ def _rows(chunks: list[bytes], workers: int, given: tuple[Any, ...]) -> Iterator
         yield row["answers"]
 
 
-class Rows:
+class RowStream:
     """`_rows`, run by a process of the cluster: Ray Data itself does not run through a ray:// connection."""
 
     def __init__(self, *arguments: Any):
@@ -128,12 +128,12 @@ class Rows:
 def _rows_over_there(*arguments: Any) -> Iterator[bytes]:
     import ray
 
-    rows = ray.remote(num_cpus=0)(Rows).remote(*arguments)
+    rows = ray.remote(num_cpus=0)(RowStream).remote(*arguments)
     while (row := ray.get(rows.next.remote())) is not None:
         yield row
 
 
-def _paired(chunk: Sequence[Source], answered: list[Answer]) -> Iterator[tuple[Source, Answer]]:
+def _paired(chunk: Sequence[ImageSource], answered: list[Answer]) -> Iterator[tuple[ImageSource, Answer]]:
     """Each source with its answer. Raises MirrorError where a worker does not have an image that is here."""
     answers = iter(answered)
     for source in chunk:
@@ -152,7 +152,7 @@ def _paired(chunk: Sequence[Source], answered: list[Answer]) -> Iterator[tuple[S
 class Worker:
     """A process of the cluster: opens the model once, then answers chunks with one CPU."""
 
-    def __init__(self, start: str, asked: Asked, identity: str, network: Network | None):
+    def __init__(self, start: str, asked: TaskRequest, identity: str, network: NetworkSettings | None):
         """start: the folder that relative paths begin at."""
         self._failure: MirrorError | None = None
         with contextlib.suppress(OSError):  # a machine without it can still have photos with absolute paths
@@ -172,7 +172,7 @@ class Worker:
         }
 
     def _answers(self, places: list[str]) -> list[Answer]:
-        sources = (Source(place, place if is_url(place) else Path(place)) for place in places)
+        sources = (ImageSource(place, place if is_url(place) else Path(place)) for place in places)
         return [_portable(answer) for _, answer in self._predictor.answer_all(sources)]
 
     def _because(self, what: str) -> MirrorError:

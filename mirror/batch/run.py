@@ -15,19 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from mirror import terminal
-from mirror.answers import as_row, check_format, open_writer
+from mirror.batch.checkpoint import JobStore, SourceList, list_sources
 from mirror.batch.job import Job
-from mirror.batch.pace import Pace
-from mirror.batch.work import Listed, Work, listed_of
+from mirror.batch.progress import JobProgress
+from mirror.batch.writers import check_format, open_writer, to_row
 from mirror.errors import MirrorError, UsageError
-from mirror.listing import Source, find_sources
+from mirror.sources import ImageSource, find_sources
 
-Answer = Callable[[Iterator[Source]], Iterable[tuple[Source, Any]]]  # images → (image, Prediction | MirrorError)
+Answer = Callable[
+    [Iterator[ImageSource]], Iterable[tuple[ImageSource, Any]]
+]  # images → (image, Prediction | MirrorError)
 WAYS_OUT = "name another --out, or add --restart to begin anew"
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """How many images a finished job has, and how many of them have an error for an answer."""
 
     images: int
@@ -42,7 +44,7 @@ def run_job(
     restart: bool = False,
     but: Iterable[Path] = (),
     see: Callable[[dict[str, Any]], None] = lambda row: None,
-) -> Done:
+) -> JobResult:
     """Makes `out`, or goes on making it. `answer` gives (image, answer) in the order of the images.
     `but`: files that are not among the images wherever they lie, since the job itself makes them. `see`: is shown each
     row of the finished file.
@@ -51,7 +53,7 @@ def run_job(
     refuses.
     """
     check_format(job.format)
-    with Work(out) as work:
+    with JobStore(out) as work:
         try:
             return _run(job, work, answer, restart, [os.path.abspath(path) for path in but], see)
         except OSError as error:
@@ -62,18 +64,18 @@ def run_job(
 
 
 def _run(
-    job: Job, work: Work, answer: Answer, restart: bool, but: list[str], see: Callable[[dict[str, Any]], None]
-) -> Done:
+    job: Job, work: JobStore, answer: Answer, restart: bool, but: list[str], see: Callable[[dict[str, Any]], None]
+) -> JobResult:
     state = None if restart else work.state()
     if state is None:
         listed = work.begin(job.to_json(), _sources(job, but))
     else:
-        listed = Listed(state["images"], state["listing"])
+        listed = SourceList(state["images"], state["listing"])
         differences = job.differences(state["job"])
         if differences:
             what = " and ".join(differences)
             raise UsageError(f"Another job for {work.out} is unfinished, which differs in {what}: {WAYS_OUT}.")
-        now = listed_of(_sources(job, but))
+        now = list_sources(_sources(job, but))
         if now != listed:
             _say(f"{_changed(listed, now)} The job goes on with those; --restart begins anew.")
     unanswered = _answer(job, work, answer, listed)
@@ -83,27 +85,27 @@ def _run(
             writer.write_row(row)
             see(row)
     work.finish()
-    return Done(listed.images, unanswered)
+    return JobResult(listed.images, unanswered)
 
 
-def _sources(job: Job, but: list[str]) -> Iterator[Source]:
+def _sources(job: Job, but: list[str]) -> Iterator[ImageSource]:
     names = tuple(os.path.basename(path) for path in but)
     for source in find_sources(job.images):
         if not (source.file.endswith(names) and os.path.abspath(source.file) in but):
             yield source
 
 
-def _answer(job: Job, work: Work, answer: Answer, listed: Listed) -> int:
+def _answer(job: Job, work: JobStore, answer: Answer, listed: SourceList) -> int:
     """Answers the images that have no row yet; the number of rows that are errors."""
     kept = work.kept()
     if kept.rows:
         _say(f"Going on with {work.out}: {kept.rows:,} of {listed.images:,} images are answered.")
     shown, unanswered = job.shown, kept.unanswered
     rest = islice(work.sources(), kept.rows, None)
-    rows = (as_row(source.file, given, shown) for source, given in answer(rest))
+    rows = (to_row(source.file, given, shown) for source, given in answer(rest))
     done = kept.rows
     try:
-        with Pace(listed.images, done) as pace:
+        with JobProgress(listed.images, done) as pace:
             for row in work.append(rows, kept):
                 done += 1
                 unanswered += "error" in row
@@ -116,7 +118,7 @@ def _answer(job: Job, work: Work, answer: Answer, listed: Listed) -> int:
     return unanswered
 
 
-def _changed(then: Listed, now: Listed) -> str:
+def _changed(then: SourceList, now: SourceList) -> str:
     count = f"there are {now.images:,}" if now.images != then.images else "they are others"
     return f"It began with {then.images:,} images, and now {count}."
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from mirror.listing import is_url
+from mirror.sources import is_url
 from mirror.terminal import printable
 
 LABELS = 8  # with a column of their own, the most frequent first; the others share one
@@ -34,7 +34,7 @@ class Score:
 
 
 @dataclass
-class Place:
+class FolderCounts:
     """A folder's images: all of them, those that are none of the labels (or show no object), those not answered; and
     for each label the images that were given it (or the objects found), with their scores."""
 
@@ -58,7 +58,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryRow:
     """A folder's line of the table, with a Score for each of its columns."""
 
     folder: str
@@ -70,17 +70,17 @@ class Line:
 class Summary:
     """Places by folder, in the order of the rows, and all of them together; `objects`: labels count objects."""
 
-    places: dict[str, Place] = field(default_factory=dict)
-    whole: Place = field(default_factory=Place)
+    places: dict[str, FolderCounts] = field(default_factory=dict)
+    whole: FolderCounts = field(default_factory=FolderCounts)
     objects: bool = False
 
     def add(self, row: dict[str, Any]) -> None:
         """A row as a jsonl line has it; `probabilities` is not needed."""
         self.objects |= "detections" in row
         self.whole.add(row)
-        self.places.setdefault(folder_of(row["file"]), Place()).add(row)
+        self.places.setdefault(folder_of(row["file"]), FolderCounts()).add(row)
 
-    def table(self) -> tuple[list[str], list[Line]]:
+    def table(self) -> tuple[list[str], list[SummaryRow]]:
         """The names of the columns, and a line a folder.
 
         Columns: the most frequent labels (equals by name), all others together, the images without a label, and, where
@@ -91,7 +91,7 @@ class Summary:
         columns = labels + [OTHERS] * bool(others) + [EMPTY if self.objects else STRANGE]
         columns += [FAILED] * bool(self.whole.failed)
 
-        def line(folder: str, place: Place) -> Line:
+        def line(folder: str, place: FolderCounts) -> SummaryRow:
             cells = [place.labels.get(label, Score()) for label in labels]
             if others:
                 rest = Score()
@@ -99,7 +99,7 @@ class Summary:
                     rest.add(place.labels.get(label, Score()))
                 cells.append(rest)
             cells.append(Score(place.without))
-            return Line(folder, place.images, cells + [Score(place.failed)] * bool(self.whole.failed))
+            return SummaryRow(folder, place.images, cells + [Score(place.failed)] * bool(self.whole.failed))
 
         lines = [line(folder, place) for folder, place in self.places.items()]
         return columns, lines + ([line("all", self.whole)] if len(lines) > 1 else [])

@@ -1,7 +1,8 @@
 """`python -m mirror`: classify images and find things in them, show why, and compile learner pickles.
 
-common.py   what the commands share: the parser, the options of models and of the network
+options.py  what the commands share: the parser, the options of models and of the network
 predict.py  images, folders and URLs → answers, by any task
+batch.py    … its options, --out as a job, the summary
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
 """
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from mirror.cli import compile, explain, predict
-from mirror.cli.common import Parser
+from mirror.cli.options import Parser
 from mirror.errors import MirrorError
 from mirror.terminal import guarded, sentence
 

@@ -44,8 +44,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from mirror.inference.compiled import compile_in_child, keeping_place, open_model
-    from mirror.inference.pickle_file import check_pickle
+    from mirror.inference.pickle_cache import compile_in_child, keeping_place, open_model
+    from mirror.inference.pickle_scan import check_pickle
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
     entry, out = find_model(options.pickle), options.out

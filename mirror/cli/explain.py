@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mirror.cli.common import add_model, add_network, network_of
+from mirror.cli.options import add_model, add_network, network_of
 from mirror.errors import UsageError
-from mirror.listing import is_url
+from mirror.sources import is_url
 from mirror.storage import replacing
 from mirror.terminal import printable
 
@@ -34,9 +34,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     (image,) = options.images
     from mirror.inference.classifier import Classifier
-    from mirror.inference.compiled import open_model
-    from mirror.inference.explain import explain, places
+    from mirror.inference.grad_cam import describe_regions, explain
     from mirror.inference.overlay import overlay
+    from mirror.inference.pickle_cache import open_model
 
     classifier = Classifier.load(open_model(options.model), network=network_of(options, options.images))
     found = explain(classifier, image if is_url(image) else Path(image), options.label)
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         named = isinstance(error, (ValueError, FileNotFoundError, IsADirectoryError))
         what = "give one that ends in .png or .jpg" if named else "make room or choose another place"
         raise UsageError(f"{options.out} cannot be written ({why}): {what}.") from None
-    named = places(found)
+    named = describe_regions(found)
     where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
     out, label = printable(str(options.out)), printable(found.label)
     print(f"{out}: {label} {100 * found.probability:.1f} %, because of {where}")

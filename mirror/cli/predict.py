@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mirror.answers import FORMATS, Shown, as_row, open_writer
-from mirror.batch import command
 from mirror.batch.summary import Summary
-from mirror.cli.common import add_model, add_network, count, network_of, probability
+from mirror.batch.writers import FORMATS, OutputFilter, open_writer, to_row
+from mirror.cli import batch
+from mirror.cli.options import add_model, add_network, count, network_of, probability
 from mirror.errors import MirrorError, UsageError
-from mirror.listing import find_sources
-from mirror.tasks.asked import BARE_LABEL, TASKS, Asked
-from mirror.tasks.labels import labels_in
-from mirror.tasks.opening import open_predictor
+from mirror.sources import find_sources
+from mirror.tasks.label_input import labels_in
+from mirror.tasks.registry import open_predictor
+from mirror.tasks.request import BARE_LABEL, TASKS, TaskRequest
 
 if TYPE_CHECKING:
     from mirror.tasks.predictor import Predictor
@@ -81,7 +81,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--format", choices=FORMATS, help="default: by the name of --out, else table", metavar="|".join(FORMATS)
     )
-    command.add_options(predict)
+    batch.add_options(predict)
     predict.add_argument(
         "--engine",
         default=ENGINES[0],
@@ -105,33 +105,37 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     kind = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
-    picture = command.picture_of(options, kind)
-    job = command.is_job(options, kind)
-    asked = asked_by(options)
-    shown = Shown(options.top, _threshold(options, asked), asked.detects)
+    picture = batch.picture_of(options, kind)
+    job = batch.is_job(options, kind)
+    asked = request_from(options)
+    shown = OutputFilter(options.top, _threshold(options, asked), asked.detects)
     with opened(options, asked, job) as predictor:
         if job:
-            unanswered, summary = command.run(options, kind, asked.task, shown, predictor)
+            unanswered, summary = batch.run(options, kind, asked.task, shown, predictor)
         else:
             unanswered, summary = predict_stream(options, kind, shown, predictor)
     if summary is not None:
-        command.show(summary, picture, to_screen=job or kind == "table")
+        batch.show(summary, picture, to_screen=job or kind == "table")
     return 1 if unanswered else 0
 
 
-def asked_by(options: argparse.Namespace) -> Asked:
+def request_from(options: argparse.Namespace) -> TaskRequest:
     """The task, its model and its labels. Raises UsageError for a file of labels that cannot be read."""
-    return Asked(options.task, options.model, labels_in(options.labels) if options.labels else (), options.template)
+    return TaskRequest(
+        options.task, options.model, labels_in(options.labels) if options.labels else (), options.template
+    )
 
 
 @contextlib.contextmanager
-def opened(options: argparse.Namespace, asked: Asked, job: bool) -> Iterator[Predictor]:
+def opened(options: argparse.Namespace, asked: TaskRequest, job: bool) -> Iterator[Predictor]:
     """What answers: this machine, or a Ray cluster for as long as the `with` statement lasts."""
     network = network_of(options, options.images)
     if options.engine == "ray":
-        from mirror.batch.ray_engine import on_ray
+        from mirror.batch.ray_engine import answer_with_ray
 
-        with on_ray(asked, address=options.ray_address, workers=options.ray_workers, network=network) as predictor:
+        with answer_with_ray(
+            asked, address=options.ray_address, workers=options.ray_workers, network=network
+        ) as predictor:
             yield predictor
     elif options.ray_address or options.ray_workers:
         raise UsageError("--ray-address and --ray-workers are for --engine ray: leave them out, or add --engine ray.")
@@ -140,14 +144,14 @@ def opened(options: argparse.Namespace, asked: Asked, job: bool) -> Iterator[Pre
         yield open_predictor(asked, threads=1 if job else None, network=network)
 
 
-def _threshold(options: argparse.Namespace, asked: Asked) -> float:
+def _threshold(options: argparse.Namespace, asked: TaskRequest) -> float:
     if options.threshold is not None:
         return options.threshold
     return DETECTED_FROM if asked.detects else 0.0
 
 
 def predict_stream(
-    options: argparse.Namespace, kind: str, shown: Shown, predictor: Predictor
+    options: argparse.Namespace, kind: str, shown: OutputFilter, predictor: Predictor
 ) -> tuple[int, Summary | None]:
     """Answers to the screen, or whatever else takes a stream: how many are errors, and the summary if asked for."""
     unanswered, summary = 0, Summary(objects=shown.detections) if options.summary else None
@@ -161,7 +165,7 @@ def predict_stream(
                 if bar is not None:
                     bar.update()
                 if summary is not None:
-                    summary.add(as_row(source.file, answer, shown))
+                    summary.add(to_row(source.file, answer, shown))
     return unanswered, summary
 
 

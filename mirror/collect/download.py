@@ -1,6 +1,6 @@
 """Hits → bytes: many at once, politely, in order, and none lost silently.
 
-    for hit, outcome in download_many(hits, Network()):
+    for hit, outcome in download_many(hits, NetworkSettings()):
         ...                                       # outcome: Fetched, or the FetchError that says why not
 
 At most 4 requests a host at a time. What may pass by itself (429, 5xx, dropped connections, time-outs) is tried again
@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from mirror.errors import FetchError
-from mirror.fetch import Client, Fetched, Network, fetch
+from mirror.net.fetch import Client, Fetched, NetworkSettings, fetch
 
 PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 PASSING_REASONS = ("connection-failed", "incomplete-body", "timeout")
@@ -65,7 +65,7 @@ class DownloadSettings:
 
 def download_many(
     hits: Iterable[H],
-    network: Network | None = None,
+    network: NetworkSettings | None = None,
     *,
     settings: DownloadSettings | None = None,
     store: Store | None = None,

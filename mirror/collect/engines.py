@@ -15,9 +15,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from mirror.collect.hits import Filters, ImageHit, Page, SearchTerm
+from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import RateLimited, SearchError
-from mirror.fetch import Network
+from mirror.net.fetch import NetworkSettings
 
 REFUSALS = (202, 301, 400, 403, 418, 429)  # what duckduckgo_search 8.1.1 takes for a rate limit
 
@@ -27,13 +27,13 @@ class Engine(Protocol):
 
     name: str
 
-    def drops(self, filters: Filters) -> list[str]:
+    def drops(self, filters: SearchFilters) -> list[str]:
         """The filters it would drop, in words; an engine that drops any is not asked."""
 
-    def caution(self, filters: Filters) -> str:
+    def caution(self, filters: SearchFilters) -> str:
         """What else to expect of it under these filters: a sentence, or nothing."""
 
-    def page(self, term: SearchTerm, filters: Filters, cursor: str | None) -> Page:
+    def page(self, term: SearchTerm, filters: SearchFilters, cursor: str | None) -> SearchPage:
         """The page that `cursor` names, None for the first. Raises SearchError, RateLimited where it is refused."""
 
 
@@ -71,7 +71,7 @@ class _ClientEngine:
 
     name = ""
 
-    def __init__(self, network: Network, timeout: int):
+    def __init__(self, network: NetworkSettings, timeout: int):
         self._options = {
             "proxy": network.proxy_for("https://duckduckgo.com/"),
             "verify": not network.insecure,
@@ -80,13 +80,13 @@ class _ClientEngine:
         self._client: Any = None
         self._watched: Any = None
 
-    def drops(self, filters: Filters) -> list[str]:
+    def drops(self, filters: SearchFilters) -> list[str]:
         return []
 
-    def caution(self, filters: Filters) -> str:
+    def caution(self, filters: SearchFilters) -> str:
         return ""
 
-    def page(self, term: SearchTerm, filters: Filters, cursor: str | None) -> Page:
+    def page(self, term: SearchTerm, filters: SearchFilters, cursor: str | None) -> SearchPage:
         try:
             if self._client is None:
                 self._client, self._watched = self._open()
@@ -94,12 +94,14 @@ class _ClientEngine:
             rows, following = self._ask(term.query, filters, cursor)
         except Exception as error:  # the clients raise their own, primp's and the JSON and HTML parsers' errors
             raise self._failure(term, error) from error
-        return Page(self.name, tuple(self._hit(row, term, filters) for row in rows if row.get("image")), following)
+        return SearchPage(
+            self.name, tuple(self._hit(row, term, filters) for row in rows if row.get("image")), following
+        )
 
     def _open(self) -> tuple[Any, _Watched]:
         raise NotImplementedError
 
-    def _ask(self, query: str, filters: Filters, cursor: str | None) -> tuple[list[dict], str | None]:
+    def _ask(self, query: str, filters: SearchFilters, cursor: str | None) -> tuple[list[dict], str | None]:
         raise NotImplementedError
 
     def _failure(self, term: SearchTerm, error: Exception) -> SearchError:
@@ -111,7 +113,7 @@ class _ClientEngine:
         told = f"HTTP {status}" if status not in (None, 200) else " ".join(str(error).split())[:200]
         return SearchError(f"{self.name} failed on “{term.query}” ({told}).", engine=self.name, status=status)
 
-    def _hit(self, row: dict, term: SearchTerm, filters: Filters) -> ImageHit:
+    def _hit(self, row: dict, term: SearchTerm, filters: SearchFilters) -> ImageHit:
         return ImageHit(
             url=row["image"],
             page_url=row.get("url") or "",
@@ -140,7 +142,7 @@ class DuckDuckGoSearch(_ClientEngine):
         client.client = watched = _Watched(client.client)
         return client, watched
 
-    def _ask(self, query: str, filters: Filters, cursor: str | None) -> tuple[list[dict], str | None]:
+    def _ask(self, query: str, filters: SearchFilters, cursor: str | None) -> tuple[list[dict], str | None]:
         self._watched.offset = cursor
         rows = self._client.images(query, **_filters(filters))
         return rows, self._watched.next_offset()
@@ -160,7 +162,7 @@ class DdgsDuckDuckGo(_ClientEngine):
         engine.http_client.client = watched = _Watched(engine.http_client.client)
         return client, watched
 
-    def _ask(self, query: str, filters: Filters, cursor: str | None) -> tuple[list[dict], str | None]:
+    def _ask(self, query: str, filters: SearchFilters, cursor: str | None) -> tuple[list[dict], str | None]:
         from ddgs.exceptions import DDGSException
 
         page = int(cursor or 1)
@@ -182,7 +184,7 @@ class DdgsBing(DdgsDuckDuckGo):
     name = "ddgs:bing"
     backend = "bing"
 
-    def drops(self, filters: Filters) -> list[str]:
+    def drops(self, filters: SearchFilters) -> list[str]:
         dropped = []
         if filters.license:
             dropped.append("licence")
@@ -192,14 +194,14 @@ class DdgsBing(DdgsDuckDuckGo):
             dropped.append("safe-search")
         return dropped
 
-    def caution(self, filters: Filters) -> str:
+    def caution(self, filters: SearchFilters) -> str:
         return f"{self.name} cannot tell photos from drawings: some of those may come along." if filters.kind else ""
 
     def _has_more(self) -> bool:
         return True  # Bing never says; a page without news ends it
 
 
-def _filters(filters: Filters) -> dict[str, str]:
+def _filters(filters: SearchFilters) -> dict[str, str]:
     """The keyword arguments by which both clients know the filters, the unset ones left out."""
     options = {
         "safesearch": filters.safesearch,
@@ -217,4 +219,4 @@ def _pixels(value: object) -> int | None:
         return None
 
 
-ENGINES: tuple[Callable[[Network, int], Engine], ...] = (DuckDuckGoSearch, DdgsDuckDuckGo, DdgsBing)
+ENGINES: tuple[Callable[[NetworkSettings, int], Engine], ...] = (DuckDuckGoSearch, DdgsDuckDuckGo, DdgsBing)

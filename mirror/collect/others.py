@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.collect.rows import Photo
-from mirror.collect.screen import GROUP_DISTANCE, HashIndex, examine, near_pairs
+from mirror.collect.metadata import Photo
+from mirror.collect.screening import GROUP_DISTANCE, HashIndex, near_pairs, screen
 from mirror.errors import DatasetError, ImageError
 from mirror.images import read_file
-from mirror.listing import find_sources
+from mirror.sources import find_sources
 
 FEWEST = 8  # as many as a label needs (splits.MIN_PHOTOS_PER_LABEL): with fewer, holding some out to judge by is vain
 WORKERS = 2  # threads; Pillow decodes outside Python's global lock
@@ -90,7 +90,7 @@ def _too_few(source: Path, found: str) -> DatasetError:
 def _looked_at(path: Path) -> tuple[str, str, str]:
     """(sha256, perceptual hash, ""), or ("", "", why the photo cannot be used)."""
     try:
-        found = examine(read_file(path))
+        found = screen(read_file(path))
     except ImageError as error:
         return "", "", error.reason
     return found.sha256, found.phash, ""

@@ -1,6 +1,6 @@
 """Words → where photos are: image search through engines that are tried in order (mirror/collect/engines.py).
 
-    searcher = Searcher(Network())
+    searcher = Searcher(NetworkSettings())
     page = searcher.page(SearchTerm("baby swan", "cygnet"))
     page = searcher.page(term, after=page)        # until page.next is None
 
@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mirror.collect.engines import ENGINES, Engine
-from mirror.collect.hits import LICENSES, Filters, ImageHit, Page, SearchTerm, check_license
+from mirror.collect.search_types import LICENSES, ImageHit, SearchFilters, SearchPage, SearchTerm, check_license
 from mirror.errors import RateLimited, SearchError
-from mirror.fetch import Network
+from mirror.net.fetch import NetworkSettings
 from mirror.terminal import say
 
 __all__ = [
-    "ENGINES", "LICENSES", "Engine", "Filters", "ImageHit", "Page", "SearchSettings", "SearchTerm", "Searcher",
+    "ENGINES", "LICENSES", "Engine", "SearchFilters", "ImageHit", "SearchPage", "SearchSettings", "SearchTerm", "Searcher",
     "check_license",
 ]  # fmt: skip
 
@@ -47,14 +47,14 @@ class Searcher:
 
     def __init__(
         self,
-        network: Network,
-        filters: Filters | None = None,
+        network: NetworkSettings,
+        filters: SearchFilters | None = None,
         *,
         settings: SearchSettings | None = None,
         log: Callable[[str], None] = say,
-        engines: Sequence[Callable[[Network, int], Engine]] = ENGINES,
+        engines: Sequence[Callable[[NetworkSettings, int], Engine]] = ENGINES,
     ):
-        self.filters = filters or Filters()
+        self.filters = filters or SearchFilters()
         self._settings = settings or SearchSettings()
         self._log = log
         self._engines = [engine(network, self._settings.timeout) for engine in engines]
@@ -62,14 +62,14 @@ class Searcher:
         self._cautioned: set[str] = set()
         self._random = random.Random()
 
-    def page(self, term: SearchTerm, after: Page | None = None) -> Page:
+    def page(self, term: SearchTerm, after: SearchPage | None = None) -> SearchPage:
         """The first page for `term`, or the one that follows `after`. An engine other than that of `after` starts at
         its own first page, so hits may come again. An empty page means that no engine has more.
 
         Raises SearchError (RateLimited where every engine refuses) with the last HTTP status known.
         """
         if after is not None and after.next is None:
-            return Page(after.engine, ())
+            return SearchPage(after.engine, ())
         empty = None
         for engine in self._in_order(after):
             cursor = after.next if after is not None and engine.name == after.engine else None
@@ -90,11 +90,11 @@ class Searcher:
             return empty
         raise self._defeat(term)
 
-    def _in_order(self, after: Page | None) -> list[Engine]:
+    def _in_order(self, after: SearchPage | None) -> list[Engine]:
         usable = [e for e in self._engines if e.name not in self._failed and not e.drops(self.filters)]
         return sorted(usable, key=lambda engine: after is None or engine.name != after.engine)
 
-    def _patiently(self, engine: Engine, term: SearchTerm, cursor: str | None) -> Page:
+    def _patiently(self, engine: Engine, term: SearchTerm, cursor: str | None) -> SearchPage:
         wait = self._settings.first_wait
         for attempt in range(1, self._settings.attempts + 1):
             try:

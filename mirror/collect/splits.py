@@ -13,8 +13,8 @@ from dataclasses import replace
 from random import Random
 from urllib.parse import urlsplit
 
-from mirror.collect.rows import TRAIN, VALIDATION, Photo
-from mirror.collect.screen import GROUP_DISTANCE, near_pairs
+from mirror.collect.metadata import TRAIN, VALIDATION, Photo
+from mirror.collect.screening import GROUP_DISTANCE, near_pairs
 from mirror.errors import DatasetError
 
 FRACTION = 0.2  # of the photos, for validation

@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirror.errors import MirrorError, ModelFolderError
+from mirror.fashion_mnist.garment import PreparedImage, crop_garment
 from mirror.images import load_image, within_memory
-from mirror.inference.engine import Engine, available_cpus
-from mirror.inference.garment import Framed, frame_garment
 from mirror.inference.novelty import SIMILARITY, is_known
+from mirror.inference.onnx_trial import try_network
 from mirror.inference.preprocess import decode_at_least, preprocess
-from mirror.inference.trial import tried
+from mirror.inference.session import OnnxModel, available_cpus
 from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
 from mirror.model_info import GARMENT
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mirror.fetch import Network
+    from mirror.net.fetch import NetworkSettings
 
 KEPT_PIXELS = 1024  # long side of a photo that is handed on with its answer: 50 megapixels are 200 MB
 AHEAD = 4  # photos of a stream that are worked on or wait to be fetched, for each worker
@@ -71,7 +71,7 @@ class Classifier:
     """A model ready to answer. Safe to use from several threads."""
 
     def __init__(
-        self, folder: ModelFolder, engine: Engine, network: Network | None = None, maps: tuple[int, ...] = ()
+        self, folder: ModelFolder, engine: OnnxModel, network: NetworkSettings | None = None, maps: tuple[int, ...] = ()
     ):
         """maps: the shape of what the heat's network takes, where there is one."""
         self.folder, self.engine, self.network, self._maps = folder, engine, network, maps
@@ -80,7 +80,7 @@ class Classifier:
 
     @classmethod
     def load(
-        cls, folder: str | Path | ModelFolder, threads: int | None = None, network: Network | None = None
+        cls, folder: str | Path | ModelFolder, threads: int | None = None, network: NetworkSettings | None = None
     ) -> Classifier:
         """Opens a model folder, checking its description and the network's sha256. `threads`: default, all
         CPUs. `network`: how URLs are fetched.
@@ -92,8 +92,8 @@ class Classifier:
         name = folder.info.onnx.file
         data = folder.read(name)
         height, width = folder.info.preprocessing.input_size
-        shapes = tried(data, str(folder.path / name), (1, 3, height, width), folder.info.files[name])
-        engine = Engine(data, threads)
+        shapes = try_network(data, str(folder.path / name), (1, 3, height, width), folder.info.files[name])
+        engine = OnnxModel(data, threads)
         missing = [output for output in folder.info.onnx.outputs if output not in engine.outputs]
         if missing:
             raise ModelFolderError(
@@ -115,16 +115,16 @@ class Classifier:
         return cls(folder, engine, network, tuple(shapes.get("maps", ())))
 
     @cached_property
-    def heat(self) -> Engine | None:
+    def heat(self) -> OnnxModel | None:
         """What makes heat of the network's maps (explain.py), opened when first asked for; None where there is none."""
         name = self.info.onnx.heat
         if not name:
             return None
         data = self.folder.read(name)
-        shapes = tried(data, str(self.folder.path / name), self._maps or (1, 1, 1, 1), self.info.files[name])
+        shapes = try_network(data, str(self.folder.path / name), self._maps or (1, 1, 1, 1), self.info.files[name])
         if not _fits(shapes.get("heat", []), [1, len(self.labels), None, None]):
             raise ModelFolderError(f"{self.folder.path / name} gives no heat for each label: make the model again.")
-        return Engine(data, threads=1)
+        return OnnxModel(data, threads=1)
 
     @property
     def info(self) -> ModelInfo:
@@ -138,7 +138,7 @@ class Classifier:
         """A path, a URL, an encoded image or a PIL image → Prediction. Raises ImageError, FetchError."""
         return self._see(image)[0]
 
-    def see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, Framed]:
+    def see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
         """`predict`, and what of the image was shown to the network; the photo itself is kept in a small size only."""
         prediction, framed = self._see(image)
         if not framed.made:
@@ -146,32 +146,30 @@ class Classifier:
                 framed.image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
         return prediction, framed
 
-    def _see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, Framed]:
+    def _see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
         return self.answer(*self.prepare(self.decode(image)))
 
     def decode(self, image: str | Path | bytes | Image.Image) -> Image.Image:
         """The first step of `see`: an upright RGB photo, no larger than this model needs where that is quicker."""
         return load_image(image, at_least=self._at_least, network=self.network)
 
-    def prepare(self, photo: Image.Image) -> tuple[np.ndarray, Framed]:
+    def prepare(self, photo: Image.Image) -> tuple[np.ndarray, PreparedImage]:
         """The second step: the network's input [3, h, w] of an upright RGB photo, and what of the photo it shows."""
         with within_memory():
             framed = self.frame(photo)
             return preprocess(framed.image, self.info.preprocessing), framed
 
-    def answer(self, pixels: np.ndarray, framed: Framed) -> tuple[Prediction, Framed]:
+    def answer(self, pixels: np.ndarray, framed: PreparedImage) -> tuple[Prediction, PreparedImage]:
         """The last step: what the network says of its input."""
         with within_memory():
             prediction = self._answer(pixels)
         return prediction if framed.found else replace(prediction, known=False), framed
 
-    def frame(self, photo: Image.Image) -> Framed:
+    def frame(self, photo: Image.Image) -> PreparedImage:
         """What of an upright RGB photo is shown to the network: all of it, unless the model asks for something else."""
-        return frame_garment(photo) if self.info.preprocessing.prepare == GARMENT else Framed(photo)
+        return crop_garment(photo) if self.info.preprocessing.prepare == GARMENT else PreparedImage(photo)
 
-    def predict_many(
-        self, images: Iterable[Any], *, workers: int | None = None
-    ) -> Iterator[Prediction | MirrorError]:
+    def predict_many(self, images: Iterable[Any], *, workers: int | None = None) -> Iterator[Prediction | MirrorError]:
         """Each image's Prediction in order, or in its place the MirrorError that it met (or that it already is).
 
         `workers` threads (default: one for each CPU) take an image each from file to answer: on a CPU the network gains

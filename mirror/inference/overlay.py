@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from mirror.images import shrink
-from mirror.inference.explain import Explanation, spread
+from mirror.inference.grad_cam import Explanation, upsample
 
 PIXELS = 640  # long side
 # matplotlib's "plasma" (CC0), 16 of its 256 colours: perceptually uniform, and told apart by colour-blind eyes
@@ -23,7 +23,7 @@ UNSEEN = 0.5  # brightness of what preprocessing cut off
 def overlay(explanation: Explanation, pixels: int = PIXELS) -> Image.Image:
     """The photo in grey, at most `pixels` a side: coloured by the heat, darker where the network did not see it."""
     photo = shrink(explanation.photo, pixels)
-    heat, seen = spread(explanation, photo.size)
+    heat, seen = upsample(explanation, photo.size)
     levels = Image.fromarray((255 * heat + 0.5).astype(np.uint8))
     colours = levels.copy()
     colours.putpalette(palette())

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from mirror.inference.garment import SEEN
+from mirror.fashion_mnist.garment import SEEN
 from mirror.inference.padding import NUMPY_PAD_MODES, pad_and_resize
 from mirror.model_info import GARMENT, BatchResize, Preprocessing
 

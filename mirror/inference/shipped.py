@@ -1,6 +1,6 @@
 """What is known of the networks that come with this program, by their sha256 and the shape of their input: they need
-no trial at the first start. One that is missing here is tried out like any other; tests/inference/test_trial.py says
-what to add after a training.
+no trial at the first start. One that is missing here is tried out like any other; tests/inference/test_onnx_trial.py
+says what to add after a training.
 """
 
 from __future__ import annotations

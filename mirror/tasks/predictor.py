@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from mirror.errors import ImageTooLarge, MirrorError
 from mirror.images import load_image, within_memory
 from mirror.inference.classifier import Prediction
-from mirror.inference.engine import available_cpus
-from mirror.listing import Source
+from mirror.inference.session import available_cpus
 from mirror.model_folder import MODEL_JSON, sha256_of
-from mirror.tasks.ahead import MOST_BYTES, bytes_of, decoded_ahead
+from mirror.sources import ImageSource
 from mirror.tasks.detection import Detections
+from mirror.tasks.prefetch import MOST_BYTES, bytes_of, decoded_ahead
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mirror.fetch import Network
     from mirror.inference.classifier import Classifier
+    from mirror.net.fetch import NetworkSettings
 
 Answer = Prediction | Detections | MirrorError
 BATCHES_AHEAD = 2  # images decoded before they are needed, in batches; fewer where they are large
@@ -34,7 +34,7 @@ class Predictor(ABC):
     workers: int | None = None
 
     @abstractmethod
-    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
+    def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         """Each source with its answer, or with the MirrorError that it met. Sources are drawn only a little ahead."""
 
 
@@ -45,8 +45,8 @@ class FolderPredictor(Predictor):
         self.classifier = classifier
         self.identity = sha256_of(classifier.folder.path / MODEL_JSON)  # which holds those of its other files
 
-    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
-        drawn: deque[Source] = deque()
+    def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
+        drawn: deque[ImageSource] = deque()
 
         def places() -> Iterator[Any]:
             for source in sources:
@@ -61,15 +61,15 @@ class BatchPredictor(Predictor):
     """A network that is shown several images at once. batch: how many; network: how URLs are fetched."""
 
     batch = 8
-    network: Network | None = None
+    network: NetworkSettings | None = None
 
     @abstractmethod
     def predict(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
         """The answers to upright RGB images, in their order; an ImageError for one that this network cannot take."""
 
-    def answer_all(self, sources: Iterator[Source]) -> Iterator[tuple[Source, Answer]]:
+    def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         workers, count = self.workers or available_cpus(), (1 + BATCHES_AHEAD) * self.batch
-        batch: list[tuple[Source, Image.Image | MirrorError]] = []
+        batch: list[tuple[ImageSource, Image.Image | MirrorError]] = []
         for each in decoded_ahead(sources, self._decoded, workers=workers, count=count):
             batch.append(each)
             if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MOST_BYTES:
@@ -77,7 +77,7 @@ class BatchPredictor(Predictor):
                 batch = []
         yield from self._answered(batch)
 
-    def _decoded(self, source: Source) -> Image.Image | MirrorError:
+    def _decoded(self, source: ImageSource) -> Image.Image | MirrorError:
         if isinstance(source.place, MirrorError):
             return source.place
         try:
@@ -85,7 +85,9 @@ class BatchPredictor(Predictor):
         except MirrorError as error:
             return error
 
-    def _answered(self, batch: list[tuple[Source, Image.Image | MirrorError]]) -> Iterator[tuple[Source, Answer]]:
+    def _answered(
+        self, batch: list[tuple[ImageSource, Image.Image | MirrorError]]
+    ) -> Iterator[tuple[ImageSource, Answer]]:
         images = [image for _, image in batch if not isinstance(image, MirrorError)]
         answers = iter(self._predicted(images))
         for source, image in batch:

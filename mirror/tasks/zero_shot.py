@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.inference.classifier import Prediction
-from mirror.tasks.asked import BARE_LABEL, ZERO_SHOT, Asked
 from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
 from mirror.tasks.predictor import BatchPredictor
+from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-    from mirror.fetch import Network
+    from mirror.net.fetch import NetworkSettings
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 SOFTMAX = frozenset({"chinese_clip", "clip", "metaclip_2"})  # model types whose words compete for one image
@@ -38,7 +38,7 @@ TEXTS_AT_ONCE = 64  # more take no less time each, and memory grows with them
 SETS_KEPT = 16  # sets of labels whose features are kept: 2 MB for a thousand labels of 512 numbers
 
 
-def open_zero_shot(asked: Asked, *, network: Network | None = None) -> ZeroShotPredictor:
+def open_zero_shot(asked: TaskRequest, *, network: NetworkSettings | None = None) -> ZeroShotPredictor:
     """Raises UsageError for words that cannot be meant, ModelUnavailable for a model that cannot be opened."""
     model = ZeroShot.load(asked.model)
     return model.bound(asked.labels, asked.template, network=network)
@@ -77,7 +77,7 @@ class ZeroShot:
         return cls(located, network, tokenizer, image_processor)
 
     def bound(
-        self, labels: Sequence[str], template: str = BARE_LABEL, *, network: Network | None = None
+        self, labels: Sequence[str], template: str = BARE_LABEL, *, network: NetworkSettings | None = None
     ) -> ZeroShotPredictor:
         """The predictor that chooses among `labels`, each put in the place of {} in `template`.
 
@@ -157,7 +157,7 @@ class ZeroShot:
 class ZeroShotPredictor(BatchPredictor):
     """A model with the labels to choose from."""
 
-    def __init__(self, model: ZeroShot, labels: tuple[str, ...], template: str, network: Network | None):
+    def __init__(self, model: ZeroShot, labels: tuple[str, ...], template: str, network: NetworkSettings | None):
         self.model, self.labels, self.network = model, labels, network
         self.texts = model.text_features(labels, template)
         self.identity = _digest([model.identity, template, *labels])

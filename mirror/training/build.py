@@ -12,12 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from mirror.collect.dataset import PhotoFolder
-from mirror.collect.decided import DecidedFolder
+from mirror.collect.corrected import CorrectedFolder
+from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, write_issues, write_predictions
+from mirror.collect.metadata import TRAIN, VALIDATION, Photo, write_photos
 from mirror.collect.others import Others
-from mirror.collect.rows import TRAIN, VALIDATION, Photo, write_photos
+from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.splits import site_of
-from mirror.collect.suspects import PREDICTIONS_CSV, SUSPECTS_CSV, write_predictions, write_suspects
+from mirror.export.feature_bank import bank_rows
+from mirror.export.grad_cam_export import add_heat
+from mirror.export.onnx_export import compile_learner
+from mirror.export.parity import PARITY_PHOTOS
+from mirror.export.precision import (
+    CALIBRATION_PHOTOS,
+    UNJUDGED,
+    PrecisionChoice,
+    PreprocessedImages,
+    choose_precision,
+    evenly_spaced,
+    outputs_of,
+)
 from mirror.model_folder import (
     DataInfo,
     ModelFolder,
@@ -28,23 +41,18 @@ from mirror.model_folder import (
     write_model_folder,
 )
 from mirror.terminal import say
-from mirror.training.card import NO_PICKLE, model_card
-from mirror.training.export.compile import compile_learner
-from mirror.training.export.gates import CALIBRATION_PHOTOS, UNJUDGED, Choice, Pixels, choose_precision, run_all, spread
-from mirror.training.export.heat import add_heat
-from mirror.training.export.parity import PARITY_PHOTOS
-from mirror.training.finetune import Settings, Trained
-from mirror.training.novelty import add_novelty, fit_novelty
+from mirror.training.evaluation import evaluate
+from mirror.training.model_card import NO_PICKLE, model_card
+from mirror.training.ood_threshold import add_novelty, fit_novelty
+from mirror.training.recipe import TrainedModel, TrainingSettings
 from mirror.training.report import draw_report
-from mirror.training.similarity import bank_rows
-from mirror.training.verdict import reach_verdict
 
 MOST_SITES = 20  # named in model.json; photos.csv names them all
 ENOUGH = 100  # validation photos; where there are fewer, training photos help to tell int8 from float32
 
 
 def describe_data(
-    photos: PhotoFolder | DecidedFolder,
+    photos: PhotoFolder | CorrectedFolder,
     source: str,
     queries: Sequence[tuple[str, str]] = (),
     license: str | None = None,
@@ -66,11 +74,11 @@ def describe_data(
 
 
 def build_model(
-    trained: Trained,
+    trained: TrainedModel,
     folder: Path,
     path: Path,
     data: DataInfo,
-    settings: Settings,
+    settings: TrainingSettings,
     *,
     precision: str = "auto",
     show_photos: bool = True,
@@ -98,7 +106,7 @@ def build_model(
         choice = _choose(trained, folder, network, compiled.preprocessing, tested, precision, log)
         compared = bank_rows(len(trained.photos), settings.seed)
         unseen, features = _answers(trained, folder, network, compiled.preprocessing, choice, compared)
-        verdict = reach_verdict(trained, unseen, settings.seed)
+        verdict = evaluate(trained, unseen, settings.seed)
         groups = trained.groups[compared]
         bank = fit_novelty(network, compiled.preprocessing, features, groups, others, settings.seed)
         info = choice.describe(compiled.info(path.name))
@@ -124,7 +132,7 @@ def build_model(
             ),
         )
         write_photos(place / "photos.csv", _in_order(trained.photos))
-        write_suspects(place / SUSPECTS_CSV, verdict.suspects)
+        write_issues(place / SUSPECTS_CSV, verdict.suspects)
         write_predictions(place / PREDICTIONS_CSV, verdict.predictions)
         draw_report(info, folder if show_photos else None, place / "report")
         (place / "README.md").write_text(model_card(info), encoding="utf-8")
@@ -133,12 +141,12 @@ def build_model(
     return write_model_folder(path, build)
 
 
-def _options(settings: Settings, precision: str, others: Others | None, keep_pickle: bool) -> tuple[str, ...]:
+def _options(settings: TrainingSettings, precision: str, others: Others | None, keep_pickle: bool) -> tuple[str, ...]:
     """train.py's options that make this model of these photos, without a path of this machine in them."""
     options = ["--arch", settings.arch, "--seed", str(settings.seed)]
     for name, value, default in (
         ("--weights", settings.weights and settings.weights.name, None),
-        ("--size", settings.size, Settings.size),
+        ("--size", settings.size, TrainingSettings.size),
         ("--epochs", settings.epochs, None),
         ("--folds", settings.folds, None),
         ("--precision", precision, "auto"),
@@ -149,35 +157,43 @@ def _options(settings: Settings, precision: str, others: Others | None, keep_pic
     return tuple(options if keep_pickle else [*options, NO_PICKLE])
 
 
-def _tested(trained: Trained) -> list[int]:
+def _tested(trained: TrainedModel) -> list[int]:
     """Places of the photos that networks are compared with each other on: the validation photos, and training photos
     up to ENOUGH."""
     held, rows = trained.rows(VALIDATION).tolist(), trained.rows(TRAIN).tolist()
-    return held + spread(rows, ENOUGH - len(held)) if len(held) < ENOUGH else held
+    return held + evenly_spaced(rows, ENOUGH - len(held)) if len(held) < ENOUGH else held
 
 
 def _choose(
-    trained: Trained,
+    trained: TrainedModel,
     folder: Path,
     network: Path,
     preprocessing: Preprocessing,
     tested: Sequence[int],
     precision: str,
     log: Callable[[str], None],
-) -> Choice:
-    calibration = spread(trained.rows(TRAIN).tolist(), CALIBRATION_PHOTOS)  # sorted by label, so each has its share
+) -> PrecisionChoice:
+    calibration = evenly_spaced(
+        trained.rows(TRAIN).tolist(), CALIBRATION_PHOTOS
+    )  # sorted by label, so each has its share
     actual = [
         label if trained.photos[i].split == VALIDATION else UNJUDGED
         for i, label in zip(tested, trained.actual[tested].tolist(), strict=True)
     ]
     seen, compared = (
-        Pixels([trained.photos[i].path(folder) for i in places], preprocessing) for places in (calibration, tested)
+        PreprocessedImages([trained.photos[i].path(folder) for i in places], preprocessing)
+        for places in (calibration, tested)
     )
     return choose_precision(network, seen, compared, np.array(actual), precision, log)
 
 
 def _answers(
-    trained: Trained, folder: Path, network: Path, preprocessing: Preprocessing, choice: Choice, compared: np.ndarray
+    trained: TrainedModel,
+    folder: Path,
+    network: Path,
+    preprocessing: Preprocessing,
+    choice: PrecisionChoice,
+    compared: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`trained.unseen` and the features [M, D] of the photos at `compared`, as the network that ships gives them: int8
     has logits and features of its own. What folds said stays in float32, for the heads that said it do not ship."""
@@ -185,8 +201,8 @@ def _answers(
     if choice.precision == "int8":
         held = trained.rows(VALIDATION)
         needed = np.union1d(held, compared)
-        pixels = Pixels([trained.photos[i].path(folder) for i in needed], preprocessing)
-        logits, found = run_all(network, pixels, ("logits", "features"))
+        pixels = PreprocessedImages([trained.photos[i].path(folder) for i in needed], preprocessing)
+        logits, found = outputs_of(network, pixels, ("logits", "features"))
         unseen, features = unseen.copy(), np.zeros_like(features)
         unseen[held], features[needed] = logits[np.isin(needed, held)], found
     return unseen, features[compared]

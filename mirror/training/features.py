@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from mirror.images import load_image
-from mirror.training.views import View, render
+from mirror.training.augmentation import View, render
 
 # Views in one batch on a CPU: a thread that takes up to four at a time keeps them in its cache, and needs a third less
 # time for each than with 16; two threads with a batch each need half of what one batch on two threads needs.

@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 
-from mirror.training.frozen import Seen
+from mirror.training.feature_cache import ViewFeatures
 
 
 def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
     return number
 
 
-def out_of_fold(seen: Seen, photos: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def out_of_fold(seen: ViewFeatures, photos: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """[N, L] logits of each of the photos at these places by the head that learned from the other folds, nan for other
     photos and for those that are never left out. Each head chooses its own strength, by its own photos alone."""
     logits = np.full((len(seen.labels), int(seen.labels.max()) + 1), np.nan, np.float32)

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from mirror.collect.rows import VALIDATION, Photo
-from mirror.training.head import Head
-from mirror.training.weights import Architecture, load_into
+from mirror.collect.metadata import VALIDATION, Photo
+from mirror.training.linear_probe import LinearProbe
+from mirror.training.pretrained import Architecture, load_into
 
 BATCH = 32  # photos; fewer where there are fewer, for fastai drops the last, incomplete batch of training photos
 
@@ -53,7 +53,7 @@ def repeatable(seed: int) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def set_head(learner: Any, head: Head) -> None:
+def set_head(learner: Any, head: LinearProbe) -> None:
     """Makes `head` the learner's last layer."""
     linear = nn.Linear(head.weight.shape[1], len(head.weight))
     with torch.no_grad():

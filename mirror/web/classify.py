@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from mirror.errors import MirrorError
-from mirror.fetch import Network
+from mirror.fashion_mnist.garment import PreparedImage
 from mirror.inference.classifier import Classifier, Prediction
-from mirror.inference.garment import Framed
+from mirror.net.fetch import NetworkSettings
 from mirror.web import why, words
 from mirror.web.guard import Photo, friendly, preview
 from mirror.web.photo import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Example, decoded, lay_out_photo
@@ -54,7 +54,7 @@ def has_examples(mirror: Mirror | None, kind: str = "") -> bool:
     return mirror is not None and frozenset(mirror.labels) == EXAMPLES[kind]
 
 
-def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropdown) -> MirrorTab:
+def build(shelf: Shelf, network: NetworkSettings, examples: list[Path], picker: gr.Dropdown) -> MirrorTab:
     """Lays out the tab inside the current gr.Blocks and wires it."""
     with gr.Row(equal_height=False, elem_id="looking"):
         with gr.Column(scale=6, min_width=300):
@@ -86,7 +86,7 @@ def build(shelf: Shelf, network: Network, examples: list[Path], picker: gr.Dropd
     return MirrorTab(photo, answer, probabilities, boxes, ask, reason)
 
 
-def add_api(shelf: Shelf, network: Network, photo: Photo, picker: gr.Dropdown) -> None:
+def add_api(shelf: Shelf, network: NetworkSettings, photo: Photo, picker: gr.Dropdown) -> None:
     """The endpoints for programs: /predict takes a photo, /predict_url its address; both give gr.Label's value.
     /explain takes a photo and gives a picture of it (why.py)."""
     several = len(shelf.mirrors) > 1
@@ -112,12 +112,12 @@ class Answer:
     """framed: what the model was shown; picture: the photo for the page, where it is asked for."""
 
     prediction: Prediction
-    framed: Framed
+    framed: PreparedImage
     picture: bytes | None
 
 
 async def _answer(
-    shelf: Shelf, network: Network, photo: Sent | Example | None, model: str | None, *, shown: bool = False
+    shelf: Shelf, network: NetworkSettings, photo: Sent | Example | None, model: str | None, *, shown: bool = False
 ) -> Answer:
     """Raises gr.Error with one sentence."""
     if photo is None or photo == Address(""):
@@ -130,7 +130,7 @@ async def _answer(
         raise friendly(error) from None
 
 
-def _prepared(mirror: Mirror, shown: bool, body: bytes) -> tuple[Classifier, np.ndarray, Framed, bytes | None]:
+def _prepared(mirror: Mirror, shown: bool, body: bytes) -> tuple[Classifier, np.ndarray, PreparedImage, bytes | None]:
     """All that can be done before it is the network's turn, the picture for the page included."""
     classifier = mirror.classifier()
     photo = classifier.decode(body)
@@ -139,7 +139,7 @@ def _prepared(mirror: Mirror, shown: bool, body: bytes) -> tuple[Classifier, np.
     return classifier, pixels, framed if framed.made else replace(framed, image=NOT_KEPT), picture
 
 
-async def look(shelf: Shelf, network: Network, photo: Sent | Example | None, model: str | None) -> tuple:
+async def look(shelf: Shelf, network: NetworkSettings, photo: Sent | Example | None, model: str | None) -> tuple:
     """The photo as the mirror saw it, its answer, and the probabilities; an error becomes the answer."""
     if photo is None:
         return None, waiting(shelf.get(model) if shelf.mirrors else None), None
@@ -150,18 +150,18 @@ async def look(shelf: Shelf, network: Network, photo: Sent | Example | None, mod
     return answer.picture, spoken(answer.prediction, answer.framed), answer.prediction.probabilities
 
 
-async def _look_at_upload(shelf: Shelf, network: Network, photo: Sent | None, model: str | None) -> tuple:
+async def _look_at_upload(shelf: Shelf, network: NetworkSettings, photo: Sent | None, model: str | None) -> tuple:
     return (gr.skip(),) * 3 if photo is None else await look(shelf, network, photo, model)
 
 
-async def _look_at_address(shelf: Shelf, network: Network, address: str, model: str | None) -> tuple:
+async def _look_at_address(shelf: Shelf, network: NetworkSettings, address: str, model: str | None) -> tuple:
     if not address.strip():
         return None, trouble(NO_ADDRESS), None
     return await look(shelf, network, Address(address.strip()), model)
 
 
 async def _look_at_example(shelf: Shelf, path: Path, model: str | None) -> tuple:
-    return await look(shelf, Network(), Example(path), model)
+    return await look(shelf, NetworkSettings(), Example(path), model)
 
 
 def _forget(shelf: Shelf, model: str | None) -> tuple:
@@ -205,13 +205,13 @@ def waiting(mirror: Mirror | None) -> str:
     return card("waiting", "Show me a photo.", "It stays between us: nothing you show is kept.")
 
 
-def spoken(prediction: Prediction, framed: Framed) -> str:
+def spoken(prediction: Prediction, framed: PreparedImage) -> str:
     says = words.verdict(prediction) if framed.found else words.unframed(list(prediction.probabilities))
     kind = "known" if prediction.known else "stranger"
     return card(kind, says, words.certainty(prediction)) + shown_to_model(framed)
 
 
-def shown_to_model(framed: Framed) -> str:
+def shown_to_model(framed: PreparedImage) -> str:
     """The small picture that a model was shown instead of the photo, each of its pixels large; "" where it was shown
     the photo itself."""
     if not framed.made:

@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from mirror.fetch import Network
 from mirror.model_info import GARMENT
+from mirror.net.fetch import NetworkSettings
 from mirror.web import about, classify, why, words
 from mirror.web.blocks import VisitedBlocks
 from mirror.web.guard import upload_folder
@@ -38,7 +38,7 @@ ANNOUNCED = """() => {
 TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
-def build(shelf: Shelf, *, network: Network, examples: list[Path], opened: Opened | None = None) -> gr.Blocks:
+def build(shelf: Shelf, *, network: NetworkSettings, examples: list[Path], opened: Opened | None = None) -> gr.Blocks:
     """The page for the models on `shelf`, and for the tasks' models. Photo addresses are fetched through `network`."""
     opened = opened or Opened()
     upload_folder()

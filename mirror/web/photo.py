@@ -19,8 +19,8 @@ import gradio as gr
 from mirror.decoding.budget import SMALL
 from mirror.decoding.headers import read_header
 from mirror.decoding.limits import TooCostly
-from mirror.fetch import Network, fetch
 from mirror.images import MAX_PIXELS, within_memory
+from mirror.net.fetch import NetworkSettings, fetch
 from mirror.web.guard import JPEG, Photo
 from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
 from mirror.web.uploads import Address, Sent
@@ -69,7 +69,7 @@ class Example:
 
 
 @asynccontextmanager
-async def decoded(sent: Sent | Example, network: Network, decode: Callable[[bytes], T]) -> AsyncIterator[T]:
+async def decoded(sent: Sent | Example, network: NetworkSettings, decode: Callable[[bytes], T]) -> AsyncIterator[T]:
     """What `decode` makes of the photo's bytes. Inside, a place of the decoders is held, so that there are never more
     decoded photos in memory than there are places. Raises MirrorError, and what `decode` raises."""
     async with AsyncExitStack() as places:

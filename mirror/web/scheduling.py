@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from mirror.inference.engine import available_cpus
+from mirror.inference.session import available_cpus
 
 T = TypeVar("T")
 K = TypeVar("K")

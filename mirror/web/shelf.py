@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.inference.classifier import Classifier
-from mirror.inference.compiled import open_model
+from mirror.inference.pickle_cache import open_model
 from mirror.model_folder import ModelEntry, ModelFolder, ModelInfo, list_models
 from mirror.terminal import say, sentence
 

@@ -8,7 +8,7 @@
     {"url": "…/gradio_api/file=…/photo.jpg"}   the same file by its address here
     {"url": "data:image/jpeg;base64,…"}        the photo itself (RFC 2397; line breaks, the URL-safe alphabet of RFC
                                                4648 and missing padding are fine, the media type is not looked at)
-    {"path": "https://…"}, {"url": "https://…"}   its address; whoever asks for the bytes fetches it (mirror.fetch)
+    {"path": "https://…"}, {"url": "https://…"}   its address; whoever asks for the bytes fetches it (mirror.net.fetch)
     "…"                                        any of these as a plain text
 
 A path counts only where it lies in the folder of uploads. Every component below that folder is opened without following
@@ -50,7 +50,7 @@ PIECE = 256 * 1024  # letters decoded at a time: it takes little memory, and oth
 
 @dataclass(frozen=True)
 class Address:
-    """An http(s) address: its bytes are fetched (mirror.fetch), and not here."""
+    """An http(s) address: its bytes are fetched (mirror.net.fetch), and not here."""
 
     url: str
 

@@ -13,10 +13,10 @@ import gradio as gr
 from PIL import Image
 
 from mirror.errors import MirrorError, ModelFolderError
-from mirror.fetch import Network
 from mirror.inference.classifier import Classifier
-from mirror.inference.explain import Explanation, explain, places
+from mirror.inference.grad_cam import Explanation, describe_regions, explain
 from mirror.inference.overlay import overlay
+from mirror.net.fetch import NetworkSettings
 from mirror.web import words
 from mirror.web.guard import Photo, Picture, friendly
 from mirror.web.photo import NO_PHOTO, decoded
@@ -41,7 +41,7 @@ def build(shelf: Shelf) -> tuple[gr.Button, gr.HTML]:
 
 
 def wire(
-    shelf: Shelf, network: Network, button: gr.Button, reason: gr.HTML, photo: Photo, picker: gr.Dropdown,
+    shelf: Shelf, network: NetworkSettings, button: gr.Button, reason: gr.HTML, photo: Photo, picker: gr.Dropdown,
     probabilities: gr.Label,
 ) -> None:  # fmt: skip
     """A click shows the picture, the next one takes it away, as does any other photo."""
@@ -52,7 +52,7 @@ def wire(
     photo.change(None, None, [reason, button], js=RESET)
 
 
-def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdown]) -> None:
+def add_api(shelf: Shelf, network: NetworkSettings, photo: Photo, choice: list[gr.Dropdown]) -> None:
     """/explain takes a photo and, if need be, one of the model's labels; it gives a picture."""
 
     async def heat(image: Sent | None, label: str = "", model: str | None = None) -> Image.Image:
@@ -69,7 +69,7 @@ def add_api(shelf: Shelf, network: Network, photo: Photo, choice: list[gr.Dropdo
 
 
 async def _explained(
-    shelf: Shelf, network: Network, photo: Sent, model: str | None, label: str | None,
+    shelf: Shelf, network: NetworkSettings, photo: Sent, model: str | None, label: str | None,
     show: Callable[[Explanation], T],
 ) -> T:  # fmt: skip
     """What `show` makes of the explanation. Raises MirrorError."""
@@ -90,7 +90,7 @@ async def _explained(
 
 
 async def _tell(
-    shelf: Shelf, network: Network, photo: Sent | None, model: str | None,
+    shelf: Shelf, network: NetworkSettings, photo: Sent | None, model: str | None,
     probabilities: dict[str, float] | str | None, said: str | None,
 ) -> tuple[str, str]:  # fmt: skip
     """The picture as HTML, and what the button says next."""
@@ -108,7 +108,7 @@ def figure(explanation: Explanation) -> str:
     buffer = io.BytesIO()
     overlay(explanation).save(buffer, "JPEG", quality=JPEG_QUALITY)
     picture = base64.b64encode(buffer.getvalue()).decode("ascii")
-    found, cut = places(explanation), explanation.box[0] > 0 or explanation.box[1] > 0
+    found, cut = describe_regions(explanation), explanation.box[0] > 0 or explanation.box[1] > 0
     looked = words.looked(found, explanation.label, known=explanation.known)
     meaning = words.heat(explanation.label, cut=cut)
     return (

@@ -82,7 +82,7 @@ def certainty(prediction: Prediction) -> str:
 
 
 def looked(places: Sequence[str], label: str, *, known: bool = True) -> str:
-    """Where the mirror looked, in one sentence. places: as `mirror.inference.explain.places` gives them; known: whether
+    """Where the mirror looked, in one sentence. places: as `grad_cam.describe_regions` gives them; known: whether
     the photo looks like what the mirror was trained on."""
     if places and not known:
         where = "nearly all of it" if "everywhere" in places else listed([f"the {place}" for place in places])

@@ -17,9 +17,9 @@ import pytest
 
 from mirror.batch.ray_engine import CHUNK, Worker, _paired
 from mirror.errors import FetchError, MirrorError, NotAnImage
-from mirror.listing import Source
-from mirror.tasks.asked import Asked
-from mirror.tasks.opening import open_predictor
+from mirror.sources import ImageSource
+from mirror.tasks.registry import open_predictor
+from mirror.tasks.request import TaskRequest
 from tests.batch.cluster import ENVIRONMENT, Cluster, processes_in
 from tests.batch.gate import Gate
 from tests.batch.process import ROOT, photos, run, start
@@ -214,12 +214,13 @@ def answers_of(worker: Worker, *places: str) -> list | MirrorError:
 def test_a_worker_starts_where_the_command_was_given(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative paths mean the same to it; what it answers is what the local engine does, errors included."""
     (place / "yellow.png").write_bytes(photo(YELLOW, format="PNG"))
-    sources = [Source("yellow.png", Path("yellow.png")), Source("no.png", Path("no.png")), Source("http://", "http://")]
+    sources = [ImageSource(name, Path(name)) for name in ("yellow.png", "no.png")] + [ImageSource("http://", "http://")]
     monkeypatch.chdir(place)
-    predictor = open_predictor(Asked())
+    predictor = open_predictor(TaskRequest())
     expected = [answer for _, answer in predictor.answer_all(iter(sources))]
     monkeypatch.chdir(ROOT)
-    got = answers_of(Worker(str(place), Asked(), predictor.identity, None), *(str(source.place) for source in sources))
+    worker = Worker(str(place), TaskRequest(), predictor.identity, None)
+    got = answers_of(worker, *(str(source.place) for source in sources))
     assert got[0] == expected[0] and [str(each) for each in got] == [str(each) for each in expected]
     assert isinstance(expected[2], FetchError) and got[1].reason == expected[1].reason == "missing-file"
 
@@ -227,11 +228,11 @@ def test_a_worker_starts_where_the_command_was_given(place: Path, monkeypatch: p
 def test_a_worker_with_another_model_or_none_stops_the_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     same = "each machine of the cluster needs the same model under the same path."
-    other = answers_of(Worker(str(place), Asked(), "of another model", None))
+    other = answers_of(Worker(str(place), TaskRequest(), "of another model", None))
     assert isinstance(other, MirrorError) and str(other).endswith(
         f" has another model, or another version of it, than this machine: {same}"
     )
-    none = answers_of(Worker(str(place), Asked(model="models/none"), "", None))
+    none = answers_of(Worker(str(place), TaskRequest(model="models/none"), "", None))
     assert isinstance(none, MirrorError) and "cannot open the model (" in str(none) and str(none).endswith(same)
 
 
@@ -239,9 +240,9 @@ def test_photos_that_a_worker_does_not_have_stop_the_run(place: Path) -> None:
     """As rows they would be answers that no photo deserves; a photo that is gone here too is a row."""
     missing = NotAnImage("It does not exist; check the path.", reason="missing-file")
     here, gone = place / "a" / "0007 broken.png", place / "gone.png"
-    assert list(_paired([Source("gone.png", gone)], [missing])) == [(Source("gone.png", gone), missing)]
+    assert list(_paired([ImageSource("gone.png", gone)], [missing])) == [(ImageSource("gone.png", gone), missing)]
     with pytest.raises(MirrorError, match="A worker of the cluster does not have a/7, which is here: mount the photos"):
-        list(_paired([Source("a/7", here)], [missing]))
+        list(_paired([ImageSource("a/7", here)], [missing]))
 
 
 def test_detections_come_through_ray_as_they_are(place: Path, cluster: Cluster) -> None:

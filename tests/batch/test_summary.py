@@ -10,8 +10,8 @@ import numpy as np
 import pandas
 import pytest
 
-from mirror.batch.picture import FOLDERS, check_picture, draw_summary
 from mirror.batch.summary import LABELS, Score, Summary, folder_of
+from mirror.batch.summary_picture import FOLDERS, check_picture, draw_summary
 from mirror.errors import UsageError
 from mirror.images import load_image
 from tests.batch.process import photos, run

@@ -11,12 +11,12 @@ from email.utils import format_datetime
 import pytest
 
 from mirror.collect.download import DownloadSettings, Outcome, download_many, original_urls, retry_after
+from mirror.collect.download_cache import DownloadCache
 from mirror.collect.engines import DdgsBing, DdgsDuckDuckGo, DuckDuckGoSearch
-from mirror.collect.hits import SearchTerm
 from mirror.collect.search import Searcher
-from mirror.collect.spool import Spool
+from mirror.collect.search_types import SearchTerm
 from mirror.errors import FetchError, UsageError
-from mirror.fetch import Fetched, Network
+from mirror.net.fetch import Fetched, NetworkSettings
 from tests.world import PhotoHost, World, wait_until
 
 QUICK = DownloadSettings(first_wait=0.01)
@@ -33,7 +33,7 @@ def host(world: World) -> PhotoHost:
 
 
 def download(world: World, urls: list[str], settings: DownloadSettings = QUICK, **options: object) -> list[Outcome]:
-    network = Network(proxy=world.proxy_url, insecure=True)
+    network = NetworkSettings(proxy=world.proxy_url, insecure=True)
     pairs = list(download_many([Hit(url) for url in urls], network, settings=settings, **options))
     assert [hit.url for hit, _ in pairs] == urls
     return [outcome for _, outcome in pairs]
@@ -188,7 +188,7 @@ def test_what_the_real_clients_damage_is_found_all_the_same(
 ) -> None:
     url = host.body(path, b"here")
     world.results("swan", [url])
-    search = Searcher(Network(proxy=world.proxy_url, insecure=True), engines=[engine])
+    search = Searcher(NetworkSettings(proxy=world.proxy_url, insecure=True), engines=[engine])
     (hit,) = search.page(SearchTerm("swan", "swan")).hits
     assert hit.url != url
     (outcome,) = download(world, [hit.url])
@@ -205,7 +205,7 @@ def test_a_404_that_stays_is_asked_for_once_a_guess(world: World) -> None:
 
 def test_a_wrong_setting_is_raised_and_not_taken_for_a_bad_photo(world: World) -> None:
     with pytest.raises(UsageError, match="is no proxy"):
-        list(download_many([Hit("https://photos.example/a")], Network(proxy="ftp://x:1")))
+        list(download_many([Hit("https://photos.example/a")], NetworkSettings(proxy="ftp://x:1")))
 
 
 def test_hits_are_taken_only_as_they_are_needed(world: World, host: PhotoHost) -> None:
@@ -217,7 +217,7 @@ def test_hits_are_taken_only_as_they_are_needed(world: World, host: PhotoHost) -
             yield Hit(host.body(f"/{n}", b"x"))
 
     settings = DownloadSettings(window=8, workers=4)
-    results = download_many(hits(), Network(proxy=world.proxy_url, insecure=True), settings=settings)
+    results = download_many(hits(), NetworkSettings(proxy=world.proxy_url, insecure=True), settings=settings)
     for _ in range(3):
         next(results)
     results.close()
@@ -228,22 +228,22 @@ def test_hits_are_taken_only_as_they_are_needed(world: World, host: PhotoHost) -
 class TestSpool:
     def test_what_has_arrived_is_not_asked_for_again(self, world: World, host: PhotoHost, tmp_path) -> None:
         urls = [host.body("/a", b"photo\nwith lines\n"), "https://photos.example/missing", host.body("/c", b"")]
-        first = download(world, urls, store=Spool(tmp_path / "spool"))
+        first = download(world, urls, store=DownloadCache(tmp_path / "spool"))
         asked = len(world.requests)
-        second = download(world, urls, store=Spool(tmp_path / "spool"))
+        second = download(world, urls, store=DownloadCache(tmp_path / "spool"))
         assert [told(o) for o in second] == [told(o) for o in first] == ["photo\nwith lines\n", "http-404", ""]
         assert len(world.requests) == asked
         assert [(o.url, o.asked) for o in second if isinstance(o, Fetched)] == [(u, u) for u in urls[::2]]
 
     def test_a_failure_of_our_own_network_is_not_kept(self, world: World, tmp_path) -> None:
-        spool = Spool(tmp_path / "spool")
+        spool = DownloadCache(tmp_path / "spool")
         url = "https://photos.example/a"
         spool.put(url, FetchError("No answer.", url=url, reason="timeout"))
         assert spool.get(url) is None
 
     @pytest.mark.parametrize("damage", [b"", b"{", b"[1]\nphoto", b'{"url": "https://h/b", "length": 5}\nphoto'])
     def test_a_file_that_is_not_whole_counts_as_none(self, tmp_path, damage: bytes) -> None:
-        spool = Spool(tmp_path)
+        spool = DownloadCache(tmp_path)
         spool.put("https://h/a", Fetched("https://h/a", b"photo", "", {}, asked="https://h/a"))
         (file,) = tmp_path.iterdir()
         whole = file.read_bytes()
@@ -254,7 +254,7 @@ class TestSpool:
         assert spool.get("https://h/a").body == b"photo"
 
     def test_leaves_nothing_behind(self, tmp_path) -> None:
-        spool = Spool(tmp_path / "spool")
+        spool = DownloadCache(tmp_path / "spool")
         for url in ("https://h/a", "https://h/b"):
             spool.put(url, Fetched(url, b"photo", "", {}, asked=url))
         spool.forget("https://h/a")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mirror.collect.metadata import Photo
 from mirror.collect.others import FEWEST, read_others
-from mirror.collect.rows import Photo
-from mirror.collect.screen import examine
+from mirror.collect.screening import screen
 from mirror.errors import DatasetError
 from tests.world import draw_photo, encode, near_copy
 
@@ -20,7 +20,7 @@ def put(path: Path, data: bytes) -> Path:
 
 
 def own_photo(data: bytes) -> Photo:
-    found = examine(data)
+    found = screen(data)
     told = dict(page_url="", title="", query="", engine="folder", license_filter="", retrieved_at="", split="train")
     return Photo(
         "images/duck/1.jpg", "duck", "duck/1.jpg", **told,

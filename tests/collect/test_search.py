@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mirror.collect.engines import DdgsBing, DdgsDuckDuckGo, DuckDuckGoSearch
-from mirror.collect.hits import Filters, ImageHit, Page, SearchTerm, check_license
 from mirror.collect.search import Searcher, SearchSettings
+from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm, check_license
 from mirror.errors import RateLimited, SearchError, UsageError
-from mirror.fetch import Network
+from mirror.net.fetch import NetworkSettings
 from tests.world import World
 
 SWAN = SearchTerm("baby swan", "cygnet")
@@ -26,11 +26,11 @@ def urls(count: int) -> list[str]:
 
 def searcher(world: World, **options: object) -> Searcher:
     options = {"settings": QUICK, "log": lambda line: None, **options}
-    return Searcher(Network(proxy=world.proxy_url, insecure=True), **options)
+    return Searcher(NetworkSettings(proxy=world.proxy_url, insecure=True), **options)
 
 
-def all_pages(searcher: Searcher, term: SearchTerm = SWAN) -> list[Page]:
-    pages: list[Page] = []
+def all_pages(searcher: Searcher, term: SearchTerm = SWAN) -> list[SearchPage]:
+    pages: list[SearchPage] = []
     while not pages or (pages[-1].hits and pages[-1].next is not None):
         pages.append(searcher.page(term, after=pages[-1] if pages else None))
     return pages
@@ -81,12 +81,12 @@ def test_a_page_costs_no_more_requests_than_it_needs(world: World) -> None:
 @pytest.mark.parametrize(
     ("filters", "slots", "safe"),
     [
-        (Filters(), ",,,type:photo,,", "1"),
-        (Filters(license="Share", kind=None), ",,,,,license:Share", "1"),
-        (Filters(size="Large", safesearch="off"), ",size:Large,,type:photo,,", "-1"),
+        (SearchFilters(), ",,,type:photo,,", "1"),
+        (SearchFilters(license="Share", kind=None), ",,,,,license:Share", "1"),
+        (SearchFilters(size="Large", safesearch="off"), ",size:Large,,type:photo,,", "-1"),
     ],
 )
-def test_filters_reach_duckduckgo(world: World, engine: type, filters: Filters, slots: str, safe: str) -> None:
+def test_filters_reach_duckduckgo(world: World, engine: type, filters: SearchFilters, slots: str, safe: str) -> None:
     world.results("baby swan", urls(1))
     (hit,) = searcher(world, filters=filters, engines=[engine]).page(SWAN).hits
     asked = parse_qs(urlsplit(world.requests[-1].url).query)
@@ -96,14 +96,14 @@ def test_filters_reach_duckduckgo(world: World, engine: type, filters: Filters, 
 @pytest.mark.parametrize(
     ("filters", "asked"),
     [
-        (Filters(), True),
-        (Filters(license="any"), False),
-        (Filters(size="Large"), False),
-        (Filters(safesearch="on"), False),
-        (Filters(safesearch="off"), False),
+        (SearchFilters(), True),
+        (SearchFilters(license="any"), False),
+        (SearchFilters(size="Large"), False),
+        (SearchFilters(safesearch="on"), False),
+        (SearchFilters(safesearch="off"), False),
     ],
 )
-def test_bing_is_asked_only_where_it_drops_no_filter(world: World, filters: Filters, asked: bool) -> None:
+def test_bing_is_asked_only_where_it_drops_no_filter(world: World, filters: SearchFilters, asked: bool) -> None:
     world.results("baby swan", urls(1))
     world.engine_mode(DUCKDUCKGO, 403)
     if asked:
@@ -117,11 +117,11 @@ def test_bing_is_asked_only_where_it_drops_no_filter(world: World, filters: Filt
 @pytest.mark.parametrize(
     ("filters", "cautions"),
     [
-        (Filters(), ["ddgs:bing cannot tell photos from drawings: some of those may come along."]),
-        (Filters(kind=None), []),
+        (SearchFilters(), ["ddgs:bing cannot tell photos from drawings: some of those may come along."]),
+        (SearchFilters(kind=None), []),
     ],
 )
-def test_bing_says_once_what_it_cannot_do(world: World, filters: Filters, cautions: list[str]) -> None:
+def test_bing_says_once_what_it_cannot_do(world: World, filters: SearchFilters, cautions: list[str]) -> None:
     world.results("baby swan", urls(50))
     said: list[str] = []
     assert len(all_pages(searcher(world, filters=filters, engines=[DdgsBing], log=said.append))) == 3

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from mirror.collect.rows import Photo
-from mirror.collect.screen import GROUP_DISTANCE, hamming
+from mirror.collect.metadata import Photo
+from mirror.collect.screening import GROUP_DISTANCE, hamming
 from mirror.collect.splits import (
     GIVEN_SPLIT_ENGINE,
     MIN_PHOTOS_PER_LABEL,

@@ -270,7 +270,7 @@ def kill_compile_child(kills: int, seed: int, scratch: Path) -> Tally:
     place, log = scratch / "place", scratch / "log.txt"
     (place / "models").mkdir(parents=True)
     scenes.small_learner(place / "models" / "own.pkl")
-    opening = "from mirror.inference.compiled import open_model; print(open_model('models/own.pkl').path)"
+    opening = "from mirror.inference.pickle_cache import open_model; print(open_model('models/own.pkl').path)"
     variables = {"XDG_CACHE_HOME": str(place / "cache")}
     begun = time.monotonic()
     start(place, log, "-c", opening, **variables).wait(PATIENCE)

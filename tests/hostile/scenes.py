@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.collect.decisions import DECISIONS_CSV, read_decisions, standings
-from mirror.collect.rows import read_photos, read_rejections
+from mirror.collect.corrections import DECISIONS_CSV, current_labels, read_corrections
+from mirror.collect.metadata import read_photos, read_rejections
 from mirror.errors import MirrorError
 from mirror.model_folder import list_models, read_model_folder
 from tests.hostile.victims import OPERATIONS, done_in
@@ -129,7 +129,7 @@ def recipe_scene(world: World) -> Scene:
         from dataclasses import replace
 
         from mirror.collect import PhotoFolder
-        from mirror.collect.rows import Origin, write_photos
+        from mirror.collect.metadata import Origin, write_photos
         from mirror.collect.splits import assign_splits
 
         urls = {label: host.photos(label, 8) for label in ("cygnet", "duckling")}
@@ -278,7 +278,7 @@ def decisions_scene() -> Scene:
     def result(place: Path) -> Result:
         folder = place / FOLDER
         photos = read_photos(folder / "metadata.csv")
-        stands = standings(photos, read_decisions(folder))
+        stands = current_labels(photos, read_corrections(folder))
         rows = csv_rows(folder / DECISIONS_CSV) + Counter(f"{name} {stands[name]}" for name in stands)
         assert done_in(folder) == len(OPERATIONS)
         return Result(rows, files_below(folder, but=(DECISIONS_CSV,)))

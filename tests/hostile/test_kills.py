@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.decisions import read_decisions
+from mirror.collect.corrections import read_corrections
 from tests.hostile import programs, scenes
 from tests.hostile.kills import Tally, Zygote, campaign
 from tests.hostile.scenes import Result, Scene
@@ -68,7 +68,7 @@ def test_what_was_decided_together_is_written_together(tmp_path: Path) -> None:
             assert scene.between(tmp_path / "place") == []
             folder = tmp_path / "place" / scenes.FOLDER
             done = [lines_of(number) for number in range(done_in(folder))]
-            assert len(read_decisions(folder)) == sum(done), event
+            assert len(read_corrections(folder)) == sum(done), event
             if not ended.killed:
                 break
     assert event > 20 and len(done) == 4

@@ -20,14 +20,14 @@ class Kind:
 def collect(*arguments: str) -> None:
     """What train.py does before it trains: the photos, and their sides."""
     import train
-    from mirror.collect.decided import DecidedFolder
-    from mirror.fetch import Network
+    from mirror.collect.corrected import CorrectedFolder
+    from mirror.net.fetch import NetworkSettings
 
     options = train.parse([*arguments])
-    network = Network(proxy=options.proxy, insecure=options.insecure)
+    network = NetworkSettings(proxy=options.proxy, insecure=options.insecure)
     photos, source, _ = train.collect(options, Path("data/mirror"), network)
     with photos:
-        decided = DecidedFolder(photos)
+        decided = CorrectedFolder(photos)
         if source != "recipe":
             decided.assign_splits(options.seed)
 
@@ -91,9 +91,9 @@ def done_in(folder: Path) -> int:
     """How many OPERATIONS the journal holds whole. What was cut off in the middle of several lines is done again."""
     from itertools import groupby
 
-    from mirror.collect.decisions import read_decisions
+    from mirror.collect.corrections import read_corrections
 
-    groups = [list(group) for _, group in groupby(read_decisions(folder), key=lambda one: one.time)]
+    groups = [list(group) for _, group in groupby(read_corrections(folder), key=lambda one: one.time)]
     number, left = 0, 0
     for group in groups:
         deed, places, label = OPERATIONS[number]
@@ -108,11 +108,11 @@ def done_in(folder: Path) -> int:
 
 def _import_collect() -> None:
     import train
-    from mirror.collect import gather_by_search
-    from mirror.collect.decided import DecidedFolder
-    from mirror.fetch import Network
+    from mirror.collect import collect_by_search
+    from mirror.collect.corrected import CorrectedFolder
+    from mirror.net.fetch import NetworkSettings
 
-    assert all((train, gather_by_search, DecidedFolder, Network))
+    assert all((train, collect_by_search, CorrectedFolder, NetworkSettings))
 
 
 def _import_training() -> None:
@@ -125,8 +125,8 @@ def _import_training() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mirror.training.build
-        import mirror.training.evaluate
-        import mirror.training.finetune  # noqa: F401
+        import mirror.training.metrics
+        import mirror.training.recipe  # noqa: F401
     _import_collect()
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from mirror import cli
 from mirror.errors import ImageError, MirrorError, ModelFolderError, NotAnImage
 from mirror.inference.classifier import AHEAD, Classifier, Prediction, softmax
-from mirror.inference.engine import Engine
+from mirror.inference.session import OnnxModel
 from mirror.model_folder import read_model_folder, write_model_folder
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, probabilities, tiny_model, tiny_onnx
 
@@ -152,7 +152,7 @@ def test_a_network_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> No
 
 
 def test_the_engine_answers_batches_of_any_size(tmp_path: Path) -> None:
-    engine = Engine(tiny_onnx(3), threads=1)
+    engine = OnnxModel(tiny_onnx(3), threads=1)
     pixels = np.random.default_rng(0).random((5, 3, 32, 32), dtype=np.float32)
     logits, similarity = engine.run(pixels, ("logits", "similarity"))
     assert engine.outputs == ("logits", "similarity")

@@ -10,11 +10,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from mirror.errors import ModelFolderError
-from mirror.inference.engine import Engine
+from mirror.export.feature_bank import OTHERS_WEIGHT
+from mirror.export.graph import attach_novelty_bank
 from mirror.inference.novelty import is_known
+from mirror.inference.session import OnnxModel
 from mirror.model_folder import Novelty
-from mirror.training.export.graph import attach_novelty_bank
-from mirror.training.similarity import OTHERS_WEIGHT
 
 WIDTH = 12
 
@@ -52,9 +52,9 @@ def slow_similarity(features: np.ndarray, bank: np.ndarray, k: int) -> np.ndarra
 def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
     random = np.random.default_rng(k)
     bank, pixels = random.normal(size=(40, WIDTH)).astype(np.float32), random.normal(size=(9, 3, 4, 5))
-    before = Engine(network).run(pixels.astype(np.float32), ("logits", "features"))
+    before = OnnxModel(network).run(pixels.astype(np.float32), ("logits", "features"))
     attach_novelty_bank(network, bank, k)
-    engine = Engine(network)
+    engine = OnnxModel(network)
     assert engine.outputs == ("logits", "features", "similarity")
     logits, features, similarity = engine.run(pixels.astype(np.float32), engine.outputs)
     np.testing.assert_array_equal(logits, before[0])
@@ -67,9 +67,9 @@ def test_what_is_like_photos_of_neither_is_less_similar(network: Path) -> None:
     random = np.random.default_rng(3)
     bank, others = (random.normal(size=(rows, WIDTH)).astype(np.float32) for rows in (20, 7))
     pixels = random.normal(size=(9, 3, 4, 5)).astype(np.float32)
-    (features,) = Engine(network).run(pixels, ("features",))
+    (features,) = OnnxModel(network).run(pixels, ("features",))
     attach_novelty_bank(network, bank, 3, others, 0.2)
-    (similarity,) = Engine(network).run(pixels, ("similarity",))
+    (similarity,) = OnnxModel(network).run(pixels, ("similarity",))
     lost = [max(0, OTHERS_WEIGHT * alike - 0.2) for alike in slow_similarity(features, others, 3)]
     assert 0 < sum(value > 0 for value in lost) < 9
     expected = slow_similarity(features, bank, 3) - lost
@@ -79,17 +79,17 @@ def test_what_is_like_photos_of_neither_is_less_similar(network: Path) -> None:
 def test_a_bank_of_thousands_compares_alike(network: Path) -> None:
     random = np.random.default_rng(4)
     bank, pixels = random.normal(size=(2500, WIDTH)).astype(np.float32), random.normal(size=(2, 3, 4, 5))
-    features = Engine(network).run(pixels.astype(np.float32), ("features",))[0]
+    features = OnnxModel(network).run(pixels.astype(np.float32), ("features",))[0]
     attach_novelty_bank(network, bank, 3)
-    (similarity,) = Engine(network).run(pixels.astype(np.float32), ("similarity",))
+    (similarity,) = OnnxModel(network).run(pixels.astype(np.float32), ("similarity",))
     np.testing.assert_allclose(similarity, slow_similarity(features, bank, 3), atol=1e-6)
 
 
 def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(network: Path) -> None:
     pixels = np.random.default_rng(0).normal(size=(1, 3, 4, 5)).astype(np.float32)
-    bank = Engine(network).run(pixels, ("features",))[0]
+    bank = OnnxModel(network).run(pixels, ("features",))[0]
     attach_novelty_bank(network, 7 * bank, 1)
-    (similarity,) = Engine(network).run(np.concatenate([pixels, -pixels]), ("similarity",))
+    (similarity,) = OnnxModel(network).run(np.concatenate([pixels, -pixels]), ("similarity",))
     assert similarity == pytest.approx([1, -1], abs=1e-6)
 
 
@@ -97,10 +97,10 @@ def test_a_second_bank_replaces_the_first(network: Path) -> None:
     pixels = np.random.default_rng(1).normal(size=(2, 3, 4, 5)).astype(np.float32)
     first, second = np.eye(WIDTH, dtype=np.float32), np.ones((4, WIDTH), np.float32)
     attach_novelty_bank(network, second, 2)
-    expected, size = Engine(network).run(pixels, ("similarity",))[0], network.stat().st_size
+    expected, size = OnnxModel(network).run(pixels, ("similarity",))[0], network.stat().st_size
     attach_novelty_bank(network, first, 5)
     attach_novelty_bank(network, second, 2)
-    np.testing.assert_array_equal(Engine(network).run(pixels, ("similarity",))[0], expected)
+    np.testing.assert_array_equal(OnnxModel(network).run(pixels, ("similarity",))[0], expected)
     assert network.stat().st_size == size
 
 

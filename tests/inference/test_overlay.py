@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirror.inference.explain import Explanation
+from mirror.inference.grad_cam import Explanation
 from mirror.inference.overlay import UNSEEN, overlay, palette
 
 GREY = 100

@@ -12,9 +12,9 @@ from skimage import data
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.images import load_image
 from mirror.tasks import face_networks
-from mirror.tasks.asked import FACE_DETECTION, Asked
+from mirror.tasks.face_detection import HUB_FILE, open_faces, suppress_overlaps
 from mirror.tasks.face_networks import CenterFace, YuNet, open_network, packaged_file
-from mirror.tasks.faces import HUB_FILE, one_a_face, open_faces
+from mirror.tasks.request import FACE_DETECTION, TaskRequest
 from tests.tasks.tiny_yunet import STRIDES, TINY_SCORE, tiny_yunet
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -33,7 +33,7 @@ def test_centerface_is_read_as_its_package_reads_it(astronaut):
     pixels = np.asarray(astronaut.resize((640, 640)))
     theirs, _ = Theirs(backend="onnxrt")(pixels, 0.3)
     boxes, scores = open_network(packaged_file(), "CenterFace").find(pixels, 0.3)
-    kept = one_a_face(boxes, scores)
+    kept = suppress_overlaps(boxes, scores)
     assert len(kept) == len(theirs) == 1
     np.testing.assert_allclose(boxes[kept], theirs[:, :4], atol=0.05)
     np.testing.assert_allclose(scores[kept], theirs[:, 4], atol=1e-4)
@@ -51,7 +51,7 @@ def test_yunet_is_read_as_opencv_reads_it(astronaut, photo):
     theirs = cv2.FaceDetectorYN.create(str(weights), "", image.size, 0.6, 0.3, 5000)
     theirs = theirs.detect(np.ascontiguousarray(np.asarray(image)[..., ::-1]))[1]
     boxes, scores = open_network(weights, "YuNet").find(np.asarray(image), 0.6)
-    kept = one_a_face(boxes, scores)
+    kept = suppress_overlaps(boxes, scores)
     assert len(kept) == len(theirs) > 0
     corners = np.concatenate([theirs[:, :2], theirs[:, :2] + theirs[:, 2:4]], axis=1)
     order = np.argsort(-theirs[:, -1], kind="stable")
@@ -92,26 +92,26 @@ def test_centerface_s_map_is_decoded_cell_by_cell():
 
 
 def test_a_yunet_file_finds_what_it_takes_for_faces_at_any_size(tmp_path):
-    detector = open_faces(Asked(FACE_DETECTION, str(tiny_yunet(tmp_path / "tiny.onnx"))))
+    detector = open_faces(TaskRequest(FACE_DETECTION, str(tiny_yunet(tmp_path / "tiny.onnx"))))
     image = Image.new("RGB", (1280, 960))
     image.paste((255, 255, 255), (640, 320, 672, 352))
     surest = detector.detect(image).found[0]
     assert surest.score == pytest.approx(TINY_SCORE, abs=1e-5)
     assert 640 < (surest.box.xmin + surest.box.xmax) / 2 < 672
     assert 320 < (surest.box.ymin + surest.box.ymax) / 2 < 352
-    assert open_faces(Asked(FACE_DETECTION, str(tmp_path / "tiny.onnx"))).identity == detector.identity
+    assert open_faces(TaskRequest(FACE_DETECTION, str(tmp_path / "tiny.onnx"))).identity == detector.identity
 
 
 def test_the_identity_is_the_file_s(tmp_path):
     one, other = tiny_yunet(tmp_path / "one.onnx"), tmp_path / "other.onnx"
     other.write_bytes(one.read_bytes() + b"\x32\x01x")  # protobuf: the graph's documentation
-    identities = {open_faces(Asked(FACE_DETECTION, str(path))).identity for path in (one, other)}
-    assert len(identities | {open_faces(Asked(FACE_DETECTION)).identity}) == 3
+    identities = {open_faces(TaskRequest(FACE_DETECTION, str(path))).identity for path in (one, other)}
+    assert len(identities | {open_faces(TaskRequest(FACE_DETECTION)).identity}) == 3
 
 
 def test_a_folder_that_holds_yunet_is_opened(tmp_path):
     tiny_yunet(tmp_path / HUB_FILE)
-    assert open_faces(Asked(FACE_DETECTION, str(tmp_path))).detect(Image.new("RGB", (64, 64))).found == ()
+    assert open_faces(TaskRequest(FACE_DETECTION, str(tmp_path))).detect(Image.new("RGB", (64, 64))).found == ()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_is_no_model_is_told_in_one_sentence(tmp_path, name, content, error
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(error, match=says) as caught:
-        open_faces(Asked(FACE_DETECTION, str(path)))
+        open_faces(TaskRequest(FACE_DETECTION, str(path)))
     assert "\n" not in str(caught.value)
 
 
@@ -145,10 +145,10 @@ def test_another_network_is_refused(tmp_path):
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "other.onnx"
     )
     with pytest.raises(ModelUnavailable, match="neither YuNet nor CenterFace: give a YuNet file"):
-        open_faces(Asked(FACE_DETECTION, str(tmp_path / "other.onnx")))
+        open_faces(TaskRequest(FACE_DETECTION, str(tmp_path / "other.onnx")))
 
 
 def test_without_its_package_the_detector_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(face_networks, "PACKAGE", "no_such_package")
     with pytest.raises(ModelUnavailable, match="the package no_such_package, which is not here: `pip install"):
-        open_faces(Asked(FACE_DETECTION))
+        open_faces(TaskRequest(FACE_DETECTION))

@@ -125,9 +125,9 @@ def test_without_a_hub_the_packaged_model_answers_and_says_so(classifier: Classi
 def test_the_packaged_model_answers_without_torch(classifier: Classifier, coffee: Path, cache: Path):
     code = """\
 import sys
-from mirror.tasks.asked import Asked
-from mirror.tasks.opening import open_predictor
-from mirror.listing import Source
+from mirror.tasks.request import Asked
+from mirror.tasks.registry import open_predictor
+from mirror.sources import Source
 predictor = open_predictor(Asked(model="imagenet"))
 ((_, answer),) = predictor.answer_all(iter([Source(sys.argv[1], sys.argv[1])]))
 print(answer.label, predictor.name, sorted({"torch", "transformers", "timm", "fastai"} & set(sys.modules)))

@@ -16,12 +16,12 @@ import torch
 from PIL import Image
 from transformers import CLIPModel, CLIPProcessor, pipeline
 
-from mirror.answers import Shown
+from mirror.batch.writers import OutputFilter
 from mirror.errors import ImageError, MirrorError, ModelUnavailable, UsageError
 from mirror.images import load_image
-from mirror.listing import find_sources
-from mirror.tasks.asked import ZERO_SHOT, Asked
-from mirror.tasks.opening import open_predictor
+from mirror.sources import find_sources
+from mirror.tasks.registry import open_predictor
+from mirror.tasks.request import ZERO_SHOT, TaskRequest
 from mirror.tasks.zero_shot import SETS_KEPT, TEXTS_AT_ONCE, ZeroShot
 from tests.tasks.tiny import tiny_vit
 from tests.tasks.tiny_clip import tiny_chinese_clip, tiny_clip, tiny_metaclip, tiny_siglip, tiny_siglip2
@@ -98,7 +98,7 @@ def test_the_numbers_are_those_of_the_articles_recipe(model: ZeroShot, recipe, l
         assert list(answer.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-5)
         assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
         top = torch.topk(expected, 5).indices.tolist()
-        assert [label for label, _ in Shown(5).of(answer)] == [labels[index] for index in top]
+        assert [label for label, _ in OutputFilter(5).of(answer)] == [labels[index] for index in top]
         tops.add(answer.label)
     assert len(tops) > 1  # else a model that ignores the image would pass
 
@@ -108,7 +108,7 @@ def test_the_numbers_are_those_of_the_articles_recipe(model: ZeroShot, recipe, l
 def test_the_numbers_are_those_of_transformers_pipeline(kind: str, template: str, tmp_path: Path) -> None:
     folder = KINDS[kind](tmp_path)
     theirs = pipeline("zero-shot-image-classification", model=str(folder))
-    ours = open_predictor(Asked(ZERO_SHOT, str(folder), LABELS, template))
+    ours = open_predictor(TaskRequest(ZERO_SHOT, str(folder), LABELS, template))
     escaped = template.replace("{they}", "{{they}}")  # which str.format, and so the pipeline, would look up
     for image, answer in zip(pictures(), ours.predict(pictures()), strict=True):
         told = theirs(image, candidate_labels=list(LABELS), hypothesis_template=escaped)
@@ -239,7 +239,7 @@ def test_visitors_at_the_same_time_get_their_own_answers(clip: Path) -> None:
 
 def test_the_identity_changes_with_the_words_and_with_the_model(clip: Path, model: ZeroShot, tmp_path: Path) -> None:
     def identity(*labels: str, template: str = "{}", folder: Path = clip) -> str:
-        return open_predictor(Asked(ZERO_SHOT, str(folder), labels, template)).identity
+        return open_predictor(TaskRequest(ZERO_SHOT, str(folder), labels, template)).identity
 
     known = identity("cat", "dog")
     others = [
@@ -273,7 +273,7 @@ def test_words_that_cannot_be_meant_are_told_in_one_sentence(
     clip: Path, labels: tuple[str, ...], template: str, says: str
 ) -> None:
     with pytest.raises(UsageError, match=says) as told:
-        open_predictor(Asked(ZERO_SHOT, str(clip), labels, template))
+        open_predictor(TaskRequest(ZERO_SHOT, str(clip), labels, template))
     assert "\n" not in str(told.value)
 
 
@@ -305,7 +305,7 @@ def without_words(folder: Path) -> Path:
 )
 def test_a_model_that_cannot_do_it_is_told_in_one_sentence(make, says: str, tmp_path: Path) -> None:
     with pytest.raises(MirrorError, match=says) as told:
-        open_predictor(Asked(ZERO_SHOT, str(make(tmp_path)), LABELS))
+        open_predictor(TaskRequest(ZERO_SHOT, str(make(tmp_path)), LABELS))
     assert isinstance(told.value, ModelUnavailable) and "\n" not in str(told.value)
 
 
@@ -334,7 +334,7 @@ def test_the_five_best_of_196_labels_are_listed_for_each_image(place: Path, mode
     assert (done.returncode, done.stderr) == (0, "")
     answers = model.bound(CARS).predict([picture(0), picture(1)])
     assert done.stdout.splitlines() == [
-        f"photos/{n}.png".ljust(26) + "   ".join(f"{label} {100 * p:.1f} %" for label, p in Shown(5).of(answer))
+        f"photos/{n}.png".ljust(26) + "   ".join(f"{label} {100 * p:.1f} %" for label, p in OutputFilter(5).of(answer))
         for n, answer in enumerate(answers)
     ]
 

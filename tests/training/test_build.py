@@ -10,18 +10,18 @@ import onnx
 import pytest
 import scipy.special
 
-from mirror.collect import assign_splits, gather_from_directory
+from mirror.collect import assign_splits, collect_from_folder
+from mirror.export.feature_bank import fit_feature_bank
+from mirror.export.precision import LARGEST_MEAN_CHANGE
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
 from mirror.training.build import build_model, describe_data
-from mirror.training.evaluate import judge
-from mirror.training.export.gates import LARGEST_MEAN_CHANGE
-from mirror.training.finetune import Settings, Trained, train
-from mirror.training.similarity import fit_bank
-from tests.training.conftest import ARCH
+from mirror.training.metrics import measure
+from mirror.training.recipe import TrainedModel, TrainingSettings, train
+from tests.learners import PACKAGED_ARCH as ARCH
 
-SETTINGS = Settings(ARCH, size=96, views=2, seed=7)
+SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7)
 
 
 def quiet(*_: object) -> None:
@@ -31,7 +31,7 @@ def quiet(*_: object) -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
     place = tmp_path_factory.mktemp("precision")
-    with gather_from_directory(place / "photos", drawings, log=quiet) as photos:
+    with collect_from_folder(place / "photos", drawings, log=quiet) as photos:
         photos.save_splits(assign_splits(photos.photos, seed=SETTINGS.seed))
         return train(photos.photos, photos.path, SETTINGS, log=quiet), photos.path, describe_data(photos, "folder")
 
@@ -48,7 +48,7 @@ def built(trained, tmp_path_factory: pytest.TempPathFactory):
     return folders
 
 
-def paths(found: Trained, photos: Path) -> list[Path]:
+def paths(found: TrainedModel, photos: Path) -> list[Path]:
     return [photo.path(photos) for photo in found.photos]
 
 
@@ -102,7 +102,7 @@ def test_the_metrics_are_those_of_the_network_that_ships(built, trained) -> None
     for asked in ("auto", "fp32"):
         folder, _ = built[asked]
         probabilities = answers(folder, [paths(found, photos)[i] for i in held])
-        expected = judge(np.log(probabilities), [found.photos[i] for i in held], found.labels, {})
+        expected = measure(np.log(probabilities), [found.photos[i] for i in held], found.labels, {})
         metrics = folder.info.metrics
         assert metrics.validation.errors == expected.validation.errors
         assert metrics.validation.loss == pytest.approx(expected.validation.loss, abs=1e-5)
@@ -122,7 +122,7 @@ def test_similarity_is_fitted_on_the_features_of_the_network_that_ships(built, t
         classifier = Classifier.load(folder)
         pixels = np.stack([preprocess(load_image(file), folder.info.preprocessing) for file in files])
         (features,) = classifier.engine.run(pixels, ("features",))
-        bank = fit_bank(features, found.groups)
+        bank = fit_feature_bank(features, found.groups)
         assert folder.info.novelty.threshold == pytest.approx(bank.threshold, abs=1e-6)
         unit = features / np.linalg.norm(features, axis=1, keepdims=True)
         expected = np.sort(unit @ unit.T, axis=1)[:, -3:].mean(axis=1)

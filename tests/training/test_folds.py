@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mirror.training.feature_cache import ViewFeatures
 from mirror.training.folds import fold_numbers, out_of_fold
-from mirror.training.frozen import Seen
-from mirror.training.head import fit_head
+from mirror.training.linear_probe import fit_probe
 
 
-def clouds(labels: int, each: int, seed: int = 0, width: int = 10) -> Seen:
+def clouds(labels: int, each: int, seed: int = 0, width: int = 10) -> ViewFeatures:
     """Two views of each photo, the first being serving's."""
     random = np.random.default_rng(seed)
     actual = np.repeat(np.arange(labels), each)
@@ -19,7 +19,7 @@ def clouds(labels: int, each: int, seed: int = 0, width: int = 10) -> Seen:
     features = (centres[actual[photo]] + random.normal(size=(len(photo), width))).astype(np.float32)
     serving = np.arange(len(photo)) % 2 == 0
     ones = np.ones(len(photo))
-    return Seen(features, photo, ones, serving, serving, actual, np.arange(len(actual)))
+    return ViewFeatures(features, photo, ones, serving, serving, actual, np.arange(len(actual)))
 
 
 @pytest.mark.parametrize("labels,each,folds", [(2, 8, 5), (2, 40, 5), (3, 9, 3), (7, 8, 10), (2, 20, 2)])
@@ -66,7 +66,7 @@ def test_each_photo_is_judged_by_the_head_of_the_others(labels: int) -> None:
     for fold in range(4):
         inside = np.isin(seen.photo, np.flatnonzero(number != fold))
         place = seen.photo[inside]
-        head = fit_head(
+        head = fit_probe(
             seen.features[inside], seen.labels[place], np.ones(inside.sum()), place, base=seen.serving[inside], seed=5
         )
         assert np.array_equal(logits[number == fold], head.logits(seen.features[::2][number == fold]))
@@ -79,14 +79,14 @@ def test_photos_that_are_not_asked_about_are_neither_judged_nor_learned_from() -
     assert np.isfinite(logits[rows]).all() and np.isnan(np.delete(logits, rows, axis=0)).all()
     others = clouds(2, 12, seed=9).features  # what the rest look like changes nothing
     features = np.where(np.isin(seen.photo, rows)[:, None], seen.features, others)
-    changed = Seen(features, seen.photo, seen.weight, seen.plain, seen.serving, seen.labels, seen.groups)
+    changed = ViewFeatures(features, seen.photo, seen.weight, seen.plain, seen.serving, seen.labels, seen.groups)
     assert np.array_equal(out_of_fold(changed, rows, 4, seed=0)[rows], logits[rows])
 
 
 def test_labels_drawn_at_random_are_not_learned_out_of_fold() -> None:
     random = np.random.default_rng(2)
     seen = clouds(2, 60)
-    noise = Seen(
+    noise = ViewFeatures(
         random.normal(size=seen.features.shape).astype(np.float32), seen.photo, seen.weight, seen.plain, seen.serving,
         random.permutation(seen.labels), seen.groups,
     )  # fmt: skip

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from mirror.model_info import ModelInfo, Preprocessing
-from mirror.training.calibrate import calibrate
-from mirror.training.evaluate import judge
+from mirror.training.calibration import calibrate
+from mirror.training.metrics import measure
 from mirror.training.report import draw_report
-from tests.training.test_calibrate import honest
-from tests.training.test_noise import photo
+from tests.training.test_calibration import honest
+from tests.training.test_label_issues import photo
 
 
 def described(photos: int, labels: int = 2, sure: float = 1.0) -> ModelInfo:
@@ -22,7 +22,7 @@ def described(photos: int, labels: int = 2, sure: float = 1.0) -> ModelInfo:
     names = tuple("abcdefgh"[:labels])
     rows = [photo(i, names[label]) for i, label in enumerate(held.actual)]
     temperature, calibration = calibrate(held, None, "out-of-fold", seed=0)
-    metrics = replace(judge(held.logits, rows, names, {}), calibration=calibration)
+    metrics = replace(measure(held.logits, rows, names, {}), calibration=calibration)
     preprocessing = Preprocessing("crop", (8, 8), (0.5,) * 3, (0.5,) * 3)
     return ModelInfo("it", names, preprocessing, temperature=temperature, metrics=metrics)
 
@@ -50,6 +50,6 @@ def test_more_photos_draw_another_picture(tmp_path: Path) -> None:
 def test_a_model_that_was_not_judged_has_no_pictures(tmp_path: Path) -> None:
     info = described(40)
     draw_report(replace(info, metrics=None), None, tmp_path / "report")
-    nothing = judge(np.zeros((0, 2)), [], info.labels, {})
+    nothing = measure(np.zeros((0, 2)), [], info.labels, {})
     draw_report(replace(info, metrics=nothing), None, tmp_path / "report")
     assert not (tmp_path / "report").exists()

@@ -11,9 +11,9 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from mirror.web import words
-from tests.inference.test_garment import product
+from tests.fashion_mnist.conftest import LABELS
+from tests.fashion_mnist.test_garment import product
 from tests.pictures import for_the_readme
-from tests.training.fashion.conftest import LABELS
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.test_page import DESKTOP, PHONE, choose, visiting
 from tests.web.tiny import YELLOW, photo, tiny_model

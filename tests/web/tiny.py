@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from mirror.export.grad_cam_export import add_heat
 from mirror.model_folder import (
     DataInfo,
     LabelMetrics,
@@ -29,7 +30,6 @@ from mirror.model_folder import (
     Validation,
     write_model_folder,
 )
-from mirror.training.export.heat import add_heat
 
 SIZE = 32
 SHARPNESS = 10.0

@@ -6,9 +6,9 @@ import json
 from itertools import groupby
 from urllib.parse import quote, urlsplit
 
-from mirror.addresses import as_address, is_private_name, is_public
-from mirror.collect.decisions import DECISIONS_CSV, RELABEL, REMOVE, Decision, standing_decisions
-from mirror.collect.suspects import DISPUTED, NEAR_DUPLICATE, OUTLIER
+from mirror.collect.corrections import DECISIONS_CSV, RELABEL, REMOVE, Correction, effective_corrections
+from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER
+from mirror.net.addresses import as_address, is_private_name, is_public
 from mirror.web.markup import scrolling, text
 from mirror.web.studio.deeds import ACCEPT, BACK, KEEP, UNDO
 from mirror.web.studio.desk import Scene
@@ -279,7 +279,7 @@ def _history(scene: Scene) -> str:
     decisions = scene.reading.decisions
     if not decisions:
         return ""
-    stands = {decision.line for decision in standing_decisions(decisions)}
+    stands = {decision.line for decision in effective_corrections(decisions)}
     lines = "".join(
         f"<li>{_line(decision, decision.line in stands or decision.action == UNDO)}</li>"
         for decision in reversed(decisions[-SHOWN_HISTORY:])
@@ -288,7 +288,7 @@ def _history(scene: Scene) -> str:
     return f'<details class="history"><summary>{text(summary)}</summary><ol>{lines}</ol></details>'
 
 
-def _line(decision: Decision, stands: bool) -> str:
+def _line(decision: Correction, stands: bool) -> str:
     what = f"{decision.action} {plain(decision.label)}".strip()
     told = text(f"{decision.time[:19].replace('T', ' ')}  {what}  {decision.file_name}")
     return told if stands else f"<s>{told}</s>"

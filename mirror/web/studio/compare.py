@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from mirror.collect.rows import VALIDATION
+from mirror.collect.metadata import VALIDATION
 from mirror.model_info import ModelInfo, Validation
 from mirror.web.markup import text
 from mirror.web.studio.desk import Scene

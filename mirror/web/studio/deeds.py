@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirror.collect.decisions import RELABEL, REMOVE, RESTORE, decide_each, undo
-from mirror.collect.suspects import Suspect
+from mirror.collect.corrections import RELABEL, REMOVE, RESTORE, record_each, undo_last
+from mirror.collect.issue_files import PhotoIssue
 from mirror.errors import UsageError
 from mirror.web.studio.desk import Scene
 from mirror.web.words import count, plain
@@ -27,7 +27,7 @@ def do(folder: Path, scene: Scene, deed: str, file_names: Sequence[str], label: 
     undo              whatever was decided last
     """
     if deed == UNDO:
-        taken_back = undo(folder)
+        taken_back = undo_last(folder)
         number = len({decision.file_name for decision in taken_back})
         return f"Taken back: {_said(taken_back[-1].action, number, taken_back[-1].label)}"
     if deed not in DEEDS:
@@ -38,7 +38,7 @@ def do(folder: Path, scene: Scene, deed: str, file_names: Sequence[str], label: 
     choices = [choice for name in dict.fromkeys(file_names) for choice in _choices(scene, deed, name, label.strip())]
     if not choices:
         return "There is nothing to accept here." if deed == ACCEPT else "Choose a photo first."
-    decide_each(folder, choices)
+    record_each(folder, choices)
     return _said(deed, len({name for name, _, _ in choices}), label)
 
 
@@ -58,7 +58,7 @@ def _choices(scene: Scene, deed: str, name: str, label: str) -> list[Choice]:
     return [(name, RESTORE, ""), *relabelled] if standing.removed else relabelled
 
 
-def _suggestion(suspects: Sequence[Suspect], name: str) -> str:
+def _suggestion(suspects: Sequence[PhotoIssue], name: str) -> str:
     return next((one.suggested for one in suspects if one.file_name == name and one.suggested), "")
 
 

@@ -8,17 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mirror.collect.decided import Reading, require_photo_folder
-from mirror.collect.decisions import DECISIONS_CSV, RELABEL, read_decisions, standing_decisions, standings
-from mirror.collect.rows import Photo, read_photos, read_rejections
-from mirror.collect.suspects import (
+from mirror.collect.corrected import FolderState, require_photo_folder
+from mirror.collect.corrections import DECISIONS_CSV, RELABEL, current_labels, effective_corrections, read_corrections
+from mirror.collect.issue_files import (
     PREDICTIONS_CSV,
     SUSPECTS_CSV,
+    PhotoIssue,
     PhotoPrediction,
-    Suspect,
+    read_issues,
     read_predictions,
-    read_suspects,
 )
+from mirror.collect.metadata import Photo, read_photos, read_rejections
 from mirror.errors import DatasetError, MirrorError
 from mirror.lock import holder_of
 from mirror.model_folder import MODEL_JSON, ModelFolder, ModelInfo, read_model_folder
@@ -34,11 +34,11 @@ class Scene:
     """
 
     folder: Path
-    reading: Reading
+    reading: FolderState
     model: ModelFolder | None = None
     problem: str = ""
     stranger: bool = False
-    suspects: list[Suspect] = field(default_factory=list)
+    suspects: list[PhotoIssue] = field(default_factory=list)
     predictions: list[PhotoPrediction] = field(default_factory=list)
     busy: str | None = None
 
@@ -54,7 +54,9 @@ class Scene:
     def labels(self) -> list[str]:
         """Every label that photos have or may be given: as collected, sorted; then new ones as they were thought of."""
         collected = sorted({photo.label for photo in self.reading.photos})
-        new = [decision.label for decision in standing_decisions(self.reading.decisions) if decision.action == RELABEL]
+        new = [
+            decision.label for decision in effective_corrections(self.reading.decisions) if decision.action == RELABEL
+        ]
         return list(dict.fromkeys([*collected, *new]))
 
     @cached_property
@@ -69,14 +71,14 @@ class Scene:
 
     @property
     def can_undo(self) -> bool:
-        return bool(standing_decisions(self.reading.decisions))
+        return bool(effective_corrections(self.reading.decisions))
 
     @property
     def removed(self) -> int:
         return sum(standing.removed for standing in self.reading.standings.values())
 
     @property
-    def open_suspects(self) -> list[Suspect]:
+    def open_suspects(self) -> list[PhotoIssue]:
         """Those about which nothing was decided yet; of a near-duplicate pair, about neither."""
         decided = self.reading.standings
         return [one for one in self.suspects if one.file_name not in decided and one.other not in decided]
@@ -110,8 +112,8 @@ class Desk:
         rejected_csv = self.folder / "rejected.csv"
         photos = self._photos()
         rejected = self._fresh([rejected_csv], lambda: read_rejections(rejected_csv) if rejected_csv.exists() else [])
-        decisions = self._fresh([self.folder / DECISIONS_CSV], lambda: read_decisions(self.folder))
-        reading = Reading(photos, decisions, standings(photos, decisions, rejected))
+        decisions = self._fresh([self.folder / DECISIONS_CSV], lambda: read_corrections(self.folder))
+        reading = FolderState(photos, decisions, current_labels(photos, decisions, rejected))
         report = [self.model / name for name in (MODEL_JSON, SUSPECTS_CSV, PREDICTIONS_CSV)]
         told = self._fresh(report, lambda: _told(self.model))
         return _with_model(Scene(self.folder, reading, busy=holder_of(self.folder)), *told)
@@ -133,7 +135,7 @@ class Desk:
         return known[1]
 
 
-Told = tuple[ModelFolder | None, list[Suspect], list[PhotoPrediction], str]
+Told = tuple[ModelFolder | None, list[PhotoIssue], list[PhotoPrediction], str]
 
 
 def _told(path: Path) -> Told:
@@ -145,13 +147,17 @@ def _told(path: Path) -> Told:
     except MirrorError as error:
         return None, [], [], str(error)
     try:
-        return model, read_suspects(path / SUSPECTS_CSV), read_predictions(path / PREDICTIONS_CSV), ""
+        return model, read_issues(path / SUSPECTS_CSV), read_predictions(path / PREDICTIONS_CSV), ""
     except MirrorError as error:
         return model, [], [], f"The model says nothing of single photos; train again. ({error})"
 
 
 def _with_model(
-    scene: Scene, model: ModelFolder | None, suspects: list[Suspect], predictions: list[PhotoPrediction], problem: str
+    scene: Scene,
+    model: ModelFolder | None,
+    suspects: list[PhotoIssue],
+    predictions: list[PhotoPrediction],
+    problem: str,
 ) -> Scene:
     given = (scene.folder, scene.reading)
     if model is not None and not set(model.info.labels) <= {*scene.labels, *_ever_given(scene)}:

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from mirror.collect.labels import check_label
+from mirror.collect.label_names import check_label
 from mirror.errors import MirrorError, UsageError
 from mirror.web.gateway import server
 from mirror.web.gateway.gate import in_front

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mirror.collect.decisions import Standing
-from mirror.collect.rows import Photo
-from mirror.collect.suspects import DISPUTED, NEAR_DUPLICATE, OUTLIER, Suspect
+from mirror.collect.corrections import CurrentLabel
+from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, PhotoIssue
+from mirror.collect.metadata import Photo
 from mirror.web.studio.desk import Scene
 from mirror.web.words import percent, plain
 
@@ -40,7 +40,7 @@ class Tile:
     """A photo on the board. note: a line on why it is here; pair: photos of one number are copies of each other."""
 
     photo: Photo
-    standing: Standing
+    standing: CurrentLabel
     decided: bool
     missing: bool
     note: str = ""
@@ -120,7 +120,7 @@ def _suspects(scene: Scene, issue: str, label: str) -> list[_Entry]:
     return found
 
 
-def _of(scene: Scene, one: Suspect, number: int) -> list[_Entry]:
+def _of(scene: Scene, one: PhotoIssue, number: int) -> list[_Entry]:
     if one.issue != NEAR_DUPLICATE:
         return [_Entry(one.file_name, one.reason, one.suggested)]
     pair = [scene.photos[name] for name in (one.file_name, one.other)]

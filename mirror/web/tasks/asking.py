@@ -16,8 +16,8 @@ import gradio as gr
 from PIL import Image
 
 from mirror.errors import MirrorError
-from mirror.fetch import Network
 from mirror.images import load_image, within_memory
+from mirror.net.fetch import NetworkSettings
 from mirror.web.guard import friendly, preview
 from mirror.web.photo import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Asking, Example, decoded
 from mirror.web.scheduling import TASK_MODELS
@@ -43,7 +43,7 @@ class Look:
 
 
 def wire(
-    asking: Asking, network: Network, look: Look, outputs: Sequence[gr.components.Component], *,
+    asking: Asking, network: NetworkSettings, look: Look, outputs: Sequence[gr.components.Component], *,
     waiting: Sequence[Any], busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
     inputs: Sequence[gr.components.Component] = (),
 ) -> None:  # fmt: skip
@@ -64,7 +64,7 @@ def wire(
     asking.photo.clear(lambda: tuple(waiting), None, list(outputs), api_visibility="private")
 
 
-async def answered(network: Network, look: Look, photo: Sent | None, *inputs: Any) -> Any:
+async def answered(network: NetworkSettings, look: Look, photo: Sent | None, *inputs: Any) -> Any:
     """For an endpoint: the same as on the page, or gr.Error with one sentence."""
     if not photo:
         raise gr.Error(NO_PHOTO, print_exception=False)
@@ -77,7 +77,7 @@ async def answered(network: Network, look: Look, photo: Sent | None, *inputs: An
 
 
 async def _look_at_upload(
-    network: Network, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
+    network: NetworkSettings, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
     photo: Sent | None, *inputs: Any,
 ) -> AsyncIterator[tuple]:  # fmt: skip
     if photo is None:
@@ -88,7 +88,7 @@ async def _look_at_upload(
 
 
 async def _look_at_address(
-    network: Network, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
+    network: NetworkSettings, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
     address: str, *inputs: Any,
 ) -> AsyncIterator[tuple]:  # fmt: skip
     if not address.strip():
@@ -99,7 +99,7 @@ async def _look_at_address(
 
 
 async def looked(
-    network: Network, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
+    network: NetworkSettings, look: Look, busy: Sequence[Any], failed: Callable[[str], Sequence[Any]],
     photo: Sent | Example, *inputs: Any,
 ) -> AsyncIterator[tuple]:  # fmt: skip
     """That it takes a moment, then the photo with its answer. Where there is no answer, the photo stays."""

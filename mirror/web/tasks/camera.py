@@ -17,7 +17,7 @@ from PIL import Image
 
 from mirror.errors import ImageError, MirrorError
 from mirror.images import load_image
-from mirror.tasks.asked import FACE_DETECTION
+from mirror.tasks.request import FACE_DETECTION
 from mirror.web.failures import FAILED, report
 from mirror.web.guard import JPEG, friendly
 from mirror.web.queueing import address_of

@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mirror.fetch import Network
-from mirror.tasks.asked import FACE_DETECTION
+from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detections
-from mirror.tasks.faces import FaceDetector
+from mirror.tasks.face_detection import FaceDetector
+from mirror.tasks.request import FACE_DETECTION
 from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, camera, found
 from mirror.web.tasks.asking import Look
@@ -21,7 +21,7 @@ INVITATION = "Show me people."
 NEVER_WHOSE = '<p class="hint">I find faces. I never tell whose they are, and I keep none of them.</p>'
 
 
-def build(opened: Opened, network: Network) -> None:
+def build(opened: Opened, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
     gr.HTML(NEVER_WHOSE)
     with gr.Tabs(elem_classes="inner-tabs"):

@@ -21,8 +21,8 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mirror.fetch import Network
 from mirror.images import full_size
+from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.web import words
@@ -114,7 +114,7 @@ def shown(look: Look) -> Look:
     return Look(look.open, lambda model, image, threshold: answer(*look.answer(model, image), threshold), look.decode)
 
 
-def add_api(task: str, network: Network, asked: Asking, look: Look, threshold: float) -> None:
+def add_api(task: str, network: NetworkSettings, asked: Asking, look: Look, threshold: float) -> None:
     """/TASK takes a photo and gives what is where; /TASK-picture gives it drawn. look: its answer is the upright photo
     and what was found in it; threshold: the endpoints' default."""
 

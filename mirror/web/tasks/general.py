@@ -12,12 +12,12 @@ from gradio.context import Context
 from PIL import Image
 
 from mirror.errors import MirrorError
-from mirror.fetch import Network
 from mirror.images import load_image
 from mirror.inference.classifier import Prediction
+from mirror.net.fetch import NetworkSettings
 from mirror.tasks import imagenet
-from mirror.tasks.asked import IMAGE_CLASSIFICATION
 from mirror.tasks.predictor import FolderPredictor, Predictor
+from mirror.tasks.request import IMAGE_CLASSIFICATION
 from mirror.web import words
 from mirror.web.classify import card, thumbnail, trouble
 from mirror.web.guard import friendly
@@ -35,7 +35,7 @@ BUSY = ("I am looking…", "The first time it takes a while to open the model.")
 Shown = tuple[str, dict[str, float] | None, str]  # the answer's card as HTML, the labels' bars, who answers as HTML
 
 
-def build(opened: Opened, network: Network) -> None:
+def build(opened: Opened, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoint."""
     tab = Context.block
     with gr.Row(equal_height=False, elem_classes="looking"):
@@ -77,7 +77,7 @@ def _example() -> gr.Button:
             )  # fmt: skip
 
 
-def _add_api(opened: Opened, network: Network, asked: Asking) -> None:
+def _add_api(opened: Opened, network: NetworkSettings, asked: Asking) -> None:
     def best(predictor: Predictor, photo: Image.Image, top: int) -> dict[str, float]:
         probabilities = _predict(predictor, photo).probabilities
         ranked = sorted(probabilities.items(), key=lambda item: -item[1])

@@ -8,10 +8,10 @@ import gradio as gr
 from PIL import Image
 
 from mirror.errors import MirrorError
-from mirror.fetch import Network
-from mirror.tasks.asked import OBJECT_DETECTION
+from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detections
 from mirror.tasks.predictor import BatchPredictor
+from mirror.tasks.request import OBJECT_DETECTION
 from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, found
 from mirror.web.tasks.asking import Look
@@ -21,7 +21,7 @@ THRESHOLD = 0.5  # as in Hugging Face's pipeline
 INVITATION = "Show me a street, a room, a table."
 
 
-def build(opened: Opened, network: Network) -> None:
+def build(opened: Opened, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
     with gr.Row(equal_height=False, elem_classes="looking"):
         with gr.Column(scale=5, min_width=300):

@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from mirror.tasks.asked import Asked
-from mirror.tasks.opening import open_predictor
 from mirror.tasks.predictor import Predictor
+from mirror.tasks.registry import open_predictor
+from mirror.tasks.request import TaskRequest
 from mirror.web.scheduling import on_thread
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Opened:
 
     def get(self, task: str, default: str | None = None) -> Predictor:
         """The task's predictor. default: the model where none is configured. Raises MirrorError."""
-        return self.get_model(task, lambda model: open_predictor(Asked(task, model or default)))
+        return self.get_model(task, lambda model: open_predictor(TaskRequest(task, model or default)))
 
     def get_model(self, task: str, opener: Callable[[str | None], T]) -> T:
         """What `opener` makes of the task's configured model (None: its default).
@@ -41,7 +41,7 @@ class Opened:
 
     async def wait_for(self, task: str, default: str | None = None) -> Predictor:
         """`get`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
-        return await self.wait_for_model(task, lambda model: open_predictor(Asked(task, model or default)))
+        return await self.wait_for_model(task, lambda model: open_predictor(TaskRequest(task, model or default)))
 
     async def wait_for_model(self, task: str, opener: Callable[[str | None], T]) -> T:
         """`get_model`, for a handler."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gradio as gr
 
-from mirror.fetch import Network
+from mirror.net.fetch import NetworkSettings
 from mirror.web.tasks import faces, general, objects, zero_shot
 from mirror.web.tasks.opened import Opened
 
 TABS = {"What is this?": general, "What is where?": objects, "Your own words": zero_shot, "Faces": faces}
 
 
-def build(opened: Opened, network: Network) -> None:
+def build(opened: Opened, network: NetworkSettings) -> None:
     """Lays out the tabs inside the current gr.Tabs."""
     for name, module in TABS.items():
         with gr.Tab(name):

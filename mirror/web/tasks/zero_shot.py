@@ -9,10 +9,10 @@ import gradio as gr
 from PIL import Image
 
 from mirror.errors import MirrorError, UsageError
-from mirror.fetch import Network
 from mirror.inference.classifier import Prediction
-from mirror.tasks.asked import BARE_LABEL, ZERO_SHOT
-from mirror.tasks.labels import split_labels
+from mirror.net.fetch import NetworkSettings
+from mirror.tasks.label_input import split_labels
+from mirror.tasks.request import BARE_LABEL, ZERO_SHOT
 from mirror.tasks.zero_shot import ZeroShot
 from mirror.web import words
 from mirror.web.classify import card, trouble
@@ -38,7 +38,7 @@ BUSY = ("I compare…", "The first time it takes a while to open the model.")
 Shown = tuple[str, dict[str, float] | None]  # the answer's card as HTML, and the labels with their probabilities
 
 
-def build(opened: Opened, network: Network) -> None:
+def build(opened: Opened, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoint."""
     with gr.Row(equal_height=False, elem_classes="looking", elem_id="own-words"):
         with gr.Column(scale=6, min_width=300):
@@ -86,7 +86,7 @@ def _words() -> tuple[gr.Textbox, gr.Textbox, list[gr.Button], gr.UploadButton, 
     return labels, template, examples, file, compare
 
 
-def _add_api(opened: Opened, network: Network, asked: Asking) -> None:
+def _add_api(opened: Opened, network: NetworkSettings, asked: Asking) -> None:
     def probabilities(model: ZeroShot, image: Image.Image, labels: str, template: str) -> dict[str, float]:
         return _predict(model, image, labels, template).probabilities
 
@@ -149,7 +149,7 @@ def _look(opened: Opened) -> Look:
 
 
 async def _look_again(
-    opened: Opened, network: Network, photo: Sent | None, labels: str, template: str
+    opened: Opened, network: NetworkSettings, photo: Sent | None, labels: str, template: str
 ) -> AsyncIterator[Shown]:
     """At the photo that is there, for other words."""
     if photo is None:
@@ -164,7 +164,7 @@ async def _look_again(
 
 
 async def _read_file(
-    opened: Opened, network: Network, file: Sent | None, photo: Sent | None, template: str
+    opened: Opened, network: NetworkSettings, file: Sent | None, photo: Sent | None, template: str
 ) -> AsyncIterator[tuple]:
     """The labels of an uploaded text file, for the box; then the answer."""
     try:

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.collect import PhotoFolder
-from mirror.collect.rows import Origin, Photo
-from mirror.collect.splits import assign_splits
-from mirror.collect.suspects import (
+from mirror.collect.issue_files import (
     DISPUTED,
     NEAR_DUPLICATE,
     OUTLIER,
     PREDICTIONS_CSV,
     SUSPECTS_CSV,
+    PhotoIssue,
     PhotoPrediction,
-    Suspect,
+    write_issues,
     write_predictions,
-    write_suspects,
 )
+from mirror.collect.metadata import Origin, Photo
+from mirror.collect.splits import assign_splits
 from mirror.model_folder import (
     Metrics,
     ModelInfo,
@@ -66,12 +66,12 @@ def model_of(
             _, one, two, three, four, five = photos[:6]
             told = "taken for duckling with 93 %"
             suspects = [
-                Suspect(one.file_name, DISPUTED, 0.9, one.label, "duckling", "", told),
-                Suspect(two.file_name, DISPUTED, 0.8, two.label, "duckling", "", told),
-                Suspect(three.file_name, OUTLIER, 0.7, three.label, "", "", f"unlike the others <b>{HOSTILE}</b>"),
-                Suspect(four.file_name, NEAR_DUPLICATE, 0.6, four.label, "", five.file_name, "almost the same"),
+                PhotoIssue(one.file_name, DISPUTED, 0.9, one.label, "duckling", "", told),
+                PhotoIssue(two.file_name, DISPUTED, 0.8, two.label, "duckling", "", told),
+                PhotoIssue(three.file_name, OUTLIER, 0.7, three.label, "", "", f"unlike the others <b>{HOSTILE}</b>"),
+                PhotoIssue(four.file_name, NEAR_DUPLICATE, 0.6, four.label, "", five.file_name, "almost the same"),
             ]
-            write_suspects(folder / SUSPECTS_CSV, suspects)
+            write_issues(folder / SUSPECTS_CSV, suspects)
             rows = [(photo, "duckling" if photo in (one, two) else photo.label) for photo in photos]
             predictions = [PhotoPrediction(p.file_name, p.label, said, 0.93, "validation") for p, said in rows]
             write_predictions(folder / PREDICTIONS_CSV, predictions)

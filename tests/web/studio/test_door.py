@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mirror.collect.rows import write_photos
+from mirror.collect.metadata import write_photos
 from mirror.errors import UsageError
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO
 from mirror.web.studio.door import ELSEWHERE, NO_TOKEN, require_this_machine
@@ -384,7 +384,7 @@ def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None
     photo_folder(tmp_path / "birds", each=1)
     code = (
         "import os; from pathlib import Path; os.umask(0); from mirror.web.studio.page import open_studio;"
-        "from mirror.collect.decisions import decide, REMOVE; from mirror.collect.rows import read_photos;"
+        "from mirror.collect.corrections import decide, REMOVE; from mirror.collect.metadata import read_photos;"
         f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(folder, folder.parent);"
         "decide(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
     )

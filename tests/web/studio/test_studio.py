@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from mirror.collect.decisions import read_decisions
-from mirror.collect.rows import Photo
+from mirror.collect.corrections import read_corrections
+from mirror.collect.metadata import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.views import RETRAIN, TABS
 from tests.pictures import ARTIFACTS
@@ -58,7 +58,7 @@ class Studio:
         return self.page.evaluate("[...document.querySelectorAll('.tile')].indexOf(document.activeElement)")
 
     def journal(self) -> list[tuple[str, str, str]]:
-        return [(one.file_name, one.action, one.label) for one in read_decisions(self.folder)]
+        return [(one.file_name, one.action, one.label) for one in read_corrections(self.folder)]
 
     def shot(self, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)

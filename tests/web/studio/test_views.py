@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.decisions import RELABEL, REMOVE, decide, read_decisions
-from mirror.collect.rows import write_photos
-from mirror.collect.suspects import DISPUTED, NEAR_DUPLICATE, OUTLIER, SUSPECTS_CSV
+from mirror.collect.corrections import RELABEL, REMOVE, read_corrections, record_corrections
+from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, SUSPECTS_CSV
+from mirror.collect.metadata import write_photos
 from mirror.errors import DatasetError, UsageError
 from mirror.web.studio import board, deeds
 from mirror.web.studio.desk import Desk
@@ -117,7 +117,7 @@ def test_deeds_are_lines_of_the_journal(desk: Desk, steps, label: str, removed: 
         deeds.do(desk.folder, desk.look(), deed, [photo.file_name], given)
     standing = desk.look().reading.standing(photo)
     assert (standing.label, standing.removed) == (label, removed)
-    assert len(read_decisions(desk.folder)) >= len(steps)
+    assert len(read_corrections(desk.folder)) >= len(steps)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_the_page_cannot_have_meant_is_refused(desk: Desk, deed, given, lab
 def test_texts_of_the_web_stay_text(desk: Desk, tab: str) -> None:
     scene = desk.look()
     first = scene.reading.photos[0].file_name
-    decide(desk.folder, [first, scene.reading.photos[3].file_name], RELABEL, '<b onclick="x">&goose')
+    record_corrections(desk.folder, [first, scene.reading.photos[3].file_name], RELABEL, '<b onclick="x">&goose')
     view = View(tab, cell=("cygnet", "cygnet") if tab == CONFUSION else None)
     page = Page(board.render(desk.look(), view))
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
@@ -173,7 +173,7 @@ def test_a_photo_whose_file_has_gone_is_shown_as_missing(desk: Desk) -> None:
     page = Page(board.render(desk.look(), View()))
     assert page.text.count("its file is missing") == 1
     assert len([found for found in page.all(role="option")]) == 12
-    decide(desk.folder, [gone.file_name], REMOVE)
+    record_corrections(desk.folder, [gone.file_name], REMOVE)
     assert desk.look().removed == 1
 
 
@@ -206,7 +206,7 @@ def test_a_model_that_says_nothing_of_these_photos_says_why(tmp_path: Path, mode
     assert says in Page(board.render(scene, View(DISPUTED))).text
     assert says not in board.render(scene, View(LABELS))
     if model and "goose" in model.get("labels", ()):  # a label that is only decided is known to the folder
-        decide(desk.folder, [photos[0].file_name], RELABEL, "goose")
+        record_corrections(desk.folder, [photos[0].file_name], RELABEL, "goose")
         assert not desk.look().stranger
 
 

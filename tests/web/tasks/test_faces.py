@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from skimage import data
 
-from mirror.tasks.asked import FACE_DETECTION
+from mirror.tasks.request import FACE_DETECTION
 from mirror.web.tasks.camera import AT_ONCE, FRAME_BYTES, SECONDS, answerer
 from mirror.web.tasks.opened import Opened
 from tests.web.asking import CLIENT

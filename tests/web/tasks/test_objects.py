@@ -13,9 +13,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from mirror.images import load_image
-from mirror.tasks.asked import OBJECT_DETECTION, Asked
 from mirror.tasks.drawing import colours
-from mirror.tasks.opening import open_predictor
+from mirror.tasks.registry import open_predictor
+from mirror.tasks.request import OBJECT_DETECTION, TaskRequest
 from tests.pictures import for_the_readme
 from tests.tasks.tiny_detector import FOUND, scene, tiny_detector
 from tests.web.serving import Served, serve
@@ -76,7 +76,7 @@ def client(served: Served) -> Client:
 )
 def test_the_endpoint_gives_the_articles_json(client, detr, tmp_path, name, body):
     (tmp_path / name).write_bytes(body)
-    [expected] = open_predictor(Asked(OBJECT_DETECTION, str(detr))).predict([load_image(body)])
+    [expected] = open_predictor(TaskRequest(OBJECT_DETECTION, str(detr))).predict([load_image(body)])
     for threshold in (0.5, 0.9, 0.1):
         answer = client.predict(handle_file(tmp_path / name), threshold, api_name=ENDPOINT)
         assert answer == expected.above(threshold).to_json()["detections"]

@@ -1,0 +1,174 @@
+"""A job's own folder: `.answers.csv.job/` beside answers.csv, for as long as the job is unfinished.
+
+    .lock          held while a process works on it
+    job.json       what the job is
+    listing.jsonl  its images, listed once when it began; a line each
+    rows.jsonl     its answers so far, a line each in the order of the listing
+
+A row counts from the moment its line is whole. A process that is killed loses at most half a line, which is cut off
+when the job goes on; after a power cut, what the disk did not get is answered again. A listing of its own makes "one
+row an image" hold whatever happens to the folders meanwhile, and tells how many there are without a second walk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirror.errors import ImageError, MirrorError, UsageError
+from mirror.lock import locked
+from mirror.sources import ImageSource, is_url
+from mirror.storage import make_folder, open_file, read_file, sync_folder, write_atomically
+
+VERSION = 1  # of job.json; another one is somebody else's job
+
+
+@dataclass(frozen=True)
+class SourceList:
+    """How many images a listing has, and the sha256 of its lines."""
+
+    images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What of rows.jsonl is whole: rows, the bytes they take, and how many of them are errors."""
+
+    rows: int = 0
+    bytes: int = 0
+    unanswered: int = 0
+
+
+class JobStore:
+    """The folder of the job that makes `out`, locked. Use in a `with` statement.
+
+    Raises UsageError where it cannot be made, and MirrorError where another process holds it.
+    """
+
+    def __init__(self, out: Path):
+        self.out = out
+        self.folder = out.parent / f".{out.name}.job"
+        self.listing, self.rows = self.folder / "listing.jsonl", self.folder / "rows.jsonl"
+        self.finished = self.folder / "finished"
+        self._state = self.folder / "job.json"
+        self._held = contextlib.ExitStack()
+        try:
+            make_folder(self.folder)
+            self._held.enter_context(locked(self.folder))
+        except BlockingIOError:
+            raise MirrorError(
+                f"{out} is being written by another process: wait for it to end, or name another --out."
+            ) from None
+        except OSError as error:
+            raise UsageError(f"{out} cannot be written: {error.strerror or error}.") from None
+
+    def __enter__(self) -> JobStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._state.exists():  # no job came of it, or it is finished
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._held.close()
+
+    def state(self) -> dict[str, Any] | None:
+        """What job.json says; None where no job has begun."""
+        try:
+            state = json.loads(read_file(self._state))
+        except (FileNotFoundError, ValueError):
+            return None
+        return state if isinstance(state, dict) and state.get("version") == VERSION else None
+
+    def begin(self, job: dict[str, Any], sources: Iterable[ImageSource]) -> SourceList:
+        """Forgets what was here and lists the images of a new job, which exists once its job.json does."""
+        for path in (self._state, self.rows, self.listing, self.finished):
+            path.unlink(missing_ok=True)
+        with os.fdopen(open_file(self.listing, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            listed = list_sources(sources, file.write)
+            _flush(file)
+        state = {"version": VERSION, "job": job, "images": listed.images, "listing": listed.sha256}
+        write_atomically(self._state, (json.dumps(state, indent=1) + "\n").encode())
+        return listed
+
+    def sources(self) -> Iterator[ImageSource]:
+        """The images listed."""
+        with os.fdopen(open_file(self.listing), "rb") as file:
+            yield from map(_source, file)
+
+    def kept(self) -> Checkpoint:
+        """The longest whole beginning of rows.jsonl that follows the listing."""
+        if not self.rows.exists():
+            return Checkpoint()
+        rows = size = unanswered = 0
+        with os.fdopen(open_file(self.rows), "rb") as file:
+            for line, source in zip(file, self.sources(), strict=False):
+                try:
+                    row = json.loads(line) if line.endswith(b"\n") else {}
+                except ValueError:
+                    break
+                if not isinstance(row, dict) or row.get("file") != source.file:
+                    break
+                rows, size, unanswered = rows + 1, size + len(line), unanswered + ("error" in row)
+        return Checkpoint(rows, size, unanswered)
+
+    def append(self, rows: Iterable[dict[str, Any]], kept: Checkpoint) -> Iterator[dict[str, Any]]:
+        """Writes each row down behind those kept and passes it on: it is safe from a kill when it comes out."""
+        with os.fdopen(open_file(self.rows, os.O_RDWR | os.O_CREAT), "r+b") as file:
+            file.truncate(kept.bytes)
+            file.seek(kept.bytes)
+            for row in rows:
+                file.write(_line(row))
+                file.flush()
+                yield row
+            _flush(file)
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """The rows written down."""
+        with os.fdopen(open_file(self.rows), "rb") as file:
+            yield from map(json.loads, file)
+
+    def finish(self) -> None:
+        """Puts the file `finished` in the place of `out`, after which there is no job any more."""
+        with os.fdopen(open_file(self.finished), "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(self.finished, self.out)
+        sync_folder(self.out.parent)  # its name must outlast a power cut before its rows may go
+        self._state.unlink()
+
+
+def list_sources(sources: Iterable[ImageSource], write: Any = None) -> SourceList:
+    """Counts and hashes a listing, and writes its lines where `write` is given."""
+    digest, images = hashlib.sha256(), 0
+    for source in sources:
+        error = isinstance(source.place, MirrorError)
+        line = _line([source.file, str(source.place)] if error else source.file)
+        digest.update(line)
+        images += 1
+        if write is not None:
+            write(line)
+    return SourceList(images, digest.hexdigest())
+
+
+def _source(line: bytes) -> ImageSource:
+    told = json.loads(line)
+    if isinstance(told, list):
+        file, error = told
+        return ImageSource(file, ImageError(error))
+    return ImageSource(told, told if is_url(told) else Path(told))
+
+
+def _line(value: Any) -> bytes:
+    """A line of plain ASCII, so that any file name comes back as it was."""
+    return json.dumps(value).encode() + b"\n"
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

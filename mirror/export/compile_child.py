@@ -1,0 +1,38 @@
+"""A learner pickle → a model folder, in the confined process that `inference/compiled.py` starts.
+
+    python -m mirror.export.compile_child '{"pickle": …, "out": …, "precision": …, "calibrate": …, "trust": false}'
+
+An error is the last line of standard error, after "mirror: ".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from mirror.errors import MirrorError
+from mirror.inference.sandbox import MISSING, confine
+
+
+def main() -> int:
+    confine()  # before anything of the pickle is looked at, and before torch starts its threads
+    if MISSING in os.environ:
+        print(f"This system keeps no process from the {os.environ[MISSING]}: the pickle is opened all the same.")
+    told = json.loads(sys.argv[1])
+    from mirror.export.onnx_export import compile_to_folder
+
+    calibrate = Path(told["calibrate"]) if told["calibrate"] else None
+    try:
+        compile_to_folder(
+            Path(told["pickle"]), Path(told["out"]), told["precision"], calibrate, trusted=bool(told["trust"])
+        )
+    except MirrorError as error:
+        print(f"mirror: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

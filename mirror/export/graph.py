@@ -1,0 +1,166 @@
+"""Edits of an exported network's graph: shapes that are fixed become constants, and the novelty bank becomes an output.
+
+A traced network computes paddings and sizes from its input's shape, anew for each image, though all of it but the
+number of images is fixed. As constants they cost nothing, and paddings can be fused into the convolutions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirror.errors import ModelFolderError
+from mirror.export.feature_bank import OTHERS_WEIGHT, unit_rows
+from mirror.inference.novelty import SIMILARITY
+from mirror.inference.session import OnnxModel
+
+BATCHES = (1, 2, 5)  # what is the same for each of these numbers of images does not depend on it
+
+
+def fold_shapes(path: Path) -> int:
+    """Replaces what depends on nothing but the input's height and width by constants; returns the nodes saved.
+
+    Only tensors computed from shapes and constants alone are looked at, so none of them can depend on pixels. Where one
+    differs between BATCHES it stays.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(path)
+    graph = model.graph
+    if any(attribute.type == onnx.AttributeProto.GRAPH for node in graph.node for attribute in node.attribute):
+        return 0  # branches and loops use tensors that their inputs do not name
+    fixed = {tensor.name for tensor in graph.initializer}
+    computed: set[str] = set()  # from shapes: the outputs of nodes that are not constants themselves
+    for node in graph.node:  # sorted, as ONNX requires: an input is always an earlier node's output
+        if node.op_type == "Constant":
+            fixed.update(node.output)
+        elif node.op_type == "Shape" or (node.input and all(name in fixed | computed for name in node.input if name)):
+            computed.update(name for name in node.output if name)
+    used = {name for node in graph.node for name in node.input if not computed.issuperset(node.output)}
+    names = sorted((used | {output.name for output in graph.output}) & computed)
+    if not names:
+        return 0
+    shape = [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim][1:]
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    present = {output.name for output in graph.output}
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
+    engine = OnnxModel(probe.SerializeToString())
+    runs = [engine.run(np.zeros((images, *shape), np.float32), names) for images in BATCHES]
+    before = len(graph.node)
+    for name, *values in zip(names, *runs, strict=True):
+        if name not in present and all(np.array_equal(values[0], value) for value in values[1:]):
+            node = next(node for node in graph.node if name in node.output)
+            node.output[list(node.output).index(name)] = f"{name}/unused"
+            graph.initializer.append(numpy_helper.from_array(values[0], name))
+    _drop_unused(graph)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    return before - len(graph.node)
+
+
+def attach_novelty_bank(
+    onnx_path: Path,
+    bank: np.ndarray,
+    k: int,
+    others: np.ndarray | None = None,
+    margin: float = 0.0,
+    source: str = "features",
+) -> None:
+    """Adds the output "similarity" [N] to a network: the mean of the `k` largest cosines of `source` with `bank`, less
+    what OTHERS_WEIGHT times the same with `others` exceeds `margin` by (`similarity.combined`).
+
+    bank: features [M, D] of the training photos, others: [O, D] of photos of none of the labels; float32, normalised
+    here (L2), kept as initializers. What was attached before is replaced. Raises ModelFolderError where the shapes do
+    not fit.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    model = onnx.load(onnx_path)
+    graph = model.graph
+    if source not in [output.name for output in graph.output]:
+        raise ModelFolderError(f"{onnx_path} has no output {source} to compare photos by: compile the model again.")
+    drop_novelty(graph)
+    width = next(o for o in graph.output if o.name == source).type.tensor_type.shape.dim[-1].dim_value
+    for rows in (bank,) if others is None else (bank, others):
+        if rows.ndim != 2 or not 1 <= k <= len(rows) or not np.isfinite(rows).all():
+            raise ModelFolderError(
+                f"A novelty bank needs at least k = {k} finite rows, and this one's shape is {rows.shape}."
+            )
+        if width and width != rows.shape[1]:
+            raise ModelFolderError(
+                f"The novelty bank has {rows.shape[1]} features a photo, and the network gives {width}."
+            )
+    _constant(graph, "k", np.array([k], np.int64))
+    _constant(graph, "axis", np.array([1], np.int64))
+    unit = f"{SIMILARITY}/unit"
+    graph.node.append(helper.make_node("LpNormalization", [source], [unit], f"{SIMILARITY}/normalize", axis=1, p=2))
+    if others is None:
+        _nearest(graph, unit, bank, "bank", SIMILARITY)
+    else:
+        own, strange, weighted, over, lost = (
+            f"{SIMILARITY}/{name}" for name in ("own", "strange", "weighted", "over", "lost")
+        )
+        _nearest(graph, unit, bank, "bank", own)
+        _nearest(graph, unit, others, "others", strange)
+        weight = _constant(graph, "weight", np.array(OTHERS_WEIGHT, np.float32))
+        forgiven = _constant(graph, "margin", np.array(margin, np.float32))
+        graph.node.extend([
+            helper.make_node("Mul", [strange, weight], [weighted], f"{SIMILARITY}/weigh"),
+            helper.make_node("Sub", [weighted, forgiven], [over], f"{SIMILARITY}/forgive"),
+            helper.make_node("Relu", [over], [lost], f"{SIMILARITY}/lose"),
+            helper.make_node("Sub", [own, lost], [SIMILARITY], f"{SIMILARITY}/subtract"),
+        ])  # fmt: skip
+    graph.output.append(helper.make_tensor_value_info(SIMILARITY, TensorProto.FLOAT, [_batch_axis(graph)]))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, onnx_path)
+
+
+def _nearest(graph: Any, unit: str, rows: np.ndarray, name: str, output: str) -> None:
+    """output [N]: the mean of the k largest cosines of `unit` [N, D] with `rows` [M, D]."""
+    from onnx import helper
+
+    bank = _constant(graph, name, unit_rows(rows).T.copy())
+    cosines, top, places = (f"{bank}/{part}" for part in ("cosines", "nearest", "places"))
+    graph.node.extend([
+        helper.make_node("MatMul", [unit, bank], [cosines], f"{bank}/compare"),
+        helper.make_node("TopK", [cosines, f"{SIMILARITY}/k"], [top, places], f"{bank}/top", axis=1),
+        helper.make_node("ReduceMean", [top, f"{SIMILARITY}/axis"], [output], f"{bank}/mean", keepdims=0),
+    ])  # fmt: skip
+
+
+def _constant(graph: Any, name: str, value: np.ndarray) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(value, f"{SIMILARITY}/{name}"))
+    return f"{SIMILARITY}/{name}"
+
+
+def drop_novelty(graph: Any) -> None:
+    """Takes the novelty bank out again."""
+    prefix = f"{SIMILARITY}/"
+    for field in (graph.node, graph.initializer):
+        for item in [item for item in field if item.name.startswith(prefix)]:
+            field.remove(item)
+    for output in [output for output in graph.output if output.name == SIMILARITY]:
+        graph.output.remove(output)
+
+
+def _batch_axis(graph: Any) -> str:
+    return graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
+
+
+def _drop_unused(graph: Any) -> None:
+    """Removes nodes, from the last to the first, whose outputs nobody takes, and initializers likewise."""
+    taken = {output.name for output in graph.output}
+    for node in reversed(list(graph.node)):
+        if taken.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            taken.update(node.input)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in taken]:
+        graph.initializer.remove(tensor)

@@ -1,0 +1,210 @@
+"""Which network ships: the int8 one where it passes the gates on photos, else the float32 one.
+
+int8 ships only if its error on validation photos is not higher by more than half a point, its probabilities change by
+at most 0.02 on average, and at least 99 % of its top labels are the same. Three versions are tried, each with more
+layers in float32.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mirror.export.quantize import Quantizer
+from mirror.images import load_image
+from mirror.inference.classifier import softmax
+from mirror.inference.preprocess import decode_at_least, preprocess
+from mirror.inference.session import OnnxModel, available_cpus
+from mirror.model_folder import ModelInfo, Preprocessing
+from mirror.terminal import say
+
+LARGEST_ERROR_INCREASE = 0.005  # of the validation photos
+LARGEST_MEAN_CHANGE = 0.02  # in a probability
+LEAST_AGREEMENT = 0.99  # of top labels
+CALIBRATION_PHOTOS = 64  # 32 give the same ranges within 1 %
+BATCH = 8
+UNJUDGED = -1  # in place of a label: the photo counts for change and agreement, and not for the error
+# What is in int8 → the layers at both ends that stay in float32, the quickest first: without its first layer in int8 a
+# ResNet-18 takes up to twice the time. On ants_bees (EfficientNet-Lite0) the mean changes are 0.0051, 0.0038, 0.0029.
+ATTEMPTS = {
+    "every layer": (0, 0),
+    "all but the first layer": (1, 0),
+    "all but the first three layers and the last": (3, 1),
+}
+
+
+@dataclass(frozen=True)
+class QuantizationCheck:
+    """int8 against fp32. photos, judged: how many there were, and how many of them counted for the error;
+    error_increase: of the error rate (None where no photo counted); mean_change: of a probability; agreement: the share
+    of photos with the same top label."""
+
+    layers: str
+    photos: int
+    judged: int
+    error_increase: float | None
+    mean_change: float
+    agreement: float
+
+    @property
+    def passed(self) -> bool:
+        rounding = 1e-9  # of the float64 means: a border belongs to the passing side
+        return (
+            (self.error_increase is None or self.error_increase <= LARGEST_ERROR_INCREASE + rounding)
+            and self.mean_change <= LARGEST_MEAN_CHANGE + rounding
+            and self.agreement >= LEAST_AGREEMENT - rounding
+        )
+
+    def sentence(self) -> str:
+        """`int8 (every layer) passes: …`"""
+        error = "" if self.error_increase is None else f"error {100 * self.error_increase:+.1f} points, "
+        return (
+            f"int8 ({self.layers}) {'passes' if self.passed else 'does not pass'}: {error}mean change "
+            f"{self.mean_change:.4f}, same label on {100 * self.agreement:.1f} % of {self.photos} photos"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """precision: of the network that ships; gates: of every version tried, in order; shipped: that of the int8 one."""
+
+    precision: str
+    asked: str
+    calibration_photos: int = 0
+    gates: tuple[QuantizationCheck, ...] = ()
+    shipped: QuantizationCheck | None = None
+
+    def describe(self, info: ModelInfo) -> ModelInfo:
+        """`info` with this in it: onnx.precision, and "quantisation" where int8 was tried."""
+        onnx = dataclasses.replace(info.onnx, precision=self.precision)
+        if not self.gates:
+            return dataclasses.replace(info, onnx=onnx)
+        found = {
+            "asked": self.asked,
+            "calibration_photos": self.calibration_photos,
+            "gates": {
+                "largest_error_increase": LARGEST_ERROR_INCREASE,
+                "largest_mean_change": LARGEST_MEAN_CHANGE,
+                "least_agreement": LEAST_AGREEMENT,
+            },
+            "attempts": [gate.to_json() for gate in self.gates],
+            "shipped": self.shipped.to_json() if self.shipped else None,
+        }
+        return dataclasses.replace(info, onnx=onnx, extra={**info.extra, "quantisation": found})
+
+
+class PreprocessedImages:
+    """Photos as the network sees them: pixels [3, h, w], decoded anew (and ahead, by threads) at each iteration, so
+    that memory stays flat."""
+
+    def __init__(self, sources: Sequence[Path | Image.Image], preprocessing: Preprocessing):
+        self.sources, self.preprocessing = list(sources), preprocessing
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for batch in self.batches(BATCH):
+            yield from batch
+
+    def batches(self, size: int) -> Iterator[np.ndarray]:
+        """[up to `size`, 3, h, w] at a time."""
+        starts = range(0, len(self.sources), size)
+        with ThreadPoolExecutor(available_cpus()) as pool:
+            ahead = [pool.submit(self._pixels, source) for source in self.sources[: 2 * size]]
+            for start in starts:
+                yield np.stack([future.result() for future in ahead[:size]])
+                following = self.sources[start + 2 * size : start + 3 * size]
+                ahead = ahead[size:] + [pool.submit(self._pixels, source) for source in following]
+
+    def _pixels(self, source: Path | Image.Image) -> np.ndarray:
+        return preprocess(load_image(source, at_least=decode_at_least(self.preprocessing)), self.preprocessing)
+
+
+def evenly_spaced(items: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of them, evenly spaced, the first and (of two or more) the last included."""
+    if len(items) <= most:
+        return list(items)
+    if most < 2:
+        return list(items[:most])
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+
+
+def outputs_of(network: Path, pixels: PreprocessedImages, outputs: Sequence[str] = ("logits",)) -> list[np.ndarray]:
+    """The named outputs of all photos, [N, …] each."""
+    engine = OnnxModel(network)
+    found = [engine.run(batch, outputs) for batch in pixels.batches(BATCH)]
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def compare(layers: str, before: np.ndarray, after: np.ndarray, actual: np.ndarray) -> QuantizationCheck:
+    """fp32 and int8 logits [N, L] of the same photos. actual [N]: their labels, UNJUDGED where they do not count."""
+    first, second = before.argmax(axis=1), after.argmax(axis=1)
+    counted = np.asarray(actual) != UNJUDGED
+    errors = [int((said != actual)[counted].sum()) for said in (first, second)]
+    return QuantizationCheck(
+        layers=layers,
+        photos=len(before),
+        judged=int(counted.sum()),
+        error_increase=(errors[1] - errors[0]) / int(counted.sum()) if counted.any() else None,
+        mean_change=float(np.abs(softmax(after) - softmax(before)).mean()),
+        agreement=float(np.mean(first == second)),
+    )
+
+
+def choose_precision(
+    network: Path,
+    calibration: PreprocessedImages,
+    judged: PreprocessedImages,
+    actual: np.ndarray,
+    asked: str = "auto",
+    log: Callable[[str], None] = say,
+) -> PrecisionChoice:
+    """Replaces the float32 `network` by its int8 version where that passes (asked "auto") or in any case ("int8": the
+    version nearest to float32 where none passes).
+
+    calibration: training photos, some dozens; judged: photos it is judged on, with their labels `actual` [N], UNJUDGED
+    for those that the network was trained on.
+    """
+    if asked == "fp32" or not len(calibration) or not len(judged):
+        return PrecisionChoice("fp32", asked)
+    (before,) = outputs_of(network, judged)
+    gates: list[QuantizationCheck] = []
+    with tempfile.TemporaryDirectory(dir=network.parent) as place:
+        try:
+            quantizer = Quantizer(network, list(calibration))
+        except Exception as error:  # a network may hold anything, and onnxruntime's quantiser fails in any way
+            if asked == "int8":
+                raise
+            log(f"int8: this network cannot be quantised ({type(error).__name__}), so fp32 ships.")
+            return PrecisionChoice("fp32", asked)
+        for name, (first, last) in ATTEMPTS.items():
+            if first + last >= len(quantizer.layers):
+                continue  # nothing would be left for int8
+            target = Path(place) / f"{len(gates)}.onnx"
+            quantizer.write(target, first, last)
+            gates.append(compare(name, before, outputs_of(target, judged)[0], actual))
+            log(gates[-1].sentence())
+            if gates[-1].passed:
+                break
+        if not gates:
+            log("int8: this network has too few layers for it, so fp32 ships.")
+        shipped = next((gate for gate in gates if gate.passed), None)
+        if shipped is None and gates and asked == "int8":
+            shipped = min(gates, key=lambda gate: gate.mean_change)
+            log("int8 ships all the same, for it was asked for.")
+        if shipped:
+            os.replace(Path(place) / f"{gates.index(shipped)}.onnx", network)
+    return PrecisionChoice("int8" if shipped else "fp32", asked, len(calibration), tuple(gates), shipped)

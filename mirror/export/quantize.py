@@ -1,0 +1,262 @@
+"""A float32 network → the same in 8-bit integers: onnxruntime's static quantisation, its ranges and biases fitted here.
+
+- Ranges: each activation's lowest and highest value over the photos. Narrower ones gain nothing that could be measured
+  (by mean extremes, percentiles or least squares), and clip what a head with a max pool looks at.
+- Biases: rounding weights and activations shifts the mean of what a convolution gives; the shift of each channel is
+  measured on the photos and taken out of its bias (Nagel et al. 2019, arXiv 1906.04721, section 4.2).
+- Weights have 7 bits where the products of 8 would overflow the 16-bit sums of x86 CPUs without VNNI, so that every
+  CPU gives the same answers; depthwise convolutions are not summed that way, and keep 8.
+- What follows the last convolution's map (pooling, head) stays in float32: it costs nothing and decides everything.
+  Layers at the ends do on request; the first loses most by rounding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirror.export.space_to_depth import to_space_to_depth
+from mirror.inference.session import OnnxModel
+
+WEIGHT_LEVELS = 64  # largest 7-bit weight: 2 x 255 x 64 = 32,640 fits into 16 bits
+DEPTHWISE_LEVELS = 127  # largest 8-bit weight
+
+
+@dataclass
+class Layer:
+    """A convolution or matrix product whose weights are known: its node's name, its input's, and its weights', with the
+    output channels first. shift [C]: what rounding takes from the mean of each output channel (convolutions only)."""
+
+    name: str
+    source: str
+    weight_name: str
+    weight: np.ndarray
+    depthwise: bool
+    shift: np.ndarray | None = None
+
+    def rounded_weight(self) -> np.ndarray:
+        """The weight as onnxruntime will round it: symmetric, one scale an output channel."""
+        top = DEPTHWISE_LEVELS if self.depthwise else WEIGHT_LEVELS
+        scale = np.abs(self.weight).max(axis=tuple(range(1, self.weight.ndim)), keepdims=True) / top
+        return np.round(self.weight / np.where(scale == 0, 1, scale)) * scale
+
+
+class Quantizer:
+    """Prepares and measures a network once; `write` then makes int8 versions of it."""
+
+    def __init__(self, network: Path, photos: Sequence[np.ndarray]):
+        """network: ONNX with the input "pixels"; photos: pixels [3, h, w] of training photos, some dozens."""
+        import onnx
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        with tempfile.TemporaryDirectory() as place, _quiet():
+            prepared = Path(place) / "prepared.onnx"
+            quant_pre_process(str(network), str(prepared), skip_symbolic_shape=True)
+            self.model = onnx.load(prepared)
+        self.photos = photos
+        shapes = _float_shapes(self.model)
+        layers = _layers(self.model.graph)
+        self.in_float = _after_the_last_map(self.model.graph, shapes)
+        self.layers = [layer for layer in layers if layer.name not in self.in_float]
+        self.ranges = self._measure_ranges(sorted(shapes))
+        self._measure_shifts()
+
+    def write(self, target: Path, first: int = 0, last: int = 0) -> None:
+        """Writes the int8 network. first, last: the layers at its ends that stay in float32."""
+        import onnx
+        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+        class OnePhoto(CalibrationDataReader):  # asked for, though every range is given
+            def __init__(self, photo: np.ndarray):
+                self.left = [{"pixels": photo[None]}]
+
+            def get_next(self) -> dict[str, np.ndarray] | None:
+                return self.left.pop() if self.left else None
+
+        quantised = self.layers[first : len(self.layers) - last]
+        kept = {layer.name for layer in self.layers} - {layer.name for layer in quantised}
+        model = _copy(self.model)
+        _correct_biases(model.graph, quantised)
+        overrides: dict[str, list[dict[str, Any]]] = {
+            name: [{"rmin": low, "rmax": high}] for name, (low, high) in self.ranges.items()
+        }
+        for layer in quantised:
+            if layer.depthwise:
+                overrides[layer.weight_name] = [{"axis": 0, "reduce_range": False}]
+        with tempfile.TemporaryDirectory() as place, _quiet():
+            corrected = Path(place) / "corrected.onnx"
+            onnx.save(model, corrected)
+            quantize_static(
+                str(corrected),
+                str(target),
+                OnePhoto(self.photos[0]),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=True,
+                activation_type=QuantType.QUInt8,  # onnxruntime has no quick kernels for int8 activations on x86
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=sorted(self.in_float | kept),
+                extra_options={"TensorQuantOverrides": overrides},
+            )
+        model = onnx.load(target)
+        if to_space_to_depth(model):
+            onnx.save(model, target)
+        onnx.checker.check_model(model, full_check=True)
+
+    def _measure_ranges(self, names: Sequence[str]) -> dict[str, tuple[np.float32, np.float32]]:
+        """Activation → its range."""
+        from onnx import helper
+
+        nodes = [
+            helper.make_node(f"Reduce{end}", [name], [f"{name}/{end}"], keepdims=0)
+            for end in ("Min", "Max") for name in names
+        ]  # fmt: skip
+        found = np.reshape(self._measured(_copy(self.model), nodes), (len(self.photos), 2, len(names)))
+        low, high = found[:, 0].min(axis=0), found[:, 1].max(axis=0)
+        # 0 must be a level of its own: paddings are 0
+        pairs = zip(np.minimum(low, 0), np.maximum(high, 0), strict=True)
+        return {name: (np.float32(a), np.float32(b)) for name, (a, b) in zip(names, pairs, strict=True)}
+
+    def _measure_shifts(self) -> None:
+        """Each convolution beside its own copy that takes rounded inputs and has rounded weights."""
+        import onnx
+        from onnx import helper, numpy_helper
+
+        model = _copy(self.model)
+        convolutions = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
+        layers = [layer for layer in self.layers if layer.name in convolutions]
+        if not layers:
+            return
+        tensors, nodes, rounded = [numpy_helper.from_array(np.array([0, 2, 3], np.int64), "shift/axes")], [], set()
+        for layer in layers:
+            pair = [f"{layer.source}/scale", f"{layer.source}/zero"]
+            levels, back = f"{layer.source}/levels", f"{layer.source}/rounded"
+            if layer.source not in rounded:
+                rounded.add(layer.source)
+                low, high = self.ranges[layer.source]
+                scale = np.float32((high - low) / 255) if high > low else np.float32(1)
+                zero = np.uint8(np.round(-low / scale))
+                tensors.extend(map(numpy_helper.from_array, (scale, zero), pair))
+                nodes.append(helper.make_node("QuantizeLinear", [layer.source, *pair], [levels]))
+                nodes.append(helper.make_node("DequantizeLinear", [levels, *pair], [back]))
+            weight, original = f"{layer.name}/rounded_weight", convolutions[layer.name]
+            tensors.append(numpy_helper.from_array(layer.rounded_weight().astype(np.float32), weight))
+            copy = onnx.NodeProto()
+            copy.CopyFrom(original)
+            copy.name, copy.output[0] = f"{layer.name}/copy", f"{layer.name}/copy"
+            copy.input[:] = [back, weight, *original.input[2:]]
+            nodes.append(copy)
+            for kind, name in (("given", original.output[0]), ("kept", copy.output[0])):
+                means = [f"{layer.name}/{kind}"]
+                nodes.append(helper.make_node("ReduceMean", [name, "shift/axes"], means, keepdims=0))
+        model.graph.initializer.extend(tensors)
+        measured = zip(*self._measured(model, nodes), strict=True)
+        means = [np.mean(found, axis=0, dtype=np.float64) for found in measured]
+        for layer, given, kept in zip(layers, means[::2], means[1::2], strict=True):
+            layer.shift = given - kept
+
+    def _measured(self, model: Any, nodes: Sequence[Any]) -> list[list[np.ndarray]]:
+        """For each photo what each Reduce… of `nodes`, added to the model, gives."""
+        import onnx
+
+        model.graph.node.extend(nodes)
+        del model.graph.output[:]
+        names = [node.output[0] for node in nodes if node.op_type.startswith("Reduce")]
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        engine = OnnxModel(model.SerializeToString())
+        return [engine.run(photo[None], names) for photo in self.photos]
+
+
+def _float_shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Activation → its shape (0 where it is free), of all that are float32."""
+    from onnx import TensorProto
+
+    given = {tensor.name for tensor in model.graph.initializer}
+    made = {name for node in model.graph.node if node.op_type != "Constant" for name in node.output}
+    found = {}
+    for value in [*model.graph.input, *model.graph.value_info, *model.graph.output]:
+        kind = value.type.tensor_type
+        if kind.elem_type == TensorProto.FLOAT and value.name not in given and (value.name in made | {"pixels"}):
+            found[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
+    return found
+
+
+def _after_the_last_map(graph: Any, shapes: dict[str, tuple[int, ...]]) -> set[str]:
+    """The nodes that give one place a photo, [N, C] or [N, C, 1, 1], and lead to no convolution's map any more."""
+
+    def single(name: str) -> bool:
+        shape = shapes.get(name, ())
+        return len(shape) >= 2 and all(side == 1 for side in shape[2:])
+
+    found, leads_on = set(), set()
+    for node in reversed(graph.node):
+        onward = not leads_on.isdisjoint(node.output)
+        if not onward and all(single(name) for name in node.output if name):
+            found.add(node.name)
+        elif onward or node.op_type == "Conv":
+            leads_on.update(node.input)
+    return found
+
+
+def _layers(graph: Any) -> list[Layer]:
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    layers = []
+    for number, node in enumerate(graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"  # nodes are left out by name
+        if node.op_type not in ("Conv", "MatMul") or node.input[1] not in tensors:
+            continue
+        weight = numpy_helper.to_array(tensors[node.input[1]])
+        groups = next((a.i for a in node.attribute if a.name == "group"), 1)
+        if node.op_type == "MatMul":
+            weight = np.moveaxis(weight, -1, 0)
+        depthwise = groups > 1 and weight.shape[1] == 1
+        layers.append(Layer(node.name, node.input[0], node.input[1], weight, depthwise))
+    return layers
+
+
+def _correct_biases(graph: Any, layers: Sequence[Layer]) -> None:
+    """Takes the mean shift that rounding causes out of each convolution's bias."""
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = {node.name: node for node in graph.node}
+    for layer in layers:
+        if layer.shift is None:
+            continue
+        node, name = nodes[layer.name], f"{layer.name}/corrected_bias"
+        bias = numpy_helper.to_array(tensors[node.input[2]]) if len(node.input) > 2 else 0.0
+        graph.initializer.append(numpy_helper.from_array((bias + layer.shift).astype(np.float32), name))
+        del node.input[2:]
+        node.input.append(name)
+
+
+def _copy(model: Any) -> Any:
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without onnxruntime's advice on its own steps, and the prints of its calibrators."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

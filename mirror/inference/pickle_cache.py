@@ -1,0 +1,190 @@
+"""A plain fastai pickle in models/, served like any model folder: compiled once, in a child process, and kept.
+
+A pickle is a program. It is read first without running it (`pickle_file.py`), and opened in a confined child
+(`confined.py`), so that this process imports neither torch nor fastai. What it makes lies in
+`models/.compiled/<first 16 of the pickle's sha256>-<COMPILER>/`, or in the user's cache where models/ is read-only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mirror.errors import ModelFolderError, UnsupportedLearner, UsageError
+from mirror.inference import sandbox
+from mirror.inference.pickle_scan import check_pickle
+from mirror.inference.user_cache import is_ours, user_cache
+from mirror.model_folder import MODEL_JSON, ModelEntry, ModelFolder, find_model, read_model_folder, sha256_of
+from mirror.terminal import sentence
+
+COMPILER = 3  # raised when compiling the same pickle gives something better, so that it is done anew
+TIMEOUT = 900.0  # seconds; a ResNet-18 takes 6 to 15, a 1 GB network some minutes
+
+MEMORY = 6 << 30  # bytes of private data, and eight times the pickle: torch and fastai alone take 1.2 GB
+FILES = 1 << 30  # bytes of a file that compiling writes, and four times the pickle
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_failures: dict[str, str] = {}  # sentences by sha256: a pickle that failed is not tried again by this process
+
+
+def open_model(model: ModelEntry | str | Path) -> ModelFolder:
+    """The model folder of an entry or a path; a pickle is compiled where it was not yet. Raises ModelFolderError."""
+    entry = model if isinstance(model, ModelEntry) else find_model(model)
+    return compiled_folder(entry) if entry.needs_compiling else read_model_folder(entry.path)
+
+
+def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT) -> ModelFolder:
+    """The compiled model folder of a pickle, from the cache where its sha256 is known there.
+
+    Blocks for some seconds when it has to compile; safe to call from several threads and processes. Raises
+    ModelFolderError or UnsupportedLearner with the sentence that the compiler gave; also for a pickle that names what
+    no learner needs, which is not opened.
+    """
+    if entry.problem or entry.pickle is None:
+        raise ModelFolderError(entry.problem or f"{entry.path} holds no learner pickle: put one there or remove it.")
+    try:
+        sha256, owner = sha256_of(entry.pickle), os.stat(entry.pickle).st_uid
+    except OSError as error:
+        raise ModelFolderError(f"{entry.pickle} cannot be read: {error.strerror or error}.") from None
+    with _locks[sha256]:
+        for place in cache_places(entry, sha256):
+            found = _cached(place, sha256, owner)
+            if found:
+                return found
+        if sha256 in _failures:
+            raise UnsupportedLearner(_failures[sha256])
+        place = keeping_place(entry, sha256, owner)
+        try:
+            check_pickle(entry.pickle)
+            compile_in_child(entry.pickle, place, timeout=timeout)
+        except UnsupportedLearner as error:
+            _failures[sha256] = str(error)
+            raise
+        return read_model_folder(place)
+
+
+def keeping_place(entry: ModelEntry, sha256: str, owner: int | None = None) -> Path:
+    """Where the compiled model of a pickle is to be kept. Raises ModelFolderError where nothing can be."""
+    owner = os.stat(entry.pickle or entry.path).st_uid if owner is None else owner
+    for place in cache_places(entry, sha256):
+        if writable(place.parent, owner):
+            return place
+    raise ModelFolderError(
+        f"No place to keep the compiled {(entry.pickle or entry.path).name}: make {entry.path.parent} writable."
+    )
+
+
+def is_space() -> bool:
+    """Whether this is a Hugging Face Space, where what anybody uploads to the repository would be run."""
+    return os.environ.get("SYSTEM") == "spaces" or bool(os.environ.get("SPACE_ID"))
+
+
+def cache_places(entry: ModelEntry, sha256: str) -> Iterator[Path]:
+    """Where the compiled model of a pickle may lie, the preferred place first."""
+    name = f"{sha256[:16]}-{COMPILER}"
+    yield entry.path.absolute().parent / ".compiled" / name
+    yield user_cache("compiled") / name
+
+
+def _cached(place: Path, sha256: str, owner: int) -> ModelFolder | None:
+    """A valid compiled folder of that very pickle; anything else is as good as none, and is made again. So is one that
+    another user could have written: its labels would be what that user says. owner: of the pickle, who is believed."""
+    if not place.is_dir():
+        return None
+    try:
+        if not all(is_ours(path, owner) for path in (place.parent, place, place / MODEL_JSON)):
+            raise PermissionError
+        folder = read_model_folder(place)
+        if folder.info.learner_sha256 == sha256:
+            if not is_ours(folder.file(folder.info.onnx.file), owner):
+                raise PermissionError
+            return folder
+    except PermissionError:
+        print(
+            f"mirror: {sentence(place)} is not used: it belongs to another user, or anybody may write to it.",
+            file=sys.stderr,
+        )
+    except ModelFolderError:
+        pass
+    return None
+
+
+def writable(directory: Path, *owners: int) -> bool:
+    """Whether files can be made in `directory`, which is made where it is missing, and no other user may make them.
+    owners: users besides this one and root who may."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not is_ours(directory, *owners):
+            return False
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
+
+
+def compile_in_child(
+    pickle: Path, out: Path, *, precision: str = "auto", calibrate: Path | None = None, trust: bool = False,
+    timeout: float = TIMEOUT, log: Callable[[str], None] = _silent,
+) -> None:  # fmt: skip
+    """Compiles a pickle into the model folder `out`, in a confined process. trust: its code is run, whatever it does.
+    log: gets the lines that the compiler says. Raises UnsupportedLearner, ModelFolderError, UsageError."""
+    if is_space():
+        raise UnsupportedLearner(
+            f"{pickle} is not opened on a Space: compile it elsewhere with `python -m mirror compile {pickle.name} "
+            f"--out models/{pickle.stem}` and publish that folder instead."
+        )
+    told = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
+    told["calibrate"] = str(calibrate) if calibrate else None
+    place = out.absolute().parent
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelFolderError(f"{out} cannot be written: {error.strerror or error}.") from None
+    run_child(
+        ["mirror.export.compile_child", json.dumps(told)],
+        what=str(pickle),
+        otherwise=f"try `python -m mirror compile {pickle}` to see more",
+        timeout=timeout,
+        size=os.stat(pickle).st_size,
+        log=log,
+        writes=None if trust else [place],
+    )
+
+
+def run_child(
+    arguments: list[str], *, what: str, otherwise: str, timeout: float = TIMEOUT, size: int = 0,
+    log: Callable[[str], None] = _silent, writes: list[Path] | None = None,
+) -> None:  # fmt: skip
+    """Compiles by `python -m …` of this project, in a confined process, which may import what serving must not.
+
+    what: is compiled. otherwise: what to do where that fails without a sentence. size: of what is compiled, in bytes.
+    writes: the folders that the process may write to, None for all.
+    Raises UnsupportedLearner, and UsageError where the child ends with its exit code.
+    """
+    ended = sandbox.run_sandboxed(
+        arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size, writes=writes
+    )
+    if ended.status is None:
+        raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {otherwise}.") from None
+    if ended.status == 0:
+        for line in ended.stdout.decode("utf-8", "replace").splitlines():
+            log(sentence(line))
+        return
+    lines = [line for line in ended.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    if ended.status in (1, 2) and lines and lines[-1].startswith("mirror: "):
+        kind = UsageError if ended.status == 2 else UnsupportedLearner
+        raise kind(sentence(lines[-1].removeprefix("mirror: ")))
+    number = -ended.status if ended.status < 0 else ended.status - 128
+    why = f"was ended by signal {number}" if number > 0 else f"failed ({sentence(lines[-1] if lines else '?')})"
+    raise UnsupportedLearner(f"Compiling {what} {why}: {otherwise}.")

@@ -1,0 +1,94 @@
+"""image-classification: our own models, transformers' from a folder or the Hub, and the general model `imagenet`.
+
+A transformers model gives what its own pipeline gives: the same processor, and softmax (sigmoid for one that gives
+several labels at once) over its logits, in float32.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mirror.errors import ModelUnavailable
+from mirror.inference.classifier import Classifier, Prediction, softmax
+from mirror.tasks.hub import CONFIG, OFFLINE, Located, is_hub_id, loading, locate, pretrained, require
+from mirror.tasks.predictor import BatchPredictor, FolderPredictor, Predictor
+from mirror.tasks.request import IMAGE_CLASSIFICATION, TaskRequest
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mirror.net.fetch import NetworkSettings
+
+DEFAULT_MODEL = "models/mirror"
+WAY_OUT = "use --model imagenet, which needs no network"
+
+
+def open_classification(asked: TaskRequest, *, threads: int | None, network: NetworkSettings | None) -> Predictor:
+    """threads: for one image, where a model folder answers. Raises ModelFolderError, ModelUnavailable."""
+    from mirror.tasks import imagenet
+
+    model = asked.model or DEFAULT_MODEL
+    if model == imagenet.NAME and not os.path.lexists(model):
+        return imagenet.open_imagenet(threads=threads, network=network)
+    if _is_transformers(model):
+        return TransformersClassifier(locate(model, WAY_OUT), network)
+    from mirror.inference.pickle_cache import open_model
+
+    return FolderPredictor(Classifier.load(open_model(model), threads=threads, network=network))
+
+
+class TransformersClassifier(BatchPredictor):
+    """A transformers model that tells labels apart. name: what it was asked for by."""
+
+    def __init__(self, located: Located, network: NetworkSettings | None = None):
+        """Raises ModelUnavailable where it cannot be opened, or does another task."""
+        require(located, IMAGE_CLASSIFICATION)
+        self.name, self.identity, self.network = located.name, located.identity, network
+        with loading(located.name):
+            import torch
+            from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+            self._processor = AutoImageProcessor.from_pretrained(located.source, **OFFLINE)
+        self._model = pretrained(AutoModelForImageClassification, located, dtype=torch.float32)
+        config = self._model.config
+        if config.problem_type == "regression":
+            raise ModelUnavailable(f"{located.name} estimates numbers, not labels: choose one that classifies images.")
+        self.labels = unique([str(config.id2label[index]) for index in range(config.num_labels)])
+        self._several = config.problem_type == "multi_label_classification" or config.num_labels == 1
+
+    def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
+        import torch
+
+        with torch.inference_mode():
+            logits = self._model(**self._processor(images=list(images), return_tensors="pt")).logits.numpy()
+        scores = _sigmoid(logits) if self._several else softmax(logits)
+        return [Prediction(dict(zip(self.labels, row.tolist(), strict=True))) for row in scores]
+
+
+def unique(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels that are called the same, told apart by a number: crane, crane (2)."""
+    found: dict[str, None] = {}
+    for place, label in enumerate(labels):
+        later, name, number = labels[place:], label, 1
+        while name in found or (number > 1 and name in later):
+            number += 1
+            name = f"{label} ({number})"
+        found[name] = None
+    return tuple(found)
+
+
+def _is_transformers(model: str) -> bool:
+    """Whether `model` is a transformers folder or a Hub id; a missing path in a folder that is there is neither."""
+    if os.path.lexists(model):
+        return os.path.isfile(os.path.join(model, CONFIG))
+    return is_hub_id(model) and not Path(model).parent.is_dir()
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    """float64, with no overflow: the same as 1 / (1 + exp(-logits))."""
+    return 0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64)))

@@ -1,0 +1,29 @@
+"""What is asked for: a task and its model. Small and plain, so that a worker on another machine can open the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IMAGE_CLASSIFICATION = "image-classification"
+ZERO_SHOT = "zero-shot-image-classification"
+OBJECT_DETECTION = "object-detection"
+FACE_DETECTION = "face-detection"
+TASKS = (IMAGE_CLASSIFICATION, ZERO_SHOT, OBJECT_DETECTION, FACE_DETECTION)  # Hugging Face's names
+DETECTION_TASKS = (OBJECT_DETECTION, FACE_DETECTION)
+BARE_LABEL = "{}"  # the template that leaves a label as it is
+
+
+@dataclass(frozen=True)
+class TaskRequest:
+    """model: a model folder, a learner pickle, a transformers folder, a Hub id or a name that the task knows; None: the
+    task's default. labels, template: for zero-shot classification; the template holds one {} for the label."""
+
+    task: str = IMAGE_CLASSIFICATION
+    model: str | None = None
+    labels: tuple[str, ...] = ()
+    template: str = BARE_LABEL
+
+    @property
+    def detects(self) -> bool:
+        """Whether the answers are Detections, not Predictions."""
+        return self.task in DETECTION_TASKS

@@ -1,0 +1,118 @@
+"""The crops, flips and resolutions at which the frozen body sees each training photo.
+
+The first view of a photo is the one serving makes of it; the others are random crops of it (RandomResizedCrop with a
+scale from 0.35, flipped half the time), as augmentation does, but drawn once, so that their features can be kept.
+
+Where the photos' resolution tells the labels apart (all ducklings sharp, all cygnets thumbnails), a network learns
+that instead. Then every photo is also seen at lower resolutions, and at each resolution the labels weigh the same, so
+that knowing the resolution says nothing about the label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+MIN_SCALE = 0.35  # of the photo's area, fastai's default for RandomResizedCrop is 0.08, its article's 0.8
+RATIOS = (3 / 4, 4 / 3)  # of a crop's width to its height, as in RandomResizedCrop
+TELLING = 0.2  # |AUC - 0.5| of the short side between two labels from which resolution is taken for a cue
+LEVELS = 5  # resolutions, from that of the coarsest label's photos to the network's
+MIN_LEVEL = 64  # px: the smallest photo that is kept
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at a photo. level: short side in px it is reduced to first, None for all it has; box: (left, top, right,
+    bottom) in fractions of the photo, None for the middle square; weight: in the head's loss."""
+
+    photo: int
+    level: int | None = None
+    box: tuple[float, float, float, float] | None = None
+    flip: bool = False
+    weight: float = 1.0
+
+
+def plan_views(
+    sizes: Sequence[tuple[int, int]], labels: Sequence[int], *, size: int, views: int, seed: int
+) -> list[View]:
+    """The views of all photos, in the photos' order, `views` of each, more where resolution is levelled.
+
+    sizes: (width, height) in px; labels: 0..L-1; size: of the network's input. A label's weights add up to the same as
+    every other's (class imbalance), and all of them to the number of photos.
+    """
+    random = np.random.default_rng(seed)
+    short = np.array([min(pair) for pair in sizes])
+    names = np.asarray(labels)
+    plan: list[View] = []
+    levels = resolution_levels(short, names, size)
+    for photo, (width, height) in enumerate(sizes):
+        for level in levels:
+            if level is not None and short[photo] < 0.95 * level:
+                continue
+            plan.append(View(photo, level))
+            plan += [
+                View(photo, level, _random_box(random, width, height), bool(random.integers(2)))
+                for _ in range(views - 1 if level is None else 1)
+            ]
+    groups: dict[tuple[int, int | None], int] = {}
+    for view in plan:
+        key = (int(names[view.photo]), view.level)
+        groups[key] = groups.get(key, 0) + 1
+    share = len(sizes) / len(groups)
+    return [View(v.photo, v.level, v.box, v.flip, share / groups[int(names[v.photo]), v.level]) for v in plan]
+
+
+def resolution_levels(short: np.ndarray, labels: np.ndarray, size: int) -> list[int | None]:
+    """[None] where resolution is no cue; else short sides in px, rising, that photos of every label reach."""
+    if resolution_cue(np.minimum(short, size), labels) < TELLING:
+        return [None]
+    reach = [short[labels == label] for label in np.unique(labels)]
+    low = max(MIN_LEVEL, min(int(np.min(short)), size // 2))
+    high = min(size, min(int(np.max(sides)) for sides in reach))
+    levels = np.geomspace(low, max(high, low), LEVELS).round().astype(int)
+    return [int(level) for level in np.unique(levels)]
+
+
+def resolution_cue(short: np.ndarray, labels: np.ndarray) -> float:
+    """How well the short side alone tells two labels apart: the largest |AUC - 0.5| of any label against the rest."""
+    found = 0.0
+    for label in np.unique(labels):
+        own, others = short[labels == label], short[labels != label]
+        if len(own) and len(others):
+            above = np.mean(own[:, None] > others[None]) + 0.5 * np.mean(own[:, None] == others[None])
+            found = max(found, abs(float(above) - 0.5))
+    return found
+
+
+def render(photo: Image.Image, view: View, size: int) -> Image.Image:
+    """The view's pixels: an RGB image of `size` x `size`."""
+    if view.level is not None and min(photo.size) > view.level:
+        scale = view.level / min(photo.size)
+        smaller = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+        photo = photo.resize(smaller, Image.Resampling.BOX)
+    if view.box is None:
+        side = min(photo.size)
+        left, top = int(0.5 * (photo.width - side)), int(0.5 * (photo.height - side))
+        photo = photo.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BILINEAR)
+    else:
+        left, top, right, bottom = view.box
+        box = (left * photo.width, top * photo.height, right * photo.width, bottom * photo.height)
+        photo = photo.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view.flip else photo
+
+
+def _random_box(random: np.random.Generator, width: int, height: int) -> tuple[float, float, float, float]:
+    """torchvision's and fastai's draw: a share of the area, a ratio log-uniformly, ten tries, else the middle."""
+    for _ in range(10):
+        area = random.uniform(MIN_SCALE, 1) * width * height
+        ratio = np.exp(random.uniform(*np.log(RATIOS)))
+        w, h = np.sqrt(area * ratio), np.sqrt(area / ratio)
+        if w <= width and h <= height:
+            left, top = random.uniform(0, width - w), random.uniform(0, height - h)
+            return left / width, top / height, (left + w) / width, (top + h) / height
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left / width, top / height, (left + side) / width, (top + side) / height

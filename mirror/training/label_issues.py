@@ -1,0 +1,117 @@
+"""Photos worth a look before the model is believed: disputed labels, outliers within a label, near-duplicates.
+
+A label is disputed where a head that had not learned from the photo gives it another one, the surer the worse (the
+self-confidence of confident learning: Northcutt et al. 2021, arXiv 1911.00068). benchmarks/label_noise.py compares this
+with cleanlab's filters: those list fewer photos and miss more wrong labels, and a person looks at each anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, PhotoIssue, worst_first
+from mirror.collect.metadata import Photo
+from mirror.collect.screening import GROUP_DISTANCE, UNRELATED, hamming, near_pairs
+from mirror.export.feature_bank import nearest, unit_rows
+
+K = 3  # nearest photos of its label that tell an outlier
+FENCE = 1.5  # interquartile ranges below the lower quartile (Tukey 1977) …
+MARGIN = 0.05  # … and at least so much: where all photos of a label are nearly alike, a little less is nothing
+FEWEST = 8  # photos of a label: fewer have no quartiles to speak of
+# Cosine of two photos' features, their labels' mean taken off: of 78,606 pairs of different photos of ants and bees the
+# closest are 0.75, 0.73 and 0.64, the first two being shots of one scene; of copies that were mirrored, turned by 5°,
+# lightened or cropped by 20 %, 98 % or more reach 0.7 (benchmarks/label_noise.py)
+CLOSE = 0.7
+BLOCK = 1000  # photos compared with all others at a time
+
+
+@dataclass(frozen=True)
+class HeldOutPredictions:
+    """photos [N], and of each: probabilities [N, L] by what had not learned from it, nan where there is nothing such;
+    features [N, D]; groups [N], the same number for photos that belong together. labels: in the order of L."""
+
+    photos: Sequence[Photo]
+    labels: Sequence[str]
+    probabilities: np.ndarray
+    features: np.ndarray
+    groups: np.ndarray
+
+    @cached_property
+    def actual(self) -> np.ndarray:
+        return np.array([self.labels.index(photo.label) for photo in self.photos], dtype=int)
+
+
+def find_issues(evidence: HeldOutPredictions) -> list[PhotoIssue]:
+    """All of them, the most suspicious first; a photo may be there for several reasons."""
+    return worst_first([*mislabeled(evidence), *outliers(evidence), *near_duplicates(evidence)])
+
+
+def mislabeled(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
+    """Photos that are taken for another label than theirs; score: 1 less the probability of theirs."""
+    for place in np.flatnonzero(np.isfinite(evidence.probabilities).all(axis=1)):
+        photo, shares = evidence.photos[place], evidence.probabilities[place]
+        own, said = evidence.actual[place], int(shares.argmax())
+        if said != own:
+            label = evidence.labels[said]
+            reason = f"filed under {photo.label}, but taken for {label} ({100 * shares[said]:.0f} %)"
+            yield PhotoIssue(photo.file_name, DISPUTED, float(1 - shares[own]), photo.label, label, reason=reason)
+
+
+def outliers(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
+    """Photos far from all others of their label; score: 1 less the mean cosine with the K nearest of those."""
+    actual = evidence.actual
+    for number, label in enumerate(evidence.labels):
+        own = np.flatnonzero(actual == number)
+        if len(own) < FEWEST:
+            continue
+        unit, groups = unit_rows(evidence.features[own]), evidence.groups[own]
+        cosines = unit @ unit.T
+        cosines[groups[:, None] == groups[None]] = -np.inf
+        alike = nearest(cosines, K)
+        known = alike[np.isfinite(alike)]
+        if len(known) < FEWEST:
+            continue
+        low, high = np.quantile(known, [0.25, 0.75])
+        for place in np.flatnonzero(np.isfinite(alike) & (alike < low - max(FENCE * (high - low), MARGIN))):
+            score = float(np.clip(1 - alike[place], 0, 1))
+            reason = f"unlike the other photos of {label} ({alike[place]:.2f} alike, most are {low:.2f} or more)"
+            yield PhotoIssue(evidence.photos[own[place]].file_name, OUTLIER, score, label, reason=reason)
+
+
+def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
+    """Photos that look like an earlier one, each with the one it is most like; score: how alike, by their perceptual
+    hashes (mirrored or not) or by their features."""
+    photos = evidence.photos
+    hashes = [photo.phash for photo in photos]
+    closest: dict[int, tuple[float, int]] = {}
+    alike = [(1 - hamming(hashes[i], hashes[j]) / UNRELATED, i, j) for i, j in near_pairs(hashes, GROUP_DISTANCE)]
+    alike += [(1 - GROUP_DISTANCE / UNRELATED, i, j) for i, j in near_pairs(hashes, GROUP_DISTANCE, mirror=True)]
+    for likeness, first, second in [*alike, *close_pairs(evidence.features, evidence.actual, CLOSE)]:
+        closest[second] = max(closest.get(second, (0.0, first)), (likeness, first))
+    for second, (likeness, first) in sorted(closest.items()):
+        photo, other = photos[second], photos[first]
+        filed = "" if photo.label == other.label else f", which is filed under {other.label}"
+        reason, score = f"almost the same as {other.file_name}{filed}", min(likeness, 1.0)
+        yield PhotoIssue(photo.file_name, NEAR_DUPLICATE, score, photo.label, other=other.file_name, reason=reason)
+
+
+def close_pairs(features: np.ndarray, labels: np.ndarray, least: float) -> Iterator[tuple[float, int, int]]:
+    """(cosine, i, j), i < j, of photos whose features [N, D] have at least this cosine. What is common to photos of a
+    label is taken off first: the mean of its photos, or the middle between two labels' means."""
+    places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
+    means = {label: features[rows].mean(axis=0, dtype=np.float64) for label, rows in places.items()}
+    for one, other in combinations_with_replacement(places, 2):
+        middle = (means[one] + means[other]) / 2
+        unit = unit_rows(features[places[other]] - middle)
+        for start in range(0, len(places[one]), BLOCK):
+            rows = places[one][start : start + BLOCK]
+            cosines = unit_rows(features[rows] - middle) @ unit.T
+            for row, column in zip(*np.nonzero(cosines >= least), strict=True):
+                i, j = int(rows[row]), int(places[other][column])
+                if one != other or i < j:
+                    yield float(cosines[row, column]), min(i, j), max(i, j)

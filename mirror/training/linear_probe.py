@@ -1,0 +1,120 @@
+"""Features → the linear head: logistic regression, its strength chosen by cross-validation on the training photos.
+
+With few photos the head decides, and its L2 strength is what early stopping is elsewhere. Chosen by the training
+photos alone it leaves the validation photos unseen, so that the error rate measured on them is an honest one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 strengths C (scikit-learn's term), tried from the strictest up
+FOLDS = 5
+VARIANCE_FLOOR = 1e-3  # added to a feature's variance: one that hardly varies must not be blown up
+MAX_ITERATIONS = 1000
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """logits = features @ weight.T + bias. weight [L, D], bias [L]; strength: the C chosen; loss: its cross-validated
+    cross-entropy in nats a photo, None where there were too few photos to cross-validate."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    strength: float
+    loss: float | None
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        return features @ self.weight.T + self.bias
+
+
+def fit_probe(
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    groups: Sequence[int],
+    *,
+    base: np.ndarray,
+    seed: int,
+) -> LinearProbe:
+    """features [V, D] of views, their labels [V] (0..L-1, every one present), loss weights [V], and groups [V]: views
+    of one group (a photo, its near-duplicates) are never on both sides of a fold. base [V]: views that count in a
+    fold's loss, the ones serving would make.
+    """
+    scaled, mean, deviation = _standardised(features, weights)
+    losses = _cross_validated(features, labels, weights, np.asarray(groups), base, seed)
+    strength = min(losses, key=lambda c: (losses[c], c)) if losses else STRENGTHS[len(STRENGTHS) // 2]
+    weight, bias = _fit(scaled, labels, weights, strength)
+    weight = weight / deviation  # the standardising is folded in, so that the head takes plain features
+    return LinearProbe(
+        weight.astype(np.float32), (bias - weight @ mean).astype(np.float32), strength, losses.get(strength)
+    )
+
+
+def _cross_validated(
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, groups: np.ndarray, base: np.ndarray, seed: int
+) -> dict[float, float]:
+    """C → held-out cross-entropy, every label weighing the same; {} where a label has too few groups for two folds."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fewest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    if fewest < 2:
+        return {}
+    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
+    lost = {strength: 0.0 for strength in STRENGTHS}
+    counted = 0.0
+    for inside, outside in folds.split(features, labels, groups):
+        if len(np.unique(labels[inside])) < len(np.unique(labels)):
+            continue
+        outside = outside[base[outside]]
+        scaled, mean, deviation = _standardised(features[inside], weights[inside])
+        judged = (features[outside] - mean) / deviation
+        counted += weights[outside].sum()
+        start = None
+        for strength in STRENGTHS:
+            weight, bias = start = _fit(scaled, labels[inside], weights[inside], strength, start)
+            logits = judged @ weight.T + bias
+            lost[strength] += float(weights[outside] @ cross_entropy(logits, labels[outside]))
+    return {strength: loss / counted for strength, loss in lost.items()} if counted else {}
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """[N] in nats, of logits [N, L]."""
+    top = logits.max(axis=1)
+    return np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - logits[np.arange(len(labels)), labels]
+
+
+def _standardised(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    features = features.astype(np.float64)
+    mean = np.average(features, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights) + VARIANCE_FLOOR)
+    return (features - mean) / deviation, mean, deviation
+
+
+def _fit(
+    scaled: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    strength: float,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """weight [L, D] and bias [L] of the weighted, L2-penalised logistic regression (scikit-learn's, L-BFGS)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS, tol=1e-4, warm_start=start is not None)
+    if start is not None:
+        weight, bias = start
+        model.coef_, model.intercept_ = (weight, bias) if len(weight) > 2 else (2 * weight[1:], 2 * bias[1:])
+        model.classes_ = np.unique(labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits of a head do not matter
+        model.fit(scaled, labels, sample_weight=weights)
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:  # two labels: scikit-learn keeps one logit, the difference
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return weight, bias

@@ -1,0 +1,348 @@
+"""`--data DIR`: every file is accounted for, the originals are left alone, and a second run does only what is new."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mirror.collect.from_folder import collect_from_folder, find_files
+from mirror.collect.metadata import Origin
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.splits import assign_splits
+from mirror.errors import DatasetError
+from tests.world import draw_photo, encode, near_copy
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT / "../shared/data"
+
+
+def put(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def tree(source: Path, **labels: range) -> Path:
+    for label, numbers in labels.items():
+        for number in numbers:
+            put(source / label / f"{number}.jpg", encode(draw_photo(label, number)))
+    return source
+
+
+def turned(orientation: int) -> bytes:
+    block = Image.Exif()
+    block[0x0112] = orientation
+    return encode(draw_photo("turned", orientation), "JPEG", quality=90, exif=block)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below with its sha256 and modification time."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.relative_to(folder).as_posix(): f"{digests[path]} {path.stat().st_mtime_ns}" for path in files}
+
+
+class Lines(list):
+    """A log that remembers."""
+
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+    def __str__(self) -> str:
+        return "\n".join(self)
+
+
+DEFECTS = {
+    "not-an-image": {
+        "page.jpg": b"<html>404</html>", "notes.txt": b"hello", "cut.jpg": encode(draw_photo("x", 1))[:3000],
+        "drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    },
+    "empty-file": {"empty.png": b""},
+    "too-small": {
+        "dot.png": encode(Image.new("RGB", (1, 1)), "PNG"), "thin.jpg": encode(draw_photo("x", 2, (63, 300))),
+    },
+    "too-many-pixels": {"bomb.png": encode(Image.new("1", (10_000, 5_001)), "PNG")},
+    "exact-duplicate": {"z/again.jpg": encode(draw_photo("good", 1))},
+    "near-duplicate": {"z/copy.jpg": encode(near_copy(draw_photo("good", 2)))},
+}  # fmt: skip
+SOUND = {
+    **{f"turned{n}.jpg": turned(n) for n in range(1, 9)},
+    "a1.jpg": encode(draw_photo("good", 1)),
+    "a2.jpg": encode(draw_photo("good", 2)),
+    "cmyk.jpg": encode(draw_photo("good", 3).convert("CMYK")),
+    "clear.png": encode(draw_photo("good", 4).convert("RGBA"), "PNG"),
+    "palette.gif": encode(draw_photo("good", 5).convert("P"), "GIF"),
+    "deep.png": encode(draw_photo("good", 6).convert("L").convert("I;16").point(lambda level: level * 257), "PNG"),
+    "moving.webp": encode(draw_photo("good", 7), "WEBP", save_all=True, append_images=[draw_photo("good", 8)]),
+}  # fmt: skip
+
+
+def test_the_defect_set_end_to_end_every_file_counted_and_none_altered(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for name, data in SOUND.items():
+        put(source / "swan" / name, data)
+    for files in DEFECTS.values():
+        for name, data in files.items():
+            put(source / "swan" / name, data)
+    for litter in (".DS_Store", "Thumbs.db", "desktop.ini", "._a1.jpg", ".git/config", "__MACOSX/x.jpg"):
+        put(source / "swan" / litter, b"litter")
+    tree(source, goose=range(3))
+    put(source / "goose/sub/sub/9.jpg", encode(draw_photo("goose", 9)))
+    put(source / "loose.jpg", encode(draw_photo("loose", 1)))
+    before, log = contents(source), Lines()
+    with collect_from_folder(tmp_path / "out", source, log=log) as photos:
+        photos.check_totals()
+        assert Counter(row.reason for row in photos.rejected) == {
+            **{reason: len(files) for reason, files in DEFECTS.items()}, "no-label-folder": 1,
+        }  # fmt: skip
+        assert Counter(photo.label for photo in photos.photos) == {"swan": len(SOUND), "goose": 4}
+        assert photos.tried == len(SOUND) + sum(map(len, DEFECTS.values())) + 5
+        assert {photo.url for photo in photos.photos if photo.label == "goose"} == {
+            "goose/0.jpg", "goose/1.jpg", "goose/2.jpg", "goose/sub/sub/9.jpg",
+        }  # fmt: skip
+        sizes = {photo.url: (photo.width, photo.height) for photo in photos.photos}
+        assert [sizes[f"swan/turned{n}.jpg"] for n in range(1, 9)] == [(320, 240)] * 4 + [(240, 320)] * 4
+        assert {photo.engine for photo in photos.photos} == {"folder"}
+        assert not any(str(tmp_path) in row.detail for row in photos.rejected)
+    assert contents(source) == before
+    assert "15 swan" in log[-1] and "4 not-an-image" in log[-1]
+
+
+def test_the_same_folder_gives_the_same_bytes_wherever_it_lies(tmp_path: Path) -> None:
+    written = []
+    for place in ("one", "two"):
+        source = tree(tmp_path / place / "in", swan=range(5), goose=range(5))
+        put(source / "swan/page.jpg", b"<html>")
+        put(source / "swan/huge.jpg", b"\xff" * (20 * 1024 * 1024 + 1))
+        for path in source.rglob("*.jpg"):
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+        collect_from_folder(tmp_path / place / "out", source, log=Lines()).close()
+        written.append({
+            path.relative_to(tmp_path / place / "out").as_posix(): path.read_bytes()
+            for path in (tmp_path / place / "out").rglob("*") if path.is_file() and path.name != ".lock"
+        })  # fmt: skip
+    assert written[0] == written[1] and len(written[0]) == 12
+    assert written[0]["metadata.csv"].count(b",2020-09-13T12:26:40+00:00,") == 10
+
+
+def test_a_second_run_decodes_nothing_and_changes_nothing(tmp_path: Path) -> None:
+    source, seen = tree(tmp_path / "in", swan=range(4), goose=range(4)), []
+    put(source / "swan/page.jpg", b"<html>")
+    put(source / "swan/empty.jpg", b"")
+    (source / "swan/gone.jpg").symlink_to("nowhere.jpg")
+    collect_from_folder(tmp_path / "out", source, log=Lines(), progress=lambda *at: seen.append(at)).close()
+    assert seen == [(done, 11) for done in range(1, 12)]
+    os.utime(source / "swan/1.jpg", (1, 1))  # touched, but the same bytes
+    before, again, log = contents(tmp_path / "out"), [], Lines()
+    collect_from_folder(tmp_path / "out", source, log=log, progress=lambda *at: again.append(at)).close()
+    assert again == [] and len(log) == 1
+    assert {k: v for k, v in contents(tmp_path / "out").items() if k != ".lock"} == {
+        k: v for k, v in before.items() if k != ".lock"
+    }  # fmt: skip
+
+
+def test_gone_and_changed_files_lose_their_rows_and_their_duplicates_are_judged_again(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", swan=range(5), goose=range(4))
+    put(source / "swan/twin.jpg", encode(near_copy(draw_photo("swan", 0))))
+    put(source / "goose/stolen.jpg", encode(draw_photo("swan", 1)))
+    put(source / "swan/page.jpg", b"<html>")
+    with collect_from_folder(tmp_path / "out", source, log=Lines()) as photos:
+        assert Counter(row.reason for row in photos.rejected) == {
+            "near-duplicate": 1, "same-photo-under-two-labels": 2, "not-an-image": 1,
+        }  # fmt: skip
+    (source / "swan/0.jpg").unlink()  # its twin is now the only one
+    (source / "goose/stolen.jpg").unlink()  # swan/1.jpg is no longer under two labels
+    put(source / "swan/2.jpg", encode(draw_photo("swan", 77)))
+    put(source / "swan/page.jpg", encode(draw_photo("swan", 78)))
+    put(source / "swan/new.jpg", encode(draw_photo("swan", 79)))
+    seen, log = [], Lines()
+    with collect_from_folder(tmp_path / "out", source, log=log, progress=lambda *at: seen.append(at)) as photos:
+        photos.check_totals()
+        assert photos.rejected == []
+        assert sorted(photo.url for photo in photos.photos if photo.label == "swan") == [
+            f"swan/{name}.jpg" for name in ("1", "2", "3", "4", "new", "page", "twin")
+        ]  # fmt: skip
+        assert {photo.sha256 for photo in photos.photos} == {
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in source.rglob("*.jpg")
+        }  # fmt: skip
+    assert "2 files have gone and 2 have changed" in str(log)
+    assert len(seen) == 5  # twin, 1, 2, page, new: the other six were not decoded again
+
+
+def test_a_run_killed_and_repeated_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", swan=range(40), goose=range(40))
+    put(source / "swan/twin.jpg", encode(near_copy(draw_photo("swan", 0))))
+    put(source / "goose/z.jpg", encode(draw_photo("swan", 1)))
+    script = (
+        "import sys; from pathlib import Path; from mirror.collect.from_folder import gather_from_directory\n"
+        "gather_from_directory(Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda done, _: print(done, flush=True))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "killed"), str(source)]
+    for stop_after in (5, 20, 9):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        for _ in range(stop_after):
+            assert process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    for name in ("killed", "undisturbed"):
+        with collect_from_folder(tmp_path / name, source, log=Lines()) as photos:
+            photos.check_totals()
+            assert (len(photos.photos), len(photos.rejected)) == (79, 3)
+    for name in ("metadata.csv", "rejected.csv"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+
+
+# ---- labels and splits ----------------------------------------------------------------------------------------------
+
+
+def test_a_split_that_came_with_the_folder_is_kept(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in/train", swan=range(3), goose=range(3))
+    tree(tmp_path / "in/val", swan=range(3, 5), goose=range(3, 5))
+    tree(tmp_path / "in/test", swan=range(5, 9))
+    put(tmp_path / "in/README.md", b"a data set")
+    log = Lines()
+    with collect_from_folder(tmp_path / "out", source.parent, log=log) as photos:
+        assert Counter((photo.label, photo.split) for photo in photos.photos) == {
+            ("swan", "train"): 3, ("goose", "train"): 3, ("swan", "validation"): 2, ("goose", "validation"): 2,
+        }  # fmt: skip
+        assert {photo.split for photo in photos.photos if photo.url.startswith("val/")} == {"validation"}
+        assert [(row.url, row.reason) for row in photos.rejected] == [("README.md", "no-label-folder")]
+        assert assign_splits(photos.photos, seed=1) == photos.photos
+    assert "test is left out" in str(log)
+
+
+@pytest.mark.parametrize("name", ["valid", "Validation", "VAL"])
+def test_other_names_of_the_validation_folder(tmp_path: Path, name: str) -> None:
+    tree(tmp_path / "in/train", swan=range(2), goose=range(2))
+    tree(tmp_path / "in" / name, swan=range(2, 3), goose=range(2, 3))
+    splits = Counter(file.origin.split for file in find_files(tmp_path / "in", Lines()))
+    assert splits == {"train": 4, "validation": 2}
+
+
+def test_train_alone_or_with_test_is_split_like_any_folder(tmp_path: Path) -> None:
+    tree(tmp_path / "in/train", swan=range(10), goose=range(10))
+    tree(tmp_path / "in/test", swan=range(10, 12))
+    with collect_from_folder(tmp_path / "out", tmp_path / "in", log=Lines()) as photos:
+        assert photos.labels == ["goose", "swan"] and len(photos.photos) == 20
+        splits = Counter(photo.split for photo in assign_splits(photos.photos, seed=1))
+    assert splits == {"train": 16, "validation": 4}
+
+
+def test_trains_are_a_label_like_any_other(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", train=range(2), car=range(2))
+    assert {file.origin.label for file in find_files(source, Lines())} == {"train", "car"}
+    source = tree(tmp_path / "two", train=range(2), test=range(2))  # photos at once below: no label folders in train
+    assert {file.origin.label for file in find_files(source, Lines())} == {"train", "test"}
+
+
+def test_a_photo_in_train_and_val_is_kept_once(tmp_path: Path) -> None:
+    tree(tmp_path / "in/train", swan=range(3), goose=range(3))
+    tree(tmp_path / "in/val", swan=range(2, 4), goose=range(3, 4))
+    with collect_from_folder(tmp_path / "out", tmp_path / "in", log=Lines()) as photos:
+        assert [(row.url, row.reason) for row in photos.rejected] == [("val/swan/2.jpg", "exact-duplicate")]
+
+
+def test_labels_and_names_of_any_alphabet(tmp_path: Path) -> None:
+    decomposed = "Schwa\u0308nchen"  # as macOS stores it
+    put(tmp_path / "in" / decomposed / "1.jpg", encode(draw_photo("a", 1)))
+    put(tmp_path / "in" / "Baby Swan" / 'a, "b"\nc.jpg', encode(draw_photo("b", 1)))
+    put(tmp_path / "in" / "天鹅" / "图.jpg", encode(draw_photo("c", 1)))
+    (tmp_path / "in" / "Baby Swan" / os.fsdecode(b"\xff\xfe.jpg")).write_bytes(encode(draw_photo("d", 1)))
+    for _ in range(2):
+        with collect_from_folder(tmp_path / "out", tmp_path / "in", log=(log := Lines())) as photos:
+            photos.check_totals()
+            assert photos.labels == ["Baby Swan", "Schwänchen", "天鹅"]
+            assert {photo.url for photo in photos.photos if photo.label == "Baby Swan"} == {
+                'Baby Swan/a, "b"\nc.jpg', "Baby Swan/\\xff\\xfe.jpg",
+            }  # fmt: skip
+    assert len(log) == 1
+
+
+# ---- what is refused ------------------------------------------------------------------------------------------------
+
+
+def test_links_that_lead_outside_are_not_followed(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", swan=range(3), goose=range(3))
+    outside = tree(tmp_path / "elsewhere", secret=range(2))
+    (source / "swan/out.jpg").symlink_to(outside / "secret/0.jpg")
+    (source / "swan/inside.jpg").symlink_to("2.jpg")
+    (source / "swan/broken.jpg").symlink_to("nowhere.jpg")
+    (source / "goose/folder").symlink_to(outside / "secret", target_is_directory=True)
+    (source / "loop").symlink_to(source, target_is_directory=True)
+    log = Lines()
+    with collect_from_folder(tmp_path / "out", source, log=log) as photos:
+        assert {row.url: row.reason for row in photos.rejected} == {
+            "swan/out.jpg": "link-leads-outside",
+            "swan/inside.jpg": "exact-duplicate",
+            "swan/broken.jpg": "missing-file",
+        }
+        assert len(photos.photos) == 6 and photos.labels == ["goose", "swan"]
+    assert "goose/folder is a link to a folder and is not followed" in str(log)
+    (tmp_path / "link").symlink_to(source, target_is_directory=True)  # DIR itself may be a link
+    with collect_from_folder(tmp_path / "out2", tmp_path / "link", log=Lines()) as photos:
+        assert len(photos.photos) == 6
+
+
+def test_folders_that_cannot_be_meant(tmp_path: Path) -> None:
+    empty, loose, file = tmp_path / "empty", tmp_path / "loose", put(tmp_path / "file.jpg", b"x")
+    empty.mkdir()
+    put(loose / "1.jpg", encode(draw_photo("x", 1)))
+    (tmp_path / "hollow/swan").mkdir(parents=True)
+    tree(tmp_path / "odd/train", swan=range(1), goose=range(1))
+    tree(tmp_path / "odd/val", swan=range(1), heron=range(1))
+    tree(tmp_path / "long", **{"x" * 101: range(1)})
+    with PhotoFolder(tmp_path / "ours") as photos:
+        photos.add(Origin("https://photos.example/1.jpg", "swan", engine="test"), encode(draw_photo("swan", 1)))
+    for source, words in (
+        (tmp_path / "nowhere", "does not exist; give --data a folder"),
+        (file, "is not a folder; give --data a folder"),
+        (empty, "holds no label folders with files"),
+        (loose, "holds no label folders with files"),
+        (tmp_path / "hollow", "holds no label folders with files"),
+        (tmp_path / "odd", r"hold different labels \(goose, heron\)"),
+        (tmp_path / "long", "cannot be a label"),
+        (tmp_path / "ours", "is a photo folder of this program"),
+    ):
+        with pytest.raises(DatasetError, match=words):
+            collect_from_folder(tmp_path / "out", source, log=Lines())
+    assert not (tmp_path / "out").exists()
+
+
+def test_photos_of_a_search_are_not_mixed_with_a_folder(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", swan=range(2))
+    with PhotoFolder(tmp_path / "out") as photos:
+        photos.add(Origin("https://photos.example/1.jpg", "swan", engine="duckduckgo"), encode(draw_photo("swan", 9)))
+    before = contents(tmp_path / "out")
+    with pytest.raises(DatasetError, match="holds photos from a search; choose another --name"):
+        collect_from_folder(tmp_path / "out", source, log=Lines())
+    assert {k: v.split()[0] for k, v in contents(tmp_path / "out").items() if k != ".lock"} == {
+        k: v.split()[0] for k, v in before.items() if k != ".lock"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("out", ["in", "in/swan", "."])
+def test_the_photo_folder_must_not_overlap_the_originals(tmp_path: Path, out: str) -> None:
+    source = tree(tmp_path / "in", swan=range(2))
+    before = contents(tmp_path)
+    with pytest.raises(DatasetError, match="overlaps"):
+        collect_from_folder(tmp_path / out, source, log=Lines())
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared/data is not here")
+def test_the_bikes_and_bins_of_two_places_are_two_labels(tmp_path: Path) -> None:
+    with collect_from_folder(tmp_path / "out", SHARED / "bikes_bins", log=Lines()) as photos:
+        photos.check_totals()
+        assert Counter(photo.label for photo in photos.photos) == {"bike": 15, "trash-bin": 37}
+        assert photos.rejected == []
+        splits = Counter((photo.label, photo.split) for photo in assign_splits(photos.photos, seed=42))
+        assert (splits["bike", "validation"], splits["trash-bin", "validation"]) == (3, 7)

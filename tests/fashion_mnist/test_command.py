@@ -1,0 +1,51 @@
+"""`python train.py --dataset fashion-mnist`: what cannot be meant, and what is said where the set is not to be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import train as command_line
+from mirror.fashion_mnist.training import EPOCHS, SIZE
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+WHOLE = ("--dataset", "fashion-mnist")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--folds", "5"), "--dataset fashion-mnist is trained by a recipe of its own: leave out --folds."),
+        (("--others", "x"), "--dataset fashion-mnist is trained by a recipe of its own: leave out --others."),
+        (("--weights", "x"), "--dataset fashion-mnist is trained by a recipe of its own: leave out --weights."),
+        (("--arch", "resnet50"), "--dataset fashion-mnist trains a resnet18 from random weights: leave out --arch"),
+        (("--epochs", "0"), "--dataset fashion-mnist trains a resnet18 from random weights: leave out --epochs 0."),
+    ],
+)
+def test_what_its_recipe_does_not_know_is_refused(capsys: pytest.CaptureFixture, given: tuple, told: str) -> None:
+    assert command_line.main([*WHOLE, *given]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"train.py: {told}") and not said.out
+
+
+@pytest.mark.parametrize("given", [("--data", "x"), ("--search", "a=b"), ("--collected", "x"), ("--photos", "x.csv")])
+def test_it_takes_the_place_of_photos(capsys: pytest.CaptureFixture, given: tuple) -> None:
+    with pytest.raises(SystemExit) as refused:
+        command_line.main([*WHOLE, *given])
+    assert refused.value.code == 2 and "not allowed with argument" in capsys.readouterr().err
+
+
+def test_another_dataset_is_not_known(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as refused:
+        command_line.main(["--dataset", "cifar10"])
+    assert refused.value.code == 2 and "invalid choice: 'cifar10'" in capsys.readouterr().err
+
+
+def test_help_and_readme_name_the_recipes_own_size_and_epochs(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        command_line.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"of a --dataset {SIZE})" in said and f"of a --dataset exactly N, by default {EPOCHS})" in said
+    readme = README.read_text(encoding="utf-8")
+    assert f"; {SIZE} with `--dataset`" in readme and f"With `--dataset` exactly N, by default {EPOCHS} |" in readme

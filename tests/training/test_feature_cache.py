@@ -1,0 +1,89 @@
+"""What the frozen body saw, and heads fitted to parts of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirror.collect import collect_from_folder
+from mirror.model_folder import DataInfo
+from mirror.training.augmentation import plan_views
+from mirror.training.build import build_model
+from mirror.training.feature_cache import FeatureExtractor, extract_features
+from mirror.training.learner import Start
+from mirror.training.linear_probe import fit_probe
+from mirror.training.pretrained import find_architecture, load_weights
+from mirror.training.recipe import TrainingSettings, train
+from tests.learners import PACKAGED_ARCH as ARCH
+from tests.training.test_folds import clouds
+
+SIZE, SEED = 64, 7
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def gathered(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
+    with collect_from_folder(tmp_path_factory.mktemp("frozen") / "photos", drawings, log=quiet) as folder:
+        return sorted(folder.photos, key=lambda photo: (photo.label, photo.sha256)), folder.path
+
+
+def test_every_photo_is_seen_as_served_and_those_learned_from_as_planned(gathered) -> None:
+    photos, folder = gathered
+    labels = ("cygnet", "duckling")
+    architecture = find_architecture(ARCH)
+    start = Start(folder, labels, architecture, *load_weights(architecture, None, quiet), SIZE, SEED)
+    sight = FeatureExtractor(start.learner(photos).model[0], folder, architecture, SIZE, quiet)
+    actual = np.array([labels.index(photo.label) for photo in photos])
+    learned = np.arange(0, len(photos), 2)
+    seen = extract_features(sight, photos, actual, np.arange(len(photos)), learned, views=3, seed=SEED)
+    assert seen.served.shape == (len(photos), 1280) and np.array_equal(seen.served, sight.served(photos))
+    assert np.array_equal(np.bincount(seen.photo), np.where(np.isin(np.arange(len(photos)), learned), 3, 1))
+    plan = plan_views([(p.width, p.height) for p in photos[::2]], actual[::2], size=SIZE, views=3, seed=SEED)
+    assert seen.weight[seen.weight > 0] == pytest.approx([view.weight for view in plan])
+    assert not seen.weight[~np.isin(seen.photo, learned)].any() and seen.levels == ()
+
+
+def test_a_head_learns_from_the_views_of_its_photos_alone() -> None:
+    seen = clouds(3, 10)
+    rows = np.arange(0, 30, 2)
+    used = np.isin(seen.photo, rows)
+    expected = fit_probe(
+        seen.features[used], seen.labels[seen.photo[used]], seen.weight[used], seen.photo[used],
+        base=seen.serving[used], seed=1,
+    )  # fmt: skip
+    assert np.array_equal(seen.fit(rows, 1).weight, expected.weight)
+    changed = replace(seen, features=np.where(used[:, None], seen.features, 99).astype(np.float32))
+    assert np.array_equal(changed.fit(rows, 1).weight, expected.weight)
+
+
+def test_where_no_view_is_servings_every_plain_one_counts_for_a_fold() -> None:
+    """As where resolution is levelled: serving's own view is there, without a weight."""
+    seen = clouds(2, 12)
+    levelled = replace(seen, weight=np.where(seen.serving, 0.0, 1.0), plain=np.ones(len(seen.photo), bool))
+    used = levelled.weight > 0
+    place = seen.photo[used]
+    expected = fit_probe(
+        seen.features[used], seen.labels[place], np.ones(len(place)), place, base=np.ones(len(place), bool), seed=1
+    )
+    head = levelled.fit(np.arange(24), 1)
+    assert np.array_equal(head.weight, expected.weight) and head.loss == expected.loss
+
+
+def test_photos_that_all_hang_together_are_learned_from_and_judged_by_none(gathered, tmp_path: Path) -> None:
+    photos, folder = gathered
+    together = [replace(photo, page_url="https://one.example/page") for photo in photos]
+    settings = TrainingSettings(ARCH, size=SIZE, views=1, seed=SEED, folds=5)
+    found = train(together, folder, settings, log=quiet)
+    assert len(set(found.groups)) == 1 and len(found.judged) == 0 and np.isnan(found.unseen).all()
+    assert np.array_equal(found.logits.argmax(axis=1), found.actual)
+    made = build_model(found, folder, tmp_path / "one", DataInfo("folder"), settings, precision="fp32", log=quiet)
+    assert made.info.metrics.validation.photos == 0 and made.info.metrics.calibration is None
+    assert made.info.temperature == 1 and made.info.novelty is None
+    assert {path.name for path in (made.path / "report").iterdir()} == {"suspects.csv", "predictions.csv"}
+    assert "No photo was held out, so its error is not known." in (made.path / "README.md").read_text()

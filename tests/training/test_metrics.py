@@ -1,0 +1,73 @@
+"""The judge, against statsmodels, scikit-learn and numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix as reference_matrix
+from sklearn.metrics import log_loss, precision_score, recall_score
+from statsmodels.stats.proportion import proportion_confint
+
+from mirror.collect.metadata import Photo
+from mirror.training.metrics import confusion_matrix, error_sentence, measure, wilson_interval
+
+
+def photo(name: str, label: str) -> Photo:
+    file, url = f"images/{label}/{name}.jpg", f"https://e.example/{name}"
+    return Photo(file, label, url, *[""] * 6, name, 9, 9, "", "validation")
+
+
+@pytest.mark.parametrize(("errors", "photos"), [(0, 8), (1, 8), (8, 8), (6, 153), (3, 100), (500, 10000)])
+def test_the_interval_is_statsmodels_wilson_interval(errors: int, photos: int) -> None:
+    reference = proportion_confint(errors, photos, method="wilson")
+    assert wilson_interval(errors, photos) == pytest.approx(reference, abs=1e-9)
+
+
+def test_no_photos_tell_nothing() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    labels = ("a", "b", "c")
+    actual = random.integers(0, 3, 60)
+    logits = random.normal(size=(60, 3)) + 1.5 * np.eye(3)[actual]
+    metrics = measure(
+        logits, [photo(str(i), labels[k]) for i, k in enumerate(actual)], labels, {"a": 5, "b": 6, "c": 7}
+    )
+    predicted = logits.argmax(axis=1)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert metrics.confusion_matrix == tuple(map(tuple, reference_matrix(actual, predicted).tolist()))
+    assert metrics.validation.loss == pytest.approx(log_loss(actual, probabilities))
+    assert metrics.validation.errors == int((actual != predicted).sum())
+    for k, label in enumerate(labels):
+        found = metrics.labels[label]
+        assert found.precision == pytest.approx(precision_score(actual, predicted, labels=[k], average="macro"))
+        assert found.recall == pytest.approx(recall_score(actual, predicted, labels=[k], average="macro"))
+        assert (found.train, found.validation) == (5 + k, int((actual == k).sum()))
+
+
+def test_top_losses_come_worst_first_with_file_and_url() -> None:
+    logits = np.array([[3.0, 0.0], [0.0, 2.0], [5.0, 0.0]])
+    photos = [photo("sure", "a"), photo("wrong", "a"), photo("very-wrong", "b")]
+    worst = measure(logits, photos, ("a", "b"), {}).top_losses
+    assert [found.file_name for found in worst] == [f"images/{p.label}/{p.sha256}.jpg" for p in reversed(photos)]
+    assert (worst[0].label, worst[0].predicted, worst[0].url) == ("b", "a", "https://e.example/very-wrong")
+    assert worst[0].probability == pytest.approx(1 / (1 + np.exp(-5)))
+    assert worst[0].loss == pytest.approx(5 + np.log(1 + np.exp(-5)))
+
+
+def test_a_label_never_predicted_has_no_precision() -> None:
+    found = measure(np.array([[1.0, 0.0], [1.0, 0.0]]), [photo("1", "a"), photo("2", "b")], ("a", "b"), {}).labels["b"]
+    assert (found.precision, found.recall) == (None, 0.0)
+
+
+def test_rows_are_actual_and_columns_predicted() -> None:
+    assert confusion_matrix(np.array([0, 0, 1]), np.array([1, 1, 1]), 2).tolist() == [[0, 2], [0, 1]]
+
+
+def test_the_summary_is_worded_as_documented() -> None:
+    logits = np.tile([[1.0, 0.0]], (153, 1))
+    logits[:6] = [0.0, 1.0]
+    metrics = measure(logits, [photo(str(i), "a") for i in range(153)], ("a", "b"), {})
+    assert error_sentence(metrics.validation) == "error 3.9 % (95 % interval 1.8–8.3 %) on 153 photos"

@@ -1,0 +1,164 @@
+"""The recipe, end to end on drawings with real weights: what is learned, that it repeats, and what it leaves behind."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirror.collect import PhotoFolder, assign_splits, collect_from_folder
+from mirror.errors import DatasetError
+from mirror.inference.classifier import Classifier
+from mirror.training.build import build_model, describe_data
+from mirror.training.linear_probe import cross_entropy
+from mirror.training.recipe import TrainingSettings, train
+from tests.learners import PACKAGED_ARCH as ARCH
+
+SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7)
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def gathered(place: Path, drawings: Path) -> PhotoFolder:
+    photos = collect_from_folder(place / "photos", drawings, log=quiet)
+    photos.save_splits(assign_splits(photos.photos, seed=SETTINGS.seed))
+    return photos
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
+    place = tmp_path_factory.mktemp("trained")
+    with gathered(place, drawings) as photos:
+        found = train(photos.photos, photos.path, SETTINGS, log=quiet)
+        data = describe_data(photos, "folder")
+        target = place / "models" / "shapes"
+        folder = build_model(found, photos.path, target, data, SETTINGS, precision="fp32", log=quiet)
+    return found, folder, place
+
+
+def test_it_learns_kinds_from_eight_photos_a_label(trained) -> None:
+    found, _, _ = trained
+    held = found.rows("validation")
+    assert len(held) == 4 and len(found.rows("train")) == 18
+    assert (found.logits[held].argmax(axis=1) == found.actual[held]).all()
+
+
+def test_the_history_begins_with_the_heads_validation_loss(trained) -> None:
+    found, _, _ = trained
+    held = found.rows("validation")
+    expected = cross_entropy(found.logits[held].astype(float), found.actual[held]).mean()
+    assert found.history == [{"epoch": 0, "valid_loss": pytest.approx(expected), "error_rate": 0.0}]
+
+
+def test_the_logits_are_the_learners_own(trained) -> None:
+    found, _, place = trained
+    for i in found.rows("validation"):
+        with found.learner.no_bar(), found.learner.no_logging():
+            theirs = found.learner.predict(found.photos[i].path(place / "photos"))[2].numpy()
+        odds = np.exp(found.logits[i] - found.logits[i].max())
+        assert np.abs(odds / odds.sum() - theirs).max() < 1e-4
+
+
+def test_the_model_folder_answers_as_the_learner_does(trained) -> None:
+    found, folder, place = trained
+    classifier = Classifier.load(folder.path)
+    for i in found.rows("validation"):
+        ours = classifier.predict(found.photos[i].path(place / "photos"))
+        odds = np.exp(found.logits[i] - found.logits[i].max())
+        assert list(ours.probabilities.values()) == pytest.approx((odds / odds.sum()).tolist(), abs=1e-4)
+        assert ours.label == found.photos[i].label
+
+
+def test_the_model_folder_says_what_it_was_made_of(trained) -> None:
+    _, folder, _ = trained
+    info = folder.info
+    assert info.labels == ("cygnet", "duckling") and info.arch == ARCH
+    assert info.data.counts == {"duckling": 12, "cygnet": 10} and info.data.source == "folder"
+    assert info.metrics.validation.photos == 4 and info.metrics.labels["duckling"].train == 10
+    report = {"confusion.png", "reliability.png", "top_losses.png", "suspects.csv", "predictions.csv"}
+    assert set(info.files) == {"learner.pkl", "model.onnx", "heat.onnx", "photos.csv", "README.md"} | {
+        f"report/{name}" for name in report
+    }
+    assert (info.training.seed, info.training.epochs) == (7, 0) and "package" in info.training.weights
+    assert info.data.engines == {"folder": 22} and info.data.sites == {}
+    assert " ".join(info.training.options) == f"--arch {ARCH} --seed 7 --size 96 --precision fp32"
+
+
+def test_the_card_has_metadata_and_the_figures(trained) -> None:
+    import yaml
+
+    _, folder, _ = trained
+    text = (folder.path / "README.md").read_text(encoding="utf-8")
+    _, front, body = text.split("---\n", 2)
+    card = yaml.safe_load(front)
+    assert card["pipeline_tag"] == "image-classification" and card["library_name"] == "fastai"
+    assert card["model-index"][0]["results"][0]["metrics"][0]["value"] == 1.0
+    assert "Error 0.0 % (95 % interval 0.0–49.0 %) on 4 photos" in body and "| duckling | 10 | 2 |" in body
+
+
+def test_the_pickle_holds_no_path_of_this_machine_and_opens_without_this_package(trained, tmp_path: Path) -> None:
+    found, folder, place = trained
+    content = (folder.path / "learner.pkl").read_bytes()
+    assert str(place).encode() not in content and b"site-packages" not in content
+    i = found.rows("validation")[0]
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from fastai.learner import load_learner\n"
+        "learner = load_learner(sys.argv[1])\n"
+        "with learner.no_bar(): print(*learner.predict(sys.argv[2])[2].tolist())\n"
+        "assert not any(name.split('.')[0] == 'mirror' for name in sys.modules)\n"
+    )
+    photo = found.photos[i].path(place / "photos")
+    command = [sys.executable, "-I", "-c", script, str(folder.path / "learner.pkl"), str(photo)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    odds = np.exp(found.logits[i] - found.logits[i].max())
+    assert [float(p) for p in done.stdout.split()] == pytest.approx((odds / odds.sum()).tolist(), abs=1e-4)
+
+
+def test_training_again_gives_the_same_bits(trained, tmp_path: Path, drawings: Path) -> None:
+    found, _, _ = trained
+    with gathered(tmp_path, drawings) as photos:
+        again = train(photos.photos, photos.path, SETTINGS, log=quiet)
+    assert again.logits.tobytes() == found.logits.tobytes()
+    assert again.features.tobytes() == found.features.tobytes()
+
+
+def test_another_seed_gives_another_head(trained, tmp_path: Path, drawings: Path) -> None:
+    found, _, _ = trained
+    with gathered(tmp_path, drawings) as photos:
+        other = train(photos.photos, photos.path, TrainingSettings(ARCH, size=96, views=2, seed=8), log=quiet)
+    assert other.logits.tobytes() != found.logits.tobytes()
+
+
+def test_fine_tuning_repeats_keeps_the_best_epoch_and_stops(tmp_path: Path, drawings: Path) -> None:
+    logits = []
+    for run in ("one", "two"):
+        with gathered(tmp_path / run, drawings) as photos:
+            found = train(
+                photos.photos, photos.path, TrainingSettings(ARCH, size=64, views=1, epochs=3, seed=7), log=quiet
+            )
+        losses = [row["valid_loss"] for row in found.history]
+        best = int(np.argmin(losses))
+        assert [row["epoch"] for row in found.history] == list(range(len(losses)))
+        assert len(losses) - 1 <= max(3, best + 2) and f"best by validation loss being epoch {best}" in found.recipe
+        held = found.rows("validation")
+        with found.learner.no_bar(), found.learner.no_logging():
+            assert found.learner.validate()[0] == pytest.approx(losses[best], abs=1e-4)
+        again = cross_entropy(found.logits[held].astype(float), found.actual[held]).mean()
+        assert again == pytest.approx(losses[best], rel=0.3)  # fastai's mean weighs the labels
+        logits.append(found.logits.tobytes())
+    assert logits[0] == logits[1]
+
+
+def test_a_label_without_training_photos_is_refused(tmp_path: Path, drawings: Path) -> None:
+    with gathered(tmp_path, drawings) as photos:
+        rows = [p for p in photos.photos if p.label == "duckling" or p.split == "validation"]
+        with pytest.raises(DatasetError, match=re.escape("'cygnet' has no training photo")):
+            train(rows, photos.path, SETTINGS, log=quiet)
