@@ -62,7 +62,9 @@ def run(options: argparse.Namespace) -> None:
         from mirror.collect.others import find_others
 
         find_others(options.others)  # says so at once where there is nothing to use, not after the search
-    network = NetworkSettings(proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts)
+    network = NetworkSettings(
+        proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts
+    )
     photos, source, queries = collect(options, folder, network)
     with photos:
         from mirror.collect.corrected import CorrectedFolder

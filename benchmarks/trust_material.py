@@ -17,7 +17,7 @@ SEED = 42
 
 
 def seen_photos(name: str):
-    """The `ViewFeatures` of all photos of PHOTOS / name, every one of them to learn from, and their `FeatureExtractor`."""
+    """The `ViewFeatures` of all photos of PHOTOS / name, all of them to learn from, and their `FeatureExtractor`."""
     from mirror.collect import collect_from_folder
     from mirror.training.feature_cache import FeatureExtractor, extract_features
     from mirror.training.learner import Start

@@ -36,7 +36,11 @@ RETRIES = 3  # of a chunk whose worker died: its fourth death is taken for the c
 
 @contextlib.contextmanager
 def answer_with_ray(
-    asked: TaskRequest, *, address: str | None = None, workers: int | None = None, network: NetworkSettings | None = None
+    asked: TaskRequest,
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    network: NetworkSettings | None = None,
 ) -> Iterator[Predictor]:
     """A predictor whose answers come from Ray, for as long as the `with` statement lasts.
 

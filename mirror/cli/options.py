@@ -41,7 +41,9 @@ def network_of(options: argparse.Namespace, images: Sequence[str]) -> NetworkSet
         return None
     from mirror.net.fetch import NetworkSettings
 
-    return NetworkSettings(proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts)
+    return NetworkSettings(
+        proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts
+    )
 
 
 def count(text: str) -> int:

@@ -11,8 +11,8 @@
     undo      takes back the photo's latest decision that still stands
 
 A decision is on disk, flushed, before `record_corrections` returns, and nothing that was written is ever changed, so a
-process killed at any moment loses at most the line that it was writing. Lines of one `time` were decided together, and are
-written together or not at all.
+process killed at any moment loses at most the line that it was writing. Lines of one `time` were decided together, and
+are written together or not at all.
 """
 
 from __future__ import annotations

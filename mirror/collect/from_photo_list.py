@@ -1,6 +1,6 @@
 """A model's photos.csv as a recipe: the same photos again, each checked against what it was.
 
-    report = gather_from_recipe(Path("data/mirror"), Path("models/mirror/photos.csv"))
+    report = collect_from_photo_list(Path("data/mirror"), Path("models/mirror/photos.csv"))
     report.matched, report.changed, report.vanished
 
 photos.csv has metadata.csv's columns. Nothing is searched for; every http(s) URL is fetched once, and its bytes are

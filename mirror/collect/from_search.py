@@ -1,6 +1,6 @@
 """Words → a folder of photos: search, download, screen, until every label has its number of usable ones.
 
-    folder = gather_by_search(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], 100, network=NetworkSettings())
+    folder = collect_by_search(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], 100, network=…)
 
 Everything is on disk as soon as it is known: search pages in hits.jsonl, downloads in .incoming/ until their row is
 written, rows in metadata.csv or rejected.csv. So a run that was killed at any moment goes on where it was, and neither

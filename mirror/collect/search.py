@@ -22,8 +22,8 @@ from mirror.net.fetch import NetworkSettings
 from mirror.terminal import say
 
 __all__ = [
-    "ENGINES", "LICENSES", "Engine", "SearchFilters", "ImageHit", "SearchPage", "SearchSettings", "SearchTerm", "Searcher",
-    "check_license",
+    "ENGINES", "LICENSES", "Engine", "ImageHit", "SearchFilters", "SearchPage", "SearchSettings", "SearchTerm",
+    "Searcher", "check_license",
 ]  # fmt: skip
 
 WAY_OUT = "wait an hour, go another way with --proxy URL, or train from your own photos with --data DIR"

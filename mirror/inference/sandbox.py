@@ -119,7 +119,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def confine() -> None:
     """In a process that `run_sandboxed` started: limits it from here on. Returns in the innermost process only;
-    those around it wait for it, and end with its status. Elsewhere (no `run_sandboxed`, no Linux) it returns at once."""
+    those around it wait for it, and end with its status. Elsewhere it returns at once."""
     told, writes = os.environ.pop("MIRROR_CONFINED", "").split(), os.environ.pop(WRITES, "null")
     if len(told) != 4 or not sys.platform.startswith("linux"):
         return

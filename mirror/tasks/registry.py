@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from mirror.tasks.predictor import Predictor
 
 
-def open_predictor(asked: TaskRequest, *, threads: int | None = None, network: NetworkSettings | None = None) -> Predictor:
+def open_predictor(
+    asked: TaskRequest, *, threads: int | None = None, network: NetworkSettings | None = None
+) -> Predictor:
     """threads: for one image, where a model folder answers (default: all CPUs). network: how URLs are fetched.
 
     Raises UsageError for what cannot be meant, ModelFolderError and ModelUnavailable for a model that cannot be opened.

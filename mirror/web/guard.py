@@ -2,7 +2,7 @@
 
 gradio's own Image component opens every upload before the app sees it (a broken file ends in a traceback), rewrites
 CMYK and palette images, and downloads addresses whatever their size. `Photo` hands over the bytes instead, and
-an address goes through `mirror.net.fetch`. The picture shown after an answer is a data: URL, so no file has to stay for it.
+an address goes through `mirror.net.fetch`. The picture shown after an answer is a data: URL, so no file has to stay.
 """
 
 from __future__ import annotations

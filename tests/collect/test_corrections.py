@@ -237,10 +237,10 @@ def test_no_decision_while_another_process_works_on_the_folder(tmp_path: Path) -
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from mirror.collect.corrections import decide
+from mirror.collect.corrections import record_corrections
 folder, names = Path(sys.argv[1]), sys.argv[2:]
 for number in itertools.count():
-    for decision in decide(folder, names, "relabel", f"goose {number}"):
+    for decision in record_corrections(folder, names, "relabel", f"goose {number}"):
         print(decision.time, decision.label, sep=",", flush=True)
 """
 

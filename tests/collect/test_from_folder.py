@@ -182,8 +182,8 @@ def test_a_run_killed_and_repeated_ends_as_an_undisturbed_one(tmp_path: Path) ->
     put(source / "swan/twin.jpg", encode(near_copy(draw_photo("swan", 0))))
     put(source / "goose/z.jpg", encode(draw_photo("swan", 1)))
     script = (
-        "import sys; from pathlib import Path; from mirror.collect.from_folder import gather_from_directory\n"
-        "gather_from_directory(Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda done, _: print(done, flush=True))"
+        "import sys; from pathlib import Path; from mirror.collect.from_folder import collect_from_folder\n"
+        "collect_from_folder(Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda done, _: print(done, flush=True))"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "killed"), str(source)]
     for stop_after in (5, 20, 9):

@@ -33,13 +33,13 @@ ONE_SEARCH = ["duckduckgo.com/", "duckduckgo.com/i.js"]
 CHILD = """
 import signal, sys
 from pathlib import Path
-from mirror.collect.from_search import gather_by_search
+from mirror.collect.from_search import collect_by_search
 from mirror.collect.search import SearchTerm
 from mirror.net.fetch import NetworkSettings
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 folder, proxy, count = sys.argv[1:]
 terms = [SearchTerm("baby swan", "cygnet"), SearchTerm("duckling", "duckling")]
-gather_by_search(Path(folder), terms, int(count), network=NetworkSettings(proxy=proxy, insecure=True)).close()
+collect_by_search(Path(folder), terms, int(count), network=NetworkSettings(proxy=proxy, insecure=True)).close()
 """
 
 

@@ -21,16 +21,16 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limi
 
 RUN = """
 import json, os, sys
-from mirror.inference.sandbox import run
+from mirror.inference.sandbox import run_sandboxed
 writes = [os.environ["WRITES"]] if "WRITES" in os.environ else None
-ended = run(["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes)
+ended = run_sandboxed(["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes)
 print(json.dumps([ended.status, ended.stdout.decode(), ended.stderr.decode()[-300:]]))
 """
 CHILD = "from mirror.inference.sandbox import confine, MISSING\nconfine()\nimport os, sys, time, subprocess\n"
 
 
 # As where a container forbids such spaces: the system refuses the flags
-WITHOUT_SPACES = "from mirror.inference import confined\nconfined._NEWUSER = -1\n"
+WITHOUT_SPACES = "from mirror.inference import sandbox\nsandbox._NEWUSER = -1\n"
 
 
 def spaces_allowed() -> bool:

@@ -405,7 +405,12 @@ class TestProxy:
         ],
     )
     def test_is_chosen_as_curl_does(
-        self, environment: dict, network: NetworkSettings, url: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+        self,
+        environment: dict,
+        network: NetworkSettings,
+        url: str,
+        expected: str | None,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -425,7 +430,9 @@ class TestProxy:
         assert world.count(secret) == 0
 
     def test_that_is_down_is_named(self) -> None:
-        error = refused("https://photos.example/a", NetworkSettings(proxy="http://me:secret@127.0.0.1:9", insecure=True))
+        error = refused(
+            "https://photos.example/a", NetworkSettings(proxy="http://me:secret@127.0.0.1:9", insecure=True)
+        )
         assert error.reason == "proxy-failed"
         assert "127.0.0.1:9" in str(error) and "secret" not in str(error)
 

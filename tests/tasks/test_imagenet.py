@@ -125,11 +125,11 @@ def test_without_a_hub_the_packaged_model_answers_and_says_so(classifier: Classi
 def test_the_packaged_model_answers_without_torch(classifier: Classifier, coffee: Path, cache: Path):
     code = """\
 import sys
-from mirror.tasks.request import Asked
+from mirror.tasks.request import TaskRequest
 from mirror.tasks.registry import open_predictor
-from mirror.sources import Source
-predictor = open_predictor(Asked(model="imagenet"))
-((_, answer),) = predictor.answer_all(iter([Source(sys.argv[1], sys.argv[1])]))
+from mirror.sources import ImageSource
+predictor = open_predictor(TaskRequest(model="imagenet"))
+((_, answer),) = predictor.answer_all(iter([ImageSource(sys.argv[1], sys.argv[1])]))
 print(answer.label, predictor.name, sorted({"torch", "transformers", "timm", "fastai"} & set(sys.modules)))
 """
     done = run(code, str(coffee), HF_HUB_OFFLINE="1", HF_HOME=str(cache / "hub"), XDG_CACHE_HOME=str(cache))
