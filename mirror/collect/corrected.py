@@ -65,7 +65,7 @@ class FolderState:
     current_labels: dict[str, CurrentLabel]
 
     def standing(self, photo: Photo) -> CurrentLabel:
-        return self.standings.get(photo.file_name) or CurrentLabel(photo.label)
+        return self.current_labels.get(photo.file_name) or CurrentLabel(photo.label)
 
 
 def require_photo_folder(folder: Path) -> None:

@@ -23,7 +23,9 @@ RUN = """
 import json, os, sys
 from mirror.inference.sandbox import run_sandboxed
 writes = [os.environ["WRITES"]] if "WRITES" in os.environ else None
-ended = run_sandboxed(["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes)
+ended = run_sandboxed(
+    ["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes
+)
 print(json.dumps([ended.status, ended.stdout.decode(), ended.stderr.decode()[-300:]]))
 """
 CHILD = "from mirror.inference.sandbox import confine, MISSING\nconfine()\nimport os, sys, time, subprocess\n"

@@ -49,7 +49,7 @@ def _cleaned(scene: Scene) -> bool:
     judged = {one.file_name for one in scene.predictions}
     return any(
         name in judged or scene.photos[name].split == VALIDATION or standing.removed
-        for name, standing in scene.reading.standings.items()
+        for name, standing in scene.reading.current_labels.items()
     )
 
 

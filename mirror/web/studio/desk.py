@@ -75,12 +75,12 @@ class Scene:
 
     @property
     def removed(self) -> int:
-        return sum(standing.removed for standing in self.reading.standings.values())
+        return sum(standing.removed for standing in self.reading.current_labels.values())
 
     @property
     def open_suspects(self) -> list[PhotoIssue]:
         """Those about which nothing was decided yet; of a near-duplicate pair, about neither."""
-        decided = self.reading.standings
+        decided = self.reading.current_labels
         return [one for one in self.suspects if one.file_name not in decided and one.other not in decided]
 
     def is_missing(self, photo: Photo) -> bool:

@@ -85,7 +85,7 @@ def lay_out(scene: Scene, view: View) -> Board:
 def waiting(scene: Scene, tab: str) -> int:
     """How many photos a tab has to look at; pairs count once."""
     if tab == DECIDED:
-        return len(scene.reading.standings)
+        return len(scene.reading.current_labels)
     return sum(one.issue == tab for one in scene.open_suspects)
 
 
@@ -108,7 +108,7 @@ def _entries(scene: Scene, view: View) -> list[_Entry]:
         ]
     if view.tab == DECIDED:
         latest = {decision.file_name: place for place, decision in enumerate(reading.decisions)}
-        return [_Entry(name) for name in sorted(reading.standings, key=lambda name: -latest[name])]
+        return [_Entry(name) for name in sorted(reading.current_labels, key=lambda name: -latest[name])]
     return []
 
 
@@ -129,7 +129,7 @@ def _of(scene: Scene, one: PhotoIssue, number: int) -> list[_Entry]:
 
 def _tile(scene: Scene, entry: _Entry) -> Tile:
     photo = scene.photos[entry.file_name]
-    decided = entry.file_name in scene.reading.standings
+    decided = entry.file_name in scene.reading.current_labels
     return Tile(
         photo, scene.reading.standing(photo), decided, scene.is_missing(photo), entry.note, entry.suggested, entry.pair
     )

@@ -384,7 +384,8 @@ def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None
     photo_folder(tmp_path / "birds", each=1)
     code = (
         "import os; from pathlib import Path; os.umask(0); from mirror.web.studio.page import open_studio;"
-        "from mirror.collect.corrections import record_corrections, REMOVE; from mirror.collect.metadata import read_photos;"
+        "from mirror.collect.corrections import record_corrections, REMOVE;"
+        "from mirror.collect.metadata import read_photos;"
         f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(folder, folder.parent);"
         "record_corrections(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
     )
