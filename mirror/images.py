@@ -47,7 +47,10 @@ MAX_BYTES = 20 * 1024 * 1024  # as much as the page and the downloader accept
 FULL_SIZE = "full size"  # in the info of an image that was reduced
 JPEG_QUALITY = 90  # at 640 px about 110 KB; below about 85 the 8 x 8 blocks become visible after augmentation's zoom
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "full_size", "load_image", "read_file", "shrink"]
+__all__ = [
+    "FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "full_size", "load_image", "read_file", "shrink",
+    "small_jpeg",
+]
 
 
 def load_image(
@@ -182,6 +185,16 @@ def shrink(image: Image.Image, long_side: int) -> Image.Image:
         return image
     size = tuple(max(1, round(side * scale)) for side in image.size)
     return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def small_jpeg(image: Image.Image, long_side: int, quality: int) -> bytes:
+    """To be looked at: JPEG bytes of at most `long_side` pixels. Raises ImageTooLarge where memory runs out."""
+    with within_memory():
+        small = image._new(image.im)  # the same pixels until it is made small; a copy of 50 megapixels is 200 MB
+        small.thumbnail((long_side, long_side))
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def encode_jpeg(image: Image.Image, long_side: int | None = 640, quality: int = JPEG_QUALITY) -> bytes:

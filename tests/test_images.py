@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import threading
 import warnings
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image, ImageCms, ImageFile
 
 from mirror.errors import FetchError, ImageError, ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
-from mirror.images import encode_jpeg, full_size, load_image, shrink
+from mirror.images import encode_jpeg, full_size, load_image, shrink, small_jpeg
 from mirror.net.fetch import NetworkSettings
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
@@ -446,3 +447,31 @@ def test_encoded_jpegs_are_small_plain_and_the_same_every_time() -> None:
 def test_shrink_keeps_the_shape_and_never_enlarges(size: tuple, expected: tuple) -> None:
     assert shrink(Image.new("RGB", size), 640).size == expected
     assert load_image(encode_jpeg(Image.new("RGB", size))).size == expected
+
+
+def test_there_is_one_decoder() -> None:
+    """What opens an encoded picture otherwise has no budget of memory and time."""
+    root = Path(__file__).parents[1]
+    openers = re.compile(
+        r"\bImage\.open\(|\bImageFile\.|ImagePlugin|\bPILImage\.create\((?!np\.)|\bim(read|decode)\(|\bimageio\b"
+        r"|import pillow_heif|\b(read_image|decode_(image|jpeg|png|webp))\(|\bdefault_loader\(|\bImageFolder\("
+    )
+    found = {
+        str(file.relative_to(root)) for file in (*root.glob("mirror/**/*.py"), root / "app.py", root / "train.py")
+        if openers.search(file.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    assert found == {"mirror/decoding/decode.py"}
+
+
+def test_where_memory_runs_out_while_a_photo_is_made_small_it_is_an_error_of_that_photo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = Image.new("RGB", (90, 60))
+    assert load_image(small_jpeg(image, 30, 80)).size == (30, 20) and image.size == (90, 60)
+
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", full)
+    with pytest.raises(ImageTooLarge, match="more memory than there is"):
+        small_jpeg(image, 30, 80)

@@ -22,7 +22,7 @@ from mirror import storage
 from mirror.cli import main
 from mirror.collect.corrections import REMOVE, record_corrections
 from mirror.collect.download_cache import DownloadCache
-from mirror.collect.metadata import Origin
+from mirror.collect.metadata import Origin, append_rows
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search_cache import SearchCache
 from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
@@ -156,6 +156,22 @@ def test_a_stored_photo_that_is_a_link_is_not_read(tmp_path: Path, outside: Path
         linked = next(one for one in folder.photos if one.file_name.endswith(stored.name))
         with pytest.raises(DatasetError, match="is a link, and links are not followed here"):
             linked.path(place)
+
+
+@links
+@pytest.mark.parametrize("name", ["metadata.csv", "rejected.csv", "images"])
+def test_what_to_do_about_a_link_in_a_photo_folder_is_said(tmp_path: Path, name: str) -> None:
+    place = photo_folder(tmp_path / "photos")
+    (place / name).rename(tmp_path / "elsewhere")
+    (place / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError) as read:
+        PhotoFolder(place)
+    with pytest.raises(DatasetError) as written:
+        append_rows(place / name, [])
+    for error in (read, written):
+        assert str(error.value) == (
+            f"{place / name} is a link, and links are not followed here; put the file or folder itself in its place."
+        )
 
 
 @links

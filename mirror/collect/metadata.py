@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mirror.errors import DatasetError
-from mirror.storage import check_inside, open_file, read_file, truncate, write_atomically
+from mirror.storage import LinkRefused, check_inside, open_file, read_file, truncate, write_atomically
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION, "")
@@ -196,6 +196,8 @@ def read_rows(path: Path, columns: Sequence[str], *, inside: Path | None = None)
     which nothing may be a link. Raises DatasetError."""
     try:
         data = read_file(Path(path), inside=inside)
+    except LinkRefused as error:
+        raise no_link(error) from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DatasetError(f"{path} cannot be read ({why}); check the path.") from None
@@ -217,11 +219,20 @@ def read_rows(path: Path, columns: Sequence[str], *, inside: Path | None = None)
         raise DatasetError(f"{path}, line {reader.line_num}: not valid CSV ({error}); restore the row.") from None
 
 
+def no_link(error: LinkRefused) -> DatasetError:
+    """What to do about a link where a file or folder of a photo folder should be."""
+    return DatasetError(
+        f"{error.filename} is a link, and links are not followed here; put the file or folder itself in its place."
+    )
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """A full disk or a folder without write permission becomes a DatasetError that names `path`."""
     try:
         yield
+    except LinkRefused as error:
+        raise no_link(error) from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DatasetError(f"{path} cannot be written ({why}); make room or choose another place.") from None

@@ -31,6 +31,7 @@ from mirror.collect.metadata import (
     append_rows,
     clean,
     cut_torn_row,
+    no_link,
     provenance,
     read_photos,
     read_rejections,
@@ -73,7 +74,7 @@ class PhotoFolder:
         except (FileExistsError, NotADirectoryError):
             raise DatasetError(f"{self.path} is not a folder; move it away or choose another name.") from None
         except LinkRefused as error:
-            raise DatasetError(f"{error.filename} cannot be used ({error.strerror}); remove it.") from None
+            raise no_link(error) from None
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be written ({(error.strerror or '').lower()}); check it.") from None
         self._open = True

@@ -8,7 +8,6 @@ an address goes through `mirror.net.fetch`. The picture shown after an answer is
 from __future__ import annotations
 
 import base64
-import io
 import re
 import secrets
 import threading
@@ -27,7 +26,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from mirror.errors import MirrorError, PrivateAddress
-from mirror.images import load_image
+from mirror.images import load_image, small_jpeg
 from mirror.web.uploads import Sent, received
 
 SWEEP_SECONDS = 2  # between looks at the sessions that nobody uses any more
@@ -88,10 +87,7 @@ def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Im
     """
     is_jpeg = isinstance(photo, bytes) and photo.startswith(JPEG)
     image = load_image(photo, at_least=pixels // 2) if decoded is None or is_jpeg else decoded
-    image.thumbnail((pixels, pixels))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
+    return small_jpeg(image, pixels, 88)
 
 
 def forget_sessions(page: gr.Blocks) -> threading.Thread:

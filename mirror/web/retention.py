@@ -24,6 +24,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from mirror.inference.sandbox import sweep_homes
+
 try:
     import fcntl
 except ImportError:  # Windows has none: there, what a killed process left is not removed
@@ -51,6 +53,7 @@ def open_folder(base: str | None = None) -> Path:
     parent = Path(base or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     remove_left_behind(parent)
+    sweep_homes(Path(tempfile.gettempdir()))
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
         if fcntl is None:

@@ -11,10 +11,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+
+from mirror.inference.sandbox import HOME
+from mirror.storage import hold_folder
+from mirror.web import retention
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limits of processes are Linux's")
@@ -169,3 +174,23 @@ def test_a_trusted_pickle_runs_without_secrets_and_leaves_no_process(tmp_path: P
     assert "SECRET" not in (tmp_path / "seen").read_text()
     lines = subprocess.run(["ps", "-eo", "args"], capture_output=True).stdout.splitlines()
     assert not any(UNIQUE.encode() in line for line in lines)
+
+
+def test_homes_that_killed_processes_left_are_swept_where_a_lock_or_their_age_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start of the page, too: whoever serves the models that come with the program never starts a child."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, held = hold_folder(tmp_path, HOME)
+    os.close(held)
+    alive, held = hold_folder(tmp_path, HOME)
+    old, young, other = (tmp_path / name for name in (f"{HOME}12-a", f"{HOME}12-b", "other"))
+    for folder in (old, young, other):
+        (folder / "inside").mkdir(parents=True)
+    (tmp_path / f"{HOME}link").symlink_to(other)
+    for folder in (old, other, alive):
+        os.utime(folder, (1, 1))
+    retention.close_folder(retention.open_folder())
+    os.close(held)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {alive.name, young.name, other.name, f"{HOME}link"} and not killed.exists()

@@ -7,7 +7,6 @@ is no picture is sent as nothing in particular, which no browser shows.
 
 from __future__ import annotations
 
-import io
 import os
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mirror.errors import MirrorError
-from mirror.images import MAX_BYTES, load_image
+from mirror.images import MAX_BYTES, load_image, small_jpeg
 from mirror.storage import open_file
 from mirror.web.studio.desk import Desk
 
@@ -103,7 +102,4 @@ def _thumbnail(folder: Path, name: str, changed: int) -> bytes:
     """The photo as a small JPEG. changed: when, so that a new file is not taken for the old one."""
     with open_inside(folder, name) as file:
         image = load_image(file.read(MAX_BYTES), at_least=THUMBNAIL)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=82)
-    return buffer.getvalue()
+    return small_jpeg(image, THUMBNAIL, 82)

@@ -11,7 +11,6 @@ again, and nothing has to be kept for a visitor who moves it an hour later.
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mirror.images import full_size
+from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
@@ -209,8 +208,5 @@ def _scored(each: Detection, threshold: float) -> str:
 
 def _data_url(image: Image.Image) -> str:
     """The photo as it is shown, within the page itself, so that no file has to stay for it."""
-    small = image.copy()
-    small.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    small = small_jpeg(image, PREVIEW_PIXELS, JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(small).decode('ascii')}"
