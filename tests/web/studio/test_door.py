@@ -27,6 +27,7 @@ from mirror.collect.metadata import write_photos
 from mirror.errors import UsageError
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO
 from mirror.web.studio.door import ELSEWHERE, NO_TOKEN, require_this_machine
+from tests.hostile.files import BOMBS, shared_tags
 from tests.web.serving import REPOSITORY, Served, environment, run_app, serve
 from tests.web.studio.folders import photo_folder
 
@@ -93,6 +94,10 @@ STRANGE = {
     "photo.html": (b"\xff\xd8\xff\xe0" + HTML.encode(), "image/jpeg"),  # by its bytes, and nosniff
     "photo.svg": (GIF, "image/gif"),
     "picture.txt": (b"\x89PNG\r\n\x1a\n" + HTML.encode(), "image/png"),
+    "tags.jpg": (shared_tags(2_000, 100_000), INERT),
+    "comments.gif": (BOMBS["gif: 400,000 comment blocks"](), "image/gif"),
+    "markers.jpg": (BOMBS["jpeg: 9 million start markers"](), "image/jpeg"),
+    "pixels.webp": (BOMBS["webp: 50 megapixels in 34 bytes"](), "image/webp"),
     "link.jpg": ("OUTSIDE", None),
     "inside.jpg": ("evil.html", None),  # a link within the folder is none of the folder's photos either
     "pipe.jpg": ("PIPE", None),
