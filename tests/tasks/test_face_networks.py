@@ -11,9 +11,8 @@ from skimage import data
 
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.images import load_image
-from mirror.tasks import face_networks
 from mirror.tasks.face_detection import HUB_FILE, open_faces, suppress_overlaps
-from mirror.tasks.face_networks import CenterFace, YuNet, open_network, packaged_file
+from mirror.tasks.face_networks import PACKAGED_FILE, CenterFace, YuNet, open_network
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
 from tests.tasks.tiny_yunet import STRIDES, TINY_SCORE, tiny_yunet
 
@@ -32,7 +31,7 @@ def test_centerface_is_read_as_its_package_reads_it(astronaut):
 
     pixels = np.asarray(astronaut.resize((640, 640)))
     theirs, _ = Theirs(backend="onnxrt")(pixels, 0.3)
-    boxes, scores = open_network(packaged_file(), "CenterFace").find(pixels, 0.3)
+    boxes, scores = open_network(PACKAGED_FILE, "CenterFace").find(pixels, 0.3)
     kept = suppress_overlaps(boxes, scores)
     assert len(kept) == len(theirs) == 1
     np.testing.assert_allclose(boxes[kept], theirs[:, :4], atol=0.05)
@@ -146,9 +145,3 @@ def test_another_network_is_refused(tmp_path):
     )
     with pytest.raises(ModelUnavailable, match="neither YuNet nor CenterFace: give a YuNet file"):
         open_faces(TaskRequest(FACE_DETECTION, str(tmp_path / "other.onnx")))
-
-
-def test_without_its_package_the_detector_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(face_networks, "PACKAGE", "no_such_package")
-    with pytest.raises(ModelUnavailable, match="the package no_such_package, which is not here: `pip install"):
-        open_faces(TaskRequest(FACE_DETECTION))
