@@ -7,6 +7,8 @@ is looked for first.
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from PIL import Image
 
 from mirror.decoding.orientation import SIDEWAYS, UPRIGHT
 
+LARGE_BYTES = 4 << 20  # two large pages
 BAND_BYTES = 1 << 20  # of RGB in one band: it stays in the processor's cache while it is converted and copied
 
 
@@ -80,6 +83,17 @@ def image_over(memory: Any, size: tuple[int, int]) -> Image.Image:
     return image._new(image.im)
 
 
+def memory_for(size: tuple[int, int]) -> mmap.mmap | bytearray:
+    """What `image_over` needs. 12 megapixels in pages of 4 KB take 30 ms to be there, in large ones 5 ms."""
+    length = 4 * size[0] * size[1]
+    if length < LARGE_BYTES or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return bytearray(length)
+    memory = mmap.mmap(-1, length)
+    with contextlib.suppress(OSError):  # a kernel without large pages
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
+
+
 def band_rows(width: int) -> int:
     """Rows of a band."""
     return max(1, BAND_BYTES // (4 * width))
@@ -99,12 +113,10 @@ def upright_rgb(decoded: Decoded) -> Image.Image:
     whole, turn = decoded.whole, UPRIGHT.get(decoded.orientation)
     if whole is not None and decoded.mode == "RGB" and not whole.has_transparency_data:
         image = whole.transpose(turn) if turn is not None else whole._new(whole.im)  # as fastai takes it over
-    elif whole is None and turn is None and decoded.mode == "RGB":
-        image = decoded.rows(0, decoded.size[1])
     elif whole is not None and turn is None and _is_plain(decoded):
         image = whole.convert("RGB")
     else:
-        image = Image.new("RGB", decoded.upright_size, None)
+        image = image_over(memory_for(decoded.upright_size), decoded.upright_size)
         write_upright(decoded, image)
     image.info = {}  # Pillow hands metadata on, and the next reader would apply the EXIF orientation a second time
     return image

@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import json
 import logging
-import mmap
 import os
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from PIL import Image
 import mirror
 from mirror.decoding.budget import MAX_WAIT, Busy
 from mirror.decoding.limits import MAX_SECONDS
-from mirror.decoding.pixels import image_over
+from mirror.decoding.pixels import image_over, memory_for
 from mirror.decoding.worker import LENGTH, LENGTHS
 
 MAX_WORKERS = 8
@@ -286,10 +285,7 @@ def _received(worker: Worker, answer: dict[str, Any], max_pixels: int) -> Image.
     width, height = (int(side) for side in answer["size"])
     if not (width > 0 < height and width * height <= max_pixels):
         raise WorkerFailed("crashed")
-    pixels = mmap.mmap(-1, 4 * width * height)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # 12 megapixels in pages of 4 KB take 30 ms to be there
-        with contextlib.suppress(OSError):
-            pixels.madvise(mmap.MADV_HUGEPAGE)
+    pixels = memory_for((width, height))
     worker.read_into(memoryview(pixels))
     return image_over(pixels, (width, height))
 
