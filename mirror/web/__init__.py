@@ -9,6 +9,7 @@
     shelf.py     the models that the page offers, each opened once
     guard.py     careful with visitors: their photos reach our decoder untouched, and nothing is kept
     uploads.py   the one reader of what a visitor sends as a photo
+    data_url.py  … and data: URLs, decoded piece by piece
     arguments.py the arguments of a request: checked, completed, or refused in one sentence
     scheduling.py turns, fair among visitors: fetching, decoding and the models have lines of their own
     queueing.py  gradio's queue: a few requests a visitor, and nothing kept that nobody reads

@@ -17,19 +17,19 @@ a link, and the file must be a regular one. Any other path, whether there is suc
 
 from __future__ import annotations
 
-import binascii
 import os
 import re
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote
 
 from mirror.errors import ImageTooLarge, NotAnImage
 from mirror.images import MAX_BYTES
 from mirror.storage import open_file
+from mirror.web.data_url import DataUrl, is_base64, is_data
 
 MAX_UPLOAD_BYTES = MAX_BYTES
 MAX_ADDRESS = 8_192  # letters of a path or an address: Linux takes 4,096 for a path, web servers some 8,000
@@ -43,8 +43,6 @@ MAX_BASE64 = MAX_UPLOAD_BYTES * 4 // 3 * 33 // 32 + 1024
 MAX_PERCENT = MAX_UPLOAD_BYTES * 3
 
 FILE_ROUTE = re.compile(r"(?:https?://[^/?#]+)?[^?#]*?/file=([^?#]+)", re.IGNORECASE)  # /gradio_api/file=PATH
-SPACES = bytes([*range(9, 14), *range(28, 33), 0])  # of base64 as `base64 photo.jpg` and e-mail break it
-URL_SAFE = bytes.maketrans(b"-_", b"+/")  # RFC 4648, section 5
 PIECE = 256 * 1024  # letters decoded at a time: it takes little memory, and other threads have their turn in between
 
 
@@ -62,21 +60,19 @@ class Inline:
         comma = url.find(",")
         if comma < 0:
             raise NotAnImage(NOT_BASE64)
-        self._url, self._start = url, comma + 1
-        self._encoded = url[max(0, comma - 64) : comma].rpartition(";")[2].strip().lower() == "base64"
-        if len(url) - self._start > (MAX_BASE64 if self._encoded else MAX_PERCENT):
+        self._url = url
+        if len(url) - comma > (MAX_BASE64 if is_base64(url[:comma]) else MAX_PERCENT):
             raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
 
     def read(self) -> bytes:
         """The bytes. Raises NotAnImage, ImageTooLarge."""
-        photo, take = bytearray(), _Base64() if self._encoded else bytes
+        photo, url = bytearray(), DataUrl()
         try:
-            for piece in _unquoted(self._url, self._start):
-                photo += take(piece)
+            for start in range(0, len(self._url), PIECE):
+                photo += url.feed(self._url[start : start + PIECE])
                 if len(photo) > MAX_UPLOAD_BYTES:
                     raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-            if isinstance(take, _Base64):
-                photo += take.rest()
+            photo += url.end()
         except ValueError:  # no base64, or half of a surrogate pair, which JSON can carry
             raise NotAnImage(NOT_BASE64) from None
         return bytes(photo)
@@ -119,8 +115,9 @@ def received(sent: Any, folder: str | Path) -> Sent | None:
     """
     if isinstance(sent, Mapping):
         url, path = sent.get("url"), sent.get("path")
-        if isinstance(url, str) and is_data(url):  # a picture that this page itself has shown carries both
-            return Inline(url)
+        # a picture that this page itself has shown carries both, and a long data: URL has become a file on its way here
+        if isinstance(url, str) and (is_data(url) or _names_below(url, folder)):
+            path = None
         sent = path if path is not None and path != "" else url
     if sent is None or sent == "":
         return None
@@ -142,43 +139,6 @@ def received(sent: Any, folder: str | Path) -> Sent | None:
 
 def is_address(text: str) -> bool:
     return text.lstrip()[:8].lower().startswith(("http://", "https://"))
-
-
-def is_data(text: str) -> bool:
-    return text.lstrip()[:5].lower() == "data:"
-
-
-def _unquoted(text: str, start: int) -> Iterator[bytes]:
-    """The text from there on as bytes, piece by piece, its percent signs decoded."""
-    while start < len(text):
-        end = min(start + PIECE, len(text))
-        if end < len(text) and (cut := text.rfind("%", end - 2, end)) > 0:  # the sign and its two digits stay together
-            end = cut
-        piece = text[start:end].encode()
-        yield unquote_to_bytes(piece) if b"%" in piece else piece
-        start = end
-
-
-class _Base64:
-    """Decodes base64 that comes in pieces. Raises ValueError for what is none."""
-
-    def __init__(self) -> None:
-        self._left, self._ended = b"", False  # fewer than four letters; whether there was padding
-
-    def __call__(self, piece: bytes) -> bytes:
-        letters = piece.translate(URL_SAFE, SPACES)
-        body = letters.rstrip(b"=")
-        if self._ended and body:
-            raise ValueError("letters after the padding")
-        self._ended = self._ended or len(body) < len(letters)
-        body = self._left + body
-        whole = len(body) - len(body) % 4
-        self._left = body[whole:]
-        return binascii.a2b_base64(body[:whole], strict_mode=True)
-
-    def rest(self) -> bytes:
-        """What the last letters hold, with the padding that may have been left out."""
-        return binascii.a2b_base64(self._left + b"=" * (-len(self._left) % 4), strict_mode=True)
 
 
 def _names_below(path: str, folder: str | Path) -> list[str]:

@@ -195,8 +195,7 @@ def test_more_than_the_limit_is_refused_before_it_is_decoded(folder, monkeypatch
     def untouched(*_, **__):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(uploads.binascii, "a2b_base64", untouched)
-    monkeypatch.setattr(uploads, "unquote_to_bytes", untouched)
+    monkeypatch.setattr(uploads, "DataUrl", untouched)
     for url in ("data:;base64," + "A" * 30_000_000, "data:," + "A" * 70_000_000):
         with pytest.raises(ImageTooLarge, match=r"larger than 20 MB"):
             received({"url": url}, folder)

@@ -1,9 +1,9 @@
 """A body is received whole, within limits of size, time and number, before gradio sees any of it.
 
 gradio reads a body into memory however large it is, parses it at once, and keeps its text until its turn in the queue.
-Here a body of more than 64 kB waits on the disk (in a file without a name), large ones are parsed one at a time, and
-those that wait in the queue have a budget of memory together. So slow senders cost a file descriptor each, and no
-number of them costs memory.
+Here photos within it have become files (inline.py), and what is left has 2 MB at most. More than 64 kB of it wait on
+the disk (in a file without a name), large ones are parsed one at a time, and those that wait in the queue have a budget
+of memory together. So slow senders cost a file descriptor each, and no number of them costs memory.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Message, Receive, Scope, Send
 
+from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
 
 IN_MEMORY = 64 * 1024  # bytes of a body; above it lies on the disk
@@ -27,6 +28,7 @@ PATIENCE_SECONDS = 20.0  # without a byte, and on top of what the slowest connec
 SLOWEST = 32 * 1024  # bytes a second
 PROTECTED_SECONDS = 5.0  # a body younger than that is not given up for another
 LARGE = 256 * 1024  # bytes; such a body is parsed alone, and counted while it waits in the queue
+TEXT_BYTES = 2 << 20  # of JSON without its photos: 300,000 letters, six bytes each as `\\uXXXX`, and some more
 MANY_PARTS = 5_000  # commas, brackets and the like in JSON: each may become an object of 64 bytes and more
 UNCOUNTED = 16 * 1024  # bytes of JSON that may be all brackets
 WAITING_BYTES = 128 << 20  # of memory, for large bodies that wait in the queue together
@@ -50,7 +52,7 @@ class _Receiving:
 
 @dataclass
 class Body:
-    """A body that is complete. weight: bytes of memory that its text takes once parsed."""
+    """A body that is complete. weight: bytes of memory that gradio keeps of it, as bytes and parsed."""
 
     file: tempfile.SpooledTemporaryFile
     bytes: int
@@ -111,15 +113,18 @@ class Bodies:
         except TimeoutError:
             raise Refusal(408, "The request took too long to arrive: please send it again.") from None
 
-    async def whole(self, scope: Scope, receive: Receive, limit: int) -> Body:
-        """The whole body. Raises Refusal and Gone."""
+    async def whole(self, scope: Scope, receive: Receive, limit: int, inline: Inline | None = None) -> Body:
+        """The whole body, without the photos that `inline` puts aside. Raises Refusal and Gone."""
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # in tempfile.tempdir, where retention.py sweeps
         try:
             size, parts, plain = 0, 0, True
 
             def take(piece: bytes) -> None:
                 nonlocal size, parts, plain
+                piece = inline.feed(piece) if inline else piece
                 size += len(piece)
+                if inline and size > TEXT_BYTES:
+                    raise Refusal(413, f"The request is too large: beside its photos at most {TEXT_BYTES >> 20} MB are taken.")
                 parts += len(piece) - len(piece.translate(None, b",[{"))  # one pass, where three counts take three
                 if size > UNCOUNTED and parts > MANY_PARTS:
                     raise Refusal(413, f"The request has more than {MANY_PARTS:,} parts: send the photo as a file.")
@@ -127,8 +132,14 @@ class Bodies:
                 file.write(piece)
 
             await self.each(scope, receive, limit, take)
+            if inline and (last := inline.finish()):
+                file.write(last)
+                size += len(last)
             # one character beyond Latin-1 makes Python keep four bytes for each
-            return Body(file, size, size if plain else 4 * size)
+            return Body(file, size, 2 * size if plain else 5 * size)
+        except OSError:
+            file.close()
+            raise not_stored() from None
         except BaseException:
             file.close()
             raise
@@ -204,6 +215,10 @@ class Admission:
 
 def busy() -> Refusal:
     return Refusal(503, "Too many large photos are waiting: please try again in a moment, or send a file.", AGAIN)
+
+
+def not_stored() -> Refusal:
+    return Refusal(507, "What was sent could not be stored: please try again in a moment.")
 
 
 def too_large(limit: int) -> Refusal:

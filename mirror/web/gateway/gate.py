@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Container, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -101,10 +101,13 @@ class Gate:
         elif not has_body(scope):
             await self.app(scope, receive, send)
         else:
-            body = await self._bodies.whole(scope, receive, route.body)
-            with body.file:
-                async with self._admission.admit(body, send) as listening:
-                    await self.app(scope, body.replay(receive), listening)
+            with uploads.inline() if uploads and route.photos else nullcontext() as inline:
+                body = await self._bodies.whole(scope, receive, route.body, inline)
+                with body.file:
+                    async with self._admission.admit(body, send) as listening:
+                        await self.app(scope, body.replay(receive), listening)
+                if inline and send.status == HTTPStatus.OK:
+                    inline.paths.clear()  # they are the request's now, and swept when it has been answered
 
     def _route(self, scope: Scope, path: str) -> Route:
         found = routes.find(self.policy.routes, path, scope.get("raw_path") or b"")
@@ -123,10 +126,11 @@ class _Answer:
         self._scope, self._send, self._policy = scope, send, policy
         self.route: Route | None = None
         self.started = self._ended = self._dropped = False
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.started, self.status = True, message["status"]
             if message["status"] == HTTPStatus.UNPROCESSABLE_ENTITY:
                 self._dropped = True
                 await answer(Refusal(422, NOT_UNDERSTOOD), _nothing, self._through, as_json=True, drain=False)

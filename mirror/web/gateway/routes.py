@@ -26,11 +26,13 @@ _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 @dataclass(frozen=True)
 class Route:
-    """One address. template: as gradio writes it. body: the most bytes that a request may carry."""
+    """One address. template: as gradio writes it. body: the most bytes that a request may carry. photos: whether they
+    may be within its JSON, where each goes to the disk as it comes in."""
 
     template: str
     methods: frozenset[str]
     body: int = 0
+    photos: bool = False
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -54,8 +56,8 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
         *queue_routes(as_text),
         *_get(f"{API}/info", f"{API}/info/"),  # "Use via API", and both clients
         *_get(f"{API}/call/{{api_name}}/{{event_id}}", f"{API}/call/v2/{{api_name}}/{{event_id}}"),
-        *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text),
-        *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text),
+        *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text, photos=True),
+        *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text, photos=True),
         *_post(UPLOAD, body=photo_bytes + SLACK),
         *_post(f"{API}/component_server", f"{API}/component_server/", body=FRAME_BODY),  # the camera's frames
         *_get(PROGRESS),
@@ -76,7 +78,7 @@ def shown_routes() -> tuple[Route, ...]:
 def queue_routes(body: int) -> tuple[Route, ...]:
     """What a page needs to ask its handlers. body: the most bytes that the arguments of one may have."""
     return (
-        *_post(f"{API}/queue/join", body=body),
+        *_post(f"{API}/queue/join", body=body, photos=True),
         *_get(f"{API}/queue/data", f"{API}/heartbeat/{{session_hash}}"),
         *_post(f"{API}/cancel", f"{API}/reset", f"{API}/reset/", body=SMALL_BODY),
     )
@@ -144,5 +146,5 @@ def _get(*templates: str) -> tuple[Route, ...]:
     return tuple(Route(template, frozenset({"GET"})) for template in templates)
 
 
-def _post(*templates: str, body: int) -> tuple[Route, ...]:
-    return tuple(Route(template, frozenset({"POST"}), body) for template in templates)
+def _post(*templates: str, body: int, photos: bool = False) -> tuple[Route, ...]:
+    return tuple(Route(template, frozenset({"POST"}), body, photos) for template in templates)

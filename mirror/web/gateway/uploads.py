@@ -17,7 +17,7 @@ import re
 import secrets
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -27,7 +27,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Receive, Scope, Send
 
 from mirror.storage import open_file
-from mirror.web.gateway.bodies import CHUNK, Bodies
+from mirror.web.gateway.bodies import CHUNK, Bodies, not_stored
+from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
 
 MOST_FILES = 4  # a request; the page sends one, gradio's clients too
@@ -168,8 +169,7 @@ class Uploads:
 
     async def take(self, scope: Scope, receive: Receive, send: Send, bodies: Bodies, body_limit: int) -> None:
         """POST: writes the files, answers their paths. Raises Refusal and Gone."""
-        if not self.usable():
-            raise Refusal(503, "No photo is taken at the moment, because photos could not be deleted again.")
+        self._require_usable()
         form, progress = None, self._follow(_query(scope, "upload_id"))
         try:
             form = _Form(_boundary(scope), self.folder, self.limit, progress)
@@ -180,13 +180,28 @@ class Uploads:
             paths = form.finish()
             form = None
         except OSError:
-            raise Refusal(507, "The photo could not be stored: please try again in a moment.") from None
+            raise not_stored() from None
         finally:
             if form is not None:
                 form.close()
             if progress is not None:
                 progress.finish()
         await _send_json(send, [str(path) for path in paths])
+
+    @contextlib.contextmanager
+    def inline(self) -> Iterator[Inline]:
+        """For the photos within one JSON body; those that are still in its `paths` at the end are removed. Raises
+        Refusal."""
+        self._require_usable()
+        inline = Inline(lambda: new_file(self.folder, "inline"), self.limit)
+        try:
+            yield inline
+        finally:
+            inline.remove()
+
+    def _require_usable(self) -> None:
+        if not self.usable():
+            raise Refusal(503, "No photo is taken at the moment, because photos could not be deleted again.")
 
     async def progress(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET: how far an upload is, as server-sent events. Raises Refusal where there is none such."""

@@ -18,12 +18,13 @@ from PIL import Image
 from mirror.errors import ImageError, MirrorError
 from mirror.images import load_image
 from mirror.tasks.request import FACE_DETECTION
+from mirror.web.data_url import is_data
 from mirror.web.failures import FAILED, report
 from mirror.web.guard import JPEG, friendly
 from mirror.web.queueing import address_of
 from mirror.web.scheduling import on_thread
 from mirror.web.tasks.opened import Opened
-from mirror.web.uploads import Inline, is_data
+from mirror.web.uploads import Inline
 
 SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy
 THRESHOLD = 0.5

@@ -1,0 +1,142 @@
+"""A photo within JSON goes to the disk while it comes in: what gradio parses of a request is short, however many ask.
+
+gradio keeps the text of a request twice, as bytes and parsed, until it is answered, and 20 MB of photo are 28 MB of
+text. Here each long `data:` URL is decoded piece by piece into a file among the uploads, and the JSON that goes on to
+gradio names that file instead. Whatever else is in the JSON stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from mirror.web.data_url import DataUrl, is_data
+from mirror.web.gateway.refusal import Refusal
+
+LONG = 64 * 1024  # bytes of a string, from which on it is put aside where it is a data: URL
+MOST_PHOTOS = 4  # put aside of one request; the page sends one, or two
+MOST_STRINGS = 10_000
+UNREADABLE = b"data:;base64,?"  # stands for a data: URL that cannot be decoded: the one reader of photos says so
+_WHOLE = re.compile(rb'(?:[^"\\]++|\\u[0-9A-Fa-f]{4}|\\[^u])*+', re.DOTALL)  # of a string, but for a broken off escape
+
+
+class Inline:
+    """One JSON body. new_file: makes an empty file of a visitor's, and its descriptor. limit: bytes of a photo."""
+
+    def __init__(self, new_file: Callable[[], tuple[Path, int]], limit: int):
+        self._new_file, self._limit = new_file, limit
+        self.paths: list[Path] = []
+        self._strings, self._in_string, self._half = 0, False, b""
+        self._begun: bytearray | None = None  # of a string that is not long yet
+        self._photo: DataUrl | None = None
+        self._handle, self._bytes = -1, 0
+
+    def feed(self, piece: bytes) -> bytes:
+        """What of the next piece goes on to gradio. Raises Refusal, OSError."""
+        piece, self._half = self._half + piece, b""
+        kept, at = bytearray(), 0
+        while at < len(piece):
+            if not self._in_string:
+                end = piece.find(b'"', at) + 1 or len(piece)
+                kept += piece[at:end]
+                if piece[end - 1 : end] == b'"':
+                    self._begin()
+            else:
+                end = _WHOLE.match(piece, at).end()  # type: ignore[union-attr]
+                self._string(piece[at:end], kept)
+                if piece[end : end + 1] == b'"':
+                    self._end(kept)
+                    end += 1
+                elif len(piece) - end >= len(r"\u0000"):
+                    raise Refusal(422, "The request is no well-formed JSON.")
+                elif end < len(piece):
+                    self._half = piece[end:]
+                    break
+            at = end
+        return bytes(kept)
+
+    def finish(self) -> bytes:
+        """What is still held back of a body that ends within a string."""
+        return bytes(self._begun or b"") + self._half
+
+    def close(self) -> None:
+        """Ends the file that is being written, if there is one."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def remove(self) -> None:
+        """Takes away all that was written."""
+        self.close()
+        for path in self.paths:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    def _begin(self) -> None:
+        self._strings += 1
+        if self._strings > MOST_STRINGS:
+            raise Refusal(413, f"The request has more than {MOST_STRINGS:,} parts: send the photo as a file.")
+        self._in_string, self._begun, self._photo = True, bytearray(), None
+
+    def _string(self, raw: bytes, kept: bytearray) -> None:
+        if self._begun is not None:
+            self._begun += raw
+            if len(self._begun) < LONG:
+                return
+            raw, self._begun = bytes(self._begun), None
+            if _begins_as_data(raw):
+                self._open()
+        if self._handle >= 0:
+            self._decode(raw)
+        elif self._photo is None:
+            kept += raw
+
+    def _end(self, kept: bytearray) -> None:
+        self._in_string = False
+        if self._begun is not None:
+            kept += self._begun
+            self._begun = None
+        elif self._handle >= 0:
+            self._decode(b"", last=True)
+        if self._photo is not None:
+            kept += json.dumps(str(self.paths[-1])).encode()[1:-1] if self._handle >= 0 else UNREADABLE
+        self.close()
+        kept += b'"'
+
+    def _open(self) -> None:
+        if len(self.paths) >= MOST_PHOTOS:
+            raise Refusal(413, f"The request holds too many photos: send at most {MOST_PHOTOS} at a time.")
+        path, self._handle = self._new_file()
+        self.paths.append(path)
+        self._photo, self._bytes = DataUrl(), 0
+
+    def _decode(self, raw: bytes, last: bool = False) -> None:
+        assert self._photo is not None
+        try:
+            found = self._photo.end() if last else self._photo.feed(_plain(raw))
+        except ValueError:
+            self.close()
+            return
+        self._bytes += len(found)
+        if self._bytes > self._limit:
+            raise Refusal(413, f"The photo is larger than {self._limit / 2**20:g} MB: please send a smaller one.")
+        view = memoryview(found)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+
+def _begins_as_data(raw: bytes) -> bool:
+    whole = _WHOLE.match(raw, 0, 64).end()  # type: ignore[union-attr]
+    try:
+        return is_data(_plain(raw[:whole]))
+    except ValueError:
+        return False
+
+
+def _plain(raw: bytes) -> str:
+    """What the inside of a JSON string stands for; letters beyond ASCII are none of a data: URL. Raises ValueError."""
+    text = raw.decode("ascii")
+    return json.loads(f'"{text}"', strict=False) if "\\" in text else text
