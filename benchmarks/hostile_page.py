@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import re
 import signal
@@ -173,10 +174,16 @@ def never_answers() -> Iterator[str]:
             connection.close()
 
 
-def ask(url: str, sent: object, stop: threading.Event, timeout: float = 60) -> None:
-    """Asks about `sent` as it is, and waits for whatever comes until `stop`."""
+def as_json(sent: object) -> bytes:
+    """The request that asks about `sent`, made once: many large ones would keep the client's own thread busy."""
+    return json.dumps({"data": [sent, MODEL]}).encode()
+
+
+def ask(url: str, sent: bytes, stop: threading.Event, timeout: float = 60) -> None:
+    """Sends the request, and waits for whatever comes until `stop`."""
     with httpx.Client(base_url=url, timeout=timeout) as client:
-        event = client.post(CALL, json={"data": [sent, MODEL]}).json()["event_id"]
+        told = client.post(CALL, content=sent, headers={"Content-Type": "application/json"})
+        event = told.json()["event_id"]
         with client.stream("GET", f"{CALL}/{event}") as answer:
             for _ in answer.iter_lines():
                 if stop.is_set():
@@ -185,7 +192,7 @@ def ask(url: str, sent: object, stop: threading.Event, timeout: float = 60) -> N
 
 def upload_and_ask(url: str, body: bytes, name: str, stop: threading.Event) -> None:
     (path,) = httpx.post(url + UPLOAD, files={"files": (name, body)}, timeout=60).json()
-    ask(url, {"path": path, "meta": FILE_DATA}, stop)
+    ask(url, as_json({"path": path, "meta": FILE_DATA}), stop)
 
 
 def post_megabytes(port: int, path: str, megabytes: int, *, chunked: bool, stop: threading.Event | None = None) -> int:
