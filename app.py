@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirror.errors import MirrorError, UsageError
-from mirror.terminal import PlainParser, guarded, sentence
+from mirror.terminal import Parser, guarded, sentence
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -46,7 +46,7 @@ No photo that a visitor shows is kept: uploads are deleted within a minute.
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = PlainParser(
+    parser = Parser(
         prog="python app.py", description="Serves the page where a photo meets the mirror.", epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
@@ -121,7 +121,6 @@ def build(
     import_gradio()
     from mirror.net.fetch import NetworkSettings
     from mirror.web.classify import examples_in
-    from mirror.web.guard import forget_sessions
     from mirror.web.page import build as build_page
     from mirror.web.page import launch_settings
     from mirror.web.tasks.opened import Opened
@@ -129,7 +128,6 @@ def build(
     network = NetworkSettings(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
     examples, opened = examples_in(REPOSITORY / "examples"), Opened(tasks)
     page = build_page(shelf, network=network, examples=examples, opened=opened)
-    forget_sessions(page)
     return page, launch_settings(shelf, REPOSITORY, host)
 
 
@@ -150,10 +148,10 @@ def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Block
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped container takes its uploads with it
-    private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
     try:
+        options = parse(arguments)
+        private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
         models = models_folder(options.models)
         if options.studio:
             page, settings, announce = build_studio(options.studio, models, options.host)

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirror.errors import MirrorError, UsageError
-from mirror.terminal import PlainParser, guarded, sentence
+from mirror.terminal import Parser, guarded, sentence
 
 NAME = "mirror"
 SEARCH = ["cygnet=baby swan", "duckling=duckling"]  # "cygnet" alone also finds wool and whisky of that brand
@@ -34,10 +34,10 @@ FEW_HELD = 30  # photos held out, below which cross-validation says more: the in
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse(argv)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
     try:
+        options = parse(argv)
         with guarded():
             run(options)
     except MirrorError as error:
@@ -236,7 +236,7 @@ def say_suspects(model: Path, folder: Path) -> None:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = PlainParser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--name", type=folder_name, help=f"of the model and its photo folder (default: {NAME})")
     words = parser.add_argument_group("photos")

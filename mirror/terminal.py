@@ -1,7 +1,7 @@
 """Text from outside on a terminal: names, titles, addresses and the errors of libraries lead it nowhere astray.
 
 A file may be called `ESC [2J.jpg`, which clears the screen, or hold a line feed, which forges a line of its own. Lines
-that people read go through `printable`, at the places where they leave. Standard library only.
+that people read go through `printable`, at the places where they leave.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
+
+from mirror.errors import UsageError
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MOST = 10_000  # characters of a sentence: a name of megabytes is shown by its beginning
@@ -74,8 +76,9 @@ def say(line: object) -> None:
     print(sentence(line))
 
 
-class PlainParser(argparse.ArgumentParser):
-    """One whose errors are one line, whatever the arguments hold: a shell may have found them in a folder."""
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors as one sentence, for `sentence` to print: a shell may have found the arguments
+    in a folder."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(sentence(message))
+        raise UsageError(f"{message[0].upper()}{message[1:].rstrip('.')}: see `{self.prog} --help`.")

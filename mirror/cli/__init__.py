@@ -1,6 +1,6 @@
 """`python -m mirror`: classify images and find things in them, show why, and compile learner pickles.
 
-options.py  what the commands share: the parser, the options of models and of the network
+options.py  what the commands share: the options of models and of the network
 predict.py  images, folders and URLs → answers, by any task
 batch.py    … its options, --out as a job, the summary
 explain.py  where in an image an answer came from
@@ -17,9 +17,8 @@ import sys
 from collections.abc import Sequence
 
 from mirror.cli import compile, explain, predict
-from mirror.cli.options import Parser
 from mirror.errors import MirrorError
-from mirror.terminal import guarded, sentence
+from mirror.terminal import Parser, guarded, sentence
 
 DESCRIPTION = """\
 Classify images with a model that train.py made, with any fastai learner or transformers model, or by labels of your own

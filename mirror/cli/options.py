@@ -1,24 +1,16 @@
-"""What the commands share: a parser whose errors are one sentence, and the options of models and of the network."""
+"""What the commands share: the options of models and of the network."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from mirror.errors import UsageError
 from mirror.sources import is_url
 
 if TYPE_CHECKING:
     from mirror.net.fetch import NetworkSettings
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with its errors as one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[0].upper()}{message[1:]}: see `{self.prog} --help`.")
 
 
 def add_model(command: argparse.ArgumentParser, default: str | None, text: str) -> None:
