@@ -28,19 +28,23 @@ def complete(blocks: Sequence[Block], sent: Sequence[Any]) -> list[Any]:
     return [*sent[: len(blocks)], *(_default(block) for block in blocks[len(sent) :])]
 
 
-def checked(block: Block, sent: Any) -> Any:
-    """One argument as the handler gets it. Raises gr.Error with one sentence, without a traceback in the log."""
+def checked(block: Block, sent: Any, name: str) -> Any:
+    """One argument as the handler gets it. Raises gr.Error with one sentence, without a traceback in the log.
+
+    name: of the argument in the API; the sentence has what stands beside it on the page, where there is that.
+    """
+    name = f"“{getattr(block, 'label', None) or name}”"
     try:
         if isinstance(block, Photo):
             return block.preprocess(sent)
         if isinstance(block, gr.Dropdown):
-            return _choice(block, sent)
+            return _choice(block, sent, name)
         if isinstance(block, gr.Number | gr.Slider):
-            return _number(block, sent)
+            return _number(block, sent, name)
         if isinstance(block, gr.Textbox):
-            return _text(block, sent)
+            return _text(block, sent, name)
         if isinstance(block, gr.UploadButton):
-            return _file(sent)
+            return _file(sent, name)
         if isinstance(block, gr.Label):
             return block.preprocess(None if sent is None else LabelData.model_validate(sent))
         if isinstance(block, gr.Button):
@@ -58,7 +62,7 @@ def _default(block: Block) -> Any:
     return None if isinstance(block, Photo) else getattr(block, "value", None)
 
 
-def _choice(block: gr.Dropdown, sent: Any) -> Any:
+def _choice(block: gr.Dropdown, sent: Any, name: str) -> Any:
     """None, as the page and API clients leave it, is the choice that the page begins with."""
     if sent is None:
         return block.value
@@ -66,14 +70,13 @@ def _choice(block: gr.Dropdown, sent: Any) -> Any:
     if isinstance(sent, str) and sent in choices:
         return sent
     if not isinstance(sent, str):
-        raise UsageError(f"“{block.label}” must be a name: choose one of {', '.join(map(str, choices))}.")
+        raise UsageError(f"{name} must be a name: choose one of {', '.join(map(str, choices))}.")
     raise UsageError(f"There is no {block.label.lower()} named {short(sent)}: choose one of {', '.join(choices)}.")
 
 
-def _number(block: gr.Number | gr.Slider, sent: Any) -> float | int | None:
+def _number(block: gr.Number | gr.Slider, sent: Any, name: str) -> float | int | None:
     if sent is None:
         return block.value
-    name = f"“{block.label}”" if block.label else "The number"
     try:
         number = math.nan if isinstance(sent, bool) else float(sent)
     except (TypeError, ValueError, OverflowError):
@@ -86,24 +89,24 @@ def _number(block: gr.Number | gr.Slider, sent: Any) -> float | int | None:
     return round(number) if block.precision == 0 else number
 
 
-def _text(block: gr.Textbox, sent: Any) -> str:
+def _text(block: gr.Textbox, sent: Any, name: str) -> str:
     if sent is None:
         return block.value or ""
     if isinstance(sent, int | float):
         sent = str(sent)
     if not isinstance(sent, str):
-        raise UsageError(f"“{block.label}” must be a text." if block.label else "One of the arguments must be a text.")
+        raise UsageError(f"{name} must be a text.")
     if len(sent) > MAX_TEXT:
-        raise UsageError(f"The text has {len(sent):,} letters: send at most {MAX_TEXT:,}.")
+        raise UsageError(f"{name} has {len(sent):,} letters: send at most {MAX_TEXT:,}.")
     if any("\ud800" <= letter <= "\udfff" for letter in sent):  # half of a pair, which no answer could repeat
-        raise UsageError("The text holds something that is no letter: please write it again.")
+        raise UsageError(f"{name} holds something that is no letter: please write it again.")
     return sent
 
 
-def _file(sent: Any) -> Sent | None:
+def _file(sent: Any, name: str) -> Sent | None:
     """An uploaded file that is no photo."""
     if isinstance(file := received(sent, upload_folder()), Address):
-        raise UsageError("The file must be sent itself, not by an address.")
+        raise UsageError(f"The file for {name} must be sent itself, not by an address.")
     return file
 
 

@@ -19,7 +19,7 @@ from mirror.errors import MirrorError
 from mirror.web.arguments import checked, complete
 from mirror.web.failures import FAILED, report
 from mirror.web.guard import friendly
-from mirror.web.queueing import VisitorsQueue, address_of
+from mirror.web.queueing import VisitorsQueue, visitors_address
 from mirror.web.scheduling import VISIT, Left, Visit, Visitor
 
 LEFT = "The page was closed before the answer: please send the photo again."
@@ -54,9 +54,10 @@ class VisitedBlocks(gr.Blocks):
 
 def _arguments(block_fn: BlockFunction, inputs: list[Any]) -> list[Any]:
     blocks = block_fn.inputs
-    return [checked(block, sent) for block, sent in zip(blocks, complete(blocks, inputs), strict=True)]
+    names = [name or f"argument {place + 1}" for place, name in enumerate(block_fn.input_parameter_names)]
+    return [checked(*each) for each in zip(blocks, complete(blocks, inputs), names, strict=True)]
 
 
 def _unqueued(settings: dict[str, Any]) -> Visit:
     request, session = settings.get("request"), settings.get("session_hash")
-    return Visit(Visitor(address_of(request) if request else "", session or ""))
+    return Visit(Visitor(visitors_address(request) if request else "", session or ""))

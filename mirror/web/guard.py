@@ -10,10 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-import threading
-import time
 from abc import ABCMeta
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,6 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.image_utils import postprocess_image
-from gradio.state_holder import StateHolder
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -29,8 +25,6 @@ from mirror.errors import MirrorError, PrivateAddress
 from mirror.images import load_image, small_jpeg
 from mirror.web.uploads import Sent, received
 
-SWEEP_SECONDS = 2  # between looks at the sessions that nobody uses any more
-UPLOAD_SECONDS = 20  # that a session's last values are remembered after it was used
 JPEG = b"\xff\xd8"  # how its files begin
 LONGEST_SENTENCE = 400  # letters
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
@@ -88,33 +82,6 @@ def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Im
     is_jpeg = isinstance(photo, bytes) and photo.startswith(JPEG)
     image = load_image(photo, at_least=pixels // 2) if decoded is None or is_jpeg else decoded
     return small_jpeg(image, pixels, 88)
-
-
-def forget_sessions(page: gr.Blocks) -> threading.Thread:
-    """Drops what gradio remembers of a visit (the last values, a photo among them) UPLOAD_SECONDS after it was used.
-
-    gradio would keep them for as long as there is room, to restore components on the server's side; this page has none
-    that need it. Runs as long as the process.
-    """
-
-    def sweep() -> None:
-        while True:
-            time.sleep(SWEEP_SECONDS)
-            if holder := getattr(page, "state_holder", None):  # set when the page is launched
-                forget_idle(holder, datetime.now() - timedelta(seconds=UPLOAD_SECONDS))
-
-    thread = threading.Thread(target=sweep, name="forget", daemon=True)
-    thread.start()
-    return thread
-
-
-def forget_idle(holder: StateHolder, before: datetime) -> None:
-    """Drops the sessions that were last used before then."""
-    with holder.lock:
-        for session, used in list(holder.time_last_used.items()):
-            if used < before:
-                holder.session_data.pop(session, None)
-                holder.time_last_used.pop(session, None)
 
 
 def friendly(error: MirrorError) -> gr.Error:

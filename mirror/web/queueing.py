@@ -1,17 +1,16 @@
 """gradio's queue for strangers: a few requests a visitor, no request that cannot be answered, nothing kept for nobody.
 
 Every request that is taken is begun at once: what waits, waits for its turn in scheduling.py. What is refused is
-refused at once, with one sentence, before anything of it is kept. What nobody has fetched, the messages of a session
-that no connection reads, is dropped after UNREAD_SECONDS.
+refused at once, with one sentence, before anything of it is kept. One sweep drops all that is kept of a session: what
+nobody has fetched (the messages that no connection reads) after UNREAD_SECONDS, what gradio remembers of it (the last
+values of its components, which it restores on the server's side where a page needs that) after REMEMBERED_SECONDS.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import os
 import re
-import sys
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -20,8 +19,11 @@ import fastapi
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, Queue
 from gradio.server_messages import EventMessage, HeartbeatMessage
+from gradio.state_holder import StateHolder
 from gradio.utils import run_coro_in_background
 
+from mirror.web.failures import report
+from mirror.web.gateway.clients import address_of
 from mirror.web.scheduling import STAGES, Visit, Visitor
 
 AT_ONCE = 240  # requests of all visitors, begun or waiting
@@ -30,6 +32,7 @@ AN_ADDRESS = 64  # of one client address, which a school class may share; fewer 
 MAY_COME = 1.0  # seconds that a client takes at most from its request to the connection that brings the answer
 MOST_UNREAD = 128  # sessions with an answer that nobody reads; an answer holds a picture of some 100 kB
 UNREAD_SECONDS = 45.0  # from the last message, or the last reader, of a session
+REMEMBERED_SECONDS = 20.0  # from the last use of a session's values
 SWEEP_SECONDS = 2.0
 SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)  # 11 letters in a browser, 36 in gradio's Python client
 
@@ -77,7 +80,7 @@ class VisitorsQueue(Queue):
     def start(self) -> None:
         self.max_thread_count = 2 * AT_ONCE  # gradio's word for the requests that are begun, given up ones included
         super().start()
-        run_coro_in_background(self._forget_unread)
+        run_coro_in_background(self._sweep)
 
     async def push(
         self, body: PredictBodyInternal, request: fastapi.Request, username: str | None
@@ -88,7 +91,7 @@ class VisitorsQueue(Queue):
         fn = self.blocks.fns.get(body.fn_index)
         if fn is None or fn.fn is None:
             return False, NO_HANDLER, "error"
-        visitor = Visitor(address_of(request), body.session_hash or uuid4().hex)
+        visitor = Visitor(visitors_address(request), body.session_hash or uuid4().hex)
         if self._alive() >= AT_ONCE:
             await self._give_up_one()
         if sentence := self._too_many(visitor):
@@ -144,13 +147,14 @@ class VisitorsQueue(Queue):
         if unread and unread[longest := max(unread, key=unread.__getitem__)] > MAY_COME:
             await self._forget(longest)
 
-    async def _forget_unread(self) -> None:
+    async def _sweep(self) -> None:
         while not self.stopped:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self.forget_unread(UNREAD_SECONDS)
+                forget_values(self.blocks.state_holder, datetime.now() - timedelta(seconds=REMEMBERED_SECONDS))
             except Exception as error:  # the next round tries again, and the log shows it
-                print(f"Unread answers could not be dropped: {type(error).__name__}.", file=sys.stderr, flush=True)
+                report(error)
 
     async def forget_unread(self, seconds: float) -> None:
         """Drops the messages of every session that nobody has read for so long; while its answer is yet to come, twice
@@ -178,41 +182,19 @@ class VisitorsQueue(Queue):
         self.pending_event_ids_session.pop(session, None)
 
 
+def forget_values(holder: StateHolder, before: datetime) -> None:
+    """Drops the values of the sessions that were last used before then."""
+    with holder.lock:
+        for session, used in list(holder.time_last_used.items()):
+            if used < before:
+                holder.session_data.pop(session, None)
+                holder.time_last_used.pop(session, None)
+
+
 def _unread_for(messages: asyncio.Queue[EventMessage]) -> float:
     return messages.unread_for() if isinstance(messages, Messages) else 0.0
 
 
-def address_of(request: Any) -> str:
-    """The client's address, "" where it says nothing of who asks: on this machine, which is also where a proxy is.
-
-    On a Space the connection is the platform's, which notes the client's at the end of X-Forwarded-For; elsewhere that
-    header is anybody's to write, and is not believed.
-    """
-    peer = request.client.host if request.client else ""
-    if on_a_space():
-        forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
-        peer = next((part for part in reversed(forwarded) if _is_global(part)), peer)
-    try:
-        return network_of(peer)
-    except ValueError:
-        return ""
-
-
-def network_of(address: str) -> str:
-    """What one client has of addresses: one of IPv4, 64 bits of IPv6; "" for this machine. Raises ValueError."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
-    if found.is_loopback:
-        return ""
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
-
-
-def on_a_space() -> bool:
-    return os.environ.get("SYSTEM") == "spaces"
-
-
-def _is_global(text: str) -> bool:
-    try:
-        return ipaddress.ip_address(text).is_global
-    except ValueError:
-        return False
+def visitors_address(request: Any) -> str:
+    """Of a FastAPI or gr.Request: see clients.address_of."""
+    return address_of(request.client.host if request.client else "", request.headers.getlist("x-forwarded-for"))

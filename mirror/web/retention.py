@@ -199,8 +199,8 @@ def named_in_queue(page: Any) -> set[str]:
     queue, paths = getattr(page, "_queue", None), set()
     for event in _copy(queue.event_ids_to_events.values()) if queue is not None else ():
         pending = list(getattr(event.data, "data", None) or ())
-        fields = [each for value in pending if isinstance(value, dict) for each in (value.get("path"), value.get("url"))]
-        for value in (*pending, *fields):
+        photos = [value for value in pending if isinstance(value, dict)]
+        for value in (*pending, *(photo.get(name) for photo in photos for name in ("path", "url"))):
             if isinstance(value, str):
                 value = value[:8192].rpartition("/file=")[2]  # the page's own address of the file is taken too
             if isinstance(value, str) and len(value) < 4096 and os.path.isabs(value):

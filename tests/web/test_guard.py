@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import base64
 import io
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import gradio as gr
 import pytest
 from gradio.data_classes import ImageData
-from gradio.state_holder import StateHolder
 from PIL import Image
 
 from mirror.errors import FetchError, NotAnImage, PrivateAddress
@@ -75,12 +73,3 @@ def test_the_preview_keeps_nothing_that_a_camera_wrote():
 def test_errors_are_worded_for_visitors(error, says):
     shown = guard.friendly(error)
     assert (shown.message, shown.print_exception) == (says, False)
-
-
-def test_what_gradio_remembers_of_a_visit_is_dropped_once_it_is_idle():
-    holder, now = StateHolder(), datetime(2026, 11, 21, 12, 0, 0)
-    for visitor, age in (("idle", 31), ("at the edge", 30), ("busy", 1)):
-        holder.session_data[visitor] = {"photo": "data:image/jpeg;base64,AAAA"}
-        holder.time_last_used[visitor] = now - timedelta(seconds=age)
-    guard.forget_idle(holder, now - timedelta(seconds=30))
-    assert list(holder.session_data) == list(holder.time_last_used) == ["at the edge", "busy"]

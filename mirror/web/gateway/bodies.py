@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Message, Receive, Scope, Send
 
+from mirror.web.gateway.clients import address_of
 from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
 
@@ -124,7 +125,7 @@ class Bodies:
                 piece = inline.feed(piece) if inline else piece
                 size += len(piece)
                 if inline and size > TEXT_BYTES:
-                    raise Refusal(413, f"The request is too large: beside its photos at most {TEXT_BYTES >> 20} MB are taken.")
+                    raise Refusal(413, "The request is too large: beside its photos at most 2 MB are taken.")
                 parts += len(piece) - len(piece.translate(None, b",[{"))  # one pass, where three counts take three
                 if size > UNCOUNTED and parts > MANY_PARTS:
                     raise Refusal(413, f"The request has more than {MANY_PARTS:,} parts: send the photo as a file.")
@@ -148,7 +149,7 @@ class Bodies:
         now = asyncio.get_running_loop().time()
         if len(self._receiving) >= MOST_BODIES:
             self._give_up_one(now)
-        body = _Receiving((scope.get("client") or ("", 0))[0], now, timeout)
+        body = _Receiving(_client(scope), now, timeout)
         self._receiving.add(body)
         return body
 
@@ -236,6 +237,11 @@ def declared_length(scope: Scope) -> int | None:
                 raise Refusal(400, "The request's Content-Length is not a number.")
             return int(value)
     return None
+
+
+def _client(scope: Scope) -> str:
+    forwarded = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
+    return address_of((scope.get("client") or ("", 0))[0], forwarded)
 
 
 def has_body(scope: Scope) -> bool:

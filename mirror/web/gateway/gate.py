@@ -89,6 +89,10 @@ class Gate:
         route = self._route(scope, path)
         send.route = route
         scope = headers.without_strangers_hosts(scope, self.policy.hosts)
+        if route.template in routes.INFO:
+            # gradio keeps what it tells of all pages with the Host of whoever asked first; of one page it does not
+            everything = b"&all_endpoints=true" if b"all_endpoints" in scope["query_string"] else b""
+            scope["query_string"] = b"page=" + everything
         uploads = self.policy.uploads
         if scope["method"] == "OPTIONS":
             await self.app(scope, receive, send)  # gradio's CORS answers it, or its router refuses it

@@ -46,7 +46,10 @@ class Inline:
                 if piece[end - 1 : end] == b'"':
                     self._begin()
             else:
-                end = _WHOLE.match(piece, at).end()  # type: ignore[union-attr]
+                end = piece.find(b'"', at)
+                if piece.find(b"\\", at, end if end >= 0 else len(piece)) >= 0:
+                    end = _WHOLE.match(piece, at).end()  # type: ignore[union-attr]
+                end = end if end >= 0 else len(piece)
                 self._string(piece[at:end], kept)
                 if piece[end : end + 1] == b'"':
                     self._end(kept)

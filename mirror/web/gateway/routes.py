@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 API = "/gradio_api"
 UPLOAD, PROGRESS, FILE = f"{API}/upload", f"{API}/upload_progress", f"{API}/file={{path_or_url:path}}"
-INDEX = "/"
+INDEX, INFO = "/", (f"{API}/info", f"{API}/info/")
 
 SMALL_BODY = 64 * 1024  # bytes; what names an event or a session has some hundred
 FRAME_BODY = 2 * 1024 * 1024 + SMALL_BODY  # a picture of the camera as text, 60,000 bytes at the size that is asked for
@@ -54,7 +54,7 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
     return (
         *shown_routes(),
         *queue_routes(as_text),
-        *_get(f"{API}/info", f"{API}/info/"),  # "Use via API", and both clients
+        *_get(*INFO),  # "Use via API", and both clients
         *_get(f"{API}/call/{{api_name}}/{{event_id}}", f"{API}/call/v2/{{api_name}}/{{event_id}}"),
         *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text, photos=True),
         *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text, photos=True),

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
+import logging
+import os
 from typing import Any
 
 import uvicorn.config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from mirror.web.gateway.clients import is_public, network_of
 
 try:
     import resource
@@ -23,9 +26,10 @@ HEADERS_BYTES = 64 * 1024  # of a request's headers, or of anything in a request
 KEEP_ALIVE_SECONDS = 15.0  # of a connection between two requests; clients give them up after 5, as uvicorn would
 WRITE_SECONDS = 60.0  # that a client may read nothing of an answer
 PIPELINED = 8  # requests that a client may send before the first is answered
-PER_ADDRESS = 256  # connections of one public address; those of this network may be a proxy's
+PER_CLIENT = 256  # connections of one public address, or 64 bits of IPv6; those of this network may be a proxy's
 OPEN_FILES = 8192  # asked of the system, which often allows 1,024
 RESERVED_FILES = 256  # for what is not a connection: bodies on the disk, models, fetching
+LOG_SECONDS = 10.0  # between two lines of uvicorn's about the same
 TOO_SLOW = b"The request took too long to arrive: please send it again."
 TOO_LONG = b"The request's headers are too long."
 
@@ -39,7 +43,8 @@ class Connections:
 
     def enter(self, connection: PatientProtocol, address: str) -> bool:
         """Whether there is room for one more; the oldest that only waits has to make room."""
-        if _is_public(address) and sum(other == address for other in self._open.values()) >= PER_ADDRESS:
+        client = network_of(address)
+        if is_public(address) and sum(other == client for other in self._open.values()) >= PER_CLIENT:
             return False
         if len(self._open) >= self.most:
             idle = next((one for one in self._open if not one.busy), None)
@@ -47,7 +52,7 @@ class Connections:
                 return False
             self.leave(idle)
             idle.cut_off()
-        self._open[connection] = address
+        self._open[connection] = client
         return True
 
     def leave(self, connection: PatientProtocol) -> None:
@@ -55,6 +60,21 @@ class Connections:
 
 
 connections = Connections()
+
+
+class Seldom(logging.Filter):
+    """Lets one line through in LOG_SECONDS from each place in the code, so that no client fills the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place = record.pathname, record.lineno
+        if record.created - self._last.get(place, -LOG_SECONDS) < LOG_SECONDS:
+            return False
+        self._last[place] = record.created
+        return True
 
 
 class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
@@ -161,6 +181,10 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
 def install() -> None:
     """For every uvicorn server that this process starts from now on."""
+    # uvicorn takes any client on this machine for a proxy that vouches for X-Forwarded-For, a tunnel's end included
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(Seldom())
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{PatientProtocol.__name__}"
     if resource is not None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -170,13 +194,6 @@ def install() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         connections.most = max(64, (OPEN_FILES if soft == resource.RLIM_INFINITY else soft) - RESERVED_FILES)
-
-
-def _is_public(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_global
-    except ValueError:
-        return False
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

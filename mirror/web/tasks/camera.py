@@ -21,7 +21,7 @@ from mirror.tasks.request import FACE_DETECTION
 from mirror.web.data_url import is_data
 from mirror.web.failures import FAILED, report
 from mirror.web.guard import JPEG, friendly
-from mirror.web.queueing import address_of
+from mirror.web.queueing import visitors_address
 from mirror.web.scheduling import on_thread
 from mirror.web.tasks.opened import Opened
 from mirror.web.uploads import Inline
@@ -66,7 +66,7 @@ def answerer(opened: Opened) -> Callable[..., Awaitable[dict[str, Any]]]:
 
     async def faces(frame: Any, request: gr.Request | None = None) -> dict[str, Any]:
         """A frame as a data: URL → {"faces": […]} as /face-detection gives them, {"busy": true} or {"problem": …}."""
-        address = address_of(request) if request else ""
+        address = visitors_address(request) if request else ""
         if decoding.total() >= DECODERS or (address and decoding[address] >= AN_ADDRESS):
             return {"busy": True}
         decoding[address] += 1

@@ -7,6 +7,7 @@ forwarded names; credentials.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from mirror.web.gateway.headers import host_name, hosts_of
+from mirror.web.gateway.routes import page_routes
 from mirror.web.public import names
 from tests.web.serving import Served, free_port, serve
 from tests.web.tiny import YELLOW, photo
@@ -122,6 +124,24 @@ def test_no_stranger_says_what_the_page_is_called(served, public):
     for value in ("a b", '"><script>', "a/b", "a?b"):
         root = httpx.get(f"{public.url}/config", headers={"X-Forwarded-Host": value}).json()["root"]
         assert root.startswith(public.url.replace("127.0.0.1", "")[:4]) and value not in root
+
+
+def test_nothing_of_one_visitors_host_is_told_to_another(public):
+    """The class: what is kept for everybody from whoever asks first."""
+    addresses = [each.template for each in page_routes(1) if "GET" in each.methods and "{" not in each.template]
+    addresses += ["/gradio_api/info?all_endpoints=true", "/gradio_api/info?page=", "/gradio_api/info?page=x"]
+    for number, way in enumerate(("Host", "X-Forwarded-Host")):
+        sent = {way: f"first{number}.example"}
+        httpx.post(f"{public.url}/gradio_api/call/v2/predict", json={}, headers=sent)
+        for path in addresses:
+            if "startup" not in path and "data" not in path and "progress" not in path:
+                httpx.get(public.url + path, headers=sent)
+    for path in addresses:
+        if "startup" not in path and "data" not in path and "progress" not in path:
+            told = httpx.get(public.url + path, headers={"Host": "second.example"})
+            assert "first" not in "".join(re.findall(r"first\d?\.example", told.text)), path
+    told = httpx.get(f"{public.url}/gradio_api/info", headers={"Host": "second.example"})
+    assert "http://second.example" in told.text and "/predict" in told.json()["named_endpoints"]
 
 
 def test_which_names_a_page_has():

@@ -38,7 +38,7 @@ def split(body: bytes, folder: Path, size: int = 1 << 16, limit: int = MAX_UPLOA
 
 @pytest.mark.parametrize(("name", "payload"), list(requests.spellings(PHOTO)), ids=lambda value: str(value)[:20])
 def test_a_photo_becomes_a_file_however_it_is_spelt_and_cut(tmp_path, name, payload):
-    more = ["a \\\" b", "\u00e4 \U0001f600", {"": [1.5, None, True]}]
+    more = ['a \\" b', "\u00e4 \U0001f600", {"": [1.5, None, True]}]
     for size, dumps in ((1 << 16, json.dumps), (997, json.dumps), (7, lambda each: json.dumps(each, indent=1))):
         body = dumps({"data": [payload, *more], "fn_index": 3}).encode()
         kept, inline = split(body, tmp_path, size)
@@ -62,7 +62,8 @@ LONG_TEXT = "x" * (LONG + 10)
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"{", b'"', b'"\\', b'"\\u00', b'["data:;base64,QUJD"]', b'["' + b"x" * LONG, b"\xff" * 10, b'"\\"\\\\"', b'"\\\\" "',
+    b"", b"{", b'"',
+    b'"\\', b'"\\u00', b'["data:;base64,QUJD"]', b'["' + b"x" * LONG, b"\xff" * 10, b'"\\"\\\\"', b'"\\\\" "',
     json.dumps([LONG_TEXT, "\u00e4" * LONG, "\U0001f600" * LONG]).encode(), json.dumps([LONG_TEXT + "\\\""]).encode(),
     json.dumps("\u00e4" * LONG, ensure_ascii=False).encode(), json.dumps(["data:;base64,QUJD"]).encode("utf-16"),
 ])  # fmt: skip

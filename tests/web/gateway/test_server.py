@@ -135,3 +135,34 @@ def test_a_connection_that_is_used_stays(served):
             time.sleep(1)
             ports.add(client.get("/theme.css").extensions["network_stream"].get_extra_info("client_addr"))
     assert len(ports) == 1
+
+
+HEAD = b" HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /gradio_api/cancel" + HEAD
+FRAME = b'{"component_id": 1, "fn_name": "x", "session_hash": "a", "data": 1}'
+NOISE = {
+    "no HTTP": b"rubbish\r\n\r\n", "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+    "another version": b"GET / HTTP/9.9\r\n\r\n", "a bad header": b"GET / HTTP/1.1\r\n: x\r\n\r\n",
+    "a bad length": POST + b"Content-Length: x\r\n\r\n", "a bad chunk": wire.head("/gradio_api/cancel") + b"zz\r\n",
+    "two lengths": POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "an upgrade": b"GET /config" + HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "an upgrade to h2c": b"GET /config" + HEAD + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    "no JSON": wire.head("/gradio_api/queue/join", length=3) + b"{,}",
+    "no event": wire.head("/gradio_api/cancel", length=2) + b"{}",
+    "a component": wire.head("/gradio_api/component_server", length=len(FRAME)) + FRAME,
+    "no such name": wire.head("/gradio_api/call/nothing", length=12) + b'{"data": []}',
+    "no such stream": b"GET /gradio_api/call/predict/none" + HEAD + b"\r\n",
+    "a path with zeros": b"GET /gradio_api/file=/%00" + HEAD + b"\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
+def test_no_request_fills_the_log(served, noise):
+    """The class: a line for each request of a kind, in whatever code it is written."""
+    before = len(wire.said(served.log()))
+    for _ in range(40):
+        with wire.connect(served.port) as connection, suppress(OSError):
+            connection.settimeout(0.3)
+            connection.sendall(noise)
+            connection.recv(1000)
+    assert len(wire.said(served.log())) - before <= 3
