@@ -34,6 +34,7 @@ environment:
   MIRROR_ALLOW_PRIVATE_HOSTS=1      the same as --allow-private-hosts
   MIRROR_ALLOWED_HOSTS              names with commas between them that a proxy on this machine passes on, where the
                                     page listens on this machine only; * for any
+  FORWARDED_ALLOW_IPS               addresses of proxies whose X-Forwarded-For says who asks (default: none)
   GRADIO_TEMP_DIR                   where uploads lie for less than a minute, in a folder of the page's own
   GRADIO_SERVER_NAME, GRADIO_SERVER_PORT   where to listen, where --host and --port are not given
   GRADIO_SHARE=True                 also opens a temporary public address through gradio.live
