@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirror.errors import MirrorError, UsageError
+from mirror.preparation import DATASETS, published_dataset
 from mirror.terminal import Parser, guarded, sentence
 
 NAME = "mirror"
@@ -29,7 +30,6 @@ COUNT = 100  # usable photos a label
 ARCH = "resnet18"  # small, and enough for a few labels
 SEED = 42
 SIZE = 288  # px, of photos
-FASHION = "fashion-mnist"
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
 
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
     if options.dataset:
-        return run_fashion(options)
+        return published_dataset(options.dataset).train(options)
     from mirror.net.fetch import NetworkSettings
 
     name, folder = named(options), options.collected or Path("data") / named(options)
@@ -108,35 +108,6 @@ def run(options: argparse.Namespace) -> None:
             f"learned from the others{never}. The model has learned from all {len(rows)}."
         )
     print(f"{path}: {error_sentence(model.info.metrics.validation)}")
-
-
-def run_fashion(options: argparse.Namespace) -> None:
-    """The published set → a network from scratch → judged by its test images."""
-    for name in ("weights", "folds", "others"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"--dataset {FASHION} is trained by a recipe of its own: leave out --{name}.")
-    if options.arch != ARCH or options.epochs == 0:
-        given = f"--arch {options.arch}" if options.arch != ARCH else "--epochs 0"
-        raise UsageError(f"--dataset {FASHION} trains a {ARCH} from random weights: leave out {given}.")
-    if options.proxy:
-        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
-    from mirror.fashion_mnist.build import build_fashion
-    from mirror.fashion_mnist.dataset import open_set
-    from mirror.fashion_mnist.training import EPOCHS, SIZE, FashionSettings, train_network
-    from mirror.training.metrics import error_sentence
-
-    folder, path = Path("data") / FASHION, options.models / (options.name or "fashion")
-    images = open_set(folder)
-    print(f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images: {images.source}.")
-    recipe = FashionSettings(options.size or SIZE, options.epochs or EPOCHS, options.seed)
-    grown = train_network(images, folder, recipe)
-    shipping = {"precision": options.precision, "keep_pickle": not options.no_pickle}
-    judged = build_fashion(grown, images, path, recipe, **shipping).info.metrics.validation
-    low, high = (1 - end for end in reversed(judged.interval))
-    right = f"{1 - judged.error_rate:.4f} (95 % interval {low:.4f}–{high:.4f})"
-    print(f"Test accuracy {right} on the {judged.photos:,} test images, which nothing else was done with.")
-    print(f"See it: python app.py --models {options.models}")
-    print(f"{path}: {error_sentence(judged)}")
 
 
 def collect(options: argparse.Namespace, folder: Path, network):
@@ -252,7 +223,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="a photo folder that this command made, as it lies there, with the decisions made in the studio",
     )  # fmt: skip
     where.add_argument(
-        "--dataset", choices=(FASHION,),
+        "--dataset", choices=tuple(DATASETS),
         help="a published set instead: a network is trained on it from random weights (default name: fashion)",
     )  # fmt: skip
     add = words.add_argument

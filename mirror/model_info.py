@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from mirror.errors import ModelFolderError
+from mirror.preparation import NAMES
 from mirror.records import MAX_WHOLE, Between, Record
 
 FORMAT_VERSION = 1
 RESIZES = ("squish", "crop", "pad", "none")
 RESAMPLES = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 PAD_MODES = ("zeros", "border", "reflection")
-GARMENT = "garment"
-PREPARES = ("none", GARMENT)
 MAX_LABELS = 100_000
 MAX_LABEL = 500  # characters
 MAX_NAME = 200
@@ -49,8 +48,8 @@ class Preprocessing(Record):
     resize: "squish" both sides to `size`, "crop" the middle at the right aspect first, "pad" to the right aspect first
     by `pad_mode`, or "none". `crop`: a centred crop afterwards (padded by `crop_pad_mode` where the image is smaller),
     as RandomResizedCrop cuts off its `val_xtra` and CropPad does; None for none. Sizes are (height, width) in pixels.
-    mean, std: of values in 0..1, one a channel. prepare: what is done to a photo before all that; "garment" makes of a
-    product photo the picture that Fashion-MNIST would have of it (`inference/garment.py`).
+    mean, std: of values in 0..1, one a channel. prepare: what is done to a photo before all that, by its name in
+    `mirror/preparation.py`.
     """
 
     resize: str
@@ -271,7 +270,7 @@ def check(info: ModelInfo) -> None:
         ("resample", pixels.resample, RESAMPLES),
         ("pad_mode", pixels.pad_mode, PAD_MODES),
         ("crop_pad_mode", pixels.crop_pad_mode, PAD_MODES),
-        ("prepare", pixels.prepare, PREPARES),
+        ("prepare", pixels.prepare, NAMES),
     ):
         if value not in allowed:
             raise ModelFolderError(f"preprocessing.{name} must be one of {', '.join(allowed)}, not {value!r}")

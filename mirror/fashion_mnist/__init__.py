@@ -8,6 +8,7 @@ augment.py     images flipped, shifted and partly erased
 muon.py        the optimizer
 memory.py      what a step frees, the next one has
 small_maps.py  what keeps its last layers from being slow
+plugin.py      all that the rest of the project knows of it
 garment.py     a product photo → the picture that the set would have of it, for serving
 build.py       all of it into models/<name>/, judged once by the 10,000 test images
 """

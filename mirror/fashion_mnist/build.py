@@ -26,7 +26,8 @@ from mirror.fashion_mnist.learner import as_learner
 from mirror.fashion_mnist.training import ARCH, FashionSettings, TrainedNetwork
 from mirror.inference.novelty import SIMILARITY
 from mirror.model_folder import DataInfo, ModelFolder, ModelInfo, TrainingInfo, write_model_folder
-from mirror.model_info import GARMENT, Metrics
+from mirror.model_info import Metrics
+from mirror.preparation import DATASETS
 from mirror.terminal import say
 from mirror.training.calibration import HeldOut, calibrate
 from mirror.training.metrics import measure
@@ -89,7 +90,7 @@ def build_fashion(
             log(f"Of the test images, {100 * share:.1f} % are taken for none of the labels.")
         info = dataclasses.replace(
             info,
-            preprocessing=dataclasses.replace(how, prepare=GARMENT),
+            preprocessing=dataclasses.replace(how, prepare=DATASETS[NAME]),
             arch=ARCH,
             onnx=add_heat(network, onnx, log),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),

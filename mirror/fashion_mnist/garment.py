@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mirror.images import shrink
+from mirror.preparation import PreparedImage
 
 SIDE = 28  # px, of Fashion-MNIST
 SEEN = 320  # px of the longer side, at which the garment is looked for
@@ -28,18 +29,6 @@ SMALLEST = 0.15  # of the photo's longer side: what is smaller is not what the p
 SHARPENED = 83  # %: ImageMagick's -sharpen 1x1 as an unsharp mask
 
 Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class PreparedImage:
-    """What is shown to the network of a photo. box: left, top, right and bottom of it in shares of the photo's sides,
-    beyond 0..1 where it was extended. found: whether it is what it should be, or only the photo as a whole. made:
-    whether it was made for the network, rather than being the photo itself."""
-
-    image: Image.Image
-    box: Box = (0.0, 0.0, 1.0, 1.0)
-    found: bool = True
-    made: bool = False
 
 
 def crop_garment(photo: Image.Image) -> PreparedImage:

@@ -24,12 +24,12 @@ from torch import nn
 from mirror.errors import DatasetError
 from mirror.fashion_mnist.dataset import HELD_OUT, LABELS, SIDE, FashionSet, hold_out
 from mirror.fashion_mnist.loop import Plan, epochs_kept, to_pixels, train_from_scratch
+from mirror.fashion_mnist.plugin import ARCH, EPOCHS, SIZE
 from mirror.lock import locked
 from mirror.progress import progress_bar
 from mirror.terminal import say
 
-ARCH = "resnet18"
-SIZE, EPOCHS, SEED = 112, 30, 42
+SEED = 42
 SMALL, MIDDLE = 2 / 7, 1 / 2  # of the side: what the halves of the first cycle see
 AGAIN = 5  # the second cycle, at the whole side, is one epoch in so many
 AT_ONCE = 250  # images, to be looked at and not learned from

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirror.errors import MirrorError, ModelFolderError
-from mirror.fashion_mnist.garment import PreparedImage, crop_garment
 from mirror.images import load_image, within_memory
 from mirror.inference.novelty import SIMILARITY, is_known
 from mirror.inference.onnx_trial import try_network
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
 from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
-from mirror.model_info import GARMENT
+from mirror.preparation import Preparation, PreparedImage, preparation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -131,6 +130,11 @@ class Classifier:
         return self.folder.info
 
     @property
+    def preparation(self) -> Preparation:
+        """What is done to a photo before the network sees it, and what is said of that."""
+        return preparation(self.info.preprocessing.prepare)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         return self.info.labels
 
@@ -167,7 +171,7 @@ class Classifier:
 
     def frame(self, photo: Image.Image) -> PreparedImage:
         """What of an upright RGB photo is shown to the network: all of it, unless the model asks for something else."""
-        return crop_garment(photo) if self.info.preprocessing.prepare == GARMENT else PreparedImage(photo)
+        return self.preparation.prepare(photo)
 
     def predict_many(self, images: Iterable[Any], *, workers: int | None = None) -> Iterator[Prediction | MirrorError]:
         """Each image's Prediction in order, or in its place the MirrorError that it met (or that it already is).

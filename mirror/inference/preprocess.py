@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from mirror.fashion_mnist.garment import SEEN
 from mirror.inference.padding import NUMPY_PAD_MODES, pad_and_resize
-from mirror.model_info import GARMENT, BatchResize, Preprocessing
+from mirror.model_info import BatchResize, Preprocessing
+from mirror.preparation import preparation
 
 # A JPEG is decoded at a reduced scale while its short side stays at least this many times what the network sees: the
 # resize that follows then still averages over 2x2 pixels or more, as it would have over the full image.
@@ -55,8 +55,9 @@ def _looked_up(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 def decode_at_least(how: Preprocessing) -> int | None:
     """The short side below which a photo must not be decoded for this preprocessing; None: at full size only."""
-    if how.prepare == GARMENT:
-        return SEEN
+    min_side = preparation(how.prepare).min_side
+    if min_side is not None:
+        return min_side
     return None if how.resize == "none" else DECODE_MARGIN * max(how.size)
 
 

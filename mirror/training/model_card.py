@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shlex
 
-from mirror.fashion_mnist.dataset import NAME as FASHION_MNIST
 from mirror.model_info import Calibration, Estimate, Metrics, ModelInfo, Validation
+from mirror.preparation import PublishedDataset, preparation, published_dataset
 from mirror.reasons import reason_in_words
 from mirror.training.metrics import error_sentence
 from mirror.training.ood_threshold import novelty_sentence
@@ -48,22 +48,22 @@ def metadata(info: ModelInfo) -> str:
     """The front matter's YAML."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    results = None
+    published, results = _published(info), None
     if info.metrics and info.metrics.validation.photos:
         judged = info.metrics.validation
-        name = f"{info.name}: {judged.photos} photos it had not learned from"
+        name = published.test_split if published else f"{info.name}: {judged.photos} photos it had not learned from"
         results = [
             EvalResult(
                 task_type="image-classification",
-                dataset_type="fashion_mnist" if _of_fashion(info) else "imagefolder",
-                dataset_name="Fashion-MNIST, test images" if _of_fashion(info) else name,
+                dataset_type=published.task if published else "imagefolder",
+                dataset_name=name,
                 metric_type="accuracy",
                 metric_value=round(1 - judged.error_rate, 4),
             )
         ]
     return ModelCardData(
         library_name="fastai" if _has_pickle(info) else "onnx",
-        datasets=["zalando-datasets/fashion_mnist"] if _of_fashion(info) else None,
+        datasets=[published.hub] if published else None,
         pipeline_tag="image-classification",
         tags=["image-classification", *(["fastai"] if _has_pickle(info) else []), "onnx"],
         metrics=["accuracy"] if results else None,
@@ -174,12 +174,9 @@ def _data(info: ModelInfo) -> str:
         return ""
     data = info.data
     counts = ", ".join(f"{count} {label}" for label, count in data.counts.items())
-    if _of_fashion(info):
-        return (
-            f"## Photos\n\nFashion-MNIST's {sum(data.counts.values()):,} product pictures, grey and of 28 px "
-            f"({counts}; Xiao et al. 2017, arXiv 1708.07747; MIT licence). photos.csv says which of them it has "
-            "learned from, which were held out and which it was judged by, by their places in the set's own files."
-        )
+    published = _published(info)
+    if published:
+        return "## Photos\n\n" + published.photos.format(total=sum(data.counts.values()), counts=counts)
     source = SOURCES.get(data.source, data.source)
     text = f"## Photos\n\n{counts}: {source}; photos.csv lists each with its origin, its sha256 and its side."
     if data.queries:
@@ -224,16 +221,7 @@ def _limits(info: ModelInfo) -> str:
         if _refuses(info)
         else "It answers with one of them whatever it is shown."
     )
-    photos = (
-        "It was made for product photos: one garment, by itself, on a plain background, upright. Such a photo is cut "
-        "to the garment and made grey, black around it and 28 px wide before it is looked at; where nothing stands out "
-        "from a plain background, the answer is none of these. It has learned from one shop's pictures of its time: "
-        "people wearing clothes, other cuts and other fashions it does not know."
-        if _of_fashion(info)
-        else "The photos it learned from are those that a search or a folder happened to hold: kinds, places and "
-        "seasons that they lack, it does not know. It sees the whole photo, and may go by the background, the light or "
-        "the quality of the picture."
-    )
+    photos = preparation(info.preprocessing.prepare).limits
     return (
         f"## Limits\n\nIt knows the labels above and nothing else. {other} {photos} Where a photo shows "
         "people it says which label fits, as for anything else: it detects, and never identifies anyone. Do not use "
@@ -266,7 +254,7 @@ def _again(info: ModelInfo) -> str:
     if not info.training or not info.training.options or not info.data:
         return ""
     options = shlex.join(info.training.options)
-    if _of_fashion(info):
+    if _published(info):
         return f"## Again\n\n```bash\npython train.py --name {shlex.quote(info.name)} {options}\n```"
     photos, told = "--photos photos.csv", "photos.csv names every photo by its address and sha256"
     if not info.data.sites:
@@ -280,8 +268,8 @@ def _again(info: ModelInfo) -> str:
     )
 
 
-def _of_fashion(info: ModelInfo) -> bool:
-    return info.data is not None and info.data.source == FASHION_MNIST
+def _published(info: ModelInfo) -> PublishedDataset | None:
+    return published_dataset(info.data.source) if info.data else None
 
 
 def _has_pickle(info: ModelInfo) -> bool:

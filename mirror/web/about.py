@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from mirror.errors import ModelFolderError
 from mirror.model_folder import Calibration, DataInfo, Metrics, ModelInfo, TopLoss, Validation
-from mirror.model_info import GARMENT
+from mirror.preparation import preparation, published_dataset
 from mirror.reasons import reason_in_words
 from mirror.web import markup, words
 from mirror.web.markup import text
@@ -21,7 +21,6 @@ SOURCES = {
     "search": "found by image search",
     "folder": "from a folder of photos",
     "recipe": "fetched again from a list of photos",
-    "fashion-mnist": "the product pictures of Fashion-MNIST, a published set (Zalando Research, MIT licence)",
 }
 VIEWS = {
     "crop": "the middle of the photo",
@@ -29,7 +28,6 @@ VIEWS = {
     "pad": "the whole photo, with its margins filled",
     "none": "the photo as it is",
 }
-GARMENT_VIEW = "one garment by itself, cut out of its plain background and made grey on black, 28 pixels wide"
 SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
 SHOWN_LOSSES = 10
 SHOWN_MIX_UPS = 12
@@ -185,7 +183,9 @@ def _data(info: ModelInfo) -> str:
 
 
 def _provenance(data: DataInfo) -> str:
-    sentences = [f"Its photos were {SOURCES[data.source]}." if data.source in SOURCES else f"Source: {data.source}."]
+    published = published_dataset(data.source)
+    origin = published.provenance if published else SOURCES.get(data.source)
+    sentences = [f"Its photos were {origin}." if origin else f"Source: {data.source}."]
     if data.queries:
         asked = words.listed([f"“{query.query}” for {words.plain(query.label)}" for query in data.queries[:12]])
         sentences.append(f"The words searched for: {asked}.")
@@ -278,7 +278,7 @@ def _making(info: ModelInfo) -> str:
     training = info.training
     size = "×".join(str(side) for side in reversed(info.preprocessing.input_size))
     how = info.preprocessing
-    view = GARMENT_VIEW if how.prepare == GARMENT else VIEWS.get(how.resize, how.resize)
+    view = preparation(how.prepare).view or VIEWS.get(how.resize, how.resize)
     rows: list[tuple[str, str | None]] = [
         ("Network", info.arch),
         ("Sees", f"{size} pixels, {view}"),

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from mirror.errors import MirrorError
-from mirror.fashion_mnist.garment import PreparedImage
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.net.fetch import NetworkSettings
+from mirror.preparation import NAMES, Preparation, PreparedImage, preparation
 from mirror.web import why, words
 from mirror.web.guard import Photo, friendly, preview
 from mirror.web.photo import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, Example, decoded, lay_out_photo
@@ -25,7 +25,8 @@ from mirror.web.shelf import Mirror, Shelf
 from mirror.web.uploads import Address, Sent
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-EXAMPLES = {"": words.SHIPPED_LABELS, "garments": words.GARMENTS}  # folder in examples/ → the labels it is for
+# Folder in examples/ → the labels that its pictures show
+EXAMPLES = {made.examples: frozenset(made.labels or words.SHIPPED_LABELS) for made in map(preparation, NAMES)}
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
 NOT_KEPT = Image.new("RGB", (1, 1))  # in place of a photo that is not needed any more
@@ -109,10 +110,11 @@ def add_api(shelf: Shelf, network: NetworkSettings, photo: Photo, picker: gr.Dro
 
 @dataclass(frozen=True)
 class Answer:
-    """framed: what the model was shown; picture: the photo for the page, where it is asked for."""
+    """framed: what the model was shown, by which preparation; picture: the photo for the page, if asked for."""
 
     prediction: Prediction
     framed: PreparedImage
+    preparation: Preparation
     picture: bytes | None
 
 
@@ -125,7 +127,8 @@ async def _answer(
     try:
         prepare = partial(_prepared, shelf.get(model), shown)
         async with decoded(photo, network, prepare) as (classifier, pixels, framed, picture):
-            return Answer(*await MIRROR_MODEL.run(classifier.answer, pixels, framed), picture)
+            prediction, framed = await MIRROR_MODEL.run(classifier.answer, pixels, framed)
+            return Answer(prediction, framed, classifier.preparation, picture)
     except MirrorError as error:
         raise friendly(error) from None
 
@@ -147,7 +150,7 @@ async def look(shelf: Shelf, network: NetworkSettings, photo: Sent | Example | N
         answer = await _answer(shelf, network, photo, model, shown=True)
     except gr.Error as error:
         return None, trouble(error.message), None
-    return answer.picture, spoken(answer.prediction, answer.framed), answer.prediction.probabilities
+    return answer.picture, spoken(answer), answer.prediction.probabilities
 
 
 async def _look_at_upload(shelf: Shelf, network: NetworkSettings, photo: Sent | None, model: str | None) -> tuple:
@@ -205,13 +208,15 @@ def waiting(mirror: Mirror | None) -> str:
     return card("waiting", "Show me a photo.", "It stays between us: nothing you show is kept.")
 
 
-def spoken(prediction: Prediction, framed: PreparedImage) -> str:
-    says = words.verdict(prediction) if framed.found else words.unframed(list(prediction.probabilities))
+def spoken(answer: Answer) -> str:
+    prediction, missing = answer.prediction, answer.preparation.missing
+    labels = list(prediction.probabilities)
+    says = words.verdict(prediction) if answer.framed.found else words.unframed(labels, missing)
     kind = "known" if prediction.known else "stranger"
-    return card(kind, says, words.certainty(prediction)) + shown_to_model(framed)
+    return card(kind, says, words.certainty(prediction)) + shown_to_model(answer.framed, answer.preparation)
 
 
-def shown_to_model(framed: PreparedImage) -> str:
+def shown_to_model(framed: PreparedImage, made_by: Preparation) -> str:
     """The small picture that a model was shown instead of the photo, each of its pixels large; "" where it was shown
     the photo itself."""
     if not framed.made:
@@ -220,9 +225,10 @@ def shown_to_model(framed: PreparedImage) -> str:
     framed.image.save(buffer, "PNG")
     picture = base64.b64encode(buffer.getvalue()).decode("ascii")
     size = " × ".join(map(str, framed.image.size)) + " pixels"
-    caption = html.escape(words.shown(size, framed=framed.found))
+    what = made_by.shown if framed.found else made_by.shown_whole
+    caption = html.escape(f"What the model was shown: {what}, in {size}.")
     return (
-        f'<figure class="shown"><img src="data:image/png;base64,{picture}" alt="The photo in {size}, grey on black">'
+        f'<figure class="shown"><img src="data:image/png;base64,{picture}" alt="The photo in {size}, {made_by.look}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from mirror.model_info import GARMENT
 from mirror.net.fetch import NetworkSettings
+from mirror.preparation import preparation
 from mirror.web import about, classify, why, words
 from mirror.web.blocks import VisitedBlocks
 from mirror.web.guard import upload_folder
@@ -132,8 +132,8 @@ def _question(mirror: Mirror | None) -> str:
         promise = "This model cannot be opened."
     else:
         stranger = mirror.info.novelty is not None and mirror.info.novelty.threshold is not None
-        garment = mirror.info.preprocessing.prepare == GARMENT
-        promise = words.subtitle(mirror.labels, knows_strangers=stranger, garment=garment)
+        subject = preparation(mirror.info.preprocessing.prepare).subject
+        promise = words.subtitle(mirror.labels, knows_strangers=stranger, subject=subject)
     crest = FAVICON.read_text(encoding="utf-8")
     call, comma, rest = _title(mirror).partition("wall,")  # a narrow screen breaks the line there
     heading = f"<span>{html.escape(call + comma)}</span> <span>{html.escape(rest.strip())}</span>"

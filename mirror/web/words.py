@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from mirror.inference.classifier import Prediction
 
 SHIPPED_LABELS = frozenset({"cygnet", "duckling"})
-GARMENTS = frozenset({
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-})  # fmt: skip
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
 WHY, ENOUGH = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
@@ -37,9 +34,9 @@ def title(labels: Sequence[str]) -> str:
     return f"Mirror, mirror on the wall, {verb} {either(labels)} after all?"
 
 
-def subtitle(labels: Sequence[str], *, knows_strangers: bool, garment: bool = False) -> str:
+def subtitle(labels: Sequence[str], *, knows_strangers: bool, subject: str = "a photo") -> str:
     """What happens when a photo is shown. `knows_strangers`: the model can say that a photo is none of its labels;
-    `garment`: it looks for one garment on a plain background."""
+    `subject`: what the model wants to be shown."""
     if len(labels) > SPELLED_OUT:
         shown = ", ".join(plain(label) for label in labels[:SPELLED_OUT])
         which = f"which of {len(labels)} things I see in it ({shown} and so on)"
@@ -47,8 +44,7 @@ def subtitle(labels: Sequence[str], *, knows_strangers: bool, garment: bool = Fa
         which = "which of the two I see" if len(labels) == 2 else f"which of the {_number(len(labels))} I see"
     stranger = f"or when it is {none_of(labels)}" if knows_strangers else ""
     ending = f", and how sure I am, {stranger}." if stranger else " and how sure I am."
-    photo = "a photo of one garment on a plain background" if garment else "a photo"
-    return f"Show me {photo}. I will tell you {which}{ending}"
+    return f"Show me {subject}. I will tell you {which}{ending}"
 
 
 def verdict(prediction: Prediction) -> str:
@@ -63,15 +59,9 @@ def verdict(prediction: Prediction) -> str:
     return f"Hard to say, perhaps {with_article(prediction.label)}."
 
 
-def unframed(labels: Sequence[str]) -> str:
-    """`verdict` where what the photo should show was not found in it."""
-    return f"{none_of(labels).capitalize()}: I see no single garment on a plain background."
-
-
-def shown(size: str, *, framed: bool) -> str:
-    """What the small picture under an answer is. framed: whether the photo's garment was found."""
-    what = "the garment by itself" if framed else "the whole photo, for no garment stands out from it"
-    return f"What the model was shown: {what}, in {size}."
+def unframed(labels: Sequence[str], missing: str) -> str:
+    """`verdict` where what the photo should show was not found in it, which `missing` says."""
+    return f"{none_of(labels).capitalize()}: {missing}"
 
 
 def certainty(prediction: Prediction) -> str:

@@ -10,7 +10,6 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from mirror.web import words
 from tests.fashion_mnist.conftest import LABELS
 from tests.fashion_mnist.test_garment import product
 from tests.pictures import for_the_readme
@@ -41,10 +40,6 @@ def busy() -> bytes:
     buffer = io.BytesIO()
     Image.effect_noise((300, 300), 120).convert("RGB").save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def test_the_page_knows_the_sets_labels() -> None:
-    assert words.GARMENTS == frozenset(LABELS)
 
 
 @pytest.mark.browser

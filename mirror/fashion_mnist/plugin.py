@@ -1,0 +1,79 @@
+"""What the rest of the project knows of Fashion-MNIST: how a photo becomes one of its pictures, what is said of the
+models trained on it, and how one is trained. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mirror.errors import UsageError
+from mirror.fashion_mnist.dataset import LABELS, NAME
+from mirror.fashion_mnist.garment import SEEN, crop_garment
+from mirror.preparation import Preparation, PublishedDataset
+
+ARCH, SIZE, EPOCHS = "resnet18", 112, 30
+
+
+def train(options: Any) -> None:
+    """The published set → a network from scratch → judged by its test images."""
+    for name in ("weights", "folds", "others"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--dataset {NAME} is trained by a recipe of its own: leave out --{name}.")
+    if options.arch != ARCH or options.epochs == 0:
+        given = f"--arch {options.arch}" if options.arch != ARCH else "--epochs 0"
+        raise UsageError(f"--dataset {NAME} trains a {ARCH} from random weights: leave out {given}.")
+    if options.proxy:  # for torchvision, which fetches the set itself
+        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
+    from mirror.fashion_mnist.build import build_fashion
+    from mirror.fashion_mnist.dataset import open_set
+    from mirror.fashion_mnist.training import FashionSettings, train_network
+    from mirror.training.metrics import error_sentence
+
+    folder, path = Path("data") / NAME, options.models / (options.name or "fashion")
+    images = open_set(folder)
+    print(f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images: {images.source}.")
+    settings = FashionSettings(options.size or SIZE, options.epochs or EPOCHS, options.seed)
+    network = train_network(images, folder, settings)
+    shipping = {"precision": options.precision, "keep_pickle": not options.no_pickle}
+    judged = build_fashion(network, images, path, settings, **shipping).info.metrics.validation
+    low, high = (1 - end for end in reversed(judged.interval))
+    accuracy = f"{1 - judged.error_rate:.4f} (95 % interval {low:.4f}–{high:.4f})"
+    print(f"Test accuracy {accuracy} on the {judged.photos:,} test images, which nothing else was done with.")
+    print(f"See it: python app.py --models {options.models}")
+    print(f"{path}: {error_sentence(judged)}")
+
+
+PREPARATION = Preparation(
+    prepare=crop_garment,
+    min_side=SEEN,
+    subject="a photo of one garment on a plain background",
+    missing="I see no single garment on a plain background.",
+    shown="the garment by itself",
+    shown_whole="the whole photo, for no garment stands out from it",
+    look="grey on black",
+    view="one garment by itself, cut out of its plain background and made grey on black, 28 pixels wide",
+    limits=(
+        "It was made for product photos: one garment, by itself, on a plain background, upright. Such a photo is cut "
+        "to the garment and made grey, black around it and 28 px wide before it is looked at; where nothing stands out "
+        "from a plain background, the answer is none of these. It has learned from one shop's pictures of its time: "
+        "people wearing clothes, other cuts and other fashions it does not know."
+    ),
+    examples="garments",
+    labels=LABELS,
+    dataset=PublishedDataset(
+        name=NAME,
+        provenance="the product pictures of Fashion-MNIST, a published set (Zalando Research, MIT licence)",
+        photos=(
+            "Fashion-MNIST's {total:,} product pictures, grey and of 28 px ({counts}; Xiao et al. 2017, arXiv "
+            "1708.07747; MIT licence). photos.csv says which of them it has learned from, which were held out and "
+            "which it was judged by, by their places in the set's own files."
+        ),
+        hub="zalando-datasets/fashion_mnist",
+        task="fashion_mnist",
+        test_split="Fashion-MNIST, test images",
+        size=SIZE,
+        epochs=EPOCHS,
+        train=train,
+    ),
+)
