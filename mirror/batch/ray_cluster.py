@@ -33,8 +33,8 @@ def check_installed() -> None:
 
 @contextlib.contextmanager
 def connected(address: str | None, cpus: int | None = None) -> Iterator[None]:
-    """address: "host:port", "ray://host:port" or "auto"; None: a cluster of this machine with `cpus` (default: those it
-    has), which ends with the `with` statement.
+    """address: "host:port" or "auto"; None: a cluster of this machine with `cpus` (default: those it has), which ends
+    with the `with` statement.
 
     Raises UsageError for an address that cannot be meant, MirrorError where no cluster can be had.
     """
@@ -65,8 +65,6 @@ def _init(address: str | None, cpus: int | None, *, again: bool = True) -> None:
             if address is None:
                 own = {"num_gpus": 0, "include_dashboard": False, "object_store_memory": SHARED_MEMORY}
                 ray.init("local", num_cpus=cpus or available_cpus(), **own, **quiet)
-            elif address.startswith("ray://"):
-                ray.init(address, **quiet)  # its workers import this package from PYTHONPATH
             else:
                 imported = ray.job_config.JobConfig(_py_driver_sys_path=[str(ROOT)])
                 ray.init(address, job_config=imported, **quiet)
@@ -80,10 +78,15 @@ def _init(address: str | None, cpus: int | None, *, again: bool = True) -> None:
 def check_reachable(address: str) -> None:
     """Raises UsageError or MirrorError soon, where Ray itself would try for minutes. Takes the token where only that
     lets us in."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--ray-address {address} is for Ray Client, which Ray Data does not run through: give the command on a "
+            "machine of the cluster, with HOST:PORT or auto."
+        )
+    host, _, port = address.rpartition(":")
     if address != "auto":
         if not host or not port.isdecimal() or int(port) > 65535:
-            raise UsageError(f"--ray-address {address} cannot be meant: give HOST:PORT, ray://HOST:PORT or auto.")
+            raise UsageError(f"--ray-address {address} cannot be meant: give HOST:PORT or auto.")
         try:
             socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
         except OSError as error:
@@ -91,8 +94,6 @@ def check_reachable(address: str) -> None:
                 f"Nothing answers at --ray-address {address} ({error.strerror or error}): check that the cluster runs "
                 "and can be reached from here."
             ) from None
-    if address.startswith("ray://"):
-        return
     status = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
     for mode in ({},) if TOKEN in os.environ else ({}, {TOKEN: "token"}):
         try:

@@ -83,9 +83,8 @@ def _answers(chunks: list[bytes], workers: int, given: tuple[Any, ...]) -> Itera
     """What the workers say of each chunk, in order. Raises MirrorError where they cannot."""
     import ray
 
-    rows = _rows_over_there if ray.util.client.ray.is_connected() else _rows
     try:
-        for row in rows(chunks, workers, given):
+        for row in _rows(chunks, workers, given):
             answers = pickle.loads(row)
             if isinstance(answers, MirrorError):
                 raise answers
@@ -117,24 +116,6 @@ def _rows(chunks: list[bytes], workers: int, given: tuple[Any, ...]) -> Iterator
         )
     for row in answered.iter_rows():
         yield row["answers"]
-
-
-class RowStream:
-    """`_rows`, run by a process of the cluster: Ray Data itself does not run through a ray:// connection."""
-
-    def __init__(self, *arguments: Any):
-        self._rows = _rows(*arguments)
-
-    def next(self) -> bytes | None:
-        return next(self._rows, None)
-
-
-def _rows_over_there(*arguments: Any) -> Iterator[bytes]:
-    import ray
-
-    rows = ray.remote(num_cpus=0)(RowStream).remote(*arguments)
-    while (row := ray.get(rows.next.remote())) is not None:
-        yield row
 
 
 def _paired(chunk: Sequence[ImageSource], answered: list[Answer]) -> Iterator[tuple[ImageSource, Answer]]:

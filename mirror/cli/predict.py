@@ -92,7 +92,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--ray-address",
         metavar="HOST:PORT",
-        help="for --engine ray: a running cluster, also ray://HOST:PORT or auto (default: one of this machine alone)",
+        help="for --engine ray: a running cluster, HOST:PORT or auto (default: one of this machine alone)",
     )
     predict.add_argument(
         "--ray-workers",

@@ -17,17 +17,17 @@ ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 
 
 class Cluster:
-    """Two CPUs. Use in a `with` statement. address: of the cluster; client: for ray://."""
+    """Two CPUs. Use in a `with` statement. address: of the cluster."""
 
     def __enter__(self) -> Cluster:
         self._folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
-        port, client = _free_port(), _free_port()
-        self.address, self.client = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}"
-        ports = [port, client] if find_spec("grpc") else [port]
+        port = _free_port()
+        self.address = f"127.0.0.1:{port}"
         command = [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2",
             "--node-ip-address=127.0.0.1", f"--port={port}", "--include-dashboard=false",
-            *([f"--ray-client-server-port={client}"] if len(ports) > 1 else []),
+            # where it can, Ray listens for its clients too, else on a port that every cluster of this machine has
+            *([f"--ray-client-server-port={_free_port()}"] if find_spec("grpc") else []),
             f"--temp-dir={self._folder}", f"--object-store-memory={128 * 1024**2}",
         ]  # fmt: skip
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -35,7 +35,7 @@ class Cluster:
         self._process = subprocess.Popen(command, cwd=self._folder, env=environment, **quiet)
         status = [sys.executable, "-m", "ray.scripts.scripts", "status", f"--address={self.address}"]
         end = time.monotonic() + 120
-        while not all(map(listens, ports)) or subprocess.run(status, env=environment, **quiet).returncode:
+        while not listens(port) or subprocess.run(status, env=environment, **quiet).returncode:
             assert time.monotonic() < end and self._process.poll() is None
             time.sleep(0.2)
         return self
