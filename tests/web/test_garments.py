@@ -116,5 +116,5 @@ def test_the_shipped_model_names_the_drawn_garments(chromium) -> None:
             visit.shot(f"garments-{name.replace(' ', '-')}")
         visit.page.locator("#examples-garments .example").filter(has_text="ankle boot").click()
         visit.says("Ankle boot")
-        visit.page.wait_for_load_state("networkidle")
+        visit.rest()
         for_the_readme("fashion", visit.page.screenshot(full_page=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ class Visit:
 
     page: Any
     complaints: list[str] = field(default_factory=list)
+    pending: set[Any] = field(default_factory=set)  # requests that have not ended
 
     def shot(self, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
@@ -66,6 +68,13 @@ class Visit:
             ["#photo button.upload-container", name, mime, list(body)],
         )  # fmt: skip
 
+    def rest(self) -> None:
+        """Waits until every request has ended: the page must leave none open."""
+        end = time.monotonic() + TIMEOUT / 1000
+        while self.pending:
+            assert time.monotonic() < end, [request.url for request in self.pending]
+            self.page.wait_for_timeout(50)
+
     def bars(self) -> dict[str, str]:
         """The probabilities as they are shown."""
         rows = self.page.locator("#probabilities .confidence-set")
@@ -91,10 +100,13 @@ def visiting(
         "request",
         lambda r: visit.complaints.append(f"asked {r.url}") if not r.url.startswith((url, "data:", "blob:")) else None,
     )
+    page.on("request", lambda request: visit.pending.add(request))
+    for ended in ("requestfinished", "requestfailed"):
+        page.on(ended, lambda request: visit.pending.discard(request))
     page.goto(url)
     page.locator("#question h1").wait_for()
     yield visit
-    page.wait_for_load_state("networkidle")
+    visit.rest()
     tab.close()
     assert visit.complaints == []
 
@@ -195,7 +207,7 @@ def test_more_than_twenty_megabytes_are_refused_by_the_page(chromium, served, tm
         visit.page.set_input_files("#photo input[type=file]", large)
         visit.page.get_by_text(re.compile("exceeds|too large|maximum", re.IGNORECASE)).first.wait_for()
         visit.shot("page-oversize")
-        visit.page.wait_for_load_state("networkidle")
+        visit.rest()
         about = [c for c in visit.complaints if not re.search("upload|413|^Response$|Failed to load resource", c)]
         visit.complaints[:] = about  # the refusal itself is a complaint of the browser's
 

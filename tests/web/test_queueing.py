@@ -161,6 +161,19 @@ def test_nothing_that_a_visitor_sends_is_in_the_log(two):
     assert SECRET not in two.log()[before:]
 
 
+def test_a_stream_for_what_was_told_already_ends(two):
+    """A busy browser may learn of an answer before it learns that the question was taken, and opens one more stream."""
+    number = next(number for number, kinds in handlers(two.url).items() if "textbox" in kinds)
+    data = ["" if kind == "textbox" else None for kind in handlers(two.url)[number]]
+    question = {"data": data, "fn_index": number, "session_hash": "late"}
+    stream = f"{two.url}{API}/queue/data?session_hash=late"
+    for _ in range(2):  # and the next question is answered as ever
+        CLIENT.post(f"{two.url}{API}/queue/join", content=as_json(question), headers=JSON).raise_for_status()
+        *_, completed, closed = CLIENT.get(stream).text.split("\n\n")[:-1]
+        assert '"process_completed"' in completed and '"close_stream"' in closed
+        assert json.loads(CLIENT.get(stream, timeout=10).text.removeprefix("data: ")) == {"msg": "close_stream"}
+
+
 def test_a_stream_that_there_is_not_is_no_failure_of_ours(two):
     before = len(two.log())
     for path in ("call/predict/nosuch", "call/v2/predict/nosuch", "queue/data?session_hash=nosuch"):

@@ -200,5 +200,5 @@ def test_the_shipped_mirror_shows_where_it_looked_at_the_drawn_duckling(chromium
         visit.says("^This is a duckling.$")
         why(visit).click()
         visit.page.locator("#why img").wait_for()
-        visit.page.wait_for_load_state("networkidle")
+        visit.rest()
         for_the_readme("page", visit.page.screenshot(full_page=True))

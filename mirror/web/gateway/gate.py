@@ -9,22 +9,24 @@ answers are then behind it too. What an unlisted route would have done is never 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from gradio.queueing import Queue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.web.gateway import headers, routes
 from mirror.web.gateway.bodies import Admission, Bodies, has_body
 from mirror.web.gateway.refusal import Gone, Refusal, answer, of_the_client
 from mirror.web.gateway.routes import Route
-from mirror.web.gateway.uploads import Uploads
+from mirror.web.gateway.uploads import EVENTS, Uploads, query
 
 NOT_HERE = "There is nothing at this address."
 NOT_SO = "This address does not take that kind of request."
+NOTHING_MORE = b'data: {"msg":"close_stream"}\n\n'  # in gradio's protocol
 # gradio's answer to arguments that it cannot make sense of repeats them, however long they are
 NOT_UNDERSTOOD = "The request is not what this address takes: see “Use via API” on the page."
 
@@ -50,11 +52,11 @@ class Policy:
 
 
 class Gate:
-    """The ASGI layer. waiting: the events that gradio's queue still holds, by id."""
+    """The ASGI layer. queue: gradio's."""
 
-    def __init__(self, app: ASGIApp, policy: Policy, waiting: Callable[[], Container[str]] | None = None):
-        self.app, self.policy = app, policy
-        self._bodies, self._admission = Bodies(), Admission(waiting)
+    def __init__(self, app: ASGIApp, policy: Policy, queue: Callable[[], Queue]):
+        self.app, self.policy, self._queue = app, policy, queue
+        self._bodies, self._admission = Bodies(), Admission(lambda: queue().event_ids_to_events)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -102,6 +104,9 @@ class Gate:
             await uploads.progress(scope, receive, send)
         elif route.template == routes.FILE and uploads:
             await uploads.show(scope, send, path.partition("=")[2])
+        elif route.template == routes.STREAM and self._all_told(query(scope, "session_hash")):
+            await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
+            await send({"type": "http.response.body", "body": NOTHING_MORE})
         elif not has_body(scope):
             await self.app(scope, receive, send)
         else:
@@ -112,6 +117,13 @@ class Gate:
                         await self.app(scope, body.replay(receive), listening)
                 if inline and send.status == HTTPStatus.OK:
                     inline.paths.clear()  # they are the request's now, and swept when it has been answered
+
+    def _all_told(self, session: str) -> bool:
+        """Whether the session has been told all that it asked. A browser that learns of its answer before it learns
+        that its question was taken then opens a stream for it, which gradio would keep open as long as the page is."""
+        queue = self._queue()
+        messages = queue.pending_messages_per_session.get(session)
+        return messages is not None and messages.empty() and not queue.pending_event_ids_session.get(session)
 
     def _route(self, scope: Scope, path: str) -> Route:
         found = routes.find(self.policy.routes, path, scope.get("raw_path") or b"")
@@ -163,7 +175,7 @@ def in_front(policy: Policy, lifespan: Lifespan | None = None) -> Lifespan:
     async def started(app: Any) -> AsyncIterator[Any]:
         if app.middleware_stack is None:
             app.middleware_stack = app.build_middleware_stack()
-        app.middleware_stack = Gate(app.middleware_stack, policy, lambda: app.get_blocks()._queue.event_ids_to_events)
+        app.middleware_stack = Gate(app.middleware_stack, policy, lambda: app.get_blocks()._queue)
         if lifespan is None:
             yield
         else:

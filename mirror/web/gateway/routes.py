@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 API = "/gradio_api"
 UPLOAD, PROGRESS, FILE = f"{API}/upload", f"{API}/upload_progress", f"{API}/file={{path_or_url:path}}"
-INDEX, INFO = "/", (f"{API}/info", f"{API}/info/")
+INDEX, STREAM, INFO = "/", f"{API}/queue/data", (f"{API}/info", f"{API}/info/")
 
 SMALL_BODY = 64 * 1024  # bytes; what names an event or a session has some hundred
 FRAME_BODY = 2 * 1024 * 1024 + SMALL_BODY  # a picture of the camera as text, 60,000 bytes at the size that is asked for
@@ -79,7 +79,7 @@ def queue_routes(body: int) -> tuple[Route, ...]:
     """What a page needs to ask its handlers. body: the most bytes that the arguments of one may have."""
     return (
         *_post(f"{API}/queue/join", body=body, photos=True),
-        *_get(f"{API}/queue/data", f"{API}/heartbeat/{{session_hash}}"),
+        *_get(STREAM, f"{API}/heartbeat/{{session_hash}}"),
         *_post(f"{API}/cancel", f"{API}/reset", f"{API}/reset/", body=SMALL_BODY),
     )
 

@@ -46,10 +46,12 @@ SHOWN_HEADERS = [
     (b"content-disposition", b"attachment"),
     (b"cache-control", b"private, no-store"),
 ]
+EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would quote what visitors send
 
 PROGRESS_SECONDS = 3.0  # that the page may ask for the progress of an upload before the upload itself begins
-MOST_FOLLOWED = 500  # uploads whose progress is known at a time
+FOLLOWED_SECONDS = 60.0  # that it may ask from when the upload began; it does so several times, also after its end
+MOST_FOLLOWED = 500  # uploads whose progress is known at a time; the oldest is forgotten for one more
 
 
 @dataclass
@@ -170,7 +172,7 @@ class Uploads:
     async def take(self, scope: Scope, receive: Receive, send: Send, bodies: Bodies, body_limit: int) -> None:
         """POST: writes the files, answers their paths. Raises Refusal and Gone."""
         self._require_usable()
-        form, progress = None, self._follow(_query(scope, "upload_id"))
+        form, progress = None, self._follow(query(scope, "upload_id"))
         try:
             form = _Form(_boundary(scope), self.folder, self.limit, progress)
             try:
@@ -205,15 +207,14 @@ class Uploads:
 
     async def progress(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET: how far an upload is, as server-sent events. Raises Refusal where there is none such."""
-        name = _query(scope, "upload_id")
+        name = query(scope, "upload_id")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PROGRESS_SECONDS):
                 while name and name not in self._followed:
                     await asyncio.sleep(0.05)
         if name not in self._followed:
             raise Refusal(404, "There is no such upload.")
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             async for message in self._news(name, gone):
@@ -243,11 +244,13 @@ class Uploads:
             os.close(handle)
 
     def _follow(self, name: str) -> _Progress | None:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or len(self._followed) >= MOST_FOLLOWED:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
             return None
+        if len(self._followed) >= MOST_FOLLOWED:
+            self._followed.pop(next(iter(self._followed)))
         progress = self._followed[name] = _Progress()
         loop = asyncio.get_running_loop()
-        loop.call_later(60, lambda: self._followed.get(name) is progress and self._followed.pop(name))
+        loop.call_later(FOLLOWED_SECONDS, lambda: self._followed.get(name) is progress and self._followed.pop(name))
         return progress
 
     async def _news(self, name: str, gone: asyncio.Future) -> AsyncIterator[bytes]:
@@ -258,7 +261,6 @@ class Uploads:
                 yield json.dumps({"msg": "update", "orig_name": file, "chunk_size": size}).encode()
             if progress.done:
                 yield b'{"msg": "done"}'
-                self._followed.pop(name, None)
                 return
             progress.changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -313,9 +315,11 @@ def _boundary(scope: Scope) -> bytes:
     return boundary
 
 
-def _query(scope: Scope, name: str) -> str:
-    values = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20).get(name)
-    return values[0] if values else ""
+def query(scope: Scope, name: str) -> str:
+    """A parameter of the address; "" where it is missing, or one of more than are sensible."""
+    with contextlib.suppress(ValueError):
+        return parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20).get(name, [""])[0]
+    return ""
 
 
 async def _send_json(send: Send, value: object) -> None:

@@ -174,5 +174,14 @@ def test_the_progress_of_an_upload_is_gradios_protocol(served):
     thread.join(30)
     news = [line for line in told if line]
     assert news[-1] == 'data: {"msg": "done"}' and '"orig_name": "a.jpg"' in news[0] and '"msg": "update"' in news[0]
-    assert httpx.get(f"{served.url}/gradio_api/upload_progress?upload_id=bar1").status_code == 404
+    later = httpx.get(f"{served.url}/gradio_api/upload_progress?upload_id=bar1")  # as the page does for a taken photo
+    assert (later.status_code, later.text) == (200, 'data: {"msg": "done"}\n\n')
+    assert httpx.get(f"{served.url}/gradio_api/upload_progress?upload_id=bar2").status_code == 404
     assert httpx.get(f"{served.url}/gradio_api/upload_progress").status_code == 404
+
+
+@pytest.mark.parametrize("address", ["upload_progress", "upload", "queue/data"])
+def test_an_address_with_many_parameters_is_no_failure_of_ours(served, address):
+    before, url = len(served.log()), f"{served.url}/gradio_api/{address}?{'&'.join('a' * 1000)}"
+    answer = httpx.request("POST" if address == "upload" else "GET", url, timeout=30)
+    assert answer.status_code in (400, 404, 422) and served.log()[before:] == ""
