@@ -5,7 +5,8 @@
 
 The studio changes files, so it answers nobody but the person who started it. `python app.py --studio` prints an
 address with a token, as Jupyter does. The first visit trades the token for a cookie and goes on to the address without
-it; every other request needs that cookie: pages, photos, gradio's own files and its queue alike.
+it, also where the address was clicked on another site's page, as in a mail or a chat; every other request needs that
+cookie: pages, photos, gradio's own files and its queue alike.
 
 A browser also sends requests that another page made it send, and sends the cookie with some of them: a cookie knows no
 ports, and SameSite counts every port of a machine as one site. So each request is judged by Host (a name that was
@@ -32,7 +33,7 @@ from mirror.errors import UsageError
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO, Policy
 from mirror.web.gateway.headers import CONTENT_SECURITY_POLICY, ScriptNonces
 from mirror.web.gateway.refusal import Refusal
-from mirror.web.gateway.routes import API, Route
+from mirror.web.gateway.routes import API, STREAM, Route
 from mirror.web.studio.photos import PHOTOS, THUMBNAILS
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
@@ -51,6 +52,7 @@ ANSWERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()",
 }
+NO_FRAME = "default-src 'none'; frame-ancestors 'none'"  # sandboxed, a page would be none of the studio's
 NO_TOKEN = (
     "The studio opens with the address that `python app.py --studio` printed when it was started, the one with "
     "?token= in it: open that one."
@@ -94,7 +96,7 @@ def routes() -> tuple[Route, ...]:
     shown = frozenset({"GET", "HEAD"})
     addresses = ("/", "/assets/{path:path}", "/static/{path:path}", "/favicon.ico", "/theme.css")
     photos = (f"{PHOTOS}/{{name:path}}", f"{THUMBNAILS}/{{name:path}}")
-    listening = (f"{API}/queue/data", f"{API}/heartbeat/{{session_hash}}", LAUNCHING)
+    listening = (STREAM, f"{API}/heartbeat/{{session_hash}}", LAUNCHING)
     return (
         *(Route(address, shown) for address in (*addresses, *photos)),
         *(Route(address, frozenset({"GET"})) for address in listening),
@@ -134,15 +136,16 @@ def check(scope: Scope, key: Key) -> None:
     headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
     if path == LAUNCHING and method == "GET" and not key.launched:
         return
-    if not is_own(headers, path):
-        raise Refusal(403, ELSEWHERE)
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     tokens = [value for name, value in query if name == TOKEN]
-    if tokens:
-        opened = method in ("GET", "HEAD") and path == "/"
-        if len(tokens) != 1 or not key.is_token(tokens[0]) or not opened:
-            raise Refusal(401, NO_TOKEN)
-        raise _traded(key, [pair for pair in query if pair[0] != TOKEN], scope)
+    right = len(tokens) == 1 and key.is_token(tokens[0]) and method in ("GET", "HEAD") and path == "/"
+    own = is_own(headers, path)
+    if not own and not (right and is_clicked(headers)):
+        raise Refusal(403, ELSEWHERE)
+    if tokens and not right:
+        raise Refusal(401, NO_TOKEN)
+    if right:
+        raise _traded(key, [pair for pair in query if pair[0] != TOKEN], scope, own=own)
     if not any(key.is_cookie(value) for value in _cookies(headers, cookie_name(scope))):
         raise Refusal(401, NO_TOKEN)
     if path == LAUNCHING:
@@ -153,11 +156,23 @@ def check(scope: Scope, key: Key) -> None:
         raise Refusal(415, ELSEWHERE)
 
 
-def _traded(key: Key, rest: list[tuple[str, str]], scope: Scope) -> Refusal:
-    """The cookie for the token, and the way on to the address without it."""
+def _traded(key: Key, rest: list[tuple[str, str]], scope: Scope, *, own: bool) -> Refusal:
+    """The cookie for the token, and the way on to the address without it. A redirect counts as the other site's where
+    it began there, and the cookie would not go along; a page of the studio's own that is shown for a moment does not.
+    """
     cookie = f"{cookie_name(scope)}={key.cookie}; HttpOnly; Path=/; SameSite=Strict"
     place = "/" + (f"?{urlencode(rest)}" if rest else "")
-    return Refusal(303, "", {"Location": place, "Set-Cookie": cookie, "Cache-Control": "no-store"})
+    kept = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
+    if own:
+        return Refusal(303, "", {"Location": place, **kept})
+    return Refusal(200, "", {"Refresh": f"0; url={place}", "Content-Security-Policy": NO_FRAME, **kept})
+
+
+def is_clicked(headers: Headers) -> bool:
+    """Whether a browser opens a window because of a link in another site's page, which the person clicked."""
+    mine, clicked = headers.mutablecopy(), (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    mine["sec-fetch-site"] = "none"
+    return clicked == ("navigate", "document") and "origin" not in headers and is_own(mine, "/")
 
 
 def is_own(headers: Headers, path: str) -> bool:

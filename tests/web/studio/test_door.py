@@ -341,6 +341,42 @@ def test_only_the_studios_own_page_is_answered(
     assert posted.status_code == (403 if status == 403 or navigates else 422)
 
 
+LINK = TYPED | {"Sec-Fetch-Site": "cross-site"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (LINK, 200),
+        (LINK | {"Sec-Fetch-Site": "same-site", "Host": "localhost:PORT"}, 200),
+        (LINK | {"Host": "evil.example:PORT"}, 403),
+        (LINK | {"Origin": "https://evil.example"}, 403),
+        (LINK | {"Origin": "http://127.0.0.1:PORT"}, 403),
+        (LINK | {"Origin": "null"}, 403),
+        *((LINK | {"Sec-Fetch-Dest": frame}, 403) for frame in ("iframe", "frame", "embed", "object", "empty")),
+        *((LINK | {"Sec-Fetch-Mode": mode}, 403) for mode in ("no-cors", "cors", "same-origin", "websocket")),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_a_link_in_another_sites_page_opens_the_studio_with_the_token_only(
+    studio: tuple[Served, Path], client: httpx.Client, headers: dict[str, str], status: int
+) -> None:
+    """As in a mail or a chat. What a page loads by itself, or sends, is no click."""
+    page, _ = studio
+    sent = {name: value.replace("PORT", str(page.port)) for name, value in headers.items()}
+    told = httpx.get(f"{page.address}&__theme=dark", headers=sent)
+    assert (told.status_code, "set-cookie" in told.headers) == (status, status == 200)
+    assert told.headers.get("refresh") == ("0; url=/?__theme=dark" if status == 200 else None)
+    assert told.headers["x-frame-options"] == "DENY" and "frame-ancestors 'none'" in str(told.headers)
+    for method, address in (
+        ("GET", "/"), ("GET", "/?token=x"), ("GET", f"/theme.css?{page.address.partition('?')[2]}"),
+        ("POST", page.address), ("PUT", page.address), ("GET", "/gradio_api/queue/data?session_hash=x"),
+        ("GET", f"{page.address}&token=x"),
+    ):  # fmt: skip
+        told = client.request(method, address, headers=sent)  # with the cookie too
+        assert told.status_code == 403 and ELSEWHERE in told.text and "set-cookie" not in told.headers, address
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [("application/json", 422), ("text/plain", 415), ("application/x-www-form-urlencoded", 415), (None, 415),

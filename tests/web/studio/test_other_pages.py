@@ -155,6 +155,36 @@ def test_another_page_can_do_nothing(chromium, studio: tuple[Served, Path], name
     assert "Traceback" not in served.log()
 
 
+@pytest.mark.parametrize("name", ["evil.localhost", "127.0.0.1"])
+@pytest.mark.parametrize("target", ["", "_blank"], ids=["here", "in a new tab"])
+def test_the_printed_address_opens_from_a_link_in_another_page(chromium, studio, name: str, target: str) -> None:
+    """A chat or a mail in the browser; the page that the link was on gets hold of nothing."""
+    served, _ = studio
+    with evil_server() as port, contextlib.closing(chromium.new_context()) as context:
+        page = context.new_page()
+        page.goto(f"http://{name}:{port}/")
+        page.evaluate(
+            "([href, target]) => document.body.append(Object.assign(document.createElement('a'), "
+            "{href, target, rel: 'opener', textContent: 'the studio'}))", [served.address, target],
+        )  # fmt: skip
+        if target:
+            with context.expect_page() as opened:
+                page.get_by_text("the studio").click()
+            shown = opened.value
+        else:
+            page.get_by_text("the studio").click()
+            shown = page
+        shown.locator(".board").wait_for()
+        assert shown.url == f"{served.url}/" and shown.evaluate("[window.opener, document.referrer]") == [None, ""]
+        assert "token=" not in shown.evaluate("JSON.stringify(performance.getEntries().map((one) => one.name))")
+        shown.go_back()
+        assert "token=" not in shown.url  # the history does not keep it
+        page.goto(f"http://{name}:{port}/")
+        page.evaluate("(url) => { location.href = url; }", f"{served.url}/")
+        page.wait_for_url(f"{served.url}/")
+        assert page.locator("body").inner_text() == ELSEWHERE  # the cookie opens nothing from there
+
+
 def test_the_studio_opens_only_where_its_address_was_opened(chromium, studio: tuple[Served, Path]) -> None:
     """The cookie is one browser's; localhost and 127.0.0.1 are two names; the address does not keep the token."""
     served, _ = studio
