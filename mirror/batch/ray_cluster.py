@@ -19,7 +19,10 @@ SHARED_MEMORY = 128 * 1024**2  # bytes, of a cluster of our own; images' names a
 CONNECT_SECONDS = 5.0
 STATUS_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[2]  # where workers import this package from
-QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal"}  # read by Ray: what it would say of itself is for its own log files
+SETTINGS = {
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what Ray would say of itself is for its own log files
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # else a thread of Ray Data's that outlives a stopped job starts another cluster
+}
 TOKEN = "RAY_AUTH_MODE"  # "token" where a cluster wants to be shown the token in ~/.ray/auth_token
 
 
@@ -38,7 +41,7 @@ def connected(address: str | None, cpus: int | None = None) -> Iterator[None]:
 
     Raises UsageError for an address that cannot be meant, MirrorError where no cluster can be had.
     """
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if address is not None:
         check_reachable(address)

@@ -162,6 +162,25 @@ def test_addresses_that_lead_nowhere_are_one_sentence_soon(place: Path) -> None:
             assert failed.stderr.count("\n") == 1 and not (place / ".x.csv.job").exists()
 
 
+def test_ray_starts_no_cluster_by_itself(place: Path) -> None:
+    """As it would after a job was stopped, while threads of Ray Data's still run."""
+    program = """
+from mirror.batch.ray_cluster import connected
+from mirror.errors import MirrorError
+try:
+    with connected("127.0.0.1:9"): pass
+except MirrorError:
+    import ray
+    try:
+        ray.put(1)
+    except Exception as error:
+        print(type(error).__name__, ray.is_initialized())
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ENVIRONMENT
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "RaySystemError False\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
