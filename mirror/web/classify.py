@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,8 @@ def build(shelf: Shelf, network: NetworkSettings, examples: list[Path], picker: 
         "show_progress": "hidden",
     }  # an answer takes less time than a spinner's fade
     photo.change(partial(_look_at_upload, shelf, network), [photo, picker], shown, js=UPLOADS_ONLY, **quietly)
-    photo.clear(partial(_forget, shelf), [picker], [answer, probabilities], api_visibility="private")
+    blank = {name: [waiting(mirror), {}] for name, mirror in shelf.mirrors.items()}
+    photo.clear(None, [picker], [answer, probabilities], js=f"name => ({json.dumps(blank)})[name]")  # as in asking.py
     gr.on(
         [asked.go.click, asked.address.submit], partial(_look_at_address, shelf, network), [asked.address, picker],
         shown, api_visibility="private", show_progress="minimal", show_progress_on=answer,
@@ -165,10 +167,6 @@ async def _look_at_address(shelf: Shelf, network: NetworkSettings, address: str,
 
 async def _look_at_example(shelf: Shelf, path: Path, model: str | None) -> tuple:
     return await look(shelf, NetworkSettings(), Example(path), model)
-
-
-def _forget(shelf: Shelf, model: str | None) -> tuple:
-    return waiting(shelf.get(model) if shelf.mirrors else None), None
 
 
 def _of_kind(examples: list[Path], kind: str) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from mirror.web.uploads import MAX_UPLOAD_BYTES
@@ -147,6 +148,27 @@ def test_a_removed_photo_is_forgotten(chromium, served):
         visit.page.get_by_role("button", name="Remove Image").click()
         visit.says("Show me a photo.")
         assert visit.bars() == {}
+
+
+def test_a_removed_photo_is_forgotten_without_the_server(chromium, served):
+    """The page says so too before a photo is pasted or taken: that must never come after the photo's own answer."""
+    with visiting(chromium, served.url) as visit:
+        visit.pick("a.jpg", photo(YELLOW))
+        visit.says("duckling")
+        held: list[Any] = []
+        visit.page.route("**/queue/join*", lambda route: held.append(route))
+        visit.page.get_by_role("button", name="Remove Image").click()
+        visit.says("Show me a photo.")
+        assert visit.bars() == {}
+        for route in held:
+            route.continue_()
+        visit.page.unroute("**/queue/join*")
+
+
+def test_no_tab_asks_the_server_when_a_photo_is_removed(served):
+    config = httpx.get(f"{served.url}/config").json()
+    removals = [each for each in config["dependencies"] if "clear" in (event for _, event in each["targets"])]
+    assert len(removals) >= 5 and not any(each["backend_fn"] for each in removals)
 
 
 def test_an_address_is_looked_at_with_the_button_and_with_the_enter_key(chromium, served, world):

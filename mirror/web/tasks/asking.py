@@ -7,6 +7,7 @@ The photo's frame then shows what the model saw, upright and from memory: no fil
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +50,8 @@ def wire(
 ) -> None:  # fmt: skip
     """Asks `look` for each new photo, with the values of `inputs`.
 
-    waiting, busy: what the outputs hold without a photo, and until the answer is there; failed: for a sentence.
+    waiting, busy: what the outputs hold without a photo, as the browser has it, and until the answer is there; failed:
+    for a sentence.
     """
     shown = [asking.photo, *outputs]
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
@@ -61,7 +63,8 @@ def wire(
         [asking.go.click, asking.address.submit], partial(_look_at_address, *settings), [asking.address, *inputs],
         shown, **quietly,
     )  # fmt: skip
-    asking.photo.clear(lambda: tuple(waiting), None, list(outputs), api_visibility="private")
+    # by the browser alone: it comes before a photo that is pasted or taken, too, whose answer must not be lost by it
+    asking.photo.clear(None, None, list(outputs), js=f"() => {json.dumps(waiting)}")
 
 
 async def answered(network: NetworkSettings, look: Look, photo: Sent | None, *inputs: Any) -> Any:

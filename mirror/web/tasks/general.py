@@ -52,7 +52,7 @@ def build(opened: Opened, network: NetworkSettings) -> None:
 
     look, shown = Look(_opener(opened), _look, _decode), [answer, bars, who]
     busy = (card("waiting", *BUSY), None, gr.skip())
-    waiting = (card("waiting", *INVITATION), None, gr.skip())
+    waiting = (card("waiting", *INVITATION), {}, gr.skip())
     asking.wire(asked, network, look, shown, waiting=waiting, busy=busy, failed=_failed)
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
     if example:

@@ -53,7 +53,7 @@ def build(opened: Opened, network: NetworkSettings) -> None:
 
     asking.wire(
         asked, network, _look(opened), [answer, bars], inputs=[labels, template],
-        waiting=(card("waiting", *INVITATION), None), busy=(card("waiting", *BUSY), None), failed=_failed,
+        waiting=(card("waiting", *INVITATION), {}), busy=(card("waiting", *BUSY), None), failed=_failed,
     )  # fmt: skip
     again = partial(_look_again, opened, network)
     shown, given = [answer, bars], [asked.photo, labels, template]
