@@ -20,7 +20,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from mirror.errors import MirrorError, UsageError
+from mirror.errors import MirrorError, UsageError, require_installed
 from mirror.preparation import DATASETS, published_dataset
 from mirror.terminal import Parser, guarded, sentence
 
@@ -30,6 +30,7 @@ COUNT = 100  # usable photos a label
 ARCH = "resnet18"  # small, and enough for a few labels
 SEED = 42
 SIZE = 288  # px, of photos
+NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "onnx", "imagehash", "ddgs")
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
 
@@ -39,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options = parse(argv)
         with guarded():
+            require_installed("Training", *NEEDED)
             run(options)
     except MirrorError as error:
         print(f"train.py: {sentence(error)}", file=sys.stderr)

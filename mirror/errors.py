@@ -13,11 +13,14 @@ MirrorError                     exit code 1
 ├── DatasetError                a photo folder or photo list that cannot be trained on
 ├── WeightsError                no pretrained weights; names the three ways out
 ├── ModelUnavailable            a task's model that is not here and cannot be fetched, or cannot do the task
+│   └── NotInstalled            packages that are not here; the sentence is for who runs the program, not for a visitor
 └── ModelFolderError            a model folder that cannot be read or written
     └── UnsupportedLearner      a learner pickle the fast engine cannot express
 """
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 
 class MirrorError(Exception):
@@ -103,9 +106,25 @@ class ModelUnavailable(MirrorError):
     pass
 
 
+class NotInstalled(ModelUnavailable):
+    """`what` needs a package of requirements-train.txt that is not here."""
+
+    def __init__(self, what: str, package: str):
+        super().__init__(
+            f"{what} needs the package {package}, which is not here: `pip install -r requirements-train.txt`."
+        )
+
+
 class ModelFolderError(MirrorError):
     pass
 
 
 class UnsupportedLearner(ModelFolderError):
     pass
+
+
+def require_installed(what: str, *modules: str) -> None:
+    """Raises NotInstalled for the first of these top-level modules that is not here. None of them is imported."""
+    for module in modules:
+        if find_spec(module) is None:
+            raise NotInstalled(what, module)

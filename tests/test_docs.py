@@ -77,8 +77,9 @@ def test_every_environment_variable_that_the_code_reads_is_documented() -> None:
 def test_the_two_commands_do_all_the_setting_up() -> None:
     for name in ("start command", "test command"):
         command = fenced(name)
-        assert command.startswith("python3 -m venv ~/.venvs/mirror && ") and "requirements.txt" in command
-    assert fenced("start command").endswith("python app.py")
+        assert command.startswith("python3 -m venv ~/.venvs/mirror && ")
+    assert " -r requirements.txt && " in fenced("start command") and fenced("start command").endswith("python app.py")
+    assert " -r requirements-train.txt -r tests/requirements.txt && " in fenced("test command")
     assert fenced("test command").endswith("python -m pytest -n auto --dist loadfile")
 
 

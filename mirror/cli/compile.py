@@ -45,7 +45,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from mirror.inference.pickle_cache import compile_in_child, keeping_place, open_model
-    from mirror.inference.pickle_scan import check_pickle
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
     entry, out = find_model(options.pickle), options.out
@@ -56,8 +55,6 @@ def run(options: argparse.Namespace) -> int:
         folder = open_model(entry)
     else:
         pickle = entry.pickle or options.pickle
-        if not options.trust:
-            check_pickle(pickle)
         compile_in_child(
             pickle, out, precision=options.precision, calibrate=options.calibrate, trust=options.trust, log=print
         )

@@ -114,7 +114,10 @@ def _check_operators(found: _Found) -> None:
 
 
 def read_fields(message: memoryview) -> Iterator[tuple[int, Field]]:
-    """(number, value) of each field: whole numbers, and the bytes of texts, messages and packed lists. Raises ValueError."""
+    """(number, value) of each field: whole numbers, and the bytes of texts, messages and packed lists.
+
+    Raises ValueError.
+    """
     place, end = 0, len(message)
     while place < end:
         tag, place = _varint(message, place, 5)

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mirror.errors import ModelFolderError, UnsupportedLearner, UsageError
+from mirror.errors import ModelFolderError, UnsupportedLearner, UsageError, require_installed
 from mirror.inference import sandbox
 from mirror.inference.pickle_scan import check_pickle
 from mirror.inference.user_cache import is_ours, user_cache
@@ -66,7 +66,6 @@ def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT) -> ModelFolder:
             raise UnsupportedLearner(_failures[sha256])
         place = keeping_place(entry, sha256, owner)
         try:
-            check_pickle(entry.pickle)
             compile_in_child(entry.pickle, place, timeout=timeout)
         except UnsupportedLearner as error:
             _failures[sha256] = str(error)
@@ -137,13 +136,17 @@ def compile_in_child(
     pickle: Path, out: Path, *, precision: str = "auto", calibrate: Path | None = None, trust: bool = False,
     timeout: float = TIMEOUT, log: Callable[[str], None] = _silent,
 ) -> None:  # fmt: skip
-    """Compiles a pickle into the model folder `out`, in a confined process. trust: its code is run, whatever it does.
-    log: gets the lines that the compiler says. Raises UnsupportedLearner, ModelFolderError, UsageError."""
+    """Compiles a pickle into the model folder `out`, in a confined process. trust: it is not checked before, and its
+    code is run. log: gets the lines that the compiler says. Raises UnsupportedLearner, ModelFolderError, NotInstalled,
+    UsageError."""
     if is_space():
         raise UnsupportedLearner(
             f"{pickle} is not opened on a Space: compile it elsewhere with `python -m mirror compile {pickle.name} "
             f"--out models/{pickle.stem}` and publish that folder instead."
         )
+    require_installed(f"{pickle}, a learner pickle,", "torch", "fastai", "onnx")
+    if not trust:
+        check_pickle(pickle)
     told = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
     told["calibrate"] = str(calibrate) if calibrate else None
     place = out.absolute().parent

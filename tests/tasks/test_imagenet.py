@@ -162,7 +162,7 @@ def test_a_damaged_compiled_model_is_made_again(
 
 def test_without_the_package_the_ways_out_are_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(imagenet, "PACKAGE", "no-such-package")
-    with pytest.raises(ModelUnavailable, match="needs the package no-such-package, or the Hugging Face Hub: `pip"):
+    with pytest.raises(ModelUnavailable, match="needs the package no-such-package, which is not here: `pip"):
         imagenet.packaged_folder()
 
 

@@ -8,12 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from mirror.errors import ModelUnavailable, NotInstalled
 from mirror.tasks.predictor import Predictor
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import TaskRequest
+from mirror.terminal import say
 from mirror.web.scheduling import on_thread
 
 T = TypeVar("T")
+NOT_OFFERED = "This page does not offer that: it was set up for the other tabs."
 
 
 class Opened:
@@ -22,6 +25,7 @@ class Opened:
     def __init__(self, models: Mapping[str, str] | None = None):
         self.models = dict(models or {})
         self._opened: dict[str, Any] = {}
+        self._said: set[str] = set()  # the tasks of which the log says what is not installed
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._under_way: dict[str, asyncio.Future[Any]] = {}
 
@@ -36,7 +40,13 @@ class Opened:
         """
         with self._locks[task]:
             if task not in self._opened:
-                self._opened[task] = opener(self.models.get(task))
+                try:
+                    self._opened[task] = opener(self.models.get(task))
+                except NotInstalled as error:  # a matter between the program and who runs it
+                    if task not in self._said:
+                        self._said.add(task)
+                        say(error)
+                    raise ModelUnavailable(NOT_OFFERED) from None
             return self._opened[task]
 
     async def wait_for(self, task: str, default: str | None = None) -> Predictor:
