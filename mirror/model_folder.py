@@ -23,12 +23,11 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from mirror.errors import ModelFolderError
-from mirror.model_info import (
+from mirror.model_schema import (
     FORMAT_VERSION,
-    MISLEADING,
     BatchResize,
     Calibration,
     DataInfo,
@@ -42,16 +41,36 @@ from mirror.model_info import (
     TopLoss,
     TrainingInfo,
     Validation,
-    check,
+    check_depth,
+    decode,
+    encode,
 )
-from mirror.records import check_depth, decode, encode
 from mirror.storage import hold_folder, read_file, sweep_folders
 
 __all__ = [
-    "FORMAT_VERSION", "MODEL_JSON", "BatchResize", "Calibration", "DataInfo", "LabelMetrics", "Metrics", "ModelEntry",
-    "ModelFolder", "ModelInfo", "Novelty", "OnnxInfo", "Preprocessing", "Query", "TopLoss", "TrainingInfo",
-    "Validation", "find_model", "list_models", "read_model_folder", "sha256_of", "write_model_folder",
-]  # fmt: skip
+    "FORMAT_VERSION",
+    "MODEL_JSON",
+    "BatchResize",
+    "Calibration",
+    "DataInfo",
+    "LabelMetrics",
+    "Metrics",
+    "ModelEntry",
+    "ModelFolder",
+    "ModelInfo",
+    "Novelty",
+    "OnnxInfo",
+    "Preprocessing",
+    "Query",
+    "TopLoss",
+    "TrainingInfo",
+    "Validation",
+    "find_model",
+    "list_models",
+    "read_model_folder",
+    "sha256_of",
+    "write_model_folder",
+]
 
 MODEL_JSON = "model.json"
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
@@ -156,25 +175,10 @@ def read_model_folder(path: str | Path) -> ModelFolder:
     try:
         if version != FORMAT_VERSION or isinstance(version, bool):
             raise ModelFolderError(f"format_version must be {FORMAT_VERSION}, not {version!r}")
-        info = decode(ModelInfo, value)
-        _check_info(info)
+        info = decode(value)
     except ModelFolderError as error:
         raise ModelFolderError(f"{source} is not valid: {error}; restore it or make the model again.") from None
     return ModelFolder(path, info)
-
-
-def _check_info(info: ModelInfo) -> None:
-    check(info)
-    for name in (*info.files, info.onnx.file):
-        if not _is_inside(name):
-            raise ModelFolderError(f"the file name {name!r} points outside the folder")
-
-
-def _is_inside(name: str) -> bool:
-    """Whether a recorded file name stays in its folder on every system (no drive, root, `..`, backslash or NUL)."""
-    parts = PurePosixPath(name)
-    plain = "\\" not in name and not MISLEADING.search(name) and not PureWindowsPath(name).drive
-    return bool(name) and plain and not parts.is_absolute() and ".." not in parts.parts and str(parts) == name != "."
 
 
 def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> ModelFolder:
@@ -215,11 +219,12 @@ def _finish(folder: Path, info: ModelInfo) -> ModelInfo:
     info = dataclasses.replace(info, files={p.relative_to(folder).as_posix(): sha256_of(p) for p in files})
     try:
         encoded = encode(info)
-        _check_info(decode(ModelInfo, encoded))
+        decode(encoded)
     except ModelFolderError as error:
         raise ModelFolderError(f"The model's description is not valid: {error}.") from None
-    if info.onnx.file not in info.files:
-        raise ModelFolderError(f"The model's description names {info.onnx.file}, which was not written.")
+    for name in filter(None, (info.onnx.file, info.pickle)):
+        if name not in info.files:
+            raise ModelFolderError(f"The model's description names {name}, which was not written.")
     text = json.dumps(encoded, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / MODEL_JSON).write_text(text, encoding="utf-8")
     for file in (*files, folder / MODEL_JSON):

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ from mirror.model_folder import (
     read_model_folder,
     write_model_folder,
 )
+from mirror.model_schema import Record
 from mirror.storage import hold_folder
 
 PIXELS = Preprocessing("crop", (64, 48), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_resizes=(BatchResize((32, 32)),))
@@ -107,6 +110,37 @@ def test_a_newer_tools_keys_survive_a_round_trip(tmp_path: Path) -> None:
     assert again["metrics"]["validation"]["brier"] == 0.04
 
 
+def records(value: object) -> Iterator[Record]:
+    """The record, and all those inside it."""
+    if isinstance(value, Record):
+        yield value
+        for field in fields(value):
+            yield from records(getattr(value, field.name))
+    elif isinstance(value, (tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from records(item)
+
+
+@pytest.mark.parametrize(("name", "pickle"), [("mirror", "learner.pkl"), ("fashion", None)])
+def test_older_files_are_read_whole_and_nothing_of_them_is_unknown(name: str, pickle: str | None) -> None:
+    info = read_model_folder(Path(__file__).parents[1] / "models" / name).info
+    assert not [record for record in records(info) if record.extra]
+    assert info.pickle == pickle and info.parity.against == "learn.predict"
+    assert info.quantisation.shipped.passed and info.training.size == info.preprocessing.size[0]
+    assert info.training.notes and isinstance(info.metrics.history, tuple)
+
+
+def test_a_file_with_no_end_of_mistakes_is_refused_in_little_memory(tmp_path: Path) -> None:
+    path = write(tmp_path / "m", FULL)
+    edit(path, metrics__confusion_matrix=[["x"] * 1000] * 3000, data__counts={f"{i}": "x" for i in range(100_000)})
+    tracemalloc.start()
+    with pytest.raises(ModelFolderError, match=r"confusion_matrix\[0\]\[0\] must be a whole number"):
+        read_model_folder(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300e6
+
+
 def nested(levels: int) -> list:
     value: list = []
     for _ in range(levels):
@@ -126,18 +160,19 @@ WRONG = [
     ({"labels": ["a", " "]}, "labels holds an empty label"),
     ({"labels": ["a"]}, "labels must name at least two labels, not 1"),
     ({"labels": []}, "labels must name at least two labels, not 0"),
-    ({"preprocessing__size": [64]}, "preprocessing.size must be a list of 2, not [64]"),
-    ({"preprocessing__size": [64, 0]}, "preprocessing's sizes must lie between 1 and 8192 pixels"),
-    ({"preprocessing__crop": [64, 9000]}, "preprocessing's sizes must lie between 1 and 8192 pixels"),
+    ({"preprocessing__size": [64]}, "preprocessing.size[1] is missing"),
+    ({"preprocessing__size": [64, 0]}, "preprocessing.size[1] must be at least 1, not 0"),
+    ({"preprocessing__size": [64, 64, 64]}, "preprocessing.size must be a list of 2, not [64, 64, 64]"),
+    ({"preprocessing__crop": [64, 9000]}, "preprocessing.crop[1] must be at most 8,192, not 9000"),
     ({"preprocessing__size": [64, 64.5]}, "preprocessing.size[1] must be a whole number, not 64.5"),
     (
         {"preprocessing__resize": "stretch"},
-        "preprocessing.resize must be one of squish, crop, pad, none, not 'stretch'",
+        "preprocessing.resize must be one of 'squish', 'crop', 'pad', 'none', not 'stretch'",
     ),
-    ({"preprocessing__std": [1, 1, 0]}, "preprocessing.std must be above 0"),
+    ({"preprocessing__std": [1, 1, 0]}, "preprocessing.std[2] must be at least 0.0001, not 0"),
     ({"preprocessing__mean": [1, 1, "x"]}, "preprocessing.mean[2] must be a finite number, not 'x'"),
     ({"preprocessing__mean": [0, 0, float("nan")]}, "preprocessing.mean[2] must be a finite number, not nan"),
-    ({"temperature": 0}, "temperature must be above 0"),
+    ({"temperature": 0}, "temperature must be at least 0.01, not 0"),
     ({"temperature": True}, "temperature must be a finite number, not True"),
     ({"onnx": None}, "onnx must be an object, not None"),
     ({"onnx__outputs": ["features"]}, "onnx.outputs must name logits"),
@@ -149,27 +184,30 @@ WRONG = [
     ({"files": {"": "0"}}, "the file name '' points outside the folder"),
     ({"files": {".": "0"}}, "the file name '.' points outside the folder"),
     ({"files": {"a\0": "0"}}, "the file name 'a\\x00' points outside the folder"),
-    ({"novelty__k": 0}, "novelty.k must be at least 1"),
+    ({"novelty__k": 0}, "novelty.k must be at least 1, not 0"),
     ({"metrics__validation__photos": "eight"}, "metrics.validation.photos must be a whole number, not 'eight'"),
     ({"metrics__labels__cygnet__train": ...}, "metrics.labels.cygnet.train is missing"),
     ({"metrics__confusion_matrix": [[1, 2]]}, "metrics.confusion_matrix must have 2 rows and columns, one a label"),
     # of a stranger: numbers, texts and lists that the rest of the program would trip over
-    ({"temperature": 5e-324}, "temperature must be from 0.01 to 100, not 5e-324"),
-    ({"temperature": 1e9}, "temperature must be from 0.01 to 100, not 1000000000.0"),
+    ({"temperature": 5e-324}, "temperature must be at least 0.01, not 5e-324"),
+    ({"temperature": 1e9}, "temperature must be at most 100, not 1000000000.0"),
     ({"temperature": 10**400}, "temperature must be a finite number, not 1000000"),
-    ({"preprocessing__std": [1, 1, 1e-300]}, "preprocessing.std must be from 0.0001 to 1000, not 1e-300"),
-    ({"preprocessing__std": [1, 1, 1e300]}, "preprocessing.std[2] must be a finite number, not 1e+300"),
-    ({"preprocessing__mean": [1, 1, 1e9]}, "preprocessing.mean[2] must be from -1,000 to 1,000, not 1000000000.0"),
+    ({"preprocessing__std": [1, 1, 1e-300]}, "preprocessing.std[2] must be at least 0.0001, not 1e-300"),
+    ({"preprocessing__std": [1, 1, 1e300]}, "preprocessing.std[2] must be at most 1,000, not 1e+300"),
+    ({"preprocessing__mean": [1, 1, 1e9]}, "preprocessing.mean[2] must be at most 1,000, not 1000000000.0"),
     ({"preprocessing__size": [8192, 8192]}, "preprocessing's sizes must have at most 16,777,216 pixels"),
-    ({"preprocessing__size": [10**30, 2]}, "preprocessing.size[0] must be a whole number, not 1000000"),
+    ({"preprocessing__size": [10**30, 2]}, "preprocessing.size[0] must be at most 8,192, not 1000000"),
     ({"novelty__threshold": float("inf")}, "novelty.threshold must be a finite number, not inf"),
-    ({"novelty__photos": -1}, "novelty.photos must be from 0 to"),
-    ({"metrics__validation__photos": 10**4000}, "metrics.validation.photos must be a whole number, not 1000000"),
-    ({"metrics__validation__error_rate": 1.5}, "metrics.validation.error_rate must be from 0 to 1, not 1.5"),
-    ({"metrics__validation__interval": [-0.1, 1]}, "metrics.validation.interval[0] must be from 0 to 1, not -0.1"),
-    ({"metrics__confusion_matrix": [[1, -2], [3, 4]]}, "metrics.confusion_matrix[0][1] must be from 0 to"),
-    ({"data__counts": {"a": -1}}, "data.counts.a must be from 0 to"),
-    ({"training__seconds": -1}, "training.seconds must be from 0 to"),
+    ({"novelty__photos": -1}, "novelty.photos must be at least 0, not -1"),
+    (
+        {"metrics__validation__photos": 10**4000},
+        "metrics.validation.photos must be at most 9,007,199,254,740,992, not 1000000",
+    ),
+    ({"metrics__validation__error_rate": 1.5}, "metrics.validation.error_rate must be at most 1, not 1.5"),
+    ({"metrics__validation__interval": [-0.1, 1]}, "metrics.validation.interval[0] must be at least 0, not -0.1"),
+    ({"metrics__confusion_matrix": [[1, -2], [3, 4]]}, "metrics.confusion_matrix[0][1] must be at least 0, not -2"),
+    ({"data__counts": {"a": -1}}, "data.counts.a must be at least 0, not -1"),
+    ({"training__seconds": -1}, "training.seconds must be at least 0, not -1"),
     ({"labels": ["a", "b" * 501]}, "a label has 501 characters, and 500 are the most"),
     ({"labels": ["a", "b" * 5_000_000]}, "labels[1] must be text, not 'bbb"),
     ({"labels": ["a", "b\x1b[2J"]}, "a label holds a control character: 'b\\x1b[2J'"),

@@ -61,9 +61,7 @@ def run(options: argparse.Namespace) -> int:
         folder = read_model_folder(out.absolute())
     info = folder.info
     height, width = info.preprocessing.input_size
-    parity = info.extra.get("parity")
-    difference = parity.get("largest_difference") if isinstance(parity, dict) else None
-    checked = f", within {difference:.0e} of the learner" if isinstance(difference, float) else ""
+    checked = f", within {info.parity.largest_difference:.0e} of the learner" if info.parity else ""
     arch = f"{info.arch}, " if info.arch else ""
     where, arch = printable(str(folder.path)), printable(arch)
     print(f"{where}: {arch}{len(info.labels)} labels, {width}x{height} px, {info.onnx.precision}{checked}")

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mirror.model_info import Novelty
+from mirror.model_schema import Novelty
 
 K = 3
 DEVIATIONS = 2  # below the median

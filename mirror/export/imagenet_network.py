@@ -22,6 +22,7 @@ from mirror.inference.preprocess import preprocess
 from mirror.inference.sandbox import confine
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, write_model_folder
+from mirror.model_schema import Parity
 from mirror.terminal import sentence
 from mirror.training.pretrained import find_architecture, load_into, load_weights
 
@@ -60,7 +61,7 @@ def compile_imagenet(weights: Path, folder: Path) -> ModelFolder:
             onnx=OnnxInfo(file=onnx.name, outputs=outputs),
             arch=ARCH,
             versions=versions(),
-            extra={"parity": {"against": "timm", "photos": len(pixels), "largest_difference": difference}},
+            parity=Parity("timm", len(pixels), difference),
         )
 
     return write_model_folder(folder, build)

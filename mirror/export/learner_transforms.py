@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from mirror.errors import UnsupportedLearner
-from mirror.model_info import BatchResize, Preprocessing
+from mirror.model_schema import BatchResize, Preprocessing
 
 Size = tuple[int, int]
 

@@ -33,6 +33,7 @@ from mirror.export.restricted_unpickler import load as restricted_load
 from mirror.images import load_image
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, sha256_of, write_model_folder
+from mirror.model_schema import Parity
 from mirror.terminal import say
 
 OPSET = 18
@@ -61,9 +62,7 @@ class Compiled:
             arch=self.arch,
             learner_sha256=self.learner_sha256,
             versions=versions(),
-            extra={
-                "parity": {"against": "learn.predict", "photos": self.photos, "largest_difference": self.difference}
-            },
+            parity=Parity("learn.predict", self.photos, self.difference),
         )
 
 

@@ -25,6 +25,7 @@ from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
 from mirror.model_folder import ModelInfo, Preprocessing
+from mirror.model_schema import Quantization, QuantizationLimits, QuantizationResult
 from mirror.terminal import say
 
 LARGEST_ERROR_INCREASE = 0.005  # of the validation photos
@@ -72,8 +73,8 @@ class QuantizationCheck:
             f"{self.mean_change:.4f}, same label on {100 * self.agreement:.1f} % of {self.photos} photos"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "passed": self.passed}
+    def result(self) -> QuantizationResult:
+        return QuantizationResult(**asdict(self), passed=self.passed)
 
 
 @dataclass(frozen=True)
@@ -91,18 +92,14 @@ class PrecisionChoice:
         onnx = dataclasses.replace(info.onnx, precision=self.precision)
         if not self.gates:
             return dataclasses.replace(info, onnx=onnx)
-        found = {
-            "asked": self.asked,
-            "calibration_photos": self.calibration_photos,
-            "gates": {
-                "largest_error_increase": LARGEST_ERROR_INCREASE,
-                "largest_mean_change": LARGEST_MEAN_CHANGE,
-                "least_agreement": LEAST_AGREEMENT,
-            },
-            "attempts": [gate.to_json() for gate in self.gates],
-            "shipped": self.shipped.to_json() if self.shipped else None,
-        }
-        return dataclasses.replace(info, onnx=onnx, extra={**info.extra, "quantisation": found})
+        quantisation = Quantization(
+            self.asked,
+            self.calibration_photos,
+            QuantizationLimits(LARGEST_ERROR_INCREASE, LARGEST_MEAN_CHANGE, LEAST_AGREEMENT),
+            tuple(gate.result() for gate in self.gates),
+            self.shipped.result() if self.shipped else None,
+        )
+        return dataclasses.replace(info, onnx=onnx, quantisation=quantisation)
 
 
 class PreprocessedImages:

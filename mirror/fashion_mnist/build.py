@@ -26,7 +26,7 @@ from mirror.fashion_mnist.learner import as_learner
 from mirror.fashion_mnist.training import ARCH, FashionSettings, TrainedNetwork
 from mirror.inference.novelty import SIMILARITY
 from mirror.model_folder import DataInfo, ModelFolder, ModelInfo, TrainingInfo, write_model_folder
-from mirror.model_info import Metrics
+from mirror.model_schema import Metrics
 from mirror.preparation import DATASETS
 from mirror.terminal import say
 from mirror.training.calibration import HeldOut, calibrate
@@ -86,10 +86,11 @@ def build_fashion(
         metrics = _judged(tested.tempered(temperature), images, grown)
         if novelty:
             share = float((alike[0] < novelty.threshold).mean())
-            novelty = dataclasses.replace(novelty, extra={"test_refused": share})
+            novelty = dataclasses.replace(novelty, test_refused=share)
             log(f"Of the test images, {100 * share:.1f} % are taken for none of the labels.")
         info = dataclasses.replace(
             info,
+            pickle=learner.name if keep_pickle else None,
             preprocessing=dataclasses.replace(how, prepare=DATASETS[NAME]),
             arch=ARCH,
             onnx=add_heat(network, onnx, log),
@@ -105,7 +106,9 @@ def build_fashion(
                 recipe=recipe.sentence(),
                 seconds=grown.seconds and round(grown.seconds, 1),
                 options=_options(recipe, precision, keep_pickle),
-                extra={"notes": _notes(grown, images), "size": recipe.size, "held_out_accuracy": grown.accuracy},
+                notes=tuple(_notes(grown, images)),
+                size=recipe.size,
+                held_out_accuracy=grown.accuracy,
             ),
         )
         write_places(place / "photos.csv", images, grown)

@@ -19,7 +19,7 @@ from mirror.errors import ModelFolderError, UsageError
 from mirror.images import load_image, within_memory
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import decode_at_least, preprocess
-from mirror.model_info import Preprocessing
+from mirror.model_schema import Preprocessing
 
 MAPS = "maps"  # the network's output [N, C, h, w] that
 HEAT = "heat"  # heat.onnx's output [N, labels, h, w] is made of

@@ -7,7 +7,7 @@ model.json keeps the method and the threshold. Another score is another way of f
 
 from __future__ import annotations
 
-from mirror.model_info import Novelty
+from mirror.model_schema import Novelty
 
 SIMILARITY = "similarity"  # the graph's output: higher is more like the training photos, whatever the method
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mirror.inference.padding import NUMPY_PAD_MODES, pad_and_resize
-from mirror.model_info import BatchResize, Preprocessing
+from mirror.model_schema import BatchResize, Preprocessing
 from mirror.preparation import preparation
 
 # A JPEG is decoded at a reduced scale while its short side stays at least this many times what the network sees: the

@@ -114,6 +114,7 @@ def build_model(
         onnx = add_heat(network, onnx, log)
         info = dataclasses.replace(
             info,
+            pickle=learner.name if keep_pickle else None,
             arch=settings.arch,
             onnx=onnx,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -128,7 +129,9 @@ def build_model(
                 recipe=trained.recipe,
                 seconds=round(trained.seconds, 1),
                 options=_options(settings, precision, others, keep_pickle),
-                extra={"notes": trained.notes, "size": settings.size, "views": settings.views},
+                notes=tuple(trained.notes),
+                size=settings.size,
+                views=settings.views,
             ),
         )
         write_photos(place / "photos.csv", _in_order(trained.photos))

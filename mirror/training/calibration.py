@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mirror.inference.classifier import softmax
-from mirror.model_info import Calibration, CalibrationScores, Estimate, ReliabilityBin
+from mirror.model_schema import Calibration, CalibrationScores, Estimate, ReliabilityBin
 from mirror.training.folds import fold_numbers
 from mirror.training.linear_probe import cross_entropy
 

@@ -13,7 +13,7 @@ import numpy as np
 from mirror.collect.issue_files import PhotoIssue, PhotoPrediction
 from mirror.collect.metadata import TRAIN
 from mirror.inference.classifier import softmax
-from mirror.model_info import Calibration, Metrics
+from mirror.model_schema import Calibration, EpochMetrics, Metrics
 from mirror.training.calibration import HeldOut, calibrate
 from mirror.training.label_issues import HeldOutPredictions, find_issues
 from mirror.training.metrics import measure
@@ -39,7 +39,8 @@ def evaluate(trained: TrainedModel, unseen: np.ndarray, seed: int) -> Evaluation
     metrics = measure(
         unseen[judged] / temperature, [photos[i] for i in judged], trained.labels, trained_on, folds=trained.folds
     )
-    metrics = dataclasses.replace(metrics, calibration=calibration, extra={"history": trained.history})
+    history = tuple(EpochMetrics(**row) for row in trained.history)
+    metrics = dataclasses.replace(metrics, calibration=calibration, history=history)
     probabilities = np.full(unseen.shape, np.nan)
     probabilities[trained.checked] = softmax(unseen[trained.checked], temperature)
     said = [(i, int(probabilities[i].argmax())) for i in trained.checked]

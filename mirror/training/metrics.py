@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mirror.collect.metadata import Photo
-from mirror.model_info import LabelMetrics, Metrics, TopLoss, Validation
+from mirror.model_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.training.linear_probe import cross_entropy
 
 CONFIDENCE = 0.95

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 
-from mirror.model_info import Calibration, Estimate, Metrics, ModelInfo, Validation
+from mirror.model_schema import Calibration, Estimate, Metrics, ModelInfo, Validation
 from mirror.preparation import PublishedDataset, preparation, published_dataset
 from mirror.reasons import reason_in_words
 from mirror.training.metrics import error_sentence
@@ -62,10 +62,10 @@ def metadata(info: ModelInfo) -> str:
             )
         ]
     return ModelCardData(
-        library_name="fastai" if _has_pickle(info) else "onnx",
+        library_name="fastai" if info.pickle else "onnx",
         datasets=[published.hub] if published else None,
         pipeline_tag="image-classification",
-        tags=["image-classification", *(["fastai"] if _has_pickle(info) else []), "onnx"],
+        tags=["image-classification", *(["fastai"] if info.pickle else []), "onnx"],
         metrics=["accuracy"] if results else None,
         model_name=info.name,
         eval_results=results,
@@ -208,7 +208,7 @@ def _training(info: ModelInfo) -> str:
         return ""
     t = info.training
     text = f"## Training\n\n{t.recipe[0].upper()}{t.recipe[1:]}. Weights: {t.weights}. Seed {t.seed}."
-    notes = t.extra.get("notes") or []
+    notes = t.notes
     text += "".join(f" {note}" for note in notes)
     used = ", ".join(f"{name} {version}" for name, version in sorted(info.versions.items()))
     height, width = info.preprocessing.input_size
@@ -230,7 +230,7 @@ def _limits(info: ModelInfo) -> str:
 
 
 def _use(info: ModelInfo) -> str:
-    if not _has_pickle(info):
+    if not info.pickle:
         return f"## Use\n\n`python -m mirror predict photo.jpg --model .` (model.onnx{_precision(info)})."
     return (
         "## Use\n\n```python\nfrom fastai.vision.all import load_learner\n"
@@ -243,8 +243,8 @@ def _use(info: ModelInfo) -> str:
 def _precision(info: ModelInfo) -> str:
     if info.onnx.precision != "int8":
         return ""
-    gate = (info.extra.get("quantisation") or {}).get("shipped") or {}
-    same = f": the same label on {100 * gate['agreement']:.1f} % of {gate['photos']} photos" if gate else ""
+    result = info.quantisation and info.quantisation.shipped
+    same = f": the same label on {100 * result.agreement:.1f} % of {result.photos} photos" if result else ""
     folds = info.metrics and info.metrics.validation.folds
     own = "; what the folds said is in float32" if folds else ", and the figures above are its own"
     return f", in 8-bit integers{same}{own}"
@@ -270,10 +270,6 @@ def _again(info: ModelInfo) -> str:
 
 def _published(info: ModelInfo) -> PublishedDataset | None:
     return published_dataset(info.data.source) if info.data else None
-
-
-def _has_pickle(info: ModelInfo) -> bool:
-    return info.training is None or NO_PICKLE not in info.training.options
 
 
 def _refuses(info: ModelInfo) -> bool:

@@ -45,7 +45,7 @@ def add_novelty(
     attach_novelty_bank(network, bank.features, bank.k, bank.others, bank.margin)
     novelty = describe(bank)
     if others is not None:
-        novelty = dataclasses.replace(novelty, extra={"others_left_out": others.rejected})
+        novelty = dataclasses.replace(novelty, others_left_out=others.rejected)
     log(novelty_sentence(novelty))
     return dataclasses.replace(onnx, outputs=(*onnx.outputs, SIMILARITY)), novelty
 

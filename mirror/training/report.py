@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mirror.images import load_image
-from mirror.model_info import Calibration, Metrics, ModelInfo
+from mirror.model_schema import Calibration, Metrics, ModelInfo
 
 INK, ACCENT, WRONG = "#22303a", "#2f6f6a", "#a8412f"
 COLUMNS = 4

@@ -234,14 +234,13 @@ def test_photos_to_calibrate_with_are_split_between_fitting_and_judging(tmp_path
     folder = compile_to_folder(plain_pickle(), tmp_path / "made", asked, photo_folder(LABELS, 8), said.append)
     info = folder.info
     onnx.checker.check_model(onnx.load(folder.path / "model.onnx"), full_check=True)
-    assert ("quantisation" in info.extra) is tried and bool(said) is tried
+    assert (info.quantisation is not None) is tried and bool(said) is tried
     if not tried:
         assert info.onnx.precision == "fp32"
         return
-    found = info.extra["quantisation"]
-    assert found["calibration_photos"] == 12 and info.extra["parity"]["photos"] == 12
-    assert {(attempt["photos"], attempt["judged"]) for attempt in found["attempts"]} == {(12, 12)}
-    passed = any(attempt["passed"] for attempt in found["attempts"])
+    assert info.quantisation.calibration_photos == 12 and info.parity.photos == 12
+    assert {(attempt.photos, attempt.judged) for attempt in info.quantisation.attempts} == {(12, 12)}
+    passed = any(attempt.passed for attempt in info.quantisation.attempts)
     assert info.onnx.precision == ("int8" if passed or asked == "int8" else "fp32")
     assert len(Classifier.load(folder).predict(drawing("cross", 5)).probabilities) == 3
 
@@ -250,8 +249,8 @@ def test_photos_of_no_known_label_are_judged_without_an_error(tmp_path: Path) ->
     for seed in range(20):
         drawing(LABELS[seed % 3], seed).save(tmp_path / f"{seed:02}.png")
     folder = compile_to_folder(plain_pickle(), tmp_path / "made", "int8", tmp_path, lambda line: None)
-    first = folder.info.extra["quantisation"]["attempts"][0]
-    assert (first["photos"], first["judged"], first["error_increase"]) == (10, 0, None)
+    first = folder.info.quantisation.attempts[0]
+    assert (first.photos, first.judged, first.error_increase) == (10, 0, None)
 
 
 def test_int8_without_enough_photos_is_a_mistake_of_the_command(tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ from mirror.export.precision import (
 )
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import Preprocessing
-from mirror.model_info import ModelInfo
-from mirror.records import encode
+from mirror.model_schema import ModelInfo, encode
 from tests.export.test_quantize import exported, mobile
 from tests.learners import LABELS, drawing
 
@@ -115,7 +114,7 @@ def test_a_network_that_passes_ships_in_int8_unless_float_is_asked_for(tmp_path:
     info = choice.describe(ModelInfo("a", ("x", "y", "z"), PREPROCESSING))
     assert info.onnx.precision == shipped
     if shipped == "fp32":
-        assert "quantisation" not in info.extra and not said
+        assert info.quantisation is None and not said
         return
     found = json.loads(json.dumps(encode(info)))["quantisation"]
     assert found["asked"] == asked and found["calibration_photos"] == 12 and found["attempts"][-1]["passed"] is True
@@ -152,13 +151,13 @@ def test_a_network_that_cannot_pass_ships_in_float_unless_int8_is_asked_for(tmp_
     choice = choose_precision(network, near_twins(12), judged, logits.argmax(axis=1), asked, said.append)
     assert choice.precision == shipped and [gate.passed for gate in choice.gates] == [False, False]
     assert (network.read_bytes() == before) == (shipped == "fp32")
-    found = choice.describe(ModelInfo("a", ("x", "y"), PREPROCESSING)).extra["quantisation"]
-    assert [attempt["passed"] for attempt in found["attempts"]] == [False, False]
+    quantisation = choice.describe(ModelInfo("a", ("x", "y"), PREPROCESSING)).quantisation
+    assert [attempt.passed for attempt in quantisation.attempts] == [False, False]
     assert all("does not pass" in line for line in said[:2])
     if shipped == "fp32":
-        assert found["shipped"] is None and len(said) == 2
+        assert quantisation.shipped is None and len(said) == 2
     else:
-        assert found["shipped"]["mean_change"] == min(gate.mean_change for gate in choice.gates)
+        assert quantisation.shipped.mean_change == min(gate.mean_change for gate in choice.gates)
         assert said[2] == "int8 ships all the same, for it was asked for."
         assert not np.array_equal(OnnxModel(network).run(np.stack(list(judged)))[0], logits)
 

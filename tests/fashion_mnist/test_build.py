@@ -116,14 +116,14 @@ def test_a_folder_without_the_pickle_says_which_it_came_from(
     assert len(lean.info.learner_sha256) == 64
     card = lean.read("README.md").decode()
     assert "load_learner" not in card and "--no-pickle" in card
-    assert lean.info.onnx.precision in ("int8", "fp32") and lean.info.extra["quantisation"]["attempts"]
+    assert lean.info.onnx.precision in ("int8", "fp32") and lean.info.quantisation.attempts
     assert Classifier.load(lean).predict(Image.fromarray(shapes.test.pixels[0])).probability > 0
 
 
 def test_what_is_held_out_and_compared_with_was_not_learned_from(folder: ModelFolder) -> None:
     assert folder.info.novelty.photos == 120
     assert folder.info.metrics.calibration.fitted_on == folder.info.metrics.calibration.photos == 120
-    assert 0 <= folder.info.novelty.extra["test_refused"] <= 1
+    assert 0 <= folder.info.novelty.test_refused <= 1
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from mirror.fashion_mnist.training import (
 from mirror.images import load_image
 from mirror.inference.preprocess import preprocess
 from mirror.lock import locked
-from mirror.model_info import Preprocessing
+from mirror.model_schema import Preprocessing
 from tests.fashion_mnist.conftest import RECIPE
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from mirror.inference import preprocess as room
 from mirror.inference.padding import FILTERS, NUMPY_PAD_MODES, pad_and_resize
 from mirror.inference.preprocess import crop_pad, preprocess
-from mirror.model_info import Preprocessing
+from mirror.model_schema import Preprocessing
 
 SIZES = [(900, 101), (101, 900), (3_000, 7), (7, 3_000), (1, 1_000), (1_000, 1), (640, 480), (481, 639), (50, 50)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def test_a_panorama_takes_little_more_than_itself(width: int, height: int) -> No
         "import resource\n"
         "from PIL import Image\n"
         "from mirror.inference.preprocess import preprocess\n"
-        "from mirror.model_info import Preprocessing\n"
+        "from mirror.model_schema import Preprocessing\n"
         "resource.setrlimit(resource.RLIMIT_AS, (4_000_000_000,) * 2)\n"
         "how = Preprocessing('pad', (224, 224), (0, 0, 0), (1, 1, 1))\n"
         "preprocess(Image.new('RGB', (64, 48)), how)\n"

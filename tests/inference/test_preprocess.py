@@ -18,7 +18,7 @@ from PIL import Image
 
 from mirror.export.learner_transforms import read_preprocessing
 from mirror.inference.preprocess import MOST_FRAMED, crop_pad, decode_at_least, preprocess
-from mirror.model_info import Preprocessing
+from mirror.model_schema import Preprocessing
 from tests.learners import dataloaders
 
 # width, height: landscape, portrait, odd, square, a panorama both ways, the target itself, smaller than it, tiny

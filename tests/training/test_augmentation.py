@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mirror.inference.preprocess import preprocess
-from mirror.model_info import Preprocessing
+from mirror.model_schema import Preprocessing
 from mirror.training.augmentation import View, plan_views, render, resolution_cue, resolution_levels
 
 EVEN = ([(640, 480)] * 12, [0] * 6 + [1] * 6)

@@ -16,6 +16,7 @@ from mirror.export.precision import LARGEST_MEAN_CHANGE
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
+from mirror.model_schema import QuantizationLimits
 from mirror.training.build import build_model, describe_data
 from mirror.training.metrics import measure
 from mirror.training.recipe import TrainedModel, TrainingSettings, train
@@ -66,19 +67,19 @@ def test_what_ships_is_what_was_asked_for_or_what_passes(built, asked: str, ship
     assert "Shape" not in {node.op_type for node in model.graph.node}
     assert said[0].startswith("model.onnx answers as learn.predict does, to ") and said[0].endswith("on 22 photos.")
     assert ("8-bit integers" in (folder.path / "README.md").read_text()) == (shipped == "int8")
-    assert folder.info.extra["parity"]["photos"] == 22 and folder.info.extra["parity"]["largest_difference"] <= 1e-4
+    assert folder.info.parity.photos == 22 and folder.info.parity.largest_difference <= 1e-4
 
 
 def test_the_figures_of_the_gate_are_written_down(built) -> None:
     folder, said = built["auto"]
-    found = folder.info.extra["quantisation"]
-    assert found["gates"] == {"largest_error_increase": 0.005, "largest_mean_change": 0.02, "least_agreement": 0.99}
-    assert found["calibration_photos"] == 18 and found["attempts"][-1] == found["shipped"]
-    shipped = found["shipped"]
-    assert (shipped["photos"], shipped["judged"], shipped["passed"]) == (22, 4, True)
-    assert sum("int8" in line for line in said) == len(found["attempts"])
-    assert f"{shipped['mean_change']:.4f}" in said[len(found["attempts"])]
-    assert "quantisation" not in built["fp32"][0].info.extra
+    quantisation = folder.info.quantisation
+    assert quantisation.gates == QuantizationLimits(0.005, 0.02, 0.99)
+    assert quantisation.calibration_photos == 18 and quantisation.attempts[-1] == quantisation.shipped
+    shipped = quantisation.shipped
+    assert (shipped.photos, shipped.judged, shipped.passed) == (22, 4, True)
+    assert sum("int8" in line for line in said) == len(quantisation.attempts)
+    assert f"{shipped.mean_change:.4f}" in said[len(quantisation.attempts)]
+    assert built["fp32"][0].info.quantisation is None
 
 
 def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
@@ -90,7 +91,7 @@ def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
     ours = answers(folder, files)
     change = np.abs(ours - theirs).mean()
     assert change <= LARGEST_MEAN_CHANGE
-    assert change == pytest.approx(folder.info.extra["quantisation"]["shipped"]["mean_change"], abs=1e-5)
+    assert change == pytest.approx(folder.info.quantisation.shipped.mean_change, abs=1e-5)
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).all()
     assert 1e-6 < change, "int8 that changes nothing at all is not int8"
     assert np.abs(answers(built["fp32"][0], files) - theirs).max() <= 1e-4
@@ -136,7 +137,8 @@ def test_the_same_learner_gives_the_same_network_byte_for_byte(built, trained, t
     first = built["auto"][0]
     for file in ("model.onnx", "heat.onnx"):
         assert (again.path / file).read_bytes() == (first.path / file).read_bytes()
-    assert again.info.extra == first.info.extra and again.info.metrics == first.info.metrics
+    assert again.info.quantisation == first.info.quantisation and again.info.parity == first.info.parity
+    assert again.info.metrics == first.info.metrics
 
 
 def test_a_temperature_that_helps_is_stored_told_and_served(trained, tmp_path: Path) -> None:

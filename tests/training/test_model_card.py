@@ -38,6 +38,7 @@ def card_of(photos: int = 153, sure: float = 1.0, folds: int | None = None, **ch
         ),
         training=TrainingInfo(42, 0, "w.pth", "frozen body", 1.0, tuple("--arch resnet18 --seed 42 --folds 5".split())),
         versions={"torch": "2.9"},
+        pickle="learner.pkl",
     )  # fmt: skip
     return model_card(dataclasses.replace(info, **changes))
 

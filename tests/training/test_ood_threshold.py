@@ -56,7 +56,7 @@ def test_photos_of_neither_are_compared_with_counted_and_judged(drawings: Path, 
     folder = built(drawings, tmp_path, settings, stripes, said.append)
     novelty = folder.info.novelty
     assert (novelty.method, novelty.photos, novelty.others) == ("knn-cosine-less-others", 22, 12)
-    assert novelty.extra == {"others_left_out": {"near-duplicate": 1}}
+    assert novelty.others_left_out == {"near-duplicate": 1}
     assert novelty_sentence(novelty) in said
     classifier = Classifier.load(folder)
     own = [load_image(path) for path in sorted((tmp_path / "photos" / "images").rglob("*.jpg"))]

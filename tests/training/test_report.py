@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirror.model_info import ModelInfo, Preprocessing
+from mirror.model_schema import ModelInfo, Preprocessing
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
 from mirror.training.report import draw_report

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from mirror.model_folder import Calibration, DataInfo, LabelMetrics, Metrics, Novelty, Validation, read_model_folder
-from mirror.model_info import CalibrationScores, Estimate
+from mirror.model_schema import CalibrationScores, Estimate
 from mirror.web import about
 from mirror.web.shelf import Mirror
 from tests.web.tiny import tiny_model

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from mirror.collect.metadata import VALIDATION
-from mirror.model_info import ModelInfo, Validation
+from mirror.model_schema import ModelInfo, Validation
 from mirror.web.markup import text
 from mirror.web.studio.desk import Scene
 from mirror.web.studio.retrain import Progress

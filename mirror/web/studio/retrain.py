@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.errors import UsageError
-from mirror.model_info import ModelInfo
+from mirror.model_schema import ModelInfo
 from mirror.web.studio.options import Options, read_options
 
 TRAIN = Path(__file__).resolve().parents[3] / "train.py"
