@@ -3,8 +3,7 @@
     models/mirror/  model.json  model.onnx  heat.onnx  learner.pkl  photos.csv  README.md  report/*.png
 
 A folder is built in `.name.tmp-held-…` beside its place, flushed to the disk, and renamed. An older one of that name
-changes places with it in one step where the system can (Linux), and steps aside as `.name.old` where it cannot; whoever
-reads next puts that back if the writer was killed in between. Standard library only.
+steps aside as `.name.old`; whoever reads next puts that back if the writer was killed in between.
 
 Everything is derived from learner.pkl. A folder may leave it out, being 45 MB of a ResNet-18: `learner_sha256` still
 says which one that was.
@@ -12,8 +11,6 @@ says which one that was.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import dataclasses
 import errno
 import hashlib
@@ -26,6 +23,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mirror.errors import ModelFolderError
+from mirror.folders import hold_folder, recovered, remove_old, set_aside, swap_folder, sweep_folders
 from mirror.model_schema import (
     FORMAT_VERSION,
     BatchResize,
@@ -45,7 +43,7 @@ from mirror.model_schema import (
     decode,
     encode,
 )
-from mirror.storage import hold_folder, read_file, sweep_folders
+from mirror.storage import read_file
 
 __all__ = [
     "FORMAT_VERSION",
@@ -144,7 +142,7 @@ class ModelEntry:
 
 def read_model_folder(path: str | Path) -> ModelFolder:
     """The model folder at `path`, valid. Raises ModelFolderError with one sentence otherwise."""
-    path = _recovered(Path(path))
+    path = recovered(Path(path))
     source = path / MODEL_JSON
     if not path.is_dir():
         raise ModelFolderError(
@@ -191,11 +189,13 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
     path = Path(os.path.abspath(path))
     if path.exists() and not (path / MODEL_JSON).is_file() and not (path.is_dir() and not any(path.iterdir())):
         raise ModelFolderError(f"{path} exists and is not a model folder, so it is not replaced: choose another name.")
+    prefix = f".{path.name}.tmp-"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _recovered(path)
-        _sweep(path)
-        temporary, held = hold_folder(path.parent, f".{path.name}.tmp-")
+        recovered(path)
+        remove_old(path)
+        sweep_folders(path.parent, prefix)
+        temporary, held = hold_folder(path.parent, prefix)
     except OSError as error:
         raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     try:
@@ -203,7 +203,7 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
         try:
             temporary.chmod(0o777 & ~_umask())  # mkdtemp makes it private; a model folder is as readable as any other
             info = _finish(temporary, info)
-            _swap(temporary, path)
+            swap_folder(temporary, path)
         except OSError as error:
             raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
@@ -235,81 +235,12 @@ def _finish(folder: Path, info: ModelInfo) -> ModelInfo:
     return info
 
 
-def _swap(temporary: Path, path: Path) -> None:
-    """Puts the folder `temporary` at `path`; what was there is then at `temporary` or gone."""
-    if path.exists() and _exchange(temporary, path):
-        _fsync(path.parent)
-        return
-    old = _old(path)
-    for attempt in range(10):
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            with contextlib.suppress(FileNotFoundError):
-                path.rename(old)
-        try:
-            temporary.rename(path)
-            break
-        except OSError:  # a reader put `.name.old` back in between, or another writer was faster
-            if attempt == 9 or not path.exists():
-                raise
-    _fsync(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Lets two paths change places in one step (renameat2, Linux 3.15); False where the system cannot."""
-    try:
-        rename = ctypes.CDLL(None).renameat2
-    except (AttributeError, OSError, TypeError):
-        return False
-    at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, from fcntl.h and stdio.h
-    return rename(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0
-
-
-def _old(path: Path) -> Path:
-    return path.parent / f".{path.name}.old"
-
-
-def _recovered(path: Path) -> Path:
-    """`path`, after putting back the folder that a killed writer set aside; that folder itself on a read-only disk."""
-    if not path.exists() and _old(path).is_dir() and not _old(path).is_symlink():
-        try:
-            _old(path).rename(path)
-        except FileNotFoundError:
-            pass  # the writer finished, or another reader was faster
-        except OSError:
-            return path if path.exists() else _old(path)
-    return path
-
-
 def _remove(path: Path) -> None:
     """A folder with all in it; of a link, which may have stood in the model's place, only the link."""
     if path.is_symlink():
         path.unlink()
     else:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _sweep(path: Path) -> None:
-    """Removes what killed writers of this folder left behind."""
-    if path.exists():
-        shutil.rmtree(_old(path), ignore_errors=True)
-    prefix = f".{path.name}.tmp-"
-    sweep_folders(path.parent, prefix)
-    for left in path.parent.glob(f"{prefix}*"):
-        pid = left.name.removeprefix(prefix).split("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def list_models(models_dir: str | Path) -> list[ModelEntry]:
@@ -320,8 +251,8 @@ def list_models(models_dir: str | Path) -> list[ModelEntry]:
     models_dir = Path(models_dir)
     if not models_dir.is_dir():
         return []
-    for old in sorted(models_dir.glob(".*.old")):
-        _recovered(models_dir / old.name[1 : -len(".old")])
+    for path in set_aside(models_dir):
+        recovered(path)
     entries = [_entry(path) for path in sorted(models_dir.iterdir()) if not path.name.startswith(".")]
     found = [entry for entry in entries if entry]
     folders = {entry.name for entry in found if entry.kind != "pickle"}
@@ -331,7 +262,7 @@ def list_models(models_dir: str | Path) -> list[ModelEntry]:
 
 def find_model(path: str | Path) -> ModelEntry:
     """The entry of a model folder, a folder holding a learner pickle, or a pickle. Raises ModelFolderError."""
-    entry = _entry(_recovered(Path(path)))
+    entry = _entry(recovered(Path(path)))
     if entry is None:
         exists = Path(path).exists()
         what = f"{path} holds neither a model.json nor a learner pickle" if exists else f"There is no {path}"

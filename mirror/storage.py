@@ -7,7 +7,7 @@ regular file (a device, a pipe). Temporary files have names that nobody can fore
     read_file(path, inside=folder)        the bytes, no component below `folder` being a link
     write_atomically(path, data)          the old content or the new, never a part of it
     replacing(path)                       the same for what a library writes to a path
-    hold_folder, sweep_folders            a folder to work in, which the next process removes where this one is killed
+    recover(path), journal(path)          an append-only file of lines, whose last one may be torn when it is opened
     open_file, make_folder, check_inside  what these stand on
 
 The name that a person gives on the command line is theirs: it may be a link, and so may the folders above it. What is
@@ -20,19 +20,10 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-HELD = "held-"  # in the name of a folder that a lock shows to be in use
-HOLD_ATTEMPTS = 10
 PART = ".part"  # ends the name of a file that is being written; whoever holds the folder sweeps what was left
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BY_DESCRIPTOR = bool(_NOFOLLOW) and os.open in os.supports_dir_fd  # not on Windows, where each component is looked at
@@ -171,40 +162,6 @@ def sweep(path: Path) -> None:
             left.unlink()
 
 
-def hold_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
-    """A new private folder in `parent`, and a descriptor that shows as long as it is open that somebody works in it;
-    `sweep_folders` leaves it alone until then. A process number would not do: inside a space of processes of its own
-    every first process has number 1. None where the system has no such locks; the name then tells the number."""
-    for _ in range(HOLD_ATTEMPTS if fcntl is not None else 0):
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{prefix}{HELD}"))
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.exists():
-                return folder, descriptor
-        except BlockingIOError:  # somebody sweeps it already
-            pass
-        except OSError:  # a file system without locks
-            os.close(descriptor)
-            folder.rmdir()
-            break
-        os.close(descriptor)
-    return Path(tempfile.mkdtemp(dir=parent, prefix=f"{prefix}{os.getpid()}-")), None
-
-
-def sweep_folders(parent: Path, prefix: str) -> None:
-    """Removes this user's folders of `hold_folder` whose processes were killed."""
-    for folder in parent.glob(f"{prefix}{HELD}*") if fcntl is not None else ():
-        with contextlib.suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | _NOFOLLOW)
-            try:
-                if os.fstat(descriptor).st_uid == os.getuid():
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(descriptor)
-
-
 def _is_special(path: Path) -> bool:
     try:
         kind = os.lstat(path).st_mode
@@ -223,11 +180,60 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def truncate(path: Path, length: int, *, inside: Path | None = None) -> None:
-    """Cuts a file down to `length` bytes."""
-    descriptor = open_file(path, os.O_WRONLY, inside=inside)
+def recover(path: Path, *, quoted: bool = False) -> bytes:
+    """The whole lines of a journal; half a line that a crash left at its end is cut off. quoted: it is a CSV, in whose
+    quoted fields a line may end. Raises OSError."""
+    data = read_file(path)
+    whole = complete_length(data, quoted=quoted)
+    if whole < len(data):
+        descriptor = open_file(path, os.O_WRONLY)
+        try:
+            os.ftruncate(descriptor, whole)
+        finally:
+            os.close(descriptor)
+    return data[:whole]
+
+
+def complete_length(data: bytes, *, quoted: bool = False) -> int:
+    """Bytes of `data` up to the end of its last whole line (of a CSV: of its last record)."""
+    quotes, end = data.count(b'"') if quoted else 0, len(data)
+    while True:
+        start = data.rfind(b"\n", 0, end) + 1
+        quotes -= data.count(b'"', start, end) if quoted else 0
+        if start == 0 or quotes % 2 == 0:
+            return start
+        end = start - 1
+
+
+@contextlib.contextmanager
+def journal(
+    path: Path, *, create: bool = False, length: int | None = None, sync: bool = True
+) -> Iterator[Callable[[bytes], None]]:
+    """A function that appends whole lines to `path`: all of what it is given or, where it raises, nothing.
+
+    create: the file may be missing. length: bytes that are kept of it, all by default. sync: what was appended outlasts
+    a power cut from the moment the function returns; otherwise when the `with` statement ends, and a kill before.
+    """
+    descriptor = open_file(path, os.O_WRONLY | os.O_APPEND | (os.O_CREAT if create else 0))
+
+    def append(data: bytes) -> None:
+        before = os.fstat(descriptor).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            if sync:
+                os.fsync(descriptor)
+        except BaseException:
+            os.ftruncate(descriptor, before)
+            raise
+
     try:
-        os.ftruncate(descriptor, length)
+        if length is not None:
+            os.ftruncate(descriptor, length)
+        yield append
+        if not sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

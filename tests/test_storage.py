@@ -27,8 +27,8 @@ from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search_cache import SearchCache
 from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError, MirrorError
+from mirror.folders import LOCK, holder_of
 from mirror.inference.classifier import Classifier
-from mirror.lock import LOCK, holder_of
 from mirror.model_folder import read_model_folder
 from mirror.net.fetch import Fetched
 from mirror.web import about
@@ -37,7 +37,7 @@ from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 links = pytest.mark.skipif(not storage._BY_DESCRIPTOR, reason="this system opens files by path alone")
-CANARY = b"file_name,label\nthe person's own\n"
+CANARY = b"file_name,label\nthe person's own\nhalf a li"
 
 
 @pytest.fixture
@@ -238,9 +238,7 @@ def test_explain_replaces_a_link_by_its_picture(tmp_path: Path, outside: Path, m
 
 
 @links
-@pytest.mark.parametrize(
-    "use", [lambda path: storage.open_file(path, os.O_WRONLY), lambda path: storage.truncate(path, 0)]
-)
+@pytest.mark.parametrize("use", [lambda path: storage.open_file(path, os.O_WRONLY), storage.recover])
 def test_a_file_with_a_second_name_is_not_written_to(tmp_path: Path, use: Callable[[Path], object]) -> None:
     (tmp_path / "mine").write_bytes(CANARY)
     os.link(tmp_path / "mine", tmp_path / "planted")
@@ -297,14 +295,52 @@ def test_a_device_that_a_person_names_is_written_to(tmp_path: Path) -> None:
         assert beside == Path("/dev/null")
 
 
-def test_a_lock_of_a_stranger_says_no_more_than_a_number(tmp_path: Path) -> None:
-    pytest.importorskip("fcntl", reason="this system has no such locks")
-    import fcntl
+TORN = [
+    (b"", b"", False),
+    (b"a", b"", False),
+    (b"a\nb\n", b"a\nb\n", False),
+    (b"a\nb", b"a\n", False),
+    (b'a\n"b\nc', b'a\n"b\n', False),
+    (b'a\n"b\nc', b"a\n", True),
+    (b'a\n"b\nc"\n', b'a\n"b\nc"\n', True),
+    (b'a\n"b""\nc""\nd\n', b"a\n", True),
+    (b'"\n' * 3, b'"\n"\n', True),
+]
 
-    (tmp_path / LOCK).write_text("pid \x1b[2Jgone")
-    with open(tmp_path / LOCK, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert holder_of(tmp_path) == "unknown"
+
+@pytest.mark.parametrize(("data", "whole", "quoted"), TORN)
+def test_half_a_line_at_the_end_of_a_journal_is_cut_off(
+    tmp_path: Path, data: bytes, whole: bytes, quoted: bool
+) -> None:
+    (tmp_path / "rows").write_bytes(data)
+    assert storage.recover(tmp_path / "rows", quoted=quoted) == whole == (tmp_path / "rows").read_bytes()
+    with storage.journal(tmp_path / "rows") as append:
+        append(b"next\n")
+    assert (tmp_path / "rows").read_bytes() == whole + b"next\n"
+
+
+def test_a_line_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A disk that is full in the middle of a line: here, the largest file that this process may write."""
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from mirror.storage import journal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "with journal(Path(sys.argv[1]), create=True, sync=sys.argv[2] == 'sync') as append:\n"
+        "    append(b'x' * 60 + b'\\n'); append(b'y' * 60 + b'\\n')"
+    )
+    for sync in ("sync", "later"):
+        rows = tmp_path / sync
+        done = subprocess.run([sys.executable, "-c", program, str(rows), sync], cwd=ROOT, capture_output=True)
+        assert done.returncode == 1 and b"File too large" in done.stderr
+        assert rows.read_bytes() == b"x" * 60 + b"\n"
+
+
+def test_a_journal_goes_on_behind_what_is_kept_of_it(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(b"a\nb\n")
+    with storage.journal(tmp_path / "rows", length=2) as append:
+        append(b"c\n")
+    assert (tmp_path / "rows").read_bytes() == b"a\nc\n"
+    with pytest.raises(FileNotFoundError), storage.journal(tmp_path / "none"):
+        pass
 
 
 def test_a_model_folder_may_itself_be_reached_by_a_link(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from mirror.errors import ImageError, MirrorError, UsageError
-from mirror.lock import locked
+from mirror.folders import locked
 from mirror.sources import ImageSource, is_url
-from mirror.storage import make_folder, open_file, read_file, sync_folder, write_atomically
+from mirror.storage import journal, make_folder, open_file, read_file, sync_folder, write_atomically
 
 VERSION = 1  # of job.json; another one is somebody else's job
 
@@ -92,7 +92,8 @@ class JobStore:
             path.unlink(missing_ok=True)
         with os.fdopen(open_file(self.listing, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             listed = list_sources(sources, file.write)
-            _flush(file)
+            file.flush()
+            os.fsync(file.fileno())
         state = {"version": VERSION, "job": job, "images": listed.images, "listing": listed.sha256}
         write_atomically(self._state, (json.dumps(state, indent=1) + "\n").encode())
         return listed
@@ -120,14 +121,10 @@ class JobStore:
 
     def append(self, rows: Iterable[dict[str, Any]], kept: Checkpoint) -> Iterator[dict[str, Any]]:
         """Writes each row down behind those kept and passes it on: it is safe from a kill when it comes out."""
-        with os.fdopen(open_file(self.rows, os.O_RDWR | os.O_CREAT), "r+b") as file:
-            file.truncate(kept.bytes)
-            file.seek(kept.bytes)
+        with journal(self.rows, create=True, length=kept.bytes, sync=False) as append:
             for row in rows:
-                file.write(_line(row))
-                file.flush()
+                append(_line(row))
                 yield row
-            _flush(file)
 
     def read(self) -> Iterator[dict[str, Any]]:
         """The rows written down."""
@@ -167,8 +164,3 @@ def _source(line: bytes) -> ImageSource:
 def _line(value: Any) -> bytes:
     """A line of plain ASCII, so that any file name comes back as it was."""
     return json.dumps(value).encode() + b"\n"
-
-
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())

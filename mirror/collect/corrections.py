@@ -37,7 +37,7 @@ from mirror.collect.metadata import (
     writing,
 )
 from mirror.errors import DatasetError
-from mirror.lock import locked
+from mirror.folders import locked
 from mirror.storage import read_file, sweep, write_atomically
 
 DECISIONS_CSV = "decisions.csv"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -17,10 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-import numpy as np
-
 from mirror.errors import DatasetError
-from mirror.storage import LinkRefused, check_inside, open_file, read_file, truncate, write_atomically
+from mirror.storage import LinkRefused, check_inside, complete_length, journal, read_file, recover, write_atomically
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION, "")
@@ -154,14 +151,6 @@ def _quoted(value: str) -> str:
     return '"' + value.replace('"', '""') + '"' if any(c in value for c in ',"\r\n') else value
 
 
-def complete_length(data: bytes) -> int:
-    """Bytes of `data` up to the end of its last complete record: the last "\\n" that is not inside a quoted field."""
-    characters = np.frombuffer(data, dtype=np.uint8)
-    outside = np.cumsum(characters == ord('"')) % 2 == 0
-    ends = np.flatnonzero((characters == ord("\n")) & outside)
-    return int(ends[-1]) + 1 if len(ends) else 0
-
-
 def read_photos(path: Path) -> list[Photo]:
     """The rows of a metadata.csv or a model's photos.csv. Reads only; a last row torn by a crash is passed over."""
     photos = []
@@ -202,7 +191,7 @@ def read_rows(path: Path, columns: Sequence[str], *, inside: Path | None = None)
         why = (error.strerror or str(error)).lower()
         raise DatasetError(f"{path} cannot be read ({why}); check the path.") from None
     try:
-        text = data[: complete_length(data)].decode("utf-8-sig")
+        text = data[: complete_length(data, quoted=True)].decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DatasetError(f"{path} is not UTF-8 text; save it again as UTF-8.") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -253,30 +242,10 @@ def write_photos(path: Path, photos: Iterable[Photo]) -> None:
 def append_rows(path: Path, rows: Sequence[Photo | Rejection]) -> None:
     """Append rows and wait until they are on disk. DatasetError on a full disk; the file is then left as it was."""
     data = "".join(format_row(astuple(row)) for row in rows).encode("utf-8")
-    with writing(path):
-        _append(path, data)
-
-
-def _append(path: Path, data: bytes) -> None:
-    descriptor = open_file(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        before = os.fstat(descriptor).st_size
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-            os.fsync(descriptor)
-        except BaseException:
-            os.ftruncate(descriptor, before)
-            raise
-    finally:
-        os.close(descriptor)
+    with writing(path), journal(path) as append:
+        append(data)
 
 
 def cut_torn_row(path: Path) -> int:
     """Cut the bytes after the last complete record, left by a crash in the middle of a write. Returns how many."""
-    data = read_file(path)
-    torn = len(data) - complete_length(data)
-    if torn:
-        truncate(path, len(data) - torn)
-    return torn
+    return path.stat().st_size - len(recover(path, quoted=True))

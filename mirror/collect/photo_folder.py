@@ -43,7 +43,7 @@ from mirror.collect.metadata import (
 )
 from mirror.collect.screening import ScreenedPhoto, screen, sha256_of
 from mirror.errors import DatasetError, ImageError
-from mirror.lock import take_lock
+from mirror.folders import take_lock
 from mirror.storage import PART, LinkRefused, make_folder, write_atomically
 
 EXACT_DUPLICATE = "exact-duplicate"

@@ -7,7 +7,6 @@ Lines are only ever appended and synced; one that a crash cut short is cut off w
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from mirror.collect.metadata import writing
 from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError
-from mirror.storage import open_file, read_file, truncate
+from mirror.storage import journal, recover
 
 FILE_NAME = "hits.jsonl"
 _STORED = ("url", "page_url", "title", "thumbnail_url", "width", "height")
@@ -46,24 +45,18 @@ class SearchCache:
             "retrieved_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "hits": [{name: getattr(hit, name) for name in _STORED} for hit in page.hits],
         }
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with writing(self.path), os.fdopen(open_file(self.path, flags), "ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(self.path), journal(self.path, create=True) as append:
+            append(json.dumps(line).encode() + b"\n")
         self._pages.setdefault(term.query, []).append(page)
 
     def _load(self) -> None:
         try:
-            data = read_file(self.path)
+            lines = recover(self.path).splitlines()
         except FileNotFoundError:
             return
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be read ({error.strerror}); remove it to search again.") from None
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            truncate(self.path, whole)
-        for number, line in enumerate(data[:whole].splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             try:
                 told = json.loads(line)
                 if told["filters"] == self._filters:

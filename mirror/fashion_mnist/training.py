@@ -25,7 +25,7 @@ from mirror.errors import DatasetError
 from mirror.fashion_mnist.dataset import HELD_OUT, LABELS, SIDE, FashionSet, hold_out
 from mirror.fashion_mnist.loop import Plan, epochs_kept, to_pixels, train_from_scratch
 from mirror.fashion_mnist.plugin import ARCH, EPOCHS, SIZE
-from mirror.lock import locked
+from mirror.folders import locked
 from mirror.progress import progress_bar
 from mirror.terminal import say
 

@@ -19,18 +19,16 @@ import json
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mirror.folders import hold_folder, sweep_folders
 from mirror.inference.landlock import restrict_writes
-from mirror.storage import HELD, hold_folder, sweep_folders
 
 PASSED = (  # variables of the environment that a child gets: no tokens, no passwords, no proxies
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "WINDIR", "PATHEXT", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
@@ -43,7 +41,6 @@ ROOT = Path(__file__).resolve().parents[2]
 _NEWUSER, _NEWNET, _NEWPID, _NEWIPC = 0x10000000, 0x40000000, 0x20000000, 0x08000000  # linux/sched.h
 _SET_PDEATHSIG, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38  # linux/prctl.h
 HOME = "mirror-child-"  # begins the name of a child's home, in the system's folder for temporary files
-OLD = 24 * 3600  # seconds; no child is given so many
 PROCESSES = 256
 KEPT_OUTPUT = 64 * 1024  # bytes
 
@@ -102,14 +99,8 @@ def run_sandboxed(
 
 
 def sweep_homes(temporary: Path) -> None:
-    """Removes this user's homes of children whose processes were killed; where no lock tells, those of yesterday."""
+    """Removes this user's homes of children whose processes were killed."""
     sweep_folders(temporary, HOME)
-    for left in temporary.glob(f"{HOME}*"):
-        with contextlib.suppress(OSError):
-            found = left.lstat()
-            mine = stat.S_ISDIR(found.st_mode) and hasattr(os, "getuid") and found.st_uid == os.getuid()
-            if mine and not left.name.startswith(HOME + HELD) and time.time() - found.st_mtime > OLD:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _last(file: IO[bytes]) -> bytes:

@@ -24,7 +24,6 @@ from mirror.collect.metadata import (
     Photo,
     Rejection,
     append_rows,
-    complete_length,
     format_row,
     read_photos,
     read_rejections,
@@ -32,6 +31,7 @@ from mirror.collect.metadata import (
 )
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
+from mirror.storage import complete_length
 from tests.world import draw_photo, encode, near_copy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -445,7 +445,7 @@ def test_photos_of_awkward_labels_come_back(tmp_path: Path) -> None:
 def test_any_text_survives_a_row(value: str) -> None:
     line = format_row([value, "x", value])
     assert next(csv.reader(io.StringIO(line, newline=""), strict=True)) == [value, "x", value]
-    assert complete_length(line.encode()) == len(line.encode())
+    assert complete_length(line.encode(), quoted=True) == len(line.encode())
 
 
 def test_text_that_no_file_can_hold_is_cleaned(tmp_path: Path) -> None:

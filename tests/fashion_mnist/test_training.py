@@ -20,9 +20,9 @@ from mirror.fashion_mnist.training import (
     new_network,
     train_network,
 )
+from mirror.folders import locked
 from mirror.images import load_image
 from mirror.inference.preprocess import preprocess
-from mirror.lock import locked
 from mirror.model_schema import Preprocessing
 from tests.fashion_mnist.conftest import RECIPE
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from mirror.folders import hold_folder
 from mirror.inference.sandbox import HOME
-from mirror.storage import hold_folder
 from mirror.web import retention
 
 ROOT = Path(__file__).resolve().parents[2]
