@@ -121,10 +121,10 @@ def collect(options: argparse.Namespace, folder: Path, network):
         collect_from_photo_list,
         open_collected,
     )
-    from mirror.progress import progress_bar
+    from mirror.progress import ProgressBar
 
     if options.data:
-        return collect_from_folder(folder, options.data, progress=progress_bar("reading", "photo")), "folder", ()
+        return collect_from_folder(folder, options.data, progress=ProgressBar("reading", "photo")), "folder", ()
     if options.photos:
         return collect_from_photo_list(folder, options.photos, network=network).folder, "recipe", ()
     if options.collected:
@@ -151,9 +151,9 @@ def read_photos_of_none(directory: Path | None, own):
     if directory is None:
         return None
     from mirror.collect.others import read_others
-    from mirror.progress import progress_bar
+    from mirror.progress import ProgressBar
 
-    others = read_others(directory, own, progress=progress_bar("reading others", "photo"))
+    others = read_others(directory, own, progress=ProgressBar("reading others", "photo"))
     left = ", ".join(f"{count} {reason}" for reason, count in others.rejected.items())
     print(f"{directory}: {len(others.paths)} photos of none of the labels. Left out: {left or 'none'}.")
     return others

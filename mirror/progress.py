@@ -2,29 +2,115 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from mirror.terminal import say
+from mirror.terminal import say, sentence
 
 LINES = 4  # plain lines for a whole piece of work
+EVERY_SECONDS = 60.0  # after which a plain line is due in any case
+RATE_AFTER_SECONDS = 10.0  # before that a rate says little
 
 
-def progress_bar(what: str, unit: str, log: Callable[[str], None] = say) -> Callable[[int, int], None]:
-    """A function to call with (done, total) as the work goes on. What takes no more than one call prints nothing."""
-    state: dict[str, Any] = {"bar": None, "done": 0}
+class ProgressBar:
+    """Call it with (done, total) as the work goes on; what is done in one call prints nothing where nobody watches.
 
-    def update(done: int, total: int) -> None:
+    what: the work, in front of the figures, or "". unit: of what is counted, in the singular. log: prints a plain line.
+    done: how many were done before. lines: plain lines for the whole, besides those that are due. leave: whether the
+    bar stays on the terminal. Use it in a `with` statement where the work may end early.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        unit: str,
+        log: Callable[[str], None] = say,
+        *,
+        done: int = 0,
+        lines: int = LINES,
+        leave: bool = True,
+    ):
+        self._what, self._unit, self._log, self._lines, self._leave = what, unit, log, lines, leave
+        self._before = self._done = done
+        self._begun = self._last = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """note: a word more, behind the figures."""
         if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            state["bar"] = state["bar"] or tqdm(total=total, desc=what, unit=unit, file=sys.stderr)
-            state["bar"].update(done - state["bar"].n)
+            if self._bar is None:
+                self._bar = self._open(total)
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(done - self._bar.n)
             if done >= total:
-                state["bar"].close()
-        elif done < total and done * LINES // total > state["done"] * LINES // total:
-            log(f"{what}: {done} of {total} {unit}s")
-        state["done"] = done
+                self.close()
+        elif done < total and self._is_due(done, total):
+            self._log(self._line(done, total, note))
+            self._last = time.monotonic()
+        self._done = done
 
-    return update
+    def log(self, line: str) -> None:
+        """Prints a line of something else, which does not tear the bar."""
+        with self.writing():
+            self._log(sentence(line))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """While it lasts, others may print: the bar is out of the way."""
+        if self._bar is None:
+            yield
+            return
+        with self._bar.external_write_mode(file=sys.stderr):
+            yield
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _open(self, total: int) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(
+            total=total,
+            initial=self._before,
+            desc=self._what or None,
+            unit=f" {self._unit}s",
+            leave=self._leave,
+            file=sys.stderr,
+            dynamic_ncols=True,
+        )
+
+    def _is_due(self, done: int, total: int) -> bool:
+        step = done * self._lines // total > self._done * self._lines // total
+        return step or time.monotonic() - self._last >= EVERY_SECONDS
+
+    def _line(self, done: int, total: int, note: str) -> str:
+        parts = [f"{done:,} of {total:,} {self._unit}s", note]
+        seconds = time.monotonic() - self._begun
+        if seconds >= RATE_AFTER_SECONDS:
+            parts += [rate(done - self._before, total - done, self._unit, seconds)]
+        return (f"{self._what}: " if self._what else "") + ", ".join(filter(None, parts))
+
+
+def rate(done: int, left: int, unit: str, seconds: float) -> str:
+    """`100.0 images/s, 15 min left`: `done` took `seconds`, and `left` are left."""
+    speed = done / seconds
+    return f"{speed:.1f} {unit}s/s" + (f", {duration(left / speed)} left" if speed else "")
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `14 min`, `3 h 05 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

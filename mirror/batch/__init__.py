@@ -3,7 +3,6 @@
     job.py              what was asked for; two runs that ask the same are one job
     checkpoint.py       a job's hidden folder beside --out: its lock, its list of images, the rows answered so far
     run.py              the job itself: list, answer, write down, put the finished file in its place
-    progress.py         how far it has come: images, images per second, time left
     ray_engine.py       the same answers from the workers of a Ray cluster, in order
     ray_cluster.py      … which is one of this machine alone, or a running one
     summary.py          rows → counts and mean scores a label a folder, as a table

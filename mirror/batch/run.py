@@ -17,9 +17,9 @@ from typing import Any
 from mirror import terminal
 from mirror.batch.checkpoint import JobStore, SourceList, list_sources
 from mirror.batch.job import Job
-from mirror.batch.progress import JobProgress
 from mirror.batch.writers import check_format, open_writer, to_row
 from mirror.errors import MirrorError, UsageError
+from mirror.progress import ProgressBar
 from mirror.sources import ImageSource, find_sources
 
 Answer = Callable[
@@ -105,11 +105,11 @@ def _answer(job: Job, work: JobStore, answer: Answer, listed: SourceList) -> int
     rows = (to_row(source.file, given, shown) for source, given in answer(rest))
     done = kept.rows
     try:
-        with JobProgress(listed.images, done) as pace:
+        with ProgressBar("", "image", _say, done=done, lines=0) as progress:
             for row in work.append(rows, kept):
                 done += 1
                 unanswered += "error" in row
-                pace.update()
+                progress(done, listed.images)
     except KeyboardInterrupt:
         _say(f"{done:,} of {listed.images:,} images are answered: the same command goes on from there.")
         raise

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mirror.batch.summary import Summary
 from mirror.batch.writers import FORMATS, OutputFilter, open_writer, to_row
 from mirror.cli import batch
 from mirror.cli.options import add_model, add_network, count, network_of, probability
 from mirror.errors import MirrorError, UsageError
+from mirror.progress import ProgressBar
 from mirror.sources import find_sources
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
@@ -157,29 +158,15 @@ def predict_stream(
     unanswered, summary = 0, Summary(objects=shown.detections) if options.summary else None
     with open_writer(kind, options.out, shown) as writer:
         answers = predictor.answer_all(find_sources(options.images))
-        with _progress(options.images, to_terminal=options.out is None and sys.stdout.isatty()) as bar:
-            for source, answer in answers:
+        total = sum(1 for _ in find_sources(options.images)) if sys.stderr.isatty() else 1
+        to_terminal = options.out is None and sys.stdout.isatty()
+        with ProgressBar("", "image", log=lambda line: None, leave=not to_terminal) as progress:
+            for done, (source, answer) in enumerate(answers, 1):
                 unanswered += isinstance(answer, MirrorError)
-                with bar.external_write_mode() if bar is not None else contextlib.nullcontext():
+                with progress.writing():
                     writer.write(source.file, answer)
-                if bar is not None:
-                    bar.update()
+                if total > 1:
+                    progress(done, total)
                 if summary is not None:
                     summary.add(to_row(source.file, answer, shown))
     return unanswered, summary
-
-
-@contextlib.contextmanager
-def _progress(images: Sequence[str], to_terminal: bool) -> Iterator[Any]:
-    """A tqdm bar on standard error where that is a terminal and there is more than one image, else None."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    total = sum(1 for _ in find_sources(images))
-    if total < 2:
-        yield None
-        return
-    with tqdm(total=total, unit="image", leave=not to_terminal, file=sys.stderr, dynamic_ncols=True) as bar:
-        yield bar

@@ -26,7 +26,7 @@ from mirror.fashion_mnist.dataset import HELD_OUT, LABELS, SIDE, FashionSet, hol
 from mirror.fashion_mnist.loop import Plan, epochs_kept, to_pixels, train_from_scratch
 from mirror.fashion_mnist.plugin import ARCH, EPOCHS, SIZE
 from mirror.folders import locked
-from mirror.progress import progress_bar
+from mirror.progress import ProgressBar
 from mirror.terminal import say
 
 SEED = 42
@@ -114,7 +114,7 @@ def train_network(
         done = epochs_kept(kept, recipe.plan)
         if done:
             log(f"{done} of {recipe.epochs} epochs were done before: going on from what {folder} keeps.")
-        bar = progress_bar("training", "px", log=lambda line: None)  # a line an epoch is said anyway
+        bar = ProgressBar("training", "px", log=lambda line: None)  # a line an epoch is said anyway
         train_from_scratch(network, shown, labels[learned], recipe.plan, kept=kept, after=after, progress=bar)
     right = accuracy(network, enlarged(images.train.pixels[held], recipe.size), labels[held], recipe.plan)
     return TrainedNetwork(network.cpu().eval(), learned, held, right, None if done else time.perf_counter() - begun)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mirror.collect.metadata import Photo
-from mirror.progress import progress_bar
+from mirror.progress import ProgressBar
 from mirror.terminal import say
 from mirror.training.augmentation import View, plan_views
 from mirror.training.features import pooled_features
@@ -73,7 +73,7 @@ class FeatureExtractor:
             size=self.size,
             mean=self.architecture.mean,
             std=self.architecture.std,
-            progress=progress_bar("looking at photos", "view", self.log),
+            progress=ProgressBar("looking at photos", "view", self.log),
         )
 
     def served(self, photos: Sequence[Photo]) -> np.ndarray:
