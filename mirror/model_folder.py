@@ -43,7 +43,7 @@ from mirror.model_schema import (
     decode,
     encode,
 )
-from mirror.storage import read_file
+from mirror.storage import parse_json, read_file
 
 __all__ = [
     "FORMAT_VERSION",
@@ -149,7 +149,7 @@ def read_model_folder(path: str | Path) -> ModelFolder:
             f"There is no model folder at {path}: train one with `python train.py`, or check the path."
         )
     try:
-        value = json.loads(read_file(source, limit=MAX_MODEL_JSON_BYTES))
+        value = parse_json(read_file(source, limit=MAX_MODEL_JSON_BYTES))
     except FileNotFoundError:
         raise ModelFolderError(
             f"{path} holds no {MODEL_JSON}, so it is not a model folder: make the model again."
@@ -159,7 +159,7 @@ def read_model_folder(path: str | Path) -> ModelFolder:
             too_large = "is too large to be a model's description"
             raise ModelFolderError(f"{source} {too_large}: make the model again.") from None
         raise ModelFolderError(f"{source} cannot be read ({error.strerror or error}): make the model again.") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ModelFolderError(f"{source} is not JSON: restore it or make the model again.") from None
     try:
         check_depth(value)

@@ -28,6 +28,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mirror.errors import ModelFolderError
 from mirror.preparation import NAMES
+from mirror.storage import is_deeper
 
 FORMAT_VERSION = 1
 PICKLE = "learner.pkl"
@@ -400,13 +401,8 @@ def encode(info: ModelInfo) -> dict[str, Any]:
 
 def check_depth(value: Any) -> None:
     """Raises ModelFolderError for a JSON value with lists and objects more than MAX_DEPTH inside each other."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        items = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (list, dict))]
-        level = [inner for item in items for inner in item if isinstance(inner, (list, dict))]
-        if not level:
-            return
-    raise ModelFolderError(f"it has more than {MAX_DEPTH} lists and objects inside each other")
+    if is_deeper(value, MAX_DEPTH):
+        raise ModelFolderError(f"it has more than {MAX_DEPTH} lists and objects inside each other")
 
 
 def _check(info: ModelInfo) -> None:

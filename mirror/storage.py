@@ -7,6 +7,7 @@ regular file (a device, a pipe). Temporary files have names that nobody can fore
     read_file(path, inside=folder)        the bytes, no component below `folder` being a link
     write_atomically(path, data)          the old content or the new, never a part of it
     replacing(path)                       the same for what a library writes to a path
+    parse_json, read_lines                what may be in them, within limits
     recover(path), journal(path)          an append-only file of lines, whose last one may be torn when it is opened
     open_file, make_folder, check_inside  what these stand on
 
@@ -18,12 +19,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
+MAX_FILE = 1 << 30  # bytes that are read at once where no smaller limit is given: a metadata.csv of 2,000,000 photos
+MAX_LINE = 16 << 20  # bytes of a line
+MAX_NESTED = 100  # lists and objects of JSON inside each other; whatever walks through the value may recurse
 PART = ".part"  # ends the name of a file that is being written; whoever holds the folder sweeps what was left
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BY_DESCRIPTOR = bool(_NOFOLLOW) and os.open in os.supports_dir_fd  # not on Windows, where each component is looked at
@@ -76,11 +82,9 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = Non
     return descriptor
 
 
-def read_file(path: Path, *, inside: Path | None = None, limit: int | None = None) -> bytes:
+def read_file(path: Path, *, inside: Path | None = None, limit: int = MAX_FILE) -> bytes:
     """The bytes of a regular file, opened as `open_file` does. OSError (EFBIG) where they are more than `limit`."""
     with os.fdopen(open_file(path, inside=inside), "rb") as file:
-        if limit is None:
-            return file.read()
         too_large = OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
         if os.fstat(file.fileno()).st_size > limit:
             raise too_large
@@ -88,6 +92,35 @@ def read_file(path: Path, *, inside: Path | None = None, limit: int | None = Non
     if len(data) > limit:  # it grew meanwhile
         raise too_large
     return data
+
+
+def parse_json(text: bytes | str, **options: Any) -> Any:
+    """`json.loads` for what somebody else may have written: whatever is wrong with it raises ValueError, also where its
+    lists and objects are more than MAX_NESTED inside each other."""
+    try:
+        value = json.loads(text, **options)
+        if not is_deeper(value, MAX_NESTED):
+            return value
+    except RecursionError:
+        pass
+    raise ValueError("its lists and objects are too deep inside each other")
+
+
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether a JSON value has more than `most` lists and objects inside each other."""
+    level = [value] if isinstance(value, (list, dict)) else []
+    for _ in range(most):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in inside for item in items if isinstance(item, (list, dict))]
+    return bool(level)
+
+
+def read_lines(file: BinaryIO, limit: int = MAX_LINE) -> Iterator[bytes]:
+    """The lines of an open file, each with its end; ValueError for one of more than `limit` bytes."""
+    while line := file.readline(limit + 1):
+        if len(line) > limit:
+            raise ValueError(f"a line is longer than {limit:,} bytes")
+        yield line
 
 
 def make_folder(path: Path, *, inside: Path | None = None) -> None:

@@ -25,9 +25,20 @@ from typing import Any
 from mirror.errors import ImageError, MirrorError, UsageError
 from mirror.folders import locked
 from mirror.sources import ImageSource, is_url
-from mirror.storage import journal, make_folder, open_file, read_file, sync_folder, write_atomically
+from mirror.storage import (
+    journal,
+    make_folder,
+    open_file,
+    parse_json,
+    read_file,
+    read_lines,
+    sync_folder,
+    write_atomically,
+)
 
+WAYS_OUT = "name another --out, or add --restart to begin anew"
 VERSION = 1  # of job.json; another one is somebody else's job
+MAX_STATE = 64 << 20  # bytes of job.json, which names every file of its command line
 
 
 @dataclass(frozen=True)
@@ -81,10 +92,12 @@ class JobStore:
     def state(self) -> dict[str, Any] | None:
         """What job.json says; None where no job has begun."""
         try:
-            state = json.loads(read_file(self._state))
+            state = parse_json(read_file(self._state, limit=MAX_STATE))
         except (FileNotFoundError, ValueError):
             return None
-        return state if isinstance(state, dict) and state.get("version") == VERSION else None
+        kinds = {"version": int, "job": dict, "images": int, "listing": str}
+        whole = isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in kinds.items())
+        return state if whole and state["version"] == VERSION else None
 
     def begin(self, job: dict[str, Any], sources: Iterable[ImageSource]) -> SourceList:
         """Forgets what was here and lists the images of a new job, which exists once its job.json does."""
@@ -101,7 +114,11 @@ class JobStore:
     def sources(self) -> Iterator[ImageSource]:
         """The images listed."""
         with os.fdopen(open_file(self.listing), "rb") as file:
-            yield from map(_source, file)
+            try:
+                for line in read_lines(file):
+                    yield _source(line)
+            except ValueError:
+                raise UsageError(f"{self.listing} is not as a job leaves it: {WAYS_OUT}.") from None
 
     def kept(self) -> Checkpoint:
         """The longest whole beginning of rows.jsonl that follows the listing."""
@@ -109,14 +126,12 @@ class JobStore:
             return Checkpoint()
         rows = size = unanswered = 0
         with os.fdopen(open_file(self.rows), "rb") as file:
-            for line, source in zip(file, self.sources(), strict=False):
-                try:
-                    row = json.loads(line) if line.endswith(b"\n") else {}
-                except ValueError:
-                    break
-                if not isinstance(row, dict) or row.get("file") != source.file:
-                    break
-                rows, size, unanswered = rows + 1, size + len(line), unanswered + ("error" in row)
+            with contextlib.suppress(ValueError):  # a row that is none, which is cut off with all behind it
+                for line, source in zip(read_lines(file), self.sources(), strict=False):
+                    row = parse_json(line) if line.endswith(b"\n") else {}
+                    if not isinstance(row, dict) or row.get("file") != source.file:
+                        break
+                    rows, size, unanswered = rows + 1, size + len(line), unanswered + ("error" in row)
         return Checkpoint(rows, size, unanswered)
 
     def append(self, rows: Iterable[dict[str, Any]], kept: Checkpoint) -> Iterator[dict[str, Any]]:
@@ -129,7 +144,7 @@ class JobStore:
     def read(self) -> Iterator[dict[str, Any]]:
         """The rows written down."""
         with os.fdopen(open_file(self.rows), "rb") as file:
-            yield from map(json.loads, file)
+            yield from map(parse_json, read_lines(file))
 
     def finish(self) -> None:
         """Puts the file `finished` in the place of `out`, after which there is no job any more."""
@@ -154,11 +169,13 @@ def list_sources(sources: Iterable[ImageSource], write: Any = None) -> SourceLis
 
 
 def _source(line: bytes) -> ImageSource:
-    told = json.loads(line)
-    if isinstance(told, list):
-        file, error = told
-        return ImageSource(file, ImageError(error))
-    return ImageSource(told, told if is_url(told) else Path(told))
+    told = parse_json(line)
+    match told:
+        case [str(file), str(error)]:
+            return ImageSource(file, ImageError(error))
+        case str(file):
+            return ImageSource(file, file if is_url(file) else Path(file))
+    raise ValueError("no image of a job")
 
 
 def _line(value: Any) -> bytes:

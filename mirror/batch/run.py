@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror import terminal
-from mirror.batch.checkpoint import JobStore, SourceList, list_sources
+from mirror.batch.checkpoint import WAYS_OUT, JobStore, SourceList, list_sources
 from mirror.batch.job import Job
 from mirror.batch.writers import check_format, open_writer, to_row
 from mirror.errors import MirrorError, UsageError
@@ -25,7 +25,6 @@ from mirror.sources import ImageSource, find_sources
 Answer = Callable[
     [Iterator[ImageSource]], Iterable[tuple[ImageSource, Any]]
 ]  # images → (image, Prediction | MirrorError)
-WAYS_OUT = "name another --out, or add --restart to begin anew"
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,12 @@ def _run(
     unanswered = _answer(job, work, answer, listed)
     work.finished.unlink(missing_ok=True)  # of a killed run, or a link
     with open_writer(job.format, work.finished, job.shown) as writer:
-        for row in work.read():
-            writer.write_row(row)
-            see(row)
+        try:
+            for row in work.read():
+                writer.write_row(row)
+                see(row)
+        except (ValueError, LookupError, TypeError, AttributeError):  # another program wrote it
+            raise UsageError(f"{work.rows} is not as a job leaves it: {WAYS_OUT}.") from None
     work.finish()
     return JobResult(listed.images, unanswered)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from mirror.collect.metadata import writing
 from mirror.errors import FetchError, PrivateAddress
 from mirror.net.fetch import Fetched
-from mirror.storage import make_folder, read_file, replacing
+from mirror.storage import make_folder, parse_json, read_file, replacing
 
+MAX_BODY = 64 << 20  # bytes of a file: more than any photo that is taken, and what is told of it
 # What says something about our own network rather than about the photo: asked again by the next run
 NETWORK_REASONS = ("connection-failed", "timeout", "proxy-failed", "tls-failed", "unknown-host")
 
@@ -31,15 +33,15 @@ class DownloadCache:
 
     def get(self, url: str) -> Fetched | FetchError | None:
         try:
-            head, _, body = read_file(self._path(url), inside=self.folder.parent).partition(b"\n")
-            told = json.loads(head)
+            head, _, body = read_file(self._path(url), inside=self.folder.parent, limit=MAX_BODY).partition(b"\n")
+            told = parse_json(head)
             if told["url"] != url or told["length"] != len(body):
                 return None
             if "reason" in told:
                 kind = PrivateAddress if told["reason"] == PrivateAddress.reason else FetchError
-                return kind(told["message"], url=url, reason=told["reason"], status=told["status"])
-            return Fetched(told["final"], body, told["content_type"], {}, asked=told["asked"])
-        except (OSError, ValueError, KeyError, TypeError):  # not there, or not ours
+                return kind(str(told["message"]), url=url, reason=str(told["reason"]), status=told["status"])
+            return Fetched(str(told["final"]), body, str(told["content_type"]), {}, asked=str(told["asked"]))
+        except (OSError, ValueError, LookupError, TypeError):  # not there, or not ours
             return None
 
     def put(self, url: str, outcome: Fetched | FetchError) -> None:
@@ -57,15 +59,13 @@ class DownloadCache:
 
     def forget(self, url: str) -> None:
         """Its row is written."""
-        self._path(url).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder of that name goes with the rest
+            self._path(url).unlink()
 
     def clear(self) -> None:
         """Remove what is left, when nothing is under way any more."""
         if self.folder.is_dir() and not self.folder.is_symlink():
-            for file in self.folder.iterdir():
-                file.unlink()
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, url: str) -> Path:
         return self.folder / f"{hashlib.sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.body"

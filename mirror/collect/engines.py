@@ -10,7 +10,6 @@ found." when it is refused), so the one client object in use is wrapped to remem
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import RateLimited, SearchError
 from mirror.net.fetch import NetworkSettings
+from mirror.storage import parse_json
 
 REFUSALS = (202, 301, 400, 403, 418, 429)  # what duckduckgo_search 8.1.1 takes for a rate limit
 
@@ -60,7 +60,7 @@ class _Watched:
     def next_offset(self) -> str | None:
         """DuckDuckGo's answer ends in a link to the next page, whose `s` is where that starts."""
         try:
-            link = json.loads(self.body).get("next") or ""
+            link = parse_json(self.body).get("next") or ""
         except (ValueError, AttributeError):
             return None
         return link.split("s=")[-1].split("&")[0] if "s=" in link else None

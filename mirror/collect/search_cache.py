@@ -14,7 +14,7 @@ from pathlib import Path
 from mirror.collect.metadata import writing
 from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError
-from mirror.storage import journal, recover
+from mirror.storage import journal, parse_json, recover
 
 FILE_NAME = "hits.jsonl"
 _STORED = ("url", "page_url", "title", "thumbnail_url", "width", "height")
@@ -58,7 +58,7 @@ class SearchCache:
             raise DatasetError(f"{self.path} cannot be read ({error.strerror}); remove it to search again.") from None
         for number, line in enumerate(lines, 1):
             try:
-                told = json.loads(line)
+                told = parse_json(line)
                 if told["filters"] == self._filters:
                     self._pages.setdefault(told["query"], []).append(self._page(told))
             except (ValueError, KeyError, TypeError) as error:

@@ -27,6 +27,7 @@ from mirror.decoding.budget import MAX_WAIT, Busy
 from mirror.decoding.limits import MAX_SECONDS
 from mirror.decoding.pixels import image_over, memory_for
 from mirror.decoding.worker import LENGTH, LENGTHS
+from mirror.storage import parse_json
 
 MAX_WORKERS = 8
 IDLE_SECONDS = 30.0  # then a worker is ended: its 40 MB are given back
@@ -106,7 +107,7 @@ class Worker:
         size = LENGTH.unpack(self.read(LENGTH.size))[0]
         if size > MAX_ANSWER:
             raise WorkerFailed("crashed")
-        answer = json.loads(bytes(self.read(size)))
+        answer = parse_json(bytes(self.read(size)))
         if not isinstance(answer, dict):
             raise WorkerFailed("crashed")
         return answer

@@ -19,7 +19,7 @@ from mirror.inference import sandbox
 from mirror.inference.onnx_check import check_network
 from mirror.inference.shipped import SHIPPED
 from mirror.inference.user_cache import is_ours, make_private, user_cache
-from mirror.storage import read_file, write_atomically
+from mirror.storage import parse_json, read_file, write_atomically
 
 SECONDS = 60.0  # a ResNet-18 takes 0.02
 MEMORY = 4 << 30  # bytes, and four times the file
@@ -54,7 +54,7 @@ def _remembered(place: Path) -> Shapes | None:
     if not is_ours(place.parent) or not is_ours(place):
         return None
     try:
-        found = json.loads(read_file(place, limit=_KEPT_BYTES))
+        found = parse_json(read_file(place, limit=_KEPT_BYTES))
         whole = all(isinstance(side, int) for shape in found.values() for side in shape)
         return found if whole and "failed" not in found else None
     except (OSError, ValueError, AttributeError, TypeError):
@@ -72,7 +72,7 @@ def _try(data: bytes, name: str, shape: tuple[int, ...], place: Path) -> Shapes:
     if ended.status is None:
         raise ModelFolderError(f"{name} gave no answer within {SECONDS:.0f} seconds, so it is not used: {again}.")
     try:
-        found = json.loads(ended.stdout)
+        found = parse_json(ended.stdout)
     except ValueError:
         raise ModelFolderError(f"{name} broke the process that tried it out, so it is not used: {again}.") from None
     if "failed" in found:

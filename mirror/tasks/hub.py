@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import queue
@@ -29,11 +28,12 @@ from typing import Any, TypeVar
 
 from mirror.errors import MirrorError, ModelUnavailable, NotInstalled, UsageError, require_installed
 from mirror.inference.user_cache import is_ours
-from mirror.storage import make_folder, write_atomically
+from mirror.storage import make_folder, parse_json, read_file, write_atomically
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 from mirror.terminal import sentence
 
 CONFIG = "config.json"
+MAX_CONFIG = 16 << 20  # bytes; 21,000 labels take 1.5 MB
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w")
 ANSWER_SECONDS = 5.0  # for the Hub's first answer; see _in_time
 DEADLINE_SECONDS = 8.0  # the same with looking up its name, which has no limit of its own
@@ -170,7 +170,8 @@ def _folder(model: str) -> Located:
 
 def _config(model: str, folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        # in the Hub's cache it is a link to a blob
+        config = parse_json(read_file((folder / CONFIG).resolve(), limit=MAX_CONFIG))
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"The {CONFIG} of {model} cannot be read ({error}): fetch the model again.") from None
     if not isinstance(config, dict):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Container
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Message, Receive, Scope, Send
 
+from mirror.storage import parse_json
 from mirror.web.gateway.clients import address_of
 from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
@@ -198,7 +198,7 @@ class Admission:
 
             yield listen
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                self._held[str(json.loads(bytes(said))["event_id"])] = body.weight
+                self._held[str(parse_json(bytes(said))["event_id"])] = body.weight
         finally:
             self._alone.release()
 

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from mirror.storage import parse_json
 from mirror.web.data_url import DataUrl, is_data
 from mirror.web.gateway.refusal import Refusal
 
@@ -142,4 +143,4 @@ def _begins_as_data(raw: bytes) -> bool:
 def _plain(raw: bytes) -> str:
     """What the inside of a JSON string stands for; letters beyond ASCII are none of a data: URL. Raises ValueError."""
     text = raw.decode("ascii")
-    return json.loads(f'"{text}"', strict=False) if "\\" in text else text
+    return parse_json(f'"{text}"', strict=False) if "\\" in text else text
