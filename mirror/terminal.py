@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
+from mirror import __version__
 from mirror.errors import UsageError
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -78,7 +79,11 @@ def say(line: object) -> None:
 
 class Parser(argparse.ArgumentParser):
     """argparse, with its errors as one sentence, for `sentence` to print: a shell may have found the arguments
-    in a folder."""
+    in a folder. Each takes --version."""
+
+    def __init__(self, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
+        self.add_argument("--version", action="version", version=f"mirror {__version__}")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[0].upper()}{message[1:].rstrip('.')}: see `{self.prog} --help`.")

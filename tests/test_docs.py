@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import subprocess
 import sys
@@ -46,7 +48,7 @@ def test_help_names_every_option_of_its_parser_and_teaches_by_example(command: t
 
 
 def test_every_option_of_train_is_in_the_readme() -> None:
-    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", helped("train.py"))) - {"--help"}
+    options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", helped("train.py"))) - {"--help", "--version"}
     table = README[README.index("| option |") : README.index("Without an internet connection")]
     assert options == set(re.findall(r"--[a-z][\w-]*", table))
 
@@ -100,7 +102,7 @@ def test_the_front_matter_is_a_spaces() -> None:
 def test_the_architecture_names_what_is_there() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     for path in sorted((ROOT / "mirror").iterdir()):
-        if path.name not in ("__init__.py", "__main__.py", "__pycache__"):
+        if path.name not in ("__init__.py", "__main__.py", "__pycache__", "py.typed"):
             assert path.name in text, path.name
     for name in re.findall(r"\b\w+\.py\b", text):
         assert any(path.name == name for path in ROOT.rglob("*.py")), name
@@ -112,6 +114,20 @@ def test_every_package_says_what_each_of_its_modules_is_for() -> None:
         for module in sorted(package.glob("*.py")):
             if module.name != "__init__.py":
                 assert module.name in text, f"{package.name}/__init__.py does not name {module.name}"
+
+
+EXAMPLES = [path for path in [*PAGES, *CODE] if re.search(r"^\s*>>> ", path.read_text(encoding="utf-8"), re.M)]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_example_gives_what_it_says(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    if path.suffix == ".md":
+        failed, tried = doctest.testfile(str(path), module_relative=False, optionflags=doctest.ELLIPSIS)
+    else:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        failed, tried = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert failed == 0 < tried
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
