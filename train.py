@@ -69,12 +69,12 @@ def run(options: argparse.Namespace) -> None:
     )
     photos, source, queries = collect(options, folder, network)
     with photos:
-        from mirror.collect.corrected import CorrectedFolder
+        from mirror.collect.corrections import CorrectedFolder
         from mirror.collect.splits import require_enough
 
         decided = CorrectedFolder(photos)
-        if decided.line:
-            print(decided.line)
+        if decided.summary:
+            print(decided.summary)
         require_enough(decided.photos)
         # With folds there are no sides, and a recipe's split is part of it
         if not options.folds and not (source == "recipe" and all(photo.split for photo in photos.photos)):
@@ -181,9 +181,9 @@ def say_counts(photos, folds: int | None) -> None:
 
 def say_sides(rows, source: str, folds: int | None) -> None:
     """What is not as one might expect about the photos that are held out."""
-    from mirror.collect.splits import GIVEN_SPLIT_ENGINE, unvalidated_labels
+    from mirror.collect.splits import unvalidated_labels
 
-    given = source == "recipe" or any(row.engine == GIVEN_SPLIT_ENGINE for row in rows)
+    given = source == "recipe" or any(row.split_given for row in rows)
     held = sum(row.split == "validation" for row in rows)
     if folds and given and held:
         print("The split that came with the photos is set aside: with --folds every photo is learned from.")

@@ -235,7 +235,7 @@ def complete_length(data: bytes, *, quoted: bool = False) -> int:
         quotes -= data.count(b'"', start, end) if quoted else 0
         if start == 0 or quotes % 2 == 0:
             return start
-        end = start - 1
+        end = data.rfind(b'"', 0, start) + 1  # what follows the last quote is inside a field that is never closed
 
 
 @contextlib.contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.collect.duplicate_index import WITHDRAWN_REASONS
 from mirror.collect.from_photo_list import CHANGED
 from mirror.collect.photo_folder import DUPLICATE_REASONS
+from mirror.collect.screening import WITHDRAWN_REASONS
 from mirror.decoding import refusals
 from mirror.errors import ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
 from mirror.reasons import WORDS, reason_in_words

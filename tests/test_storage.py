@@ -21,11 +21,11 @@ import pytest
 from mirror import storage
 from mirror.cli import main
 from mirror.collect.corrections import REMOVE, record_corrections
-from mirror.collect.download_cache import DownloadCache
+from mirror.collect.download import DownloadCache
 from mirror.collect.metadata import Origin, append_rows
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.search_cache import SearchCache
-from mirror.collect.search_types import ImageHit, SearchFilters, SearchPage, SearchTerm
+from mirror.collect.search import SearchCache
+from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError, MirrorError
 from mirror.folders import LOCK, holder_of
 from mirror.inference.classifier import Classifier
@@ -91,7 +91,7 @@ def use_photo_folder(place: Path, colours: tuple[tuple[int, int, int], ...] = (R
             name = folder.photos[0].file_name
         record_corrections(place, [name], REMOVE)
     term = SearchTerm("baby swan", "cygnet")
-    page = SearchPage("engine", (ImageHit("https://example.org/a.png", "", "", "", 1, 1, "baby swan", "engine"),), None)
+    page = SearchPage("engine", (Origin("https://example.org/a.png", "cygnet"),), None)
     with contextlib.suppress(MirrorError):
         SearchCache(place, SearchFilters()).append(term, page)
     spool = DownloadCache(place / ".incoming")

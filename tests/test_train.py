@@ -17,8 +17,8 @@ from gradio_client import Client, handle_file
 import train as command_line
 from mirror.collect import PhotoFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
-from mirror.collect.splits import GIVEN_SPLIT_ENGINE
 from mirror.model_folder import read_model_folder
+from tests.support.photo_folders import check_totals
 from tests.training.test_label_issues import photo
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.world import World, draw_photo, encode, near_copy, wait_until
@@ -76,7 +76,7 @@ def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None
     photos = rows(metadata)
     rejected = rows(tmp_path / "data" / "mirror" / "rejected.csv")
     with PhotoFolder(tmp_path / "data" / "mirror") as folder:
-        folder.check_totals()
+        check_totals(folder)
     assert sum(row["label"] == "cygnet" for row in photos) == sum(row["label"] == "duckling" for row in photos) == 12
     assert {row["reason"] for row in rejected} == {"near-duplicate", "not-an-image", "http-404"}
     assert {row["query"] for row in photos} == {"baby swan", "duckling", "yellow duckling"}
@@ -203,10 +203,9 @@ def test_what_cannot_be_meant_or_done_is_one_sentence(tmp_path: Path, arguments,
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
 def test_what_is_unusual_about_the_sides_is_said(name, splits, source, folds, says, capsys) -> None:
-    engine = GIVEN_SPLIT_ENGINE if source == "given" else "folder"
     names = {"t": "train", "v": "validation"}
     photos = [
-        replace(photo(number, label), engine=engine, split=names[side])
+        replace(photo(number, label), split_given=source == "given", split=names[side])
         for label, sides in zip("ab", splits.split("|") * 2, strict=False)
         for number, side in enumerate(sides)
     ]

@@ -1,10 +1,11 @@
-"""A model's photos.csv as a recipe: the same photos again, each checked against what it was.
+"""Photos that were collected before: a model's photos.csv fetched again, or a photo folder as it lies there.
 
     report = collect_from_photo_list(Path("data/mirror"), Path("models/mirror/photos.csv"))
     report.matched, report.changed, report.vanished
+    collected = open_collected(Path("data/mirror"), Path("models/mirror"))
 
 photos.csv has metadata.csv's columns. Nothing is searched for; every http(s) URL is fetched once, and its bytes are
-kept only if their sha256 is the recorded one. Labels and splits stay as the recipe says.
+kept only if their sha256 is the recorded one. Labels and splits stay as the list says.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.collect.download import DownloadSettings, download_many
-from mirror.collect.download_cache import DownloadCache
-from mirror.collect.metadata import Photo, Rejection, read_photos
+from mirror.collect.corrections import require_photo_folder
+from mirror.collect.download import DownloadCache, DownloadSettings, Outcome, download_many
+from mirror.collect.metadata import FOLDER, Photo, Rejection, read_photos
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.progress import Progress
 from mirror.collect.screening import sha256_of
-from mirror.errors import DatasetError, FetchError, UsageError
-from mirror.net.fetch import Client, Fetched, NetworkSettings
+from mirror.errors import DatasetError, FetchError, ModelFolderError, UsageError
+from mirror.model_folder import read_model_folder
+from mirror.net.fetch import Client, NetworkSettings
+from mirror.sources import is_url
 from mirror.terminal import say
 
 CHANGED = "changed-since"  # the URL answers, with other bytes
@@ -30,10 +33,10 @@ CHANGED = "changed-since"  # the URL answers, with other bytes
 
 @dataclass
 class PhotoListReport:
-    """What became of a recipe's photos.
+    """What became of the photos of a list.
 
     matched: photos of `folder`, the same bytes as then. changed: other bytes, or bytes that today's screening refuses.
-    vanished: no bytes at all. offline: photos that never had an http(s) URL. Together they are the recipe's rows.
+    vanished: no bytes at all. offline: photos that never had an http(s) URL. Together they are the rows of the list.
     """
 
     folder: PhotoFolder
@@ -45,9 +48,9 @@ class PhotoListReport:
     def summary(self) -> str:
         rows = len(self.matched) + len(self.changed) + len(self.vanished) + len(self.offline)
         text = f"{len(self.matched)} of {rows} photos are as they were"
-        for number, what in ((len(self.changed), "changed"), (len(self.vanished), "vanished")):
-            if number:
-                text += f", {number} {what}"
+        for rejections, outcome in ((self.changed, "changed"), (self.vanished, "vanished")):
+            if rejections:
+                text += f", {len(rejections)} {outcome}"
         if self.offline:
             text += f", {len(self.offline)} came from a folder and cannot be fetched"
         return f"{text}."
@@ -63,28 +66,30 @@ def collect_from_photo_list(
 ) -> PhotoListReport:
     """Fetch the photos that `photos_csv` lists into `folder`; `report.folder` is open.
 
-    A run that was stopped goes on where it was; what has changed or vanished once is not asked for again. Raises
-    DatasetError for a file that is no such list or of which nothing can be had, UsageError where `folder` holds other
-    photos already, FetchError where the proxy is down.
+    A run that was stopped goes on where it was; a photo that has changed or vanished is not asked for again. Raises
+    DatasetError for a file that is no such list or of which no photo can be fetched, UsageError where `folder` holds
+    other photos already, FetchError where the proxy is down.
     """
     settings = settings or DownloadSettings()
-    wanted = read_photos(Path(os.path.realpath(photos_csv)))  # the name is the person's, who may link to it
-    if not wanted:
+    listed = read_photos(Path(os.path.realpath(photos_csv)))  # the path is the person's own, so it may be a link
+    if not listed:
         raise DatasetError(f"{photos_csv} lists no photo; give the photos.csv of a model.")
-    online = [photo for photo in wanted if photo.url.lower().startswith(("http://", "https://"))]
+    online = [photo for photo in listed if is_url(photo.url)]
     if not online:
         raise DatasetError(
-            f"None of the {len(wanted)} photos in {photos_csv} has a web address: the model was trained from a folder "
+            f"None of the {len(listed)} photos in {photos_csv} has a web address: the model was trained from a folder "
             "(--data DIR), and only whoever has that folder can train it again."
         )
     photos = PhotoFolder(folder)
     try:
-        _check_belongs(photos, wanted)
-        report = PhotoListReport(photos)
-        listed = {photo.key for photo in online}
-        report.offline = [photo for photo in wanted if photo.key not in listed]
+        if unlisted := {photo.key for photo in photos.photos} - {photo.key for photo in listed}:
+            raise UsageError(
+                f"{photos.path} holds {len(unlisted)} photos that the recipe does not list: choose another --name, or "
+                "delete the folder."
+            )
+        report = PhotoListReport(photos, offline=[photo for photo in listed if not is_url(photo.url)])
         if report.offline:
-            log(f"{len(report.offline)} of {len(wanted)} photos came from a folder, not from the web: they stay out.")
+            log(f"{len(report.offline)} of {len(listed)} photos came from a folder, not from the web: they stay out.")
         _fetch(photos, online, network or NetworkSettings(), settings, log)
         for photo in online:
             outcome = photos.outcome(photo.url, photo.label)
@@ -103,15 +108,6 @@ def collect_from_photo_list(
     return report
 
 
-def _check_belongs(photos: PhotoFolder, wanted: list[Photo]) -> None:
-    strangers = {photo.key for photo in photos.photos} - {photo.key for photo in wanted}
-    if strangers:
-        raise UsageError(
-            f"{photos.path} holds {len(strangers)} photos that the recipe does not list: choose another --name, or "
-            "delete the folder."
-        )
-
-
 def _fetch(
     photos: PhotoFolder,
     online: list[Photo],
@@ -119,28 +115,64 @@ def _fetch(
     settings: DownloadSettings,
     log: Callable[[str], None],
 ) -> None:
-    """Every photo that has no outcome yet gets one. A Photo is a hit: it has the URL, label and provenance of one."""
-    spool = DownloadCache(photos.path / ".incoming")
+    """Gives every photo that has no outcome yet its outcome in the folder."""
+    cache = DownloadCache(photos.path / ".incoming")
     missing = [photo for photo in online if not photos.has_tried(photo.url, photo.label)]
     with Client(network, per_host=settings.per_host) as client, Progress(log) as progress:
         progress.begin("recipe", len(online) - len(missing), len(online))
-        with contextlib.closing(download_many(missing, client=client, settings=settings, store=spool)) as results:
-            for photo, outcome in results:
+        urls = [photo.url for photo in missing]
+        with contextlib.closing(download_many(urls, client=client, settings=settings, cache=cache)) as outcomes:
+            for photo, outcome in zip(missing, outcomes, strict=True):
                 if isinstance(outcome, FetchError) and outcome.reason == "proxy-failed":
                     raise outcome
                 _record(photos, photo, outcome)
-                spool.forget(photo.url)
+                cache.forget(photo.url)
                 progress.update(len(photos.photos), len(photos.rejected))
         progress.end(len(photos.rejected))
-    spool.clear()
+    cache.clear()
 
 
-def _record(photos: PhotoFolder, photo: Photo, outcome: Fetched | FetchError) -> None:
+def _record(photos: PhotoFolder, photo: Photo, outcome: Outcome) -> None:
     if isinstance(outcome, FetchError):
-        photos.reject(photo, outcome.reason, str(outcome))
+        photos.reject(photo.origin, outcome.reason, str(outcome))
         return
     sha256 = sha256_of(outcome.body)
     if sha256 == photo.sha256:
-        photos.add(photo, outcome.body)
+        photos.add(photo.origin, outcome.body)
     else:
-        photos.reject(photo, CHANGED, f"sha256 was {photo.sha256} and is {sha256}", sha256)
+        photos.reject(photo.origin, CHANGED, f"sha256 was {photo.sha256} and is {sha256}", sha256)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """folder: open. source: "search", "folder" or "recipe", as in model.json; queries: (label, query) pairs."""
+
+    folder: PhotoFolder
+    source: str
+    queries: tuple[tuple[str, str], ...]
+    license_filter: str | None
+
+
+def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = say) -> Collected:
+    """Opens a photo folder that train.py made (`--collected DIR`); nothing is searched for or fetched.
+
+    What the photos came from is read from `model`, the model that may have been made from them; without one, from their
+    rows. Raises DatasetError where `folder` is no photo folder.
+    """
+    require_photo_folder(Path(folder))
+    photos = PhotoFolder(folder)
+    for note in photos.notes:
+        log(note)
+    with contextlib.suppress(ModelFolderError):
+        info = read_model_folder(model).info
+        if info.data is not None and set(photos.labels) & set(info.labels):
+            queries = tuple((query.label, query.query) for query in info.data.queries)
+            return Collected(photos, info.data.source, queries, info.data.license_filter)
+    rows = photos.photos
+    licenses = {row.license_filter for row in rows}
+    return Collected(
+        photos,
+        source="folder" if all(row.engine == FOLDER for row in rows) else "search",
+        queries=tuple(sorted({(row.label, row.query) for row in rows if row.query})),
+        license_filter=(licenses.pop() or None) if len(licenses) == 1 else None,
+    )

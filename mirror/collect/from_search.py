@@ -2,9 +2,9 @@
 
     folder = collect_by_search(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], 100, network=…)
 
-Everything is on disk as soon as it is known: search pages in hits.jsonl, downloads in .incoming/ until their row is
-written, rows in metadata.csv or rejected.csv. So a run that was killed at any moment goes on where it was, and neither
-searches nor downloads again; a run with a larger count goes on to the next hit, and to the next page.
+Everything is written to disk at once: search pages to hits.jsonl, downloads to .incoming/ until their row is written,
+rows to metadata.csv or rejected.csv. So a run that was killed at any moment goes on where it was, and neither searches
+nor downloads again; a run with a larger count goes on to the next hit, and to the next page.
 """
 
 from __future__ import annotations
@@ -17,26 +17,30 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mirror.collect.download import DownloadSettings, Outcome, download_many, original_urls
-from mirror.collect.download_cache import NETWORK_REASONS, DownloadCache
+from mirror.collect.download import (
+    NETWORK_REASONS,
+    DownloadCache,
+    DownloadSettings,
+    Outcome,
+    download_many,
+    original_urls,
+)
 from mirror.collect.engines import ENGINES
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import Photo, Rejection
-from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.metadata import Origin, Photo, Rejection
+from mirror.collect.photo_folder import EXACT_DUPLICATE, NEAR_DUPLICATE, PhotoFolder
 from mirror.collect.progress import Progress
 from mirror.collect.screening import ScreenedPhoto
-from mirror.collect.search import Searcher, SearchSettings
-from mirror.collect.search_cache import SearchCache
-from mirror.collect.search_types import ImageHit, SearchFilters, SearchTerm, check_license
+from mirror.collect.search import SearchCache, Searcher, SearchSettings
+from mirror.collect.search_types import SearchFilters, SearchTerm, check_license
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError
 from mirror.net.fetch import Client, Fetched, NetworkSettings
 from mirror.storage import read_file
 from mirror.terminal import say
 
-# This many failures in a row, at this many hosts, without one answer: it is our network that is down, not their photos
+# After this many failures in a row, at this many hosts, without one answer, the fault is our network's
 OUTAGE_FAILURES = 12
 OUTAGE_HOSTS = 3
-DUPLICATES = ("exact-duplicate", "near-duplicate")  # of another photo: says nothing about the URL under another label
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,12 @@ def collect_by_search(
 ) -> PhotoFolder:
     """Fill `folder` with `count` usable photos a label, or as many as the engines have; returns it open.
 
-    Queries of one label are taken in turns, hit by hit. Every hit tried ends as a photo or as a rejection.
-    license: a key of hits.LICENSES. A folder may be gone on with under other queries, but not under other labels or a
-    stricter licence filter than its photos were found with: that is a UsageError.
+    The queries of one label take turns, hit by hit. Every hit that is tried becomes a photo or a rejection.
+    license: one of search_types.LICENSES. A folder can be continued with other queries, but other labels, or a stricter
+    licence filter than its photos were found with, are a UsageError.
 
     Raises SearchError when the engines refuse before a label is full, FetchError when the network or the proxy is down,
-    DatasetError when a label has no photo at all. What was found until then is kept in every case.
+    DatasetError when a label has no photo at all. In every case the folder keeps what was found until then.
     """
     if count < 1:
         raise UsageError(f"{count} photos cannot be collected; give --count a number from 1 up.")
@@ -85,7 +89,7 @@ def collect_by_search(
         _check_belongs(photos, terms, filters, log)
         with Client(network, per_host=settings.download.per_host) as client, Progress(log) as progress:
             searcher = Searcher(network, filters, settings=settings.search, log=progress.log, engines=engines)
-            run = _Gathering(photos, terms, count, searcher, client, settings, progress)
+            run = _SearchRun(photos, terms, count, searcher, client, settings, progress)
             try:
                 run.fill()
             except KeyboardInterrupt:
@@ -101,12 +105,11 @@ def collect_by_search(
 def _check_belongs(
     photos: PhotoFolder, terms: list[SearchTerm], filters: SearchFilters, log: Callable[[str], None]
 ) -> None:
-    """The folder's photos are ones that this search could have found; says so where they came by other words."""
-    wanted = {term.label for term in terms}
-    strangers = sorted(set(photos.labels) - wanted)
-    if strangers:
+    """Raises UsageError unless this search could have found the folder's photos; logs those of other queries."""
+    other_labels = sorted(set(photos.labels) - {term.label for term in terms})
+    if other_labels:
         raise UsageError(
-            f"{photos.path} already holds photos of {', '.join(strangers)}, which this search does not name: "
+            f"{photos.path} already holds photos of {', '.join(other_labels)}, which this search does not name: "
             "search for them as well, choose another --name, or delete the folder."
         )
     licences = {photo.license_filter for photo in photos.photos} - {filters.license}
@@ -116,53 +119,57 @@ def _check_belongs(
             f"{photos.path} holds photos searched with another licence filter ({found_with}) than {filters.license}: "
             "choose another --name, or delete the folder."
         )
-    words = {term.query for term in terms}
-    others = Counter((photo.label, photo.query) for photo in photos.photos if photo.query not in words)
-    for (label, query), number in sorted(others.items()):
-        log(f"{label}: {number} photos are kept that were found as “{query}”.")
+    queries = {term.query for term in terms}
+    others = Counter((photo.label, photo.query) for photo in photos.photos if photo.query not in queries)
+    for (label, query), count in sorted(others.items()):
+        log(f"{label}: {count} photos are kept that were found as “{query}”.")
 
 
 class _TermHits:
-    """The hits of one term: pages known from disk first, then new ones, each written down before it is used."""
+    """The hits of one term: those of cached pages first, then new pages, each written to the cache before it is used.
 
-    def __init__(self, term: SearchTerm, searcher: Searcher, pages: SearchCache, max_pages: int):
-        self.term = term
+    error: what ended the search early, or None.
+    """
+
+    def __init__(self, term: SearchTerm, searcher: Searcher, cache: SearchCache, max_pages: int):
         self.error: SearchError | None = None
+        self._term = term
         self._searcher = searcher
-        self._log = pages
+        self._cache = cache
         self._max_pages = max_pages
 
-    def __iter__(self) -> Iterator[ImageHit]:
-        known = self._log.pages(self.term)
-        seen: set[str] = set()
-        for page in known:
-            yield from self._new(page.hits, seen)
-        stale = 0
-        while len(known) < self._max_pages and (not known or known[-1].next is not None):
+    def __iter__(self) -> Iterator[Origin]:
+        pages = self._cache.pages(self._term)
+        urls: set[str] = set()
+        for page in pages:
+            yield from _unseen(page.hits, urls)
+        repeats = 0  # pages in a row without a new hit
+        while len(pages) < self._max_pages and (not pages or pages[-1].next is not None):
             try:
-                page = self._searcher.page(self.term, after=known[-1] if known else None)
+                page = self._searcher.page(self._term, after=pages[-1] if pages else None)
             except SearchError as error:
                 self.error = error
                 return
-            fresh = list(self._new(page.hits, seen))
-            stale = 0 if fresh else stale + 1
+            new = list(_unseen(page.hits, urls))
+            repeats = 0 if new else repeats + 1
             # An engine that takes over begins at page one, so it may repeat as many pages as the others gave
-            if not page.hits or stale > sum(other.engine != page.engine for other in known):
+            if not page.hits or repeats > sum(other.engine != page.engine for other in pages):
                 page = replace(page, next=None)
-            self._log.append(self.term, page)
-            known.append(page)
-            yield from fresh
-
-    @staticmethod
-    def _new(hits: Iterable[ImageHit], seen: set[str]) -> Iterator[ImageHit]:
-        for hit in hits:
-            if hit.url not in seen:
-                seen.add(hit.url)
-                yield hit
+            self._cache.append(self._term, page)
+            pages.append(page)
+            yield from new
 
 
-class _Gathering:
-    """One run over one folder."""
+def _unseen(hits: Iterable[Origin], urls: set[str]) -> Iterator[Origin]:
+    """The hits whose URLs are not in `urls`, which grows by them."""
+    for hit in hits:
+        if hit.url not in urls:
+            urls.add(hit.url)
+            yield hit
+
+
+class _SearchRun:
+    """One search for one folder."""
 
     def __init__(
         self,
@@ -179,40 +186,38 @@ class _Gathering:
         self._client = client
         self._settings = settings
         self._progress = progress
-        self._spool = DownloadCache(photos.path / ".incoming")
-        pages = SearchCache(photos.path, searcher.filters)
-        self._sources = {
-            label: [_TermHits(term, searcher, pages, settings.max_pages) for term in terms if term.label == label]
+        self._downloads = DownloadCache(photos.path / ".incoming")
+        cache = SearchCache(photos.path, searcher.filters)
+        self._searches = {
+            label: [_TermHits(term, searcher, cache, settings.max_pages) for term in terms if term.label == label]
             for label in dict.fromkeys(term.label for term in terms)
         }
-        self._hits = {label: self._untried(label, sources) for label, sources in self._sources.items()}
-        self._unanswered: list[tuple[ImageHit, FetchError]] = []
+        self._hits = {label: self._untried(label, searches) for label, searches in self._searches.items()}
+        self._unanswered: list[tuple[Origin, FetchError]] = []  # failures in a row that may be our network's
 
     def fill(self) -> None:
         """Until every label is full or has no more hits. A label may lose a photo that turns up under another one, so
-        the labels are gone through until none wants more."""
-        dry: set[str] = set()
-        while wanting := [label for label in self._sources if label not in dry and self._missing(label) > 0]:
-            for label in wanting:
+        the labels take turns until none needs more."""
+        exhausted: set[str] = set()
+        while open_labels := [n for n in self._searches if n not in exhausted and self._missing(n) > 0]:
+            for label in open_labels:
                 self._progress.begin(label, self._photos.count(label), self._count)
                 while (missing := self._missing(label)) > 0:
                     batch = list(islice(self._hits[label], missing))
                     if not batch:
-                        dry.add(label)
+                        exhausted.add(label)
                         break
                     self._try(batch)
                 self._progress.end(self._rejected(label))
-        for hit, error in self._unanswered:
-            self._photos.reject(hit, error.reason, str(error))
-        self._unanswered.clear()
-        self._spool.clear()
+        self._reject_unanswered()
+        self._downloads.clear()
 
     def conclude(self) -> None:
-        """Says what became of it; raises where a label is not full for a reason that passes, or is empty."""
-        short = {label: sources for label, sources in self._sources.items() if self._missing(label) > 0}
-        errors = [source.error for sources in short.values() for source in sources if source.error is not None]
+        """Logs the labels that are not full; raises where the cause may pass, or where a label has no photo."""
+        short = {label: searches for label, searches in self._searches.items() if self._missing(label) > 0}
+        errors = [search.error for searches in short.values() for search in searches if search.error is not None]
         if errors:
-            least = min(self._photos.count(label) for label in self._sources)
+            least = min(self._photos.count(label) for label in self._searches)
             instead = f", or with --count {least} to make do with them" if least else ""
             kept = f"Kept in {self._photos.path}: {self.tally()}"
             raise type(errors[-1])(
@@ -222,17 +227,17 @@ class _Gathering:
             )
         for label in short:
             reasons = Counter(row.reason for row in self._photos.rejected if row.label == label)
-            told = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
-            told = told or "the search found no others"
+            causes = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+            causes = causes or "the search found no others"
             if self._photos.count(label) == 0:
-                raise DatasetError(f"No usable photo of {label} was found ({told}): search with other words.")
+                raise DatasetError(f"No usable photo of {label} was found ({causes}): search with other words.")
             self._progress.log(
-                f"{label}: there are no more than {self._photos.count(label)} of {self._count} photos ({told}); "
+                f"{label}: there are no more than {self._photos.count(label)} of {self._count} photos ({causes}); "
                 "more words (--search) find more."
             )
 
     def tally(self) -> str:
-        return ", ".join(f"{self._photos.count(label)} of {self._count} photos of {label}" for label in self._sources)
+        return ", ".join(f"{self._photos.count(label)} of {self._count} photos of {label}" for label in self._searches)
 
     def _missing(self, label: str) -> int:
         return self._count - self._photos.count(label)
@@ -240,29 +245,26 @@ class _Gathering:
     def _rejected(self, label: str) -> int:
         return sum(row.label == label for row in self._photos.rejected)
 
-    def _untried(self, label: str, sources: list[_TermHits]) -> Iterator[ImageHit]:
-        """The label's hits, its queries taken in turns, without those that this run or an earlier one has tried."""
-        drawn: set[str] = set()
-        for turn in zip_longest(*sources):
-            for hit in turn:
-                if hit is None or hit.url in drawn:
-                    continue
-                drawn.add(hit.url)
-                if not any(self._photos.has_tried(url, label) for url in (hit.url, *original_urls(hit.url))):
-                    yield hit
+    def _untried(self, label: str, searches: list[_TermHits]) -> Iterator[Origin]:
+        """The label's hits, its queries taking turns, without those that this run or an earlier one has tried."""
+        hits = (hit for turn in zip_longest(*searches) for hit in turn if hit is not None)
+        for hit in _unseen(hits, set()):
+            if not any(self._photos.has_tried(url, label) for url in (hit.url, *original_urls(hit.url))):
+                yield hit
 
-    def _try(self, batch: list[ImageHit]) -> None:
-        wanted = [hit for hit in batch if not self._settled_elsewhere(hit)]
-        results = download_many(wanted, client=self._client, settings=self._settings.download, store=self._spool)
-        with contextlib.closing(results):
-            for hit, outcome in results:
+    def _try(self, batch: list[Origin]) -> None:
+        hits = [hit for hit in batch if not self._known_under_other_label(hit)]
+        urls = [hit.url for hit in hits]
+        outcomes = download_many(urls, client=self._client, settings=self._settings.download, cache=self._downloads)
+        with contextlib.closing(outcomes):
+            for hit, outcome in zip(hits, outcomes, strict=True):
                 self._record(hit, outcome)
                 self._progress.update(self._photos.count(hit.label), self._rejected(hit.label))
 
-    def _record(self, hit: ImageHit, outcome: Outcome) -> None:
+    def _record(self, hit: Origin, outcome: Outcome) -> None:
         if isinstance(outcome, FetchError) and outcome.reason in NETWORK_REASONS:
             self._unanswered.append((hit, outcome))
-            hosts = {urlsplit(silent.url).hostname for silent, _ in self._unanswered}
+            hosts = {urlsplit(unanswered.url).hostname for unanswered, _ in self._unanswered}
             if outcome.reason == "proxy-failed" or (
                 len(self._unanswered) >= OUTAGE_FAILURES and len(hosts) >= OUTAGE_HOSTS
             ):
@@ -273,25 +275,29 @@ class _Gathering:
                     reason=outcome.reason,
                 )
             return
-        for silent, error in self._unanswered:  # somebody answers, so it was their fault and not our network's
-            self._photos.reject(silent, error.reason, str(error))
-        self._unanswered.clear()
+        self._reject_unanswered()  # one host answers, so the fault was theirs and not our network's
         if isinstance(outcome, Fetched):
-            # where it was found is what a reader of metadata.csv, or a recipe, can fetch again
+            # The URL that worked is the one that a reader of metadata.csv or photos.csv can fetch again
             self._photos.add(replace(hit, url=outcome.asked or hit.url), outcome.body)
         else:
             self._photos.reject(hit, outcome.reason, str(outcome))
-        self._spool.forget(hit.url)
+        self._downloads.forget(hit.url)
 
-    def _settled_elsewhere(self, hit: ImageHit) -> bool:
-        """The same URL was tried under another label: what is known of it decides, without another download."""
-        for label in self._sources:
+    def _reject_unanswered(self) -> None:
+        for hit, error in self._unanswered:
+            self._photos.reject(hit, error.reason, str(error))
+        self._unanswered.clear()
+
+    def _known_under_other_label(self, hit: Origin) -> bool:
+        """Records a URL that was tried under another label by what is known of it, without another download."""
+        for label in self._searches:
             known = self._photos.outcome(hit.url, label) if label != hit.label else None
             if isinstance(known, Photo):
-                stored = read_file(known.path(self._photos.path), inside=self._photos.path)
-                self._photos.admit(hit, ScreenedPhoto(known.sha256, stored, known.width, known.height, known.phash))
+                jpeg = read_file(known.path(self._photos.path), inside=self._photos.path)
+                self._photos.admit(hit, ScreenedPhoto(known.sha256, jpeg, known.width, known.height, known.phash))
                 return True
-            if isinstance(known, Rejection) and known.reason not in DUPLICATES:
+            # A duplicate of another photo of that label says nothing about this label
+            if isinstance(known, Rejection) and known.reason not in (EXACT_DUPLICATE, NEAR_DUPLICATE):
                 self._photos.reject(hit, known.reason, f"as under {label}: {known.detail}", known.sha256)
                 return True
         return False

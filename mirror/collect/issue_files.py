@@ -3,7 +3,7 @@
     models/<name>/report/suspects.csv      photos worth a look, the most suspicious first
     models/<name>/report/predictions.csv   what the model said of each photo it had not learned from
 
-`file_name` is relative to the photo folder, as in metadata.csv; the files are CSV of `rows.py`'s kind.
+`file_name` is relative to the photo folder, as in metadata.csv; the files are CSV as metadata.py writes it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PhotoIssue:
     issue       "disputed": the model, trained without it, gives it another label; "outlier": unlike the other photos of
                 its label; "near-duplicate": almost the same as another photo that is in the folder as well
     score       0 to 1, 1 the most suspicious; to be compared within one issue only
-    label       what it is filed under
+    label       the label it has
     suggested   disputed: the label that the model gives it; else ""
     other       near-duplicate: file_name of the other photo; else ""
     reason      a sentence
@@ -49,7 +49,7 @@ class PhotoIssue:
 class PhotoPrediction:
     """What a model said of a photo that it had not learned from: `predicted` with this probability (0 to 1).
 
-    split: the photo's. The confusion matrix counts those of "validation"; or all, where the error was cross-validated.
+    split: the photo's. The confusion matrix counts "validation", or all where the error was cross-validated.
     """
 
     file_name: str
@@ -62,32 +62,31 @@ class PhotoPrediction:
 Row = TypeVar("Row", PhotoIssue, PhotoPrediction)
 
 
-def worst_first(suspects: Iterable[PhotoIssue]) -> list[PhotoIssue]:
+def worst_first(issues: Iterable[PhotoIssue]) -> list[PhotoIssue]:
     """By issue in the order of ISSUES, then by falling score; the same order whatever order they come in."""
-    return sorted(suspects, key=lambda one: (ISSUES.index(one.issue), -one.score, one.file_name, one.other))
+    return sorted(issues, key=lambda row: (ISSUES.index(row.issue), -row.score, row.file_name, row.other))
 
 
-def issue_sentences(suspects: Sequence[PhotoIssue], photos: Path, most: int = 5) -> list[str]:
-    """The head of the list in plain words, at most so many lines and one that counts. photos: their folder."""
-    if not suspects:
+def issue_sentences(issues: Sequence[PhotoIssue], folder: Path, limit: int = 5) -> list[str]:
+    """A line that counts the issues, then the worst ones in plain words, at most `limit`. folder: of the photos."""
+    if not issues:
         return []
-    counts = Counter(one.issue for one in suspects)
+    counts = Counter(row.issue for row in issues)
     names = {DISPUTED: "disputed label", OUTLIER: "outlier", NEAR_DUPLICATE: "near-duplicate"}
     listed = [f"{counts[issue]} {names[issue]}{'s' * (counts[issue] > 1)}" for issue in ISSUES if counts[issue]]
-    return [f"Worth a look: {', '.join(listed)}."] + [
-        f"  {photos / one.file_name}: {one.reason}" for one in worst_first(suspects)[:most]
-    ]
+    worst = [f"  {folder / row.file_name}: {row.reason}" for row in worst_first(issues)[:limit]]
+    return [f"Worth a look: {', '.join(listed)}.", *worst]
 
 
-def write_issues(path: Path, suspects: Iterable[PhotoIssue]) -> None:
+def write_issues(path: Path, issues: Iterable[PhotoIssue]) -> None:
     """A suspects.csv, the most suspicious first, whole or not at all. DatasetError where it cannot be written."""
-    _write(path, [replace(one, score=round(one.score, DIGITS)) for one in worst_first(suspects)], PhotoIssue)
+    _write(path, [replace(row, score=round(row.score, DIGITS)) for row in worst_first(issues)], PhotoIssue)
 
 
 def write_predictions(path: Path, predictions: Iterable[PhotoPrediction]) -> None:
     """A predictions.csv, by file name, whole or not at all. DatasetError where it cannot be written."""
-    rows = sorted(predictions, key=lambda one: one.file_name)
-    _write(path, [replace(one, probability=round(one.probability, DIGITS)) for one in rows], PhotoPrediction)
+    rows = sorted(predictions, key=lambda row: row.file_name)
+    _write(path, [replace(row, probability=round(row.probability, DIGITS)) for row in rows], PhotoPrediction)
 
 
 def read_issues(path: Path) -> list[PhotoIssue]:
@@ -100,7 +99,7 @@ def read_predictions(path: Path) -> list[PhotoPrediction]:
     return _read(path, PhotoPrediction, number="probability", choice="split", choices=SPLITS)
 
 
-def _write(path: Path, rows: list[Row], cls: type[Row]) -> None:
+def _write(path: Path, rows: Sequence[Row], cls: type[Row]) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(path, [field.name for field in fields(cls)], rows)
@@ -108,8 +107,8 @@ def _write(path: Path, rows: list[Row], cls: type[Row]) -> None:
 
 def _read(path: Path, cls: type[Row], *, number: str, choice: str, choices: tuple[str, ...]) -> list[Row]:
     columns = [field.name for field in fields(cls)]
-    found = []
-    for line, row in read_rows(path, columns, inside=path.parents[1]):  # report/ of a model folder
+    rows = []
+    for line, row in read_rows(path, columns, inside=path.parents[1]):  # path: report/… of a model folder
         values: dict[str, Any] = dict(zip(columns, row, strict=True))
         where = f"{path}, line {line}"
         require_inside(values["file_name"], where)
@@ -124,5 +123,5 @@ def _read(path: Path, cls: type[Row], *, number: str, choice: str, choices: tupl
             raise DatasetError(f"{where}: {number} {values[number]!r} is no number; restore the row.") from None
         if not 0 <= values[number] <= 1:
             raise DatasetError(f"{where}: {number} {values[number]} does not lie between 0 and 1; restore the row.")
-        found.append(cls(**values))
-    return found
+        rows.append(cls(**values))
+    return rows

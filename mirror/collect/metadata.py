@@ -1,43 +1,41 @@
-"""metadata.csv and rejected.csv: their columns, their rows as dataclasses, and reading and writing them safely.
+"""metadata.csv and rejected.csv: their rows as dataclasses, and how they are read and written.
 
-The files are plain RFC 4180 CSV in UTF-8, "\\n" after every row, fields quoted only where they must be, so that the
-same rows give the same bytes. metadata.csv is what Hugging Face's `load_dataset("imagefolder", data_dir=…)` reads:
-`file_name` comes first and is relative to the folder that holds metadata.csv.
+The files are RFC 4180 CSV in UTF-8, "\\n" after every row, fields quoted only where they must be, so that the same rows
+give the same bytes. metadata.csv is what Hugging Face's `load_dataset("imagefolder", data_dir=…)` reads: `file_name`
+comes first and is relative to the folder that holds metadata.csv.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from mirror.errors import DatasetError
-from mirror.storage import LinkRefused, check_inside, complete_length, journal, read_file, recover, write_atomically
+from mirror.storage import LinkRefused, check_inside, complete_length, journal, read_file, write_atomically
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION, "")
-
-
-class Hit(Protocol):
-    """What a photo came from, as search.ImageHit and Origin have it. Optional beside these: `retrieved_at`, `split`."""
-
-    url: str
-    label: str
-    page_url: str
-    title: str
-    query: str
-    engine: str
-    license_filter: str | None
+FOLDER = "folder"  # `engine` of a photo from a folder of one's own
+_FOLDER_WITH_SPLITS = "folder-with-splits"  # how the files write FOLDER for a photo whose split was given
+# Before rejected.csv had a column `phash`, the hash of a photo that was taken back began its `detail`
+_PHASH_IN_DETAIL = re.compile(r"perceptual hash ([0-9a-f]{16}); ")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A Hit that no search engine found: a photo of one's own folder or of a photo list."""
+    """Where a photo comes from: a search result, a file of one's own folder, a row of a photo list.
+
+    retrieved_at    ISO 8601, UTC; "" for now
+    split           "train" or "validation" where it came with the photo, else ""
+    split_given     the split came with the folder, and is not assigned anew
+    """
 
     url: str
     label: str
@@ -48,6 +46,7 @@ class Origin:
     license_filter: str = ""
     retrieved_at: str = ""
     split: str = ""
+    split_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,7 @@ class Photo:
     width, height   pixels of the stored, upright JPEG
     phash           perceptual hash, 16 hex digits; "" where the photo is too flat to have one
     split           "train", "validation", or "" before splits were assigned
+    split_given     no column: the split came with the folder (the files say so in `engine`)
     """
 
     file_name: str
@@ -74,10 +74,15 @@ class Photo:
     height: int
     phash: str
     split: str
+    split_given: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
         return self.label, self.url
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(**{name: getattr(self, name) for name in _ORIGIN_FIELDS})
 
     def path(self, folder: Path) -> Path:
         """Where the stored photo lies, `folder` being the photo folder. Raises DatasetError where a link is in the way:
@@ -92,7 +97,12 @@ class Photo:
 
 @dataclass(frozen=True)
 class Rejection:
-    """One row of rejected.csv. `reason`: a stable slug; `detail`: a sentence; `sha256`: "" where no bytes were had."""
+    """One row of rejected.csv.
+
+    reason    a stable slug; detail: a sentence
+    sha256    of the photo's bytes; "" where there were none
+    phash     of a photo that was stored once and taken back, so that its copies are known; else ""
+    """
 
     url: str
     label: str
@@ -105,13 +115,15 @@ class Rejection:
     license_filter: str
     retrieved_at: str
     sha256: str
+    phash: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         return self.label, self.url
 
 
-METADATA_COLUMNS = tuple(field.name for field in fields(Photo))
+_ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
+METADATA_COLUMNS = tuple(field.name for field in fields(Photo) if field.name != "split_given")
 REJECTED_COLUMNS = tuple(field.name for field in fields(Rejection))
 
 
@@ -122,23 +134,26 @@ def clean(text: object) -> str:
     return str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def provenance(hit: Hit) -> tuple[str, str, str, str, str, str, str]:
-    """url, page_url, title, query, engine, license_filter, retrieved_at (ISO 8601, UTC, to the second)."""
-    now = getattr(hit, "retrieved_at", "") or datetime.now(UTC).isoformat(timespec="seconds")
-    values = (hit.url, hit.page_url, hit.title, hit.query, hit.engine, hit.license_filter, now)
-    return tuple(clean(value) for value in values)  # type: ignore[return-value]
+def provenance(origin: Origin) -> dict[str, str]:
+    """The columns that both files have, but for `label`; retrieved_at to the second."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    names = ("url", "page_url", "title", "query", "engine", "license_filter")
+    return {name: clean(getattr(origin, name)) for name in names} | {"retrieved_at": clean(origin.retrieved_at or now)}
 
 
-def rejection(hit: Hit, reason: str, detail: str, sha256: str) -> Rejection:
-    """The row of rejected.csv for a hit that could not be used."""
-    url, *rest = provenance(hit)
-    return Rejection(url, hit.label, reason, clean(detail)[:500], *rest, sha256)
+def rejection(origin: Origin, reason: str, detail: str, sha256: str, phash: str = "") -> Rejection:
+    """The row of rejected.csv for a photo that could not be used."""
+    return Rejection(
+        label=origin.label, reason=reason, detail=clean(detail)[:500], sha256=sha256, phash=phash, **provenance(origin)
+    )
 
 
 def withdrawn(photo: Photo, reason: str, detail: str) -> Rejection:
     """The row of rejected.csv for a photo that was stored and is taken back."""
-    values = {field.name: getattr(photo, field.name) for field in fields(Rejection) if hasattr(photo, field.name)}
-    return Rejection(reason=reason, detail=clean(detail)[:500], **values)
+    return rejection(photo.origin, reason, detail, photo.sha256, photo.phash)
+
+
+# ---- the rows as CSV ------------------------------------------------------------------------------------------------
 
 
 def format_row(values: Iterable[object]) -> str:
@@ -151,11 +166,19 @@ def _quoted(value: str) -> str:
     return '"' + value.replace('"', '""') + '"' if any(c in value for c in ',"\r\n') else value
 
 
+def _format(row: Any) -> str:
+    """The record of a dataclass whose fields are the columns."""
+    if not isinstance(row, Photo):
+        return format_row(astuple(row))
+    engine = _FOLDER_WITH_SPLITS if row.split_given else row.engine
+    return format_row(engine if name == "engine" else getattr(row, name) for name in METADATA_COLUMNS)
+
+
 def read_photos(path: Path) -> list[Photo]:
     """The rows of a metadata.csv or a model's photos.csv. Reads only; a last row torn by a crash is passed over."""
     photos = []
     for line, row in read_rows(path, METADATA_COLUMNS):
-        values = dict(zip(METADATA_COLUMNS, row, strict=True))
+        values: dict[str, Any] = dict(zip(METADATA_COLUMNS, row, strict=True))
         require_inside(values["file_name"], f"{path}, line {line}")
         if values["split"] not in SPLITS:
             raise DatasetError(f"{path}, line {line}: split {values['split']!r} must be train, validation or empty.")
@@ -164,32 +187,47 @@ def read_photos(path: Path) -> list[Photo]:
             int(values["phash"] or "0", 16)
         except ValueError:
             raise DatasetError(f"{path}, line {line}: width, height or phash is no number; restore the row.") from None
+        if values["engine"] == _FOLDER_WITH_SPLITS:
+            values["engine"], values["split_given"] = FOLDER, bool(values["split"])
         photos.append(Photo(**values))
     return photos
 
 
 def require_inside(file_name: str, where: str) -> None:
     """Raise DatasetError, which names `where` it was read, for a file_name that is empty or leads out of its folder."""
-    inside = PurePosixPath(file_name)
-    if not inside.parts or inside.is_absolute() or ".." in inside.parts or "\\" in file_name:
+    path = PurePosixPath(file_name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in file_name:
         raise DatasetError(f"{where}: file_name {file_name!r} leads out of the folder.")
 
 
 def read_rejections(path: Path) -> list[Rejection]:
-    """The rows of a rejected.csv, as `read_photos` reads metadata.csv."""
-    return [Rejection(*row) for _, row in read_rows(path, REJECTED_COLUMNS)]
+    """The rows of a rejected.csv, as `read_photos` reads metadata.csv; also of one without the column `phash`."""
+    rejections = []
+    for _, row in read_rows(path, REJECTED_COLUMNS, optional="phash"):
+        values = dict(zip(REJECTED_COLUMNS, row, strict=False))
+        if "phash" not in values and (match := _PHASH_IN_DETAIL.match(values["detail"])):
+            values["phash"], values["detail"] = match[1], values["detail"][match.end() :]
+        if values["engine"] == _FOLDER_WITH_SPLITS:
+            values["engine"] = FOLDER
+        rejections.append(Rejection(**values))
+    return rejections
 
 
-def read_rows(path: Path, columns: Sequence[str], *, inside: Path | None = None) -> Iterable[tuple[int, list[str]]]:
-    """(line, fields) of each row under exactly these columns, a torn last row left out. inside: a folder above it below
-    which nothing may be a link. Raises DatasetError."""
+def read_rows(
+    path: Path, columns: Sequence[str], *, optional: str = "", inside: Path | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of each row under exactly these columns, a torn last row left out.
+
+    optional: the last column, where older files lack it; inside: a folder above `path` below which nothing may be a
+    link. Raises DatasetError.
+    """
     try:
         data = read_file(Path(path), inside=inside)
     except LinkRefused as error:
         raise no_link(error) from None
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise DatasetError(f"{path} cannot be read ({why}); check the path.") from None
+        cause = (error.strerror or str(error)).lower()
+        raise DatasetError(f"{path} cannot be read ({cause}); check the path.") from None
     try:
         text = data[: complete_length(data, quoted=True)].decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -197,11 +235,11 @@ def read_rows(path: Path, columns: Sequence[str], *, inside: Path | None = None)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
-        if tuple(header) != tuple(columns):
+        if header != list(columns) and [*header, optional] != list(columns):
             raise DatasetError(f"{path} does not begin with the columns {','.join(columns)}; restore its first line.")
         for row in reader:
-            if row and len(row) != len(columns):
-                raise DatasetError(f"{path}, line {reader.line_num}: {len(row)} fields instead of {len(columns)}.")
+            if row and len(row) != len(header):
+                raise DatasetError(f"{path}, line {reader.line_num}: {len(row)} fields instead of {len(header)}.")
             if row:
                 yield reader.line_num, row
     except csv.Error as error:
@@ -223,13 +261,13 @@ def writing(path: Path) -> Iterator[None]:
     except LinkRefused as error:
         raise no_link(error) from None
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise DatasetError(f"{path} cannot be written ({why}); make room or choose another place.") from None
+        cause = (error.strerror or str(error)).lower()
+        raise DatasetError(f"{path} cannot be written ({cause}); make room or choose another place.") from None
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Any]) -> None:
     """Replace the file by these dataclasses, whole or not at all. DatasetError where it cannot be written."""
-    text = format_row(columns) + "".join(format_row(astuple(row)) for row in rows)
+    text = format_row(columns) + "".join(map(_format, rows))
     with writing(path):
         write_atomically(Path(path), text.encode("utf-8"))
 
@@ -239,13 +277,8 @@ def write_photos(path: Path, photos: Iterable[Photo]) -> None:
     write_rows(path, METADATA_COLUMNS, photos)
 
 
-def append_rows(path: Path, rows: Sequence[Photo | Rejection]) -> None:
+def append_rows(path: Path, rows: Iterable[Any]) -> None:
     """Append rows and wait until they are on disk. DatasetError on a full disk; the file is then left as it was."""
-    data = "".join(format_row(astuple(row)) for row in rows).encode("utf-8")
+    data = "".join(map(_format, rows)).encode("utf-8")
     with writing(path), journal(path) as append:
         append(data)
-
-
-def cut_torn_row(path: Path) -> int:
-    """Cut the bytes after the last complete record, left by a crash in the middle of a write. Returns how many."""
-    return path.stat().st_size - len(recover(path, quoted=True))

@@ -1,47 +1,56 @@
-"""Is this photo fit to train on, and have we seen it before? Pure functions of bytes, pixels and hashes.
+"""Is a photo fit to train on, and is it a copy of a known one? In memory only.
 
-    examine(body) -> Examined     decodable, at most 50 megapixels, at least 64 px on the short side; shrunk and hashed
-    HashIndex                     the photos within a distance of a hash: 20 µs among 10,000
-    near_pairs(hashes, distance)  all pairs within a distance: half a second for 10,000
+    screen(body)                   decodable, at most 50 megapixels, at least 64 px on the short side; shrunk and hashed
+    DuplicateIndex                 a photo folder by content: what a screened photo is a copy of
+    HashIndex                      the photos within a distance of a hash: 20 µs among 10,000
+    near_pairs(hashes, distance)   all pairs within a distance: half a second for 10,000
+    connected_components           numbers of the groups that such pairs make
 
 Near-duplicates are found with imagehash's `phash` (8 x 8 = 64 bits: which of the 64 lowest DCT frequencies of the
 32 x 32 grey image lie above their median). benchmarks/near_duplicates.py chose it and the distances, on 507 photos,
-each altered in 13 ways the web alters photos (6,591 copies), against the 128,271 pairs of different photos:
+each altered in 13 ways that the web alters photos (6,591 copies), against the 128,271 pairs of different photos:
 
     distance at most    copies found    different photos taken for copies (of a million pairs)
-                   8         89.8 %        0       NEAR_DISTANCE: every re-encoding, resizing, brightness and 2 % crop
+                   8         89.8 %        0       NEAR_DISTANCE: every re-encoding, resizing, brightness, 2 % crop
                   12         96.1 %        0       GROUP_DISTANCE: 5 % crops and most watermarks as well
                   14         97.8 %       47
                   16         98.9 %      257
 
 dhash finds more copies (94.5 % at 8), but two different photos with a pale background were 6 apart; ahash and whash
-confuse photos from 1 bit on; 256 bits tell photos apart as well, no better. NEAR_DISTANCE stays well below the first
-confusion (14), since a wrong one costs a photo, or two under two labels; a wrong GROUP_DISTANCE costs next to nothing.
+confuse photos from 1 bit on; 256 bits are no better. NEAR_DISTANCE stays well below the first confusion (14), since a
+wrong match costs a photo, or two under two labels; a wrong match within GROUP_DISTANCE costs next to nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from mirror.collect.metadata import Photo, Rejection
 from mirror.images import encode_jpeg, load_image, shrink, within_memory
 
 MIN_SIDE = 64  # px on the short side; smaller ones are icons and thumbnails
 LONG_SIDE = 640  # px on the long side of a stored photo: more than any training crop needs, less to decode each epoch
 NEAR_DISTANCE = 8  # bits of 64; at most this far apart is the same photo
-GROUP_DISTANCE = 12  # bits of 64; at most this far apart stays on one side of a split
+GROUP_DISTANCE = 12  # bits of 64; photos at most this far apart stay on one side of a split
 # Grey levels of 255, standard deviation at 32 x 32 px. Photos have 11 or more. Faded to 4, re-encoding moves 1 % of
 # their hashes by 6 bits or more; faded to 2, 5 % by 10; faded to 0.25, different photos collide (the same benchmark)
 MIN_CONTRAST = 4.0
 UNRELATED = 64  # bits; the distance to a photo without a hash
+TWO_LABELS = "same-photo-under-two-labels"
+REMOVED_BY_HAND = "removed-by-hand"
+WITHDRAWN_REASONS = (TWO_LABELS, REMOVED_BY_HAND)  # of photos that were stored and taken back
 
 # The DCT of a mirrored image is the same but for its odd columns, which are negated: their bits flip, except where the
 # median is not quite 0. 99 % of mirrored photos are within 10 bits of this prediction (the same benchmark).
 _ODD_COLUMNS = 0x5555555555555555
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class ScreenedPhoto:
 def screen(body: bytes) -> ScreenedPhoto:
     """Decode, check, shrink and hash one photo. Raises ImageError, whose `.reason` goes to rejected.csv.
 
-    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size while its short side keeps LONG_SIDE: storing needs no more.
+    A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, as long as its short side keeps LONG_SIDE.
     """
     image = load_image(body, min_side=MIN_SIDE, at_least=LONG_SIDE)
     with within_memory("the photo"):
@@ -95,7 +104,7 @@ def hamming(one: str, other: str) -> int:
 
 
 def near_pairs(hashes: Sequence[str], distance: int, mirror: bool = False) -> list[tuple[int, int]]:
-    """Positions (i, j), i < j, of all hashes at most `distance` bits apart, in order. A flat photo's "" has no pair.
+    """Indices (i, j), i < j, of all hashes at most `distance` bits apart, in order. A flat photo's "" has no pair.
 
     mirror: pairs of which one is near the mirror image of the other instead.
     """
@@ -103,25 +112,45 @@ def near_pairs(hashes: Sequence[str], distance: int, mirror: bool = False) -> li
     rows = np.array([row for row, phash in enumerate(hashes) if phash], dtype=np.int64)
     bits = np.array([int(phash, 16) for phash in hashes if phash], dtype=np.uint64)
     pairs = []
-    for place, row in enumerate(rows):
-        near = np.flatnonzero(np.bitwise_count(bits[place + 1 :] ^ (bits[place] ^ mask)) <= distance)
-        pairs += [(int(row), int(other)) for other in rows[place + 1 + near]]
+    for index, row in enumerate(rows):
+        near = np.flatnonzero(np.bitwise_count(bits[index + 1 :] ^ (bits[index] ^ mask)) <= distance)
+        pairs += [(int(row), int(other)) for other in rows[index + 1 + near]]
     return pairs
 
 
-class HashIndex:
+def look_alikes(hashes: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs within GROUP_DISTANCE, mirrored or not: such photos stay on one side of a split."""
+    return near_pairs(hashes, GROUP_DISTANCE) + near_pairs(hashes, GROUP_DISTANCE, mirror=True)
+
+
+def connected_components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each of `count` indices, the smallest index that a chain of pairs connects it with (union-find)."""
+    parent = list(range(count))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = index = parent[parent[index]]
+        return index
+
+    for pair in pairs:
+        low, high = sorted(map(root, pair))
+        parent[high] = low
+    return [root(index) for index in range(count)]
+
+
+class HashIndex(Generic[Key]):
     """A growing set of hashes, each with a key, searched by brute force: 64-bit words make a BK-tree needless here."""
 
     def __init__(self) -> None:
         self._bits = np.zeros(1024, dtype=np.uint64)
-        self._keys: list[Hashable | None] = []  # by row; None where the key was discarded
-        self._row_of: dict[Hashable, int] = {}
+        self._keys: list[Key | None] = []  # by row; None where the key was discarded
+        self._row_of: dict[Key, int] = {}
 
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def add(self, key: Hashable, phash: str) -> None:
-        """Remember `phash` under `key`, replacing what was there; "" is not remembered, since it is near to nothing."""
+    def add(self, key: Key, phash: str) -> None:
+        """Adds `phash` under `key`, in place of an earlier one; "" is not added, since it is near to nothing."""
         self.discard(key)
         if not phash:
             return
@@ -132,15 +161,58 @@ class HashIndex:
         self._row_of[key] = row
         self._keys.append(key)
 
-    def discard(self, key: Hashable) -> None:
+    def discard(self, key: Key) -> None:
         row = self._row_of.pop(key, None)
         if row is not None:
             self._keys[row] = None
 
-    def near(self, phash: str, distance: int = NEAR_DISTANCE) -> list[tuple[int, Hashable]]:
+    def near(self, phash: str, distance: int = NEAR_DISTANCE) -> list[tuple[int, Key]]:
         """(bits apart, key) of every hash at most `distance` bits away: nearest first, then oldest first."""
         if not phash or not self._keys:
             return []
         apart = np.bitwise_count(self._bits[: len(self._keys)] ^ np.uint64(int(phash, 16)))
-        found = sorted((int(apart[row]), int(row)) for row in np.flatnonzero(apart <= distance))
-        return [(bits, key) for bits, row in found if (key := self._keys[row]) is not None]
+        rows = sorted((int(apart[row]), int(row)) for row in np.flatnonzero(apart <= distance))
+        return [(bits, key) for bits, row in rows if (key := self._keys[row]) is not None]
+
+
+class DuplicateIndex:
+    """What a photo folder knows by content, by sha256 of the bytes and by perceptual hash within NEAR_DISTANCE: the
+    photos it stores, and the rejections of photos that it stored once and took back."""
+
+    def __init__(self) -> None:
+        self._photos: dict[str, Photo] = {}  # by sha256
+        self._photo_hashes: HashIndex[str] = HashIndex()
+        self._withdrawn: dict[tuple[str, str], Rejection] = {}
+        self._withdrawn_hashes: HashIndex[tuple[str, str]] = HashIndex()
+
+    def add(self, photo: Photo) -> None:
+        self._photos[photo.sha256] = photo
+        self._photo_hashes.add(photo.sha256, photo.phash)
+
+    def discard(self, photo: Photo) -> None:
+        self._photos.pop(photo.sha256, None)
+        self._photo_hashes.discard(photo.sha256)
+
+    def duplicates_of(self, screened: ScreenedPhoto) -> list[Photo]:
+        """Stored photos that show the same: the one of the same bytes first, then by distance."""
+        same = self._photos.get(screened.sha256)
+        near = [self._photos[sha256] for _, sha256 in self._photo_hashes.near(screened.phash)]
+        return ([same] if same else []) + [photo for photo in near if photo is not same]
+
+    def add_rejection(self, rejection: Rejection) -> None:
+        """Adds a photo that was taken back, so that it does not return as a copy; other rejections are ignored."""
+        if rejection.reason in WITHDRAWN_REASONS:
+            self._withdrawn[rejection.key] = rejection
+            self._withdrawn_hashes.add(rejection.key, rejection.phash)
+
+    def replace_rejections(self, rejections: Iterable[Rejection]) -> None:
+        self._withdrawn, self._withdrawn_hashes = {}, HashIndex()
+        for rejection in rejections:
+            self.add_rejection(rejection)
+
+    def withdrawn_copy_of(self, screened: ScreenedPhoto, label: str) -> Rejection | None:
+        """The photo taken back of which this is a copy: one that was under two labels counts for any label, one that
+        was removed by hand for its own label only."""
+        same = [row for row in self._withdrawn.values() if row.sha256 == screened.sha256]
+        near = [self._withdrawn[key] for _, key in self._withdrawn_hashes.near(screened.phash)]
+        return next((row for row in same + near if row.reason == TWO_LABELS or row.label == label), None)

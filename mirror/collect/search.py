@@ -4,29 +4,31 @@
     page = searcher.page(SearchTerm("baby swan", "cygnet"))
     page = searcher.page(term, after=page)        # until page.next is None
 
-An engine that would drop a filter is not asked. One that refuses is waited for, then left for the next; the last error
-keeps the HTTP status and says what to do.
+An engine that would drop a filter is not asked. After a refusal the searcher waits, then leaves the engine for the next
+one; the last error keeps the HTTP status and says what to do. `SearchCache` keeps the pages on disk.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from mirror.collect.engines import ENGINES, Engine
-from mirror.collect.search_types import LICENSES, ImageHit, SearchFilters, SearchPage, SearchTerm, check_license
-from mirror.errors import RateLimited, SearchError
+from mirror.collect.metadata import Origin, writing
+from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
+from mirror.errors import DatasetError, RateLimited, SearchError
 from mirror.net.fetch import NetworkSettings
+from mirror.storage import journal, parse_json, recover
 from mirror.terminal import say
 
-__all__ = [
-    "ENGINES", "LICENSES", "Engine", "ImageHit", "SearchFilters", "SearchPage", "SearchSettings", "SearchTerm",
-    "Searcher", "check_license",
-]  # fmt: skip
-
 WAY_OUT = "wait an hour, go another way with --proxy URL, or train from your own photos with --data DIR"
+HITS_JSONL = "hits.jsonl"
+_CACHED = ("url", "page_url", "title")  # of a hit; the rest is the page's
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Searcher:
         for engine in self._in_order(after):
             cursor = after.next if after is not None and engine.name == after.engine else None
             try:
-                page = self._patiently(engine, term, cursor)
+                page = self._page_with_retries(engine, term, cursor)
             except SearchError as error:
                 self._failed[engine.name] = error
                 self._log(f"{str(error).rstrip('.')}; moving on.")
@@ -88,20 +90,21 @@ class Searcher:
             empty = empty or page
         if empty is not None:
             return empty
-        raise self._defeat(term)
+        raise self._no_answer(term)
 
     def _in_order(self, after: SearchPage | None) -> list[Engine]:
+        """The engines that can be asked; that of `after` first."""
         usable = [e for e in self._engines if e.name not in self._failed and not e.drops(self.filters)]
         return sorted(usable, key=lambda engine: after is None or engine.name != after.engine)
 
-    def _patiently(self, engine: Engine, term: SearchTerm, cursor: str | None) -> SearchPage:
+    def _page_with_retries(self, engine: Engine, term: SearchTerm, cursor: str | None) -> SearchPage:
         wait = self._settings.first_wait
         for attempt in range(1, self._settings.attempts + 1):
             try:
                 return engine.page(term, self.filters, cursor)
             except SearchError as error:
-                passing = isinstance(error, RateLimited) or (error.status or 0) >= 500
-                if not passing or attempt == self._settings.attempts:
+                transient = isinstance(error, RateLimited) or (error.status or 0) >= 500
+                if not transient or attempt == self._settings.attempts:
                     raise
                 pause = min(wait, self._settings.longest_wait) * self._random.uniform(0.5, 1.5)
                 self._log(
@@ -112,16 +115,75 @@ class Searcher:
                 wait *= 2
         raise AssertionError("attempts must be at least 1")
 
-    def _defeat(self, term: SearchTerm) -> SearchError:
-        told = [str(error).rstrip(".") for error in self._failed.values()]
+    def _no_answer(self, term: SearchTerm) -> SearchError:
+        errors = list(self._failed.values())
+        causes = [str(error).rstrip(".") for error in errors]
         for engine in self._engines:
             if dropped := engine.drops(self.filters):
-                told.append(f"{engine.name} was not asked: it would drop the {' and '.join(dropped)} filter")
-        statuses = [error.status for error in self._failed.values() if error.status not in (None, 200)]
-        refused = any(isinstance(error, RateLimited) for error in self._failed.values())
-        last = list(self._failed.values())[-1] if self._failed else None
+                causes.append(f"{engine.name} was not asked: it would drop the {' and '.join(dropped)} filter")
+        statuses = [error.status for error in errors if error.status not in (None, 200)]
+        refused = any(isinstance(error, RateLimited) for error in errors)
         return (RateLimited if refused else SearchError)(
-            f"No search engine answered “{term.query}” ({'; '.join(told)}): {WAY_OUT}.",
-            engine=last.engine if last else None,
+            f"No search engine answered “{term.query}” ({'; '.join(causes)}): {WAY_OUT}.",
+            engine=errors[-1].engine if errors else None,
             status=statuses[-1] if statuses else None,
         )
+
+
+class SearchCache:
+    """hits.jsonl of a photo folder: the pages known for a query under these filters, so that no search is made twice.
+
+    A line holds the query, the filters, the engine, the cursor of the next page, and the hits. Lines are only ever
+    appended and synced; the next opening removes a last line that a crash cut short. Raises DatasetError.
+    """
+
+    def __init__(self, folder: Path, filters: SearchFilters):
+        self.path = Path(folder) / HITS_JSONL
+        self._filters = asdict(filters)
+        self._pages: dict[str, list[SearchPage]] = {}
+        self._load()
+
+    def pages(self, term: SearchTerm) -> list[SearchPage]:
+        """In the order they were fetched, whatever label they were fetched for; the hits have the term's label."""
+        return [
+            replace(page, hits=tuple(replace(hit, label=term.label) for hit in page.hits))
+            for page in self._pages.get(term.query, [])
+        ]
+
+    def append(self, term: SearchTerm, page: SearchPage) -> None:
+        line = {
+            "query": term.query,
+            "filters": self._filters,
+            "engine": page.engine,
+            "next": page.next,
+            "retrieved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "hits": [{name: getattr(hit, name) for name in _CACHED} for hit in page.hits],
+        }
+        with writing(self.path), journal(self.path, create=True) as append:
+            append(json.dumps(line).encode() + b"\n")
+        self._pages.setdefault(term.query, []).append(page)
+
+    def _load(self) -> None:
+        try:
+            lines = recover(self.path).splitlines()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be read ({error.strerror}); remove it to search again.") from None
+        for number, line in enumerate(lines, 1):
+            try:
+                record = parse_json(line)
+                if record["filters"] == self._filters:
+                    self._pages.setdefault(record["query"], []).append(self._page(record))
+            except (ValueError, KeyError, TypeError) as error:
+                raise DatasetError(
+                    f"{self.path}, line {number}, is no search page; delete that line to search it again."
+                ) from error
+
+    def _page(self, record: dict) -> SearchPage:
+        engine, license_filter = record["engine"], self._filters["license"] or ""
+        hits = tuple(
+            Origin(hit["url"], "", hit["page_url"], hit["title"], record["query"], engine, license_filter)
+            for hit in record["hits"]
+        )
+        return SearchPage(engine, hits, record["next"])

@@ -1,20 +1,15 @@
-"""What a search is made of, and what it finds: the types that travel from search to download to the photo folder."""
+"""What a search is asked, and what it answers: the types that engines and searcher share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirror.collect.metadata import Origin
 from mirror.errors import UsageError
 
-# DuckDuckGo's own names, and what they mean
-LICENSES = {
-    "any": "any Creative Commons licence",
-    "Public": "public domain",
-    "Share": "free to share and use",
-    "ShareCommercially": "free to share and use commercially",
-    "Modify": "free to modify, share and use",
-    "ModifyCommercially": "free to modify, share and use commercially",
-}
+# Licence filters as DuckDuckGo names them: any Creative Commons licence; public domain; free to share; … and use
+# commercially; free to modify, share and use; … commercially
+LICENSES = ("any", "Public", "Share", "ShareCommercially", "Modify", "ModifyCommercially")
 
 
 @dataclass(frozen=True)
@@ -23,22 +18,6 @@ class SearchTerm:
 
     query: str
     label: str
-
-
-@dataclass(frozen=True)
-class ImageHit:
-    """A photo that an engine found, before anyone has fetched it. `width`, `height`: pixels, as the engine says."""
-
-    url: str
-    page_url: str = ""
-    title: str = ""
-    thumbnail_url: str = ""
-    width: int | None = None
-    height: int | None = None
-    query: str = ""
-    label: str = ""
-    engine: str = ""
-    license_filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +36,7 @@ class SearchPage:
     """One page of results. `next`: the engine's own name for the page after this, None where there is none."""
 
     engine: str
-    hits: tuple[ImageHit, ...]
+    hits: tuple[Origin, ...]
     next: str | None = None
 
 
@@ -65,7 +44,7 @@ def check_license(name: str | None) -> str | None:
     """DuckDuckGo's spelling of a licence filter given in any case. Raises UsageError."""
     if not name:
         return None
-    for known in LICENSES:
-        if known.lower() == name.lower():
-            return known
+    for license in LICENSES:
+        if license.lower() == name.lower():
+            return license
     raise UsageError(f"{name!r} is no licence filter: choose one of {', '.join(LICENSES)}.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mirror.collect.corrected import CorrectedFolder
+from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, write_issues, write_predictions
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo, write_photos
 from mirror.collect.others import Others

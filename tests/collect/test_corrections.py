@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from mirror.collect import PhotoFolder
-from mirror.collect.corrected import CorrectedFolder, FolderState, changed, corrections_line, split_as_corrected
 from mirror.collect.corrections import (
     COLUMNS,
     DECISIONS_CSV,
@@ -20,23 +19,28 @@ from mirror.collect.corrections import (
     REMOVE,
     RESTORE,
     UNDO,
+    CorrectedFolder,
     Correction,
+    FolderState,
     apply_corrections,
+    corrections_summary,
+    count_changes,
     current_labels,
     last_corrections,
     read_corrections,
     record_corrections,
     record_each,
+    split_as_corrected,
     undo_last,
 )
 from mirror.collect.metadata import Origin, Photo, Rejection, write_photos
-from mirror.collect.splits import GIVEN_SPLIT_ENGINE, assign_splits
+from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
-from tests.collect.test_splits import photo as a_photo
+from tests.support.photo_folders import check_totals, make_photo
 from tests.world import draw_photo, encode, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PHOTOS = [a_photo(number, label) for label in ("cygnet", "duckling") for number in range(3)]
+PHOTOS = [make_photo(number, label) for label in ("cygnet", "duckling") for number in range(3)]
 A, B, C = (photo.file_name for photo in PHOTOS[:3])
 
 
@@ -74,7 +78,7 @@ def shown(photos: list[Photo]) -> dict[str, str]:
         "undo is of one photo", "restore what is there", "confirm",
     ],
 )  # fmt: skip
-def test_what_decisions_make_of_a_photo(decisions: list[Correction], label: str | None) -> None:
+def test_what_decisions_make_of_make_photo(decisions: list[Correction], label: str | None) -> None:
     assert shown(apply_corrections(PHOTOS, decisions)).get(A) == label
 
 
@@ -119,7 +123,7 @@ def test_a_random_journal_is_what_a_stack_of_each_photo_says() -> None:
     ],
 )  # fmt: skip
 def test_the_line_that_train_says(decisions: list[Correction], says: str) -> None:
-    assert corrections_line(*changed(PHOTOS, current_labels(PHOTOS, decisions))) == says
+    assert corrections_summary(*count_changes(PHOTOS, current_labels(PHOTOS, decisions))) == says
 
 
 # ---- the file ------------------------------------------------------------------------------------------------------
@@ -268,7 +272,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_it_reported(folder: Pa
 
 
 def many(labels: tuple[str, ...] = ("cygnet", "duckling"), each: int = 20, **more: str) -> list[Photo]:
-    return [a_photo(number, label, **more) for label in labels for number in range(each)]
+    return [make_photo(number, label, **more) for label in labels for number in range(each)]
 
 
 def sides(photos: list[Photo]) -> dict[str, str]:
@@ -297,7 +301,7 @@ def test_a_new_label_gets_photos_on_both_sides() -> None:
 
 def test_a_split_that_came_with_the_photos_is_kept() -> None:
     photos = [
-        a_photo(number, label, engine=GIVEN_SPLIT_ENGINE, split="validation" if number < 4 else "train")
+        make_photo(number, label, split_given=True, split="validation" if number < 4 else "train")
         for label in ("cygnet", "duckling") for number in range(12)
     ]  # fmt: skip
     decisions = [line(RELABEL, photos[0].file_name, "duckling"), line(REMOVE, photos[5].file_name)]
@@ -315,14 +319,14 @@ def test_decisions_change_no_row_but_its_split(tmp_path: Path) -> None:
     record_corrections(photos.path, [before[1].file_name], REMOVE)
     with PhotoFolder(photos.path) as photos:
         decided = CorrectedFolder(photos)
-        assert decided.line == "1 photo relabelled, 1 removed by decisions.csv."
+        assert decided.summary == "1 photo relabelled, 1 removed by decisions.csv."
         decided.assign_splits(42)
-        photos.check_totals()
-        assert photos.tried == 21 and len(decided.photos) == 19 and decided.rejected == photos.rejected
+        check_totals(photos)
+        assert len(photos.rows) == 21 and len(decided.photos) == 19 and decided.rejected == photos.rejected
         assert decided.labels == ["cygnet", "duckling"]
         assert [(p.label, p.url, p.file_name) for p in photos.photos] == [(p.label, p.url, p.file_name) for p in before]
         assert {photo.split for photo in decided.photos} == {"train", "validation"}
     reading = FolderState(
         photos.photos, read_corrections(photos.path), current_labels(photos.photos, read_corrections(photos.path))
     )
-    assert reading.standing(before[1]).removed and not reading.standing(before[2]).removed
+    assert reading.current_label(before[1]).removed and not reading.current_label(before[2]).removed

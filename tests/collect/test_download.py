@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
-from mirror.collect.download import DownloadSettings, Outcome, download_many, original_urls, retry_after
-from mirror.collect.download_cache import DownloadCache
+from mirror.collect.download import (
+    DownloadCache,
+    DownloadSettings,
+    Outcome,
+    download_many,
+    original_urls,
+    retry_after,
+)
 from mirror.collect.engines import DdgsBing, DdgsDuckDuckGo, DuckDuckGoSearch
 from mirror.collect.search import Searcher
 from mirror.collect.search_types import SearchTerm
@@ -22,11 +27,6 @@ from tests.world import PhotoHost, World, wait_until
 QUICK = DownloadSettings(first_wait=0.01)
 
 
-@dataclass(frozen=True)
-class Hit:
-    url: str
-
-
 @pytest.fixture
 def host(world: World) -> PhotoHost:
     return world.photo_host("photos.example")
@@ -34,9 +34,9 @@ def host(world: World) -> PhotoHost:
 
 def download(world: World, urls: list[str], settings: DownloadSettings = QUICK, **options: object) -> list[Outcome]:
     network = NetworkSettings(proxy=world.proxy_url, insecure=True)
-    pairs = list(download_many([Hit(url) for url in urls], network, settings=settings, **options))
-    assert [hit.url for hit, _ in pairs] == urls
-    return [outcome for _, outcome in pairs]
+    outcomes = list(download_many(urls, network, settings=settings, **options))
+    assert len(outcomes) == len(urls)
+    return outcomes
 
 
 def told(outcome: Outcome) -> str:
@@ -67,14 +67,12 @@ def test_a_slow_photo_keeps_its_place_and_holds_up_no_download(world: World, hos
     gate = threading.Event()
     urls = [host.waits("/slow", gate, b"slow"), *(host.body(f"/{n}", str(n).encode()) for n in range(10))]
     outcomes: list[Outcome] = []
-    finished: list[int] = []
-    thread = threading.Thread(target=lambda: outcomes.extend(download(world, urls, progress=finished.append)))
+    thread = threading.Thread(target=lambda: outcomes.extend(download(world, urls)))
     thread.start()
     wait_until(lambda: sum(world.count(url, answered=True) for url in urls[1:]) == 10)
     gate.set()
     thread.join()
     assert [told(outcome) for outcome in outcomes] == ["slow", *(str(n) for n in range(10))]
-    assert sorted(finished) == list(range(1, 12))
 
 
 def test_a_host_serves_four_at_a_time_and_a_busy_one_delays_no_other(world: World, host: PhotoHost) -> None:
@@ -205,7 +203,7 @@ def test_a_404_that_stays_is_asked_for_once_a_guess(world: World) -> None:
 
 def test_a_wrong_setting_is_raised_and_not_taken_for_a_bad_photo(world: World) -> None:
     with pytest.raises(UsageError, match="is no proxy"):
-        list(download_many([Hit("https://photos.example/a")], NetworkSettings(proxy="ftp://x:1")))
+        list(download_many(["https://photos.example/a"], NetworkSettings(proxy="ftp://x:1")))
 
 
 def test_hits_are_taken_only_as_they_are_needed(world: World, host: PhotoHost) -> None:
@@ -214,7 +212,7 @@ def test_hits_are_taken_only_as_they_are_needed(world: World, host: PhotoHost) -
     def hits():
         for n in range(1000):
             taken["hits"] += 1
-            yield Hit(host.body(f"/{n}", b"x"))
+            yield host.body(f"/{n}", b"x")
 
     settings = DownloadSettings(window=8, workers=4)
     results = download_many(hits(), NetworkSettings(proxy=world.proxy_url, insecure=True), settings=settings)
@@ -225,39 +223,39 @@ def test_hits_are_taken_only_as_they_are_needed(world: World, host: PhotoHost) -
     assert len(world.requests) <= 10
 
 
-class TestSpool:
+class TestDownloadCache:
     def test_what_has_arrived_is_not_asked_for_again(self, world: World, host: PhotoHost, tmp_path) -> None:
         urls = [host.body("/a", b"photo\nwith lines\n"), "https://photos.example/missing", host.body("/c", b"")]
-        first = download(world, urls, store=DownloadCache(tmp_path / "spool"))
+        first = download(world, urls, cache=DownloadCache(tmp_path / "cache"))
         asked = len(world.requests)
-        second = download(world, urls, store=DownloadCache(tmp_path / "spool"))
+        second = download(world, urls, cache=DownloadCache(tmp_path / "cache"))
         assert [told(o) for o in second] == [told(o) for o in first] == ["photo\nwith lines\n", "http-404", ""]
         assert len(world.requests) == asked
         assert [(o.url, o.asked) for o in second if isinstance(o, Fetched)] == [(u, u) for u in urls[::2]]
 
     def test_a_failure_of_our_own_network_is_not_kept(self, world: World, tmp_path) -> None:
-        spool = DownloadCache(tmp_path / "spool")
+        cache = DownloadCache(tmp_path / "cache")
         url = "https://photos.example/a"
-        spool.put(url, FetchError("No answer.", url=url, reason="timeout"))
-        assert spool.get(url) is None
+        cache.put(url, FetchError("No answer.", url=url, reason="timeout"))
+        assert cache.get(url) is None
 
     @pytest.mark.parametrize("damage", [b"", b"{", b"[1]\nphoto", b'{"url": "https://h/b", "length": 5}\nphoto'])
     def test_a_file_that_is_not_whole_counts_as_none(self, tmp_path, damage: bytes) -> None:
-        spool = DownloadCache(tmp_path)
-        spool.put("https://h/a", Fetched("https://h/a", b"photo", "", {}, asked="https://h/a"))
+        cache = DownloadCache(tmp_path)
+        cache.put("https://h/a", Fetched("https://h/a", b"photo", "", {}, asked="https://h/a"))
         (file,) = tmp_path.iterdir()
         whole = file.read_bytes()
         for content in (damage, whole[:-1]):
             file.write_bytes(content)
-            assert spool.get("https://h/a") is None
+            assert cache.get("https://h/a") is None
         file.write_bytes(whole)
-        assert spool.get("https://h/a").body == b"photo"
+        assert cache.get("https://h/a").body == b"photo"
 
     def test_leaves_nothing_behind(self, tmp_path) -> None:
-        spool = DownloadCache(tmp_path / "spool")
+        cache = DownloadCache(tmp_path / "cache")
         for url in ("https://h/a", "https://h/b"):
-            spool.put(url, Fetched(url, b"photo", "", {}, asked=url))
-        spool.forget("https://h/a")
-        assert len(list(spool.folder.iterdir())) == 1
-        spool.clear()
+            cache.put(url, Fetched(url, b"photo", "", {}, asked=url))
+        cache.forget("https://h/a")
+        assert len(list(cache.folder.iterdir())) == 1
+        cache.clear()
         assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ from mirror.collect.metadata import Origin
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
+from tests.support.photo_folders import check_totals
 from tests.world import draw_photo, encode, near_copy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,12 +100,12 @@ def test_the_defect_set_end_to_end_every_file_counted_and_none_altered(tmp_path:
     put(source / "loose.jpg", encode(draw_photo("loose", 1)))
     before, log = contents(source), Lines()
     with collect_from_folder(tmp_path / "out", source, log=log) as photos:
-        photos.check_totals()
+        check_totals(photos)
         assert Counter(row.reason for row in photos.rejected) == {
             **{reason: len(files) for reason, files in DEFECTS.items()}, "no-label-folder": 1,
         }  # fmt: skip
         assert Counter(photo.label for photo in photos.photos) == {"swan": len(SOUND), "goose": 4}
-        assert photos.tried == len(SOUND) + sum(map(len, DEFECTS.values())) + 5
+        assert len(photos.rows) == len(SOUND) + sum(map(len, DEFECTS.values())) + 5
         assert {photo.url for photo in photos.photos if photo.label == "goose"} == {
             "goose/0.jpg", "goose/1.jpg", "goose/2.jpg", "goose/sub/sub/9.jpg",
         }  # fmt: skip
@@ -165,7 +166,7 @@ def test_gone_and_changed_files_lose_their_rows_and_their_duplicates_are_judged_
     put(source / "swan/new.jpg", encode(draw_photo("swan", 79)))
     seen, log = [], Lines()
     with collect_from_folder(tmp_path / "out", source, log=log, progress=lambda *at: seen.append(at)) as photos:
-        photos.check_totals()
+        check_totals(photos)
         assert photos.rejected == []
         assert sorted(photo.url for photo in photos.photos if photo.label == "swan") == [
             f"swan/{name}.jpg" for name in ("1", "2", "3", "4", "new", "page", "twin")
@@ -195,7 +196,7 @@ def test_a_run_killed_and_repeated_ends_as_an_undisturbed_one(tmp_path: Path) ->
         process.stdout.close()
     for name in ("killed", "undisturbed"):
         with collect_from_folder(tmp_path / name, source, log=Lines()) as photos:
-            photos.check_totals()
+            check_totals(photos)
             assert (len(photos.photos), len(photos.rejected)) == (79, 3)
     for name in ("metadata.csv", "rejected.csv"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
@@ -259,7 +260,7 @@ def test_labels_and_names_of_any_alphabet(tmp_path: Path) -> None:
     (tmp_path / "in" / "Baby Swan" / os.fsdecode(b"\xff\xfe.jpg")).write_bytes(encode(draw_photo("d", 1)))
     for _ in range(2):
         with collect_from_folder(tmp_path / "out", tmp_path / "in", log=(log := Lines())) as photos:
-            photos.check_totals()
+            check_totals(photos)
             assert photos.labels == ["Baby Swan", "Schwänchen", "天鹅"]
             assert {photo.url for photo in photos.photos if photo.label == "Baby Swan"} == {
                 'Baby Swan/a, "b"\nc.jpg', "Baby Swan/\\xff\\xfe.jpg",
@@ -341,7 +342,7 @@ def test_the_photo_folder_must_not_overlap_the_originals(tmp_path: Path, out: st
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared/data is not here")
 def test_the_bikes_and_bins_of_two_places_are_two_labels(tmp_path: Path) -> None:
     with collect_from_folder(tmp_path / "out", SHARED / "bikes_bins", log=Lines()) as photos:
-        photos.check_totals()
+        check_totals(photos)
         assert Counter(photo.label for photo in photos.photos) == {"bike": 15, "trash-bin": 37}
         assert photos.rejected == []
         splits = Counter((photo.label, photo.split) for photo in assign_splits(photos.photos, seed=42))

@@ -1,4 +1,4 @@
-"""The same photos again, from a model's photos.csv."""
+"""The same photos again, from a model's photos.csv; and a photo folder as it lies there."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from mirror.collect.corrections import RELABEL, REMOVE, CorrectedFolder, record_corrections
 from mirror.collect.download import DownloadSettings
-from mirror.collect.from_photo_list import PhotoListReport, collect_from_photo_list
+from mirror.collect.from_photo_list import PhotoListReport, collect_from_photo_list, open_collected
 from mirror.collect.from_search import collect_by_search
-from mirror.collect.metadata import Origin, read_photos, write_photos
+from mirror.collect.metadata import Origin, Photo, read_photos, write_photos
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.search import SearchTerm
+from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, UsageError
+from mirror.model_folder import DataInfo, ModelInfo, Preprocessing, Query, write_model_folder
 from mirror.net.fetch import NetworkSettings
+from tests.support.photo_folders import check_totals
 from tests.world import PhotoHost, World, draw_photo, encode
 
 QUICK = DownloadSettings(attempts=2, first_wait=0.01)
@@ -46,7 +49,7 @@ def refetch(world: World, folder: Path, recipe: Path) -> tuple[PhotoListReport, 
     network = NetworkSettings(proxy=world.proxy_url, insecure=True)
     report = collect_from_photo_list(folder, recipe, network=network, log=said.append, settings=QUICK)
     with report.folder as photos:
-        photos.check_totals()
+        check_totals(photos)
     return report, said
 
 
@@ -167,3 +170,79 @@ def test_a_photo_that_was_relabelled_by_hand_comes_back_under_its_new_label(
         (photo.label, photo.url, photo.split) for photo in rows
     ]
     assert {photo.file_name.split("/")[1] for photo in report.matched if photo.label == "goose"} == {"goose"}
+
+
+# ---- a photo folder as it lies there ---------------------------------------------------------------------------------
+
+
+def folder_of(path: Path, engine: str, query: str = "", license_filter: str = "") -> list[Photo]:
+    with PhotoFolder(path) as photos:
+        for label in ("cygnet", "duckling"):
+            for seed in range(3):
+                origin = Origin(
+                    f"{label}/{seed}.jpg", label, query=query and f"{query} {label}", engine=engine,
+                    license_filter=license_filter,
+                )  # fmt: skip
+                photos.add(origin, encode(draw_photo(label, seed)))
+        return photos.photos
+
+
+def model_of(path: Path, labels: tuple[str, str], data: DataInfo) -> None:
+    def build(place: Path) -> ModelInfo:
+        (place / "model.onnx").write_bytes(b"not opened here")
+        return ModelInfo("birds", labels, Preprocessing("squish", (8, 8), (0.0,) * 3, (1.0,) * 3), data=data)
+
+    write_model_folder(path, build)
+
+
+@pytest.mark.parametrize(
+    ("engine", "query", "license_filter", "source", "queries"),
+    [
+        ("duckduckgo", "young", "Public", "search", (("cygnet", "young cygnet"), ("duckling", "young duckling"))),
+        ("folder", "", "", "folder", ()),
+    ],
+)
+def test_without_a_model_the_rows_tell(tmp_path: Path, engine, query, license_filter, source, queries) -> None:
+    photos = folder_of(tmp_path / "birds", engine, query, license_filter)
+    found = open_collected(tmp_path / "birds", tmp_path / "no model")
+    with found.folder as folder:
+        assert folder.photos == photos
+        assert (found.source, found.queries, found.license_filter) == (source, queries, license_filter or None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "source"), [(("cygnet", "duckling"), "recipe"), (("cygnet", "goose"), "recipe"), (("a", "b"), "folder")]
+)
+def test_a_model_of_these_labels_tells(tmp_path: Path, labels: tuple[str, str], source: str) -> None:
+    folder_of(tmp_path / "birds", "folder")
+    model_of(tmp_path / "model", labels, DataInfo("recipe", queries=(Query("cygnet", "baby swan"),)))
+    found = open_collected(tmp_path / "birds", tmp_path / "model")
+    with found.folder:
+        assert found.source == source
+        assert found.queries == ((("cygnet", "baby swan"),) if source == "recipe" else ())
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("nowhere", "does not exist"), ("a file", "is not a folder"), ("empty", "holds no metadata.csv")]
+)
+def test_what_is_no_photo_folder_is_left_alone(tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a file").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DatasetError, match=says):
+        open_collected(tmp_path / name, tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_decisions_about_photos_whose_files_have_gone_stop_nothing(tmp_path: Path) -> None:
+    photos = folder_of(tmp_path / "birds", "folder")
+    record_corrections(tmp_path / "birds", [photos[0].file_name, photos[1].file_name], RELABEL, "duckling")
+    record_corrections(tmp_path / "birds", [photos[2].file_name], REMOVE)
+    photos[0].path(tmp_path / "birds").unlink()
+    said: list[str] = []
+    with open_collected(tmp_path / "birds", tmp_path, log=said.append).folder as folder:
+        decided = CorrectedFolder(folder)
+        assert decided.summary == "1 photo relabelled, 1 removed by decisions.csv."
+        assert [photo.file_name for photo in decided.photos] == [photo.file_name for photo in (photos[1], *photos[3:])]
+        check_totals(folder)
+    assert said == [f"{tmp_path / 'birds'}: 1 photos whose files were deleted now count as rejected."]

@@ -17,9 +17,11 @@ import pytest
 from mirror.collect.download import DownloadSettings
 from mirror.collect.from_search import CollectSettings, collect_by_search
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.search import SearchSettings, SearchTerm
+from mirror.collect.search import SearchSettings
+from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, RateLimited, UsageError
 from mirror.net.fetch import NetworkSettings
+from tests.support.photo_folders import check_totals
 from tests.world import PhotoHost, World, draw_photo, encode, near_copy, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +36,7 @@ CHILD = """
 import signal, sys
 from pathlib import Path
 from mirror.collect.from_search import collect_by_search
-from mirror.collect.search import SearchTerm
+from mirror.collect.search_types import SearchTerm
 from mirror.net.fetch import NetworkSettings
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 folder, proxy, count = sys.argv[1:]
@@ -61,7 +63,7 @@ def gather(
     with collect_by_search(
         folder, terms, count, network=network, log=said.append, settings=settings, **options
     ) as photos:
-        photos.check_totals()
+        check_totals(photos)
     return photos, said
 
 
@@ -156,7 +158,7 @@ def test_everything_that_can_go_wrong_becomes_a_row(world: World, host: PhotoHos
     photos, _ = gather(world, folder, [SWAN], 100)
     assert reasons(photos) == defects
     assert {p.url for p in photos.photos} == {*good, *passing}
-    assert photos.tried == len(good) + len(defects) + len(passing)
+    assert len(photos.rows) == len(good) + len(defects) + len(passing)
 
 
 def test_a_redirect_to_a_private_address_becomes_a_row(
@@ -199,7 +201,7 @@ def test_one_url_from_two_queries_is_one_hit(world: World, host: PhotoHost, fold
     world.results("baby swan", urls)
     world.results("cygnet", urls[::-1])
     photos, _ = gather(world, folder, [SWAN, SearchTerm("cygnet", "cygnet")], 10)
-    assert (counts(photos), photos.tried) == ({"cygnet": 4}, 4)
+    assert (counts(photos), len(photos.rows)) == ({"cygnet": 4}, 4)
     assert all(world.count(url) == 1 for url in urls)
 
 
@@ -278,6 +280,15 @@ class TestGoingOn:
             ("baby swan", 10, "10"),
             ("baby swan", 5, None),
         ]
+
+    def test_pages_that_an_older_version_cached_are_read(self, world: World, host: PhotoHost, folder: Path) -> None:
+        world.results("baby swan", host.photos("baby swan", 5))
+        gather(world, folder, [SWAN], 2)
+        line = json.loads((folder / "hits.jsonl").read_text())
+        line["hits"] = [{**hit, "thumbnail_url": "", "width": 320, "height": None} for hit in line["hits"]]
+        (folder / "hits.jsonl").write_text(json.dumps(line) + "\n")
+        photos, _ = gather(world, folder, [SWAN], 5)
+        assert counts(photos) == {"cygnet": 5} and world.searches() == ONE_SEARCH
 
     def test_other_words_add_to_what_is_there(self, world: World, host: PhotoHost, folder: Path) -> None:
         world.results("baby swan", host.photos("baby swan", 3))

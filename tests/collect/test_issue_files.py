@@ -50,7 +50,7 @@ def test_no_suspects_are_a_file_too(tmp_path: Path) -> None:
 
 
 def test_the_head_is_told_in_words_and_with_paths() -> None:
-    lines = issue_sentences([COPY, ODD, LESS_WRONG, WRONG], Path("data/mirror"), most=2)
+    lines = issue_sentences([COPY, ODD, LESS_WRONG, WRONG], Path("data/mirror"), limit=2)
     assert lines == [
         "Worth a look: 2 disputed labels, 1 outlier, 1 near-duplicate.",
         '  data/mirror/images/a/1.jpg: filed under "a"',

@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -32,12 +33,13 @@ from mirror.collect.metadata import (
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
 from mirror.storage import complete_length
+from tests.support.photo_folders import check_totals
 from tests.world import draw_photo, encode, near_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def hit(number: int, label: str = "cygnet", **more: str) -> Origin:
+def hit(number: int, label: str = "cygnet", **more: Any) -> Origin:
     values = {"page_url": f"https://pages.example/{label}/{number}", "query": "baby swan", "engine": "test"}
     return Origin(f"https://photos.example/{label}/{number}.jpg", label, **{**values, **more})
 
@@ -63,7 +65,7 @@ def test_a_photo_becomes_a_row_and_an_upright_jpeg(tmp_path: Path) -> None:
     sha256 = hashlib.sha256(source).hexdigest()
     with PhotoFolder(tmp_path / "x") as folder:
         photo = folder.add(hit(1, title='A "swan",\nbaby'), source)
-        folder.check_totals()
+        check_totals(folder)
     assert rows_of(tmp_path / "x/metadata.csv") == [{
         "file_name": f"images/cygnet/{sha256[:16]}.jpg", "label": "cygnet",
         "url": "https://photos.example/cygnet/1.jpg", "page_url": "https://pages.example/cygnet/1",
@@ -77,14 +79,9 @@ def test_a_photo_becomes_a_row_and_an_upright_jpeg(tmp_path: Path) -> None:
 
 
 def test_the_columns_are_those_other_tools_rely_on() -> None:
-    assert METADATA_COLUMNS == (
-        "file_name", "label", "url", "page_url", "title", "query", "engine", "license_filter", "retrieved_at", "sha256",
-        "width", "height", "phash", "split",
-    )  # fmt: skip
-    assert REJECTED_COLUMNS == (
-        "url", "label", "reason", "detail", "page_url", "title", "query", "engine", "license_filter", "retrieved_at",
-        "sha256",
-    )  # fmt: skip
+    shared = "page_url,title,query,engine,license_filter,retrieved_at,sha256"
+    assert ",".join(METADATA_COLUMNS) == f"file_name,label,url,{shared},width,height,phash,split"
+    assert ",".join(REJECTED_COLUMNS) == f"url,label,reason,detail,{shared},phash"
 
 
 # name: (body, reason)
@@ -108,9 +105,9 @@ def test_every_kind_of_defect_is_one_row_and_the_totals_add_up(tmp_path: Path) -
             assert isinstance(row, Rejection) and row.reason == reason, name
             assert row.sha256 == hashlib.sha256(data).hexdigest()
         folder.reject(hit(30), "http-404", "the server says 404")
-        folder.check_totals()
-        assert (len(folder.photos), len(folder.rejected), folder.tried) == (3, 9, 12)
-        assert folder.tried == 12 and folder.count("cygnet") == 3 and folder.labels == ["cygnet"]
+        check_totals(folder)
+        assert (len(folder.photos), len(folder.rejected), len(folder.rows)) == (3, 9, 12)
+        assert len(folder.rows) == 12 and folder.count("cygnet") == 3 and folder.labels == ["cygnet"]
     reasons = [row["reason"] for row in rows_of(tmp_path / "rejected.csv")]
     assert reasons == [reason for _, reason in REFUSED.values()] + ["http-404"]
 
@@ -139,17 +136,17 @@ def test_a_photo_under_two_labels_is_dropped_from_both(tmp_path: Path, same: str
         fill(folder, range(2, 4))
         refused = folder.add(again, second)
         assert refused.reason == "same-photo-under-two-labels"
-        assert refused.detail == f"perceptual hash {refused.detail[16:32]}; also under cygnet: {hit(1).url}"
+        assert refused.detail == f"also under cygnet: {hit(1).url}" and len(refused.phash) == 16
         assert [photo.url for photo in folder.photos] == [hit(2).url, hit(3).url]
         assert folder.outcome(hit(1).url, "cygnet").reason == "same-photo-under-two-labels"
         assert not stored.path(tmp_path).exists()
-        folder.check_totals()
-        assert folder.tried == 4
+        check_totals(folder)
+        assert len(folder.rows) == 4
     # A third copy is not taken either, not even after the folder was closed
     for number, data in ((7, body(1)), (8, encode(near_copy(draw_photo("cygnet", 1))))):
         with PhotoFolder(tmp_path) as folder:
             assert folder.add(hit(number), data).reason == "same-photo-under-two-labels"
-            folder.check_totals()
+            check_totals(folder)
 
 
 def test_a_long_url_does_not_make_the_folder_forget_what_it_took_back(tmp_path: Path) -> None:
@@ -159,6 +156,53 @@ def test_a_long_url_does_not_make_the_folder_forget_what_it_took_back(tmp_path: 
     with PhotoFolder(tmp_path) as folder:
         copy = encode(near_copy(draw_photo("cygnet", 1)))
         assert folder.add(hit(2, "duckling"), copy).reason == "same-photo-under-two-labels"
+
+
+def as_older(path: Path) -> None:
+    """A rejected.csv as it was before its column `phash`: the hash began the detail."""
+    rows = read_rejections(path)
+    old = [
+        replace(row, detail=row.phash and f"perceptual hash {row.phash}; {row.detail}" or row.detail) for row in rows
+    ]
+    lines = [REJECTED_COLUMNS[:-1], *(astuple(row)[:-1] for row in old)]
+    path.write_text("".join(map(format_row, lines)), encoding="utf-8")
+
+
+def test_an_older_rejected_csv_is_read_as_it_is_and_renewed_when_it_is_written_to(tmp_path: Path) -> None:
+    with PhotoFolder(tmp_path) as folder:
+        fill(folder, range(2, 4))
+        folder.add(hit(1), body(1))
+        folder.add(hit(1, "duckling"), body(1))
+        folder.reject(hit(9), "http-404", "perceptual hash, they say; gone")
+        folder.photos[0].path(tmp_path).unlink()
+    with PhotoFolder(tmp_path):
+        pass
+    path = tmp_path / "rejected.csv"
+    now, rows = path.read_bytes(), read_rejections(path)
+    assert sum(bool(row.phash) for row in rows) == 3
+    as_older(path)
+    before = path.read_bytes()
+    assert before.count(b"perceptual hash ") == 3
+    assert read_rejections(path) == rows and path.read_bytes() == before
+    with PhotoFolder(tmp_path) as folder:
+        assert folder.rejected == rows and path.read_bytes() == now
+        copy = encode(near_copy(draw_photo("cygnet", 1)))
+        assert folder.add(hit(7), copy).reason == "same-photo-under-two-labels"
+        assert folder.add(hit(8), encode(near_copy(draw_photo("cygnet", 2)))).reason == "removed-by-hand"
+        check_totals(folder)
+
+
+def test_that_a_split_was_given_is_kept_as_every_version_reads_it(tmp_path: Path) -> None:
+    with PhotoFolder(tmp_path) as folder:
+        given = folder.add(hit(1, engine="folder", split="train", split_given=True), body(1))
+        free = folder.add(hit(2, engine="folder", split="train"), body(2))
+        folder.reject(hit(3, engine="folder", split="train", split_given=True), "too-small", "small")
+    assert (given.engine, given.split_given, free.engine, free.split_given) == ("folder", True, "folder", False)
+    assert [row["engine"] for row in rows_of(tmp_path / "metadata.csv")] == ["folder-with-splits", "folder"]
+    assert read_photos(tmp_path / "metadata.csv") == [given, free]
+    text = (tmp_path / "rejected.csv").read_text()
+    (tmp_path / "rejected.csv").write_text(text.replace(",folder,", ",folder-with-splits,"))  # as it was written before
+    assert [row.engine for row in read_rejections(tmp_path / "rejected.csv")] == ["folder"]
 
 
 def test_a_closed_folder_writes_nothing(tmp_path: Path) -> None:
@@ -181,7 +225,7 @@ def test_two_flat_photos_are_two_photos(tmp_path: Path) -> None:
         assert folder.add(hit(9), encode(Image.new("RGB", (100, 100), (20, 20, 20)))).reason == "exact-duplicate"
     with PhotoFolder(tmp_path) as folder:
         assert len(folder.photos) == 3
-        folder.check_totals()
+        check_totals(folder)
 
 
 def test_reopening_gives_the_same_and_adds_nothing_to_the_files(tmp_path: Path) -> None:
@@ -203,7 +247,7 @@ def test_splits_are_saved_and_survive(tmp_path: Path) -> None:
     with PhotoFolder(tmp_path) as folder:
         fill(folder, range(3))
         folder.save_splits([replace(photo, split="validation") for photo in folder.photos[:1]])
-        folder.check_totals()
+        check_totals(folder)
         with pytest.raises(DatasetError, match="is not in"):
             folder.save_splits([replace(folder.photos[0], url="https://elsewhere")])
     assert [photo.split for photo in read_photos(tmp_path / "metadata.csv")] == ["validation", "", ""]
@@ -226,7 +270,7 @@ def test_a_row_torn_at_any_byte_is_cut_and_the_photo_comes_again(tmp_path: Path)
         with PhotoFolder(tmp_path) as folder:
             assert len(folder.notes) == 1 and not last.path(tmp_path).exists()
             assert not folder.has_tried(hit(2).url, "cygnet")
-            folder.check_totals()
+            check_totals(folder)
         assert (tmp_path / "metadata.csv").stat().st_size == whole
     with PhotoFolder(tmp_path) as folder:
         again = folder.add(hit(2, title='two\nlines, "quoted"', retrieved_at=last.retrieved_at), body(2))
@@ -241,9 +285,9 @@ def test_a_torn_rejection_is_cut_too(tmp_path: Path) -> None:
     data = (tmp_path / "rejected.csv").read_bytes()
     (tmp_path / "rejected.csv").write_bytes(data[:-7])
     with PhotoFolder(tmp_path) as folder:
-        assert folder.tried == 1 and folder.has_tried(hit(1).url, hit(1).label)
+        assert len(folder.rows) == 1 and folder.has_tried(hit(1).url, hit(1).label)
         folder.reject(hit(2), "http-404", "gone")
-        folder.check_totals()
+        check_totals(folder)
 
 
 def test_taking_back_half_done_is_finished_on_opening(tmp_path: Path) -> None:
@@ -257,7 +301,7 @@ def test_taking_back_half_done_is_finished_on_opening(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_bytes(metadata)
     stored.write_bytes(picture)
     with PhotoFolder(tmp_path) as folder:
-        folder.check_totals()
+        check_totals(folder)
         assert (len(folder.photos), len(folder.rejected), stored.exists()) == (2, 2, False)
 
 
@@ -271,7 +315,7 @@ def test_taking_back_is_on_record_before_it_is_done(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").rmdir()
     kept.rename(tmp_path / "metadata.csv")
     with PhotoFolder(tmp_path) as folder:
-        folder.check_totals()
+        check_totals(folder)
         assert {row.key for row in folder.rejected} == {("cygnet", hit(1).url), ("duckling", hit(1, "duckling").url)}
 
 
@@ -283,7 +327,7 @@ def test_orphans_and_half_written_files_are_removed_and_other_files_left_alone(t
     for path in (orphan, part, mine):
         path.write_bytes(b"x")
     with PhotoFolder(tmp_path) as folder:
-        folder.check_totals()
+        check_totals(folder)
     assert [path.exists() for path in (orphan, part, mine)] == [False, False, True]
 
 
@@ -297,7 +341,7 @@ def test_deleting_a_photo_by_hand_takes_it_out_for_good(tmp_path: Path) -> None:
         # Nor does it come back as a copy, except under another label
         assert folder.add(hit(7), encode(near_copy(draw_photo("cygnet", 2)))).reason == "removed-by-hand"
         assert isinstance(folder.add(hit(7, "duckling"), body(2)), Photo)
-        folder.check_totals()
+        check_totals(folder)
         assert (len(folder.photos), len(folder.rejected)) == (4, 2)
 
 
@@ -324,6 +368,7 @@ import sys
 from pathlib import Path
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.metadata import Origin
+from tests.support.photo_folders import check_totals
 from tests.world import draw_photo, encode, near_copy
 
 with PhotoFolder(Path(sys.argv[1])) as folder:
@@ -352,9 +397,9 @@ def test_killed_at_any_moment_the_folder_is_whole_and_goes_on(tmp_path: Path) ->
         process.wait()
         process.stdout.close()
         with PhotoFolder(tmp_path) as folder:
-            folder.check_totals()
-            assert folder.tried > tried
-            tried = folder.tried
+            check_totals(folder)
+            assert len(folder.rows) > tried
+            tried = len(folder.rows)
             urls = {row.url for row in folder.photos + folder.rejected}
             labels = ("cygnet", "duckling")
             wanted = [f"https://photos.example/{label}/{n}.jpg" for n in range(tried) for label in labels]
@@ -434,7 +479,7 @@ def test_photos_of_awkward_labels_come_back(tmp_path: Path) -> None:
         for number, label in enumerate(LABELS):
             folder.add(hit(number, label), encode(draw_photo("x", number)))
     with PhotoFolder(tmp_path) as folder:
-        folder.check_totals()
+        check_totals(folder)
         assert folder.labels == sorted(LABELS)
     assert {path.parent.parent for path in tmp_path.rglob("*.jpg")} == {tmp_path / "images"}
 
@@ -445,14 +490,16 @@ def test_photos_of_awkward_labels_come_back(tmp_path: Path) -> None:
 def test_any_text_survives_a_row(value: str) -> None:
     line = format_row([value, "x", value])
     assert next(csv.reader(io.StringIO(line, newline=""), strict=True)) == [value, "x", value]
-    assert complete_length(line.encode(), quoted=True) == len(line.encode())
+    data = line.encode()
+    assert complete_length(data, quoted=True) == len(data) == complete_length(data + data[:-1], quoted=True)
+    assert complete_length(data + b'"' + data.replace(b'"', b"") * 3, quoted=True) == len(data)
 
 
 def test_text_that_no_file_can_hold_is_cleaned(tmp_path: Path) -> None:
     with PhotoFolder(tmp_path) as folder:
         photo = folder.add(hit(1, title="a\0b\ud800c", license_filter=None), body(1))
         assert (photo.title, photo.license_filter) == ("ab?c", "")
-        folder.check_totals()
+        check_totals(folder)
 
 
 # name: (what to do to a row of metadata.csv, words of the error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import random
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mirror.collect.screening import (
     NEAR_DISTANCE,
     UNRELATED,
     HashIndex,
+    connected_components,
     contrast,
     hamming,
     near_pairs,
@@ -138,6 +140,19 @@ def test_the_index_agrees_with_comparing_one_by_one() -> None:
     assert found > 30
     slow_pairs = [(i, j) for i in range(400) for j in range(i + 1, 400) if hamming(hashes[i], hashes[j]) <= 10]
     assert near_pairs(hashes[:400], 10) == slow_pairs and slow_pairs
+
+
+def test_components_are_what_spreading_over_the_pairs_gives() -> None:
+    for seed in range(200):
+        draw = random.Random(seed)
+        count = draw.randint(1, 30)
+        pairs = [(draw.randrange(count), draw.randrange(count)) for _ in range(draw.randint(0, 30))]
+        slow = list(range(count))
+        for _ in range(count):
+            for one, other in pairs:
+                slow[one] = slow[other] = min(slow[one], slow[other])
+        assert connected_components(count, pairs) == slow
+    assert connected_components(0, []) == []
 
 
 def test_discarded_and_replaced_hashes_are_not_found() -> None:

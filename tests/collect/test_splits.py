@@ -11,7 +11,6 @@ import pytest
 from mirror.collect.metadata import Photo
 from mirror.collect.screening import GROUP_DISTANCE, hamming
 from mirror.collect.splits import (
-    GIVEN_SPLIT_ENGINE,
     MIN_PHOTOS_PER_LABEL,
     assign_splits,
     group_photos,
@@ -21,19 +20,7 @@ from mirror.collect.splits import (
     unvalidated_labels,
 )
 from mirror.errors import DatasetError
-
-
-def photo(number: int, label: str = "cygnet", phash: str = "", page_url: str = "", **more: str) -> Photo:
-    values = {
-        "file_name": f"images/{label}/{number:016x}.jpg", "label": label, "url": f"https://photos.example/{label}/{number}",
-        "page_url": page_url, "title": "", "query": "", "engine": "test", "license_filter": "", "retrieved_at": "",
-        "sha256": f"{hash_of(label, number):064x}", "width": 64, "height": 64, "phash": phash, "split": "",
-    }  # fmt: skip
-    return Photo(**{**values, **more})
-
-
-def hash_of(label: str, number: int) -> int:
-    return Random(f"{label}/{number}").getrandbits(256)
+from tests.support.photo_folders import make_photo
 
 
 def random_folder(random: Random) -> list[Photo]:
@@ -51,7 +38,7 @@ def random_folder(random: Random) -> list[Photo]:
                     bits ^= 0x5555555555555555
             elif photos and kind < 0.3:
                 page = random.choice(photos).page_url
-            photos.append(photo(number, label, f"{bits:016x}", page))
+            photos.append(make_photo(number, label, f"{bits:016x}", page))
     return photos
 
 
@@ -101,7 +88,7 @@ def test_the_order_of_the_photos_does_not_matter_and_the_seed_does(seed: int) ->
     [(8, 0.2, 2), (10, 0.2, 2), (100, 0.2, 20), (101, 0.2, 20), (8, 0.01, 1), (8, 0.99, 7), (2, 0.5, 1), (1, 0.2, 0)],
 )
 def test_lone_photos_meet_the_share_exactly(count: int, fraction: float, held: int) -> None:
-    photos = [photo(number, label) for label in ("cygnet", "duckling") for number in range(count)]
+    photos = [make_photo(number, label) for label in ("cygnet", "duckling") for number in range(count)]
     splits = Counter((photo.label, photo.split) for photo in assign_splits(photos, seed=1, fraction=fraction))
     assert [splits[label, "validation"] for label in ("cygnet", "duckling")] == [held, held]
 
@@ -122,21 +109,21 @@ def test_lone_photos_meet_the_share_exactly(count: int, fraction: float, held: i
 def test_groups_meet_the_share_as_nearly_as_they_can(sizes: list[int], held: int) -> None:
     photos = []
     for page, size in enumerate(sizes):
-        photos += [photo(len(photos) + n, page_url=f"https://pages.example/{page}") for n in range(size)]
+        photos += [make_photo(len(photos) + n, page_url=f"https://pages.example/{page}") for n in range(size)]
     for seed in range(5):
         assert sum(photo.split == "validation" for photo in assign_splits(photos, seed=seed)) == held
 
 
 def test_each_photo_is_held_out_about_as_often_as_any_other() -> None:
-    photos = [photo(number) for number in range(20)]
+    photos = [make_photo(number) for number in range(20)]
     times = Counter(p.url for seed in range(500) for p in assign_splits(photos, seed=seed) if p.split == "validation")
     assert len(times) == 20
     assert 60 <= min(times.values()) and max(times.values()) <= 140  # 100 expected, standard deviation 9
 
 
 def test_a_label_of_one_page_is_trained_on_and_named() -> None:
-    photos = [photo(number, "cygnet", page_url="https://pages.example/all") for number in range(9)]
-    photos += [photo(number, "duckling") for number in range(10)]
+    photos = [make_photo(number, "cygnet", page_url="https://pages.example/all") for number in range(9)]
+    photos += [make_photo(number, "duckling") for number in range(10)]
     splits = assign_splits(photos, seed=1)
     assert unvalidated_labels(splits) == ["cygnet"]
     assert {photo.split for photo in splits if photo.label == "cygnet"} == {"train"}
@@ -147,13 +134,13 @@ def test_a_label_that_shares_all_its_pages_is_still_held_out() -> None:
     photos = []
     for page, size in enumerate((2, 3, 4)):
         for label in ("cygnet", "duckling"):
-            photos += [photo(10 * page + n, label, page_url=f"https://pages.example/{page}") for n in range(size)]
+            photos += [make_photo(10 * page + n, label, page_url=f"https://pages.example/{page}") for n in range(size)]
     held = Counter(photo.label for photo in assign_splits(photos, seed=3) if photo.split == "validation")
     assert held == {"cygnet": 2, "duckling": 2}
 
 
 def test_photos_that_came_with_a_split_keep_it() -> None:
-    photos = [photo(n, engine=GIVEN_SPLIT_ENGINE, split="train" if n % 2 else "validation") for n in range(10)]
+    photos = [make_photo(n, split_given=True, split="train" if n % 2 else "validation") for n in range(10)]
     assert assign_splits(photos, seed=1) == photos
 
 
@@ -173,14 +160,14 @@ def test_photos_that_came_with_a_split_keep_it() -> None:
     ],
 )
 def test_only_a_real_page_ties_photos_together(page_url: str, page: str) -> None:
-    assert source_page(photo(1, page_url=page_url)) == page
+    assert source_page(make_photo(1, page_url=page_url)) == page
 
 
-def test_groups_follow_chains_and_flat_photos_stand_alone() -> None:
-    chain = ["0000000000000000", "0000000000000fff", "0000000000ffffff"]  # 12 apart, each from the next; 24 end to end
-    photos = [photo(number, phash=phash) for number, phash in enumerate(chain)] + [photo(8), photo(9)]
-    assert [len(group) for group in group_photos(photos)] == [3, 1, 1]
-    assert [len(group) for group in group_photos(photos, distance=11)] == [1, 1, 1, 1, 1]
+@pytest.mark.parametrize(("step", "sizes"), [(12, [3, 1, 1]), (13, [1, 1, 1, 1, 1])])
+def test_groups_follow_chains_and_flat_photos_stand_alone(step: int, sizes: list[int]) -> None:
+    chain = [f"{(1 << bits) - 1:016x}" for bits in (0, step, 2 * step)]  # `step` bits apart, each from the next
+    photos = [make_photo(number, phash=phash) for number, phash in enumerate(chain)] + [make_photo(8), make_photo(9)]
+    assert [len(group) for group in group_photos(photos)] == sizes
 
 
 @pytest.mark.parametrize(
@@ -194,18 +181,18 @@ def test_groups_follow_chains_and_flat_photos_stand_alone() -> None:
 )
 def test_too_few_photos_are_named(counts: dict[str, int], words: str) -> None:
     with pytest.raises(DatasetError) as caught:
-        require_enough([photo(n, label) for label, count in counts.items() for n in range(count)])
+        require_enough([make_photo(n, label) for label, count in counts.items() for n in range(count)])
     assert words in str(caught.value)
 
 
 def test_eight_of_each_are_enough() -> None:
-    require_enough([photo(n, label) for label in ("cygnet", "duckling") for n in range(MIN_PHOTOS_PER_LABEL)])
+    require_enough([make_photo(n, label) for label in ("cygnet", "duckling") for n in range(MIN_PHOTOS_PER_LABEL)])
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.2, 20])
 def test_a_share_that_cannot_be_meant_is_refused(fraction: float) -> None:
     with pytest.raises(DatasetError, match="between 0 and 1"):
-        assign_splits([photo(1)], seed=1, fraction=fraction)
+        assign_splits([make_photo(1)], seed=1, fraction=fraction)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Kind:
 def collect(*arguments: str) -> None:
     """What train.py does before it trains: the photos, and their sides."""
     import train
-    from mirror.collect.corrected import CorrectedFolder
+    from mirror.collect.corrections import CorrectedFolder
     from mirror.net.fetch import NetworkSettings
 
     options = train.parse([*arguments])
@@ -109,7 +109,7 @@ def done_in(folder: Path) -> int:
 def _import_collect() -> None:
     import train
     from mirror.collect import collect_by_search
-    from mirror.collect.corrected import CorrectedFolder
+    from mirror.collect.corrections import CorrectedFolder
     from mirror.net.fetch import NetworkSettings
 
     assert all((train, collect_by_search, CorrectedFolder, NetworkSettings))

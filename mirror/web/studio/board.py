@@ -276,7 +276,7 @@ def _mix_ups(counts: dict[tuple[str, str], int], view: View) -> str:
 
 def _history(scene: Scene) -> str:
     """The journal, the latest first; what was taken back is struck through."""
-    decisions = scene.reading.decisions
+    decisions = scene.reading.corrections
     if not decisions:
         return ""
     stands = {decision.line for decision in effective_corrections(decisions)}

@@ -43,7 +43,7 @@ def do(folder: Path, scene: Scene, deed: str, file_names: Sequence[str], label: 
 
 
 def _choices(scene: Scene, deed: str, name: str, label: str) -> list[Choice]:
-    standing = scene.reading.standing(scene.photos[name])
+    standing = scene.reading.current_label(scene.photos[name])
     if deed == RELABEL:
         return [(name, RELABEL, label)]
     if deed == REMOVE:

@@ -8,8 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mirror.collect.corrected import FolderState, require_photo_folder
-from mirror.collect.corrections import DECISIONS_CSV, RELABEL, current_labels, effective_corrections, read_corrections
+from mirror.collect.corrections import (
+    DECISIONS_CSV,
+    RELABEL,
+    FolderState,
+    current_labels,
+    effective_corrections,
+    read_corrections,
+    require_photo_folder,
+)
 from mirror.collect.issue_files import (
     PREDICTIONS_CSV,
     SUSPECTS_CSV,
@@ -55,7 +62,7 @@ class Scene:
         """Every label that photos have or may be given: as collected, sorted; then new ones as they were thought of."""
         collected = sorted({photo.label for photo in self.reading.photos})
         new = [
-            decision.label for decision in effective_corrections(self.reading.decisions) if decision.action == RELABEL
+            decision.label for decision in effective_corrections(self.reading.corrections) if decision.action == RELABEL
         ]
         return list(dict.fromkeys([*collected, *new]))
 
@@ -64,14 +71,14 @@ class Scene:
         """Photos of each label, as decided; removed ones do not count."""
         counts = dict.fromkeys(self.labels, 0)
         for photo in self.reading.photos:
-            standing = self.reading.standing(photo)
+            standing = self.reading.current_label(photo)
             if not standing.removed:
                 counts[standing.label] += 1
         return counts
 
     @property
     def can_undo(self) -> bool:
-        return bool(effective_corrections(self.reading.decisions))
+        return bool(effective_corrections(self.reading.corrections))
 
     @property
     def removed(self) -> int:
@@ -175,7 +182,7 @@ def _with_model(
 
 def _ever_given(scene: Scene) -> set[str]:
     """Labels of decisions that were taken back since: the model may have been trained before that."""
-    return {decision.label for decision in scene.reading.decisions if decision.label}
+    return {decision.label for decision in scene.reading.corrections if decision.label}
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

@@ -92,7 +92,7 @@ def waiting(scene: Scene, tab: str) -> int:
 def _entries(scene: Scene, view: View) -> list[_Entry]:
     reading = scene.reading
     if view.tab == LABELS:
-        shown = [(photo, reading.standing(photo)) for photo in reading.photos]
+        shown = [(photo, reading.current_label(photo)) for photo in reading.photos]
         return [
             _Entry(photo.file_name)
             for photo, standing in shown
@@ -107,7 +107,7 @@ def _entries(scene: Scene, view: View) -> list[_Entry]:
             if (one.label, one.predicted) == view.cell
         ]
     if view.tab == DECIDED:
-        latest = {decision.file_name: place for place, decision in enumerate(reading.decisions)}
+        latest = {decision.file_name: place for place, decision in enumerate(reading.corrections)}
         return [_Entry(name) for name in sorted(reading.current_labels, key=lambda name: -latest[name])]
     return []
 
@@ -115,7 +115,7 @@ def _entries(scene: Scene, view: View) -> list[_Entry]:
 def _suspects(scene: Scene, issue: str, label: str) -> list[_Entry]:
     found: list[_Entry] = []
     for number, one in enumerate(one for one in scene.open_suspects if one.issue == issue):
-        if label in ("", scene.reading.standing(scene.photos[one.file_name]).label):
+        if label in ("", scene.reading.current_label(scene.photos[one.file_name]).label):
             found += _of(scene, one, number)
     return found
 
@@ -130,6 +130,5 @@ def _of(scene: Scene, one: PhotoIssue, number: int) -> list[_Entry]:
 def _tile(scene: Scene, entry: _Entry) -> Tile:
     photo = scene.photos[entry.file_name]
     decided = entry.file_name in scene.reading.current_labels
-    return Tile(
-        photo, scene.reading.standing(photo), decided, scene.is_missing(photo), entry.note, entry.suggested, entry.pair
-    )
+    current = scene.reading.current_label(photo)
+    return Tile(photo, current, decided, scene.is_missing(photo), entry.note, entry.suggested, entry.pair)

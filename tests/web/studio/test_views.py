@@ -16,7 +16,7 @@ from mirror.errors import DatasetError, UsageError
 from mirror.web.studio import board, deeds
 from mirror.web.studio.desk import Desk
 from mirror.web.studio.views import CONFUSION, DECIDED, LABELS, TABS, TILES_A_PAGE, View, lay_out, waiting
-from tests.collect.test_splits import photo as a_photo
+from tests.support.photo_folders import make_photo
 from tests.web.studio.folders import HOSTILE, model_of, photo_folder
 
 
@@ -115,7 +115,7 @@ def test_deeds_are_lines_of_the_journal(desk: Desk, steps, label: str, removed: 
     photo = desk.look().reading.photos[1]
     for deed, given in steps:
         deeds.do(desk.folder, desk.look(), deed, [photo.file_name], given)
-    standing = desk.look().reading.standing(photo)
+    standing = desk.look().reading.current_label(photo)
     assert (standing.label, standing.removed) == (label, removed)
     assert len(read_corrections(desk.folder)) >= len(steps)
 
@@ -155,7 +155,7 @@ def test_texts_of_the_web_stay_text(desk: Desk, tab: str) -> None:
 
 
 def test_ten_thousand_photos_are_shown_a_page_at_a_time(tmp_path: Path) -> None:
-    photos = [a_photo(number, label) for label in ("cygnet", "duckling") for number in range(5000)]
+    photos = [make_photo(number, label) for label in ("cygnet", "duckling") for number in range(5000)]
     write_photos(tmp_path / "metadata.csv", photos)
     desk = Desk(tmp_path, tmp_path)
     for number in (0, 1, 207):

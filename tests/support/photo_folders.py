@@ -1,0 +1,40 @@
+"""Photo folders and their rows, as tests make and check them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from mirror.collect.metadata import Photo, read_photos, read_rejections
+from mirror.collect.photo_folder import PhotoFolder
+
+
+def make_photo(number: int, label: str = "cygnet", phash: str = "", page_url: str = "", **more: Any) -> Photo:
+    """A row of metadata.csv without a file. `more`: other columns."""
+    values = {
+        "file_name": f"images/{label}/{number:016x}.jpg",
+        "label": label,
+        "url": f"https://photos.example/{label}/{number}",
+        "page_url": page_url,
+        "title": "",
+        "query": "",
+        "engine": "test",
+        "license_filter": "",
+        "retrieved_at": "",
+        "sha256": f"{Random(f'{label}/{number}').getrandbits(256):064x}",
+        "width": 64,
+        "height": 64,
+        "phash": phash,
+        "split": "",
+    }
+    return Photo(**{**values, **more})
+
+
+def check_totals(folder: PhotoFolder) -> None:
+    """The files on disk say what the open folder says, no (label, url) is there twice, and images/ holds its photos."""
+    photos, rejected = read_photos(folder.metadata_csv), read_rejections(folder.rejected_csv)
+    assert (photos, rejected) == (folder.photos, folder.rejected)
+    keys = [row.key for row in [*photos, *rejected]]
+    assert len(set(keys)) == len(keys)
+    stored = {path.relative_to(folder.path).as_posix() for path in folder.path.glob("images/*/*.jpg")}
+    assert stored == {photo.file_name for photo in photos}
