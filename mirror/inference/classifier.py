@@ -20,7 +20,7 @@ import numpy as np
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import load_image, within_memory
 from mirror.inference.novelty import SIMILARITY, is_known
-from mirror.inference.onnx_trial import try_network
+from mirror.inference.onnx_trial import open_tried
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
 from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
@@ -91,8 +91,8 @@ class Classifier:
         name = folder.info.onnx.file
         data = folder.read(name)
         height, width = folder.info.preprocessing.input_size
-        shapes = try_network(data, str(folder.path / name), (1, 3, height, width), folder.info.files[name])
-        engine = OnnxModel(data, threads)
+        recorded = folder.info.files[name]
+        engine, shapes = open_tried(data, str(folder.path / name), (1, 3, height, width), recorded, threads)
         missing = [output for output in folder.info.onnx.outputs if output not in engine.outputs]
         if missing:
             raise ModelFolderError(
@@ -120,10 +120,11 @@ class Classifier:
         if not name:
             return None
         data = self.folder.read(name)
-        shapes = try_network(data, str(self.folder.path / name), self._maps or (1, 1, 1, 1), self.info.files[name])
+        shape, recorded = self._maps or (1, 1, 1, 1), self.info.files[name]
+        engine, shapes = open_tried(data, str(self.folder.path / name), shape, recorded, threads=1)
         if not _fits(shapes.get("heat", []), [1, len(self.labels), None, None]):
             raise ModelFolderError(f"{self.folder.path / name} gives no heat for each label: make the model again.")
-        return OnnxModel(data, threads=1)
+        return engine
 
     @property
     def info(self) -> ModelInfo:

@@ -1,6 +1,7 @@
 """A network from anywhere is opened and run once where a time and a memory limit end it, before it is opened here.
 
-`tried(data, name, shape)` gives the shapes of its outputs for one image. What it found is remembered by the file's
+`open_tried(data, name, shape)` is the one door for networks from anywhere: the engine, and the shapes of its outputs
+for one image (`try_network` gives these alone). What it found is remembered by the file's
 sha256 in the user's cache, so that it takes its half second once; a shape that does not fit the network's input, or a
 network that never ends or wants all memory, is one sentence. The child runs this very module.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from mirror.errors import ModelFolderError
 from mirror.inference import sandbox
 from mirror.inference.onnx_check import check_network
+from mirror.inference.session import OnnxModel
 from mirror.inference.shipped import SHIPPED
 from mirror.inference.user_cache import is_ours, make_private, user_cache
 from mirror.storage import parse_json, read_file, write_atomically
@@ -48,6 +50,14 @@ def try_network(data: bytes, name: str, shape: tuple[int, ...], sha256: str | No
             place = user_cache("networks") / f"{key}.json"
             _known[key] = _remembered(place) or _try(data, name, shape, place)
         return _known[key]
+
+
+def open_tried(
+    data: bytes, name: str, shape: tuple[int, ...], sha256: str | None = None, threads: int | None = None
+) -> tuple[OnnxModel, Shapes]:
+    """The network, once `try_network` has let it pass, and what that gives. threads: for one run; default: all CPUs."""
+    shapes = try_network(data, name, shape, sha256)
+    return OnnxModel(data, threads), shapes
 
 
 def _remembered(place: Path) -> Shapes | None:
@@ -92,8 +102,6 @@ def main() -> int:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     import numpy as np
-
-    from mirror.inference.session import OnnxModel
 
     try:
         engine = OnnxModel(data, threads=1)

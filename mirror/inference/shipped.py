@@ -14,4 +14,7 @@ SHIPPED: dict[str, dict[str, list[int]]] = {
         {"logits": [1, 2], "features": [1, 1280], "similarity": [1], "maps": [1, 1280, 9, 9]},
     "5bd3ef13e0cba4aa094f4f551cde2120189607abe9481698c649eeb3f45c4c5a-1.1280.9.9":
         {"heat": [1, 2, 9, 9]},
+    # tasks/centerface.onnx, of any size
+    "ed68016fd724fd197a0a2e4a77f8b6e0dedd22ee5ce0c3cfb6b38775a98f9ee0-1.3.64.64":
+        {"537": [1, 1, 16, 16], "538": [1, 2, 16, 16], "539": [1, 2, 16, 16], "540": [1, 10, 16, 16]},
 }  # fmt: skip

@@ -17,10 +17,14 @@ import numpy as np
 
 from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.inference.onnx_check import Field, encode_fields, read_fields
+from mirror.inference.onnx_trial import open_tried
 from mirror.inference.session import OnnxModel
+from mirror.storage import read_file
 
 PACKAGED_FILE = Path(__file__).with_name("centerface.onnx")
 GRAPH, INITIALIZER, INPUT, OUTPUT, VALUE_INFO, TENSOR_NAME = 7, 5, 11, 12, 13, 8  # fields of onnx.proto
+MAX_NETWORK = 256 << 20  # bytes of a file
+TRIAL = (1, 3, 64, 64)  # of what a network is tried on before it is opened
 CELL = 32  # pixels: the coarsest stride of both networks; both sides of what they are shown are multiples of it
 
 
@@ -96,7 +100,7 @@ def _boxes(x: np.ndarray, y: np.ndarray, width: np.ndarray, height: np.ndarray) 
 def open_network(path: Path, name: str) -> FaceNetwork:
     """The network in an ONNX file. name: what to call it in a sentence. Raises ModelUnavailable."""
     try:
-        data = path.read_bytes()
+        data = read_file(path.resolve(), limit=MAX_NETWORK)  # in the Hub's cache it is a link to a blob
     except OSError as error:
         raise ModelUnavailable(f"{name} cannot be read ({error.strerror or error}): check the file.") from None
     try:
@@ -104,9 +108,9 @@ def open_network(path: Path, name: str) -> FaceNetwork:
     except (ValueError, LookupError, TypeError):
         raise ModelUnavailable(f"{name} is no ONNX file: give a YuNet file, as face_detection_yunet.onnx.") from None
     try:
-        engine = OnnxModel(graph)
+        engine, _ = open_tried(graph, name, TRIAL)
     except ModelFolderError as error:
-        raise ModelUnavailable(f"{name} cannot be opened: {error}") from None
+        raise ModelUnavailable(str(error)) from None
     for kind in (CenterFace, YuNet):
         if set(kind.outputs) <= set(engine.outputs):
             return kind(engine, hashlib.sha256(data).hexdigest())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from skimage import data
 
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.images import load_image
+from mirror.inference.shipped import SHIPPED
+from mirror.tasks import face_networks
 from mirror.tasks.face_detection import HUB_FILE, open_faces, suppress_overlaps
 from mirror.tasks.face_networks import PACKAGED_FILE, CenterFace, YuNet, open_network
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
@@ -145,3 +149,35 @@ def test_another_network_is_refused(tmp_path):
     )
     with pytest.raises(ModelUnavailable, match="neither YuNet nor CenterFace: give a YuNet file"):
         open_faces(TaskRequest(FACE_DETECTION, str(tmp_path / "other.onnx")))
+
+
+def test_a_network_that_never_ends_is_refused_before_it_is_opened(tmp_path):
+    """With YuNet's nine outputs, so that nothing else tells it apart."""
+    path = tiny_yunet(tmp_path / "face.onnx")
+    model = onnx.load(path)
+    body = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", [name], [f"{name}_out"]) for name in ("going", "kept")], "body",
+        [onnx.helper.make_tensor_value_info(name, kind, []) for name, kind in (("turn", 7), ("going", 9), ("kept", 1))],
+        [onnx.helper.make_tensor_value_info(f"{name}_out", kind, []) for name, kind in (("going", 9), ("kept", 1))],
+    )  # fmt: skip
+    constants = {"turns": np.array(2**62), "true": np.array(True), "zero": np.array(0, np.float32)}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in constants.items())
+    loop = onnx.helper.make_node("Loop", [*constants], ["cls_8_never"], body=body)
+    model.graph.node.append(loop)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("cls_8_never", 1, None))
+    onnx.save(model, path)
+    with pytest.raises(ModelUnavailable, match="holds the operator Loop, so it is not opened"):
+        open_network(path, str(path))
+
+
+def test_a_file_too_large_for_a_network_is_not_read(tmp_path):
+    with (tmp_path / HUB_FILE).open("wb") as file:
+        file.truncate(40 << 30)
+    with pytest.raises(ModelUnavailable, match="larger than"):
+        open_faces(TaskRequest(FACE_DETECTION, str(tmp_path)))
+
+
+def test_the_packaged_network_needs_no_trial():
+    graph = face_networks._of_any_size(PACKAGED_FILE.read_bytes())
+    size = ".".join(map(str, face_networks.TRIAL))
+    assert f"{hashlib.sha256(graph).hexdigest()}-{size}" in SHIPPED
