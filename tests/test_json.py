@@ -17,8 +17,8 @@ import pytest
 from mirror import storage
 from mirror.batch.checkpoint import JobStore
 from mirror.cli import main
-from mirror.collect.download_cache import DownloadCache
-from mirror.collect.search_cache import SearchCache
+from mirror.collect.download import DownloadCache
+from mirror.collect.search import SearchCache
 from mirror.collect.search_types import SearchFilters
 from mirror.errors import DatasetError, MirrorError, ModelUnavailable
 from mirror.sources import ImageSource
