@@ -33,10 +33,16 @@ class ProgressBar:
         lines: int = LINES,
         leave: bool = True,
     ):
-        self._what, self._unit, self._log, self._lines, self._leave = what, unit, log, lines, leave
+        self._unit, self._log, self._lines, self._leave = unit, log, lines, leave
+        self._bar: Any = None
+        self.begin(what, done)
+
+    def begin(self, what: str, done: int = 0) -> None:
+        """The next piece of work, with a bar of its own."""
+        self.close()
+        self._what = what
         self._before = self._done = done
         self._begun = self._last = time.monotonic()
-        self._bar: Any = None
 
     def __enter__(self) -> ProgressBar:
         return self

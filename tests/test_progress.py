@@ -61,6 +61,16 @@ def test_a_log_gets_a_few_lines_and_none_for_the_last(capsys: pytest.CaptureFixt
     assert lines == [] and capsys.readouterr().err == ""
 
 
+def test_the_next_piece_of_work_is_counted_from_its_own_start() -> None:
+    lines: list[str] = []
+    bar = ProgressBar("", "photo", lines.append, lines=2)
+    for label, done in (("cygnet", 0), ("duckling", 5)):
+        bar.begin(label, done)
+        for have in range(done + 1, 11):
+            bar(have, 10)
+    assert lines == ["cygnet: 5 of 10 photos"]
+
+
 def test_long_work_gets_a_line_now_and_then_with_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     bar = ProgressBar("", "image", lines.append, done=20, lines=0)

@@ -15,7 +15,6 @@ from_search.py      collect_by_search: the loop from words to a full folder
 from_folder.py      collect_from_folder: a folder of label folders
 from_photo_list.py  collect_from_photo_list: a model's photos.csv again; open_collected: a photo folder as it lies there
 others.py           read_others: photos of none of the labels
-progress.py         how far a label's photos have come
 """
 
 from mirror.collect.from_folder import collect_from_folder

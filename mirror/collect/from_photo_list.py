@@ -20,11 +20,11 @@ from mirror.collect.corrections import require_photo_folder
 from mirror.collect.download import DownloadCache, DownloadSettings, Outcome, download_many
 from mirror.collect.metadata import FOLDER, Photo, Rejection, read_photos
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.progress import Progress
 from mirror.collect.screening import sha256_of
 from mirror.errors import DatasetError, FetchError, ModelFolderError, UsageError
 from mirror.model_folder import read_model_folder
 from mirror.net.fetch import Client, NetworkSettings
+from mirror.progress import ProgressBar
 from mirror.sources import is_url
 from mirror.terminal import say
 
@@ -118,8 +118,12 @@ def _fetch(
     """Gives every photo that has no outcome yet its outcome in the folder."""
     cache = DownloadCache(photos.path / ".incoming")
     missing = [photo for photo in online if not photos.has_tried(photo.url, photo.label)]
-    with Client(network, per_host=settings.per_host) as client, Progress(log) as progress:
-        progress.begin("recipe", len(online) - len(missing), len(online))
+    tried = len(online) - len(missing)
+    with (
+        Client(network, per_host=settings.per_host) as client,
+        ProgressBar("recipe", "photo", log, done=tried) as progress,
+    ):
+        progress.log(f"recipe: {tried} of {len(online)} photos, collecting more.")
         urls = [photo.url for photo in missing]
         with contextlib.closing(download_many(urls, client=client, settings=settings, cache=cache)) as outcomes:
             for photo, outcome in zip(missing, outcomes, strict=True):
@@ -127,8 +131,9 @@ def _fetch(
                     raise outcome
                 _record(photos, photo, outcome)
                 cache.forget(photo.url)
-                progress.update(len(photos.photos), len(photos.rejected))
-        progress.end(len(photos.rejected))
+                progress(len(photos.rows), len(online), f"{len(photos.rejected)} rejected")
+        progress.close()
+        progress.log(f"recipe: {len(photos.photos)} of {len(online)} photos, {len(photos.rejected)} rejected.")
     cache.clear()
 
 

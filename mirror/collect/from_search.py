@@ -29,18 +29,19 @@ from mirror.collect.engines import ENGINES
 from mirror.collect.label_names import check_label
 from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import EXACT_DUPLICATE, NEAR_DUPLICATE, PhotoFolder
-from mirror.collect.progress import Progress
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_types import SearchFilters, SearchTerm, check_license
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError
 from mirror.net.fetch import Client, Fetched, NetworkSettings
+from mirror.progress import ProgressBar
 from mirror.storage import read_file
 from mirror.terminal import say
 
 # After this many failures in a row, at this many hosts, without one answer, the fault is our network's
 OUTAGE_FAILURES = 12
 OUTAGE_HOSTS = 3
+PROGRESS_LINES = 5  # a label, where nobody watches
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,10 @@ def collect_by_search(
         for note in photos.notes:
             log(note)
         _check_belongs(photos, terms, filters, log)
-        with Client(network, per_host=settings.download.per_host) as client, Progress(log) as progress:
+        with (
+            Client(network, per_host=settings.download.per_host) as client,
+            ProgressBar("", "photo", log, lines=PROGRESS_LINES) as progress,
+        ):
             searcher = Searcher(network, filters, settings=settings.search, log=progress.log, engines=engines)
             run = _SearchRun(photos, terms, count, searcher, client, settings, progress)
             try:
@@ -179,7 +183,7 @@ class _SearchRun:
         searcher: Searcher,
         client: Client,
         settings: CollectSettings,
-        progress: Progress,
+        progress: ProgressBar,
     ):
         self._photos = photos
         self._count = count
@@ -201,14 +205,16 @@ class _SearchRun:
         exhausted: set[str] = set()
         while open_labels := [n for n in self._searches if n not in exhausted and self._missing(n) > 0]:
             for label in open_labels:
-                self._progress.begin(label, self._photos.count(label), self._count)
+                self._progress.begin(label, self._photos.count(label))
+                self._progress.log(f"{self._count_of(label)}, collecting more.")
                 while (missing := self._missing(label)) > 0:
                     batch = list(islice(self._hits[label], missing))
                     if not batch:
                         exhausted.add(label)
                         break
                     self._try(batch)
-                self._progress.end(self._rejected(label))
+                self._progress.close()
+                self._progress.log(f"{self._count_of(label)}, {self._rejected(label)} rejected.")
         self._reject_unanswered()
         self._downloads.clear()
 
@@ -239,6 +245,9 @@ class _SearchRun:
     def tally(self) -> str:
         return ", ".join(f"{self._photos.count(label)} of {self._count} photos of {label}" for label in self._searches)
 
+    def _count_of(self, label: str) -> str:
+        return f"{label}: {self._photos.count(label)} of {self._count} photos"
+
     def _missing(self, label: str) -> int:
         return self._count - self._photos.count(label)
 
@@ -259,7 +268,8 @@ class _SearchRun:
         with contextlib.closing(outcomes):
             for hit, outcome in zip(hits, outcomes, strict=True):
                 self._record(hit, outcome)
-                self._progress.update(self._photos.count(hit.label), self._rejected(hit.label))
+                rejected = f"{self._rejected(hit.label)} rejected"
+                self._progress(self._photos.count(hit.label), self._count, rejected)
 
     def _record(self, hit: Origin, outcome: Outcome) -> None:
         if isinstance(outcome, FetchError) and outcome.reason in NETWORK_REASONS:
