@@ -181,8 +181,10 @@ def _prepare() -> None:
     for name in ("NO_PROXY", "no_proxy"):  # gradio asks the page itself whether it is up, and a proxy cannot know
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
     os.environ.pop("GRADIO_VIBE_MODE", None)  # it lets visitors rewrite the program
+    from mirror.net.guard import check_environment
     from mirror.web import retention
 
+    check_environment()
     retention.limit_arenas()
     uploads = retention.open_folder(os.environ.get("GRADIO_TEMP_DIR"))
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)

@@ -2,6 +2,7 @@
 
 MirrorError                     exit code 1
 ├── UsageError                  exit code 2: an option or argument that cannot be meant
+│   └── NoProxy                 a proxy that is none; its sentence repeats nothing of it, for it may hold a password
 ├── ImageError                  one image that cannot be used; `.reason` is a slug for rejected.csv
 │   ├── NotAnImage              "not-an-image": no decoder knows it, or it is cut short
 │   ├── ImageTooLarge           "too-many-pixels" or "too-many-bytes"
@@ -31,6 +32,10 @@ class MirrorError(Exception):
 
 class UsageError(MirrorError):
     exit_code = 2
+
+
+class NoProxy(UsageError):
+    pass
 
 
 class ImageError(MirrorError):

@@ -94,6 +94,14 @@ def test_a_port_in_the_environment_that_is_no_number_is_one_sentence(models):
     assert told.stderr == "GRADIO_SERVER_PORT must be a port's number, not 'eighty': see `python app.py --help`.\n"
 
 
+@pytest.mark.parametrize("proxy", ["socks4://me:secret@h:1", "http://me:secret@h:port"])
+def test_a_proxy_that_is_none_is_one_sentence(models, proxy):
+    told = run_app("--models", str(models), HTTPS_PROXY=proxy)
+    assert told.returncode == 2
+    assert told.stderr.startswith("What is given as proxy is no proxy: ") and told.stderr.count("\n") == 1
+    assert "secret" not in told.stderr
+
+
 def test_photos_come_through_the_proxy_and_the_page_does_not(models, world):
     url = world.photo_host("photos.example", "http").body("/a.jpg", photo(YELLOW))
     with serve("--models", str(models), HTTP_PROXY=world.proxy_url, http_proxy=world.proxy_url) as page:

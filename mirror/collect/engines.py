@@ -18,6 +18,7 @@ from mirror.collect.metadata import Origin
 from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
 from mirror.errors import RateLimited, SearchError
 from mirror.net.fetch import NetworkSettings
+from mirror.net.guard import without_passwords
 from mirror.storage import parse_json
 
 REFUSALS = (202, 301, 400, 403, 418, 429)  # what duckduckgo_search 8.1.1 takes for a rate limit
@@ -110,7 +111,7 @@ class _ClientEngine:
             return SearchError(f"{self.name} cannot be used: {error}.", engine=self.name)
         if status in REFUSALS:
             return RateLimited(f"{self.name} refuses for now (HTTP {status}).", engine=self.name, status=status)
-        cause = f"HTTP {status}" if status not in (None, 200) else " ".join(str(error).split())[:200]
+        cause = f"HTTP {status}" if status not in (None, 200) else " ".join(without_passwords(str(error)).split())[:200]
         return SearchError(f"{self.name} failed on “{term.query}” ({cause}).", engine=self.name, status=status)
 
     def _hit(self, row: dict, term: SearchTerm, filters: SearchFilters) -> Origin:

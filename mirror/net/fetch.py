@@ -22,6 +22,7 @@ import contextlib
 import ssl
 import threading
 import time
+import traceback
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -40,11 +41,12 @@ from mirror.net.guard import (
     ProxyGuard,
     Resolve,
     deadline,
+    hang_up,
     is_public,
     open_proxy,
     postpone,
     resolve_host,
-    without_password,
+    without_passwords,
 )
 
 __all__ = ["PRODUCT", "Client", "Fetched", "NetworkSettings", "fetch"]
@@ -144,7 +146,7 @@ class Client:
 def fetch(url: str, network: NetworkSettings | None = None, client: Client | None = None) -> Fetched:
     """The body behind `url`: one attempt, following redirects by hand. `client` brings its own NetworkSettings.
 
-    Raises FetchError (see the list above) and PrivateAddress.
+    Raises FetchError (see the list above), PrivateAddress, and NoProxy for a proxy that cannot be meant.
     """
     if client is None:
         with Client(network) as client:
@@ -195,6 +197,8 @@ def _get(asked: str, url: httpx.URL, client: Client) -> Fetched | httpx.URL:
     except MirrorError:
         raise
     except Exception as error:
+        if (proxy or "").startswith("socks"):
+            hang_up()
         raise _explain(asked, url, error, proxy) from error
 
 
@@ -292,8 +296,9 @@ def _explain(asked: str, url: httpx.URL, error: Exception, proxy: str | None) ->
         (
             isinstance(error, httpcore.ConnectError) and proxy is not None,
             "proxy-failed",
-            f"The proxy {without_password(proxy or '')} cannot be reached: {error}.",
+            f"The proxy {without_passwords(proxy or '')} cannot be reached: {error}.",
         ),
+        (_of_socks(error), "proxy-failed", f"The proxy for {host} does not speak SOCKS."),
         (isinstance(error, HostUnknown), "unknown-host", f"There is no host called {host}."),
         (isinstance(error, zlib.error), "bad-encoding", f"The body of {asked} could not be decompressed."),
         (
@@ -318,6 +323,12 @@ def _proxy_answer(host: str, error: Exception) -> tuple[str, str]:
     if str(error)[:3] in ("502", "503", "504"):
         return "connection-failed", f"The proxy could not reach {host}: {error}."
     return "proxy-failed", f"The proxy refused: {error}."
+
+
+def _of_socks(error: BaseException) -> bool:
+    """Whether socksio stumbled over a reply: it raises its own error, and whatever its parsing comes to."""
+    places = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(place.partition(".")[0] == "socksio" for place in places)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

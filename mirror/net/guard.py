@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from mirror.errors import UsageError
+from mirror.errors import NoProxy
 from mirror.net.addresses import as_address, is_private_name, is_public
 
 Resolve = Callable[[str, int, float | None], list[str]]
@@ -31,6 +32,11 @@ Resolve = Callable[[str, int, float | None], list[str]]
 PRODUCT = "MirrorOnTheWall"  # the name by which an X-Robots-Tag may speak to us alone
 USER_AGENT = f"{PRODUCT}/1.0 (photo collector of the open-source project mirror; respects X-Robots-Tag: noai)"
 PROXIED_LOOK_UP = 2.0  # seconds to look up here what a proxy will fetch; many machines behind one cannot at all
+# Never the value itself, which may hold a password
+NO_PROXY = (
+    "What is given as proxy is no proxy: give http://host:port, https://host:port or socks5://host:port (by --proxy, "
+    "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)."
+)
 _clock = threading.local()
 
 
@@ -121,6 +127,12 @@ def deadline(seconds: float | None) -> Iterator[None]:
         _clock.end = None
 
 
+def hang_up() -> None:
+    """Closes this thread's last new connection: httpcore forgets one whose SOCKS proxy made no sense."""
+    if connected := getattr(_clock, "connected", None):
+        connected.close()
+
+
 def postpone(seconds: float) -> None:
     """Moves this thread's deadline: time spent waiting for one's turn does not count."""
     if getattr(_clock, "end", None) is not None:
@@ -189,7 +201,9 @@ class GuardedBackend(httpcore.NetworkBackend):
         for address in addresses:
             try:
                 left = _left(timeout, httpcore.ConnectTimeout)
-                return _TimedStream(self._sockets.connect_tcp(address, port, left, local_address, socket_options))
+                connected = self._sockets.connect_tcp(address, port, left, local_address, socket_options)
+                _clock.connected = _TimedStream(connected)
+                return _clock.connected
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -231,23 +245,36 @@ class ProxyGuard:
                 raise HostRefused(host, address)
 
 
-def without_password(proxy: str) -> str:
-    return str(httpx.URL(proxy).copy_with(username=None, password=None))
+def check_environment() -> None:
+    """Raises NoProxy where HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY cannot be meant; gradio and the Hub's client
+    read them when they are imported, and end in a traceback."""
+    for name in ("http", "https", "all"):
+        if proxy := urllib.request.getproxies_environment().get(name):
+            open_proxy(proxy if "://" in proxy else f"http://{proxy}", None)
+    try:
+        httpx.Client(verify=False).close()
+    except (httpx.InvalidURL, ValueError, ImportError):
+        raise NoProxy(f"NO_PROXY cannot be read, or {NO_PROXY[0].lower()}{NO_PROXY[1:]}") from None
 
 
-def open_proxy(proxy: str, tls: ssl.SSLContext) -> httpcore.Proxy:
-    """A proxy URL, with its user name and password if it has them, as httpcore takes it. Raises UsageError."""
+def without_passwords(text: str) -> str:
+    """A library's error without the user names and passwords of the addresses in it."""
+    return re.sub(r"(?<=//)\S*@", "", text)
+
+
+def open_proxy(proxy: str, tls: ssl.SSLContext | None) -> httpcore.Proxy:
+    """A proxy URL, with its user name and password if it has them, as httpcore takes it. Raises NoProxy."""
     try:
         url = httpx.URL(proxy)
-        if url.scheme not in ("http", "https", "socks5", "socks5h") or not url.host:
+        if url.scheme not in ("http", "https", "socks5", "socks5h") or not url.host or (url.port or 1) > 65535:
             raise ValueError(url.scheme)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise UsageError(f"{proxy!r} is no proxy: give http://host:port or https://host:port.") from error
+    except (httpx.InvalidURL, ValueError):
+        raise NoProxy(NO_PROXY) from None
     if url.scheme.startswith("socks"):
         try:
             import socksio  # noqa: F401
-        except ImportError as error:
-            raise UsageError("A socks proxy needs one more package: pip install socksio.") from error
+        except ImportError:
+            raise NoProxy("A socks proxy needs one more package: pip install socksio.") from None
     return httpcore.Proxy(
         httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/"),
         auth=(url.username, url.password) if url.username else None,

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 
 from mirror.errors import MirrorError, ModelUnavailable, NotInstalled, UsageError, require_installed
 from mirror.inference.user_cache import is_ours
+from mirror.net.guard import without_passwords
 from mirror.storage import make_folder, parse_json, read_file, write_atomically
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 from mirror.terminal import sentence
@@ -290,7 +291,8 @@ def _sentence(name: str, error: Exception, otherwise: str) -> str:
         return f"The Hugging Face Hub answered {_status(error)} for {name}: try again later, {ways}."
     if isinstance(error, errors.HTTPError | errors.LocalEntryNotFoundError | TimeoutError | ConnectionError):
         return f"{name} is not on this machine, and the Hugging Face Hub cannot be reached: connect, {ways}."
-    detail = next((line.strip() for line in str(error).splitlines() if line.strip()), "") or type(error).__name__
+    lines = without_passwords(str(error)).splitlines()
+    detail = next((line.strip() for line in lines if line.strip()), "") or type(error).__name__
     return f"{name} cannot be opened ({detail.rstrip('.:')}): check its files, or choose another model."
 
 

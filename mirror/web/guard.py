@@ -21,11 +21,14 @@ from gradio.image_utils import postprocess_image
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from mirror.errors import MirrorError, PrivateAddress
+from mirror.errors import FetchError, MirrorError, NoProxy
 from mirror.images import load_image, small_jpeg
 from mirror.web.uploads import Sent, received
 
 JPEG = b"\xff\xd8"  # how its files begin
+# Why an address cannot be fetched, where that would tell of this server's network: its proxy, its names, its options
+OURS = ("private-address", "unknown-host", "connection-failed", "tls-failed", "proxy-failed")
+ONLY_PUBLIC = "the mirror looks at photos on the public web only, at addresses that answer."
 LONGEST_SENTENCE = 400  # letters
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
 
@@ -87,8 +90,8 @@ def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Im
 def friendly(error: MirrorError) -> gr.Error:
     """The error as gradio shows it: one sentence, no traceback in the log."""
     sentence = str(error)
-    if isinstance(error, PrivateAddress):  # the sentence itself tells of an option that is not the visitor's to give
-        sentence = f"{error.url} is not a public address, and the mirror only looks at photos on the public web."
+    if isinstance(error, NoProxy) or (isinstance(error, FetchError) and error.reason in OURS):
+        sentence = f"{getattr(error, 'url', 'The address')} cannot be fetched: {ONLY_PUBLIC}"
     sentence = "".join(letter if letter.isprintable() else " " for letter in sentence)
     if len(sentence) > LONGEST_SENTENCE:  # it repeats a label or an address of the visitor's
         sentence = f"{sentence[: LONGEST_SENTENCE // 2]} … {sentence[-LONGEST_SENTENCE // 3 :]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import socket
 import threading
 import tracemalloc
 import zlib
@@ -15,6 +16,7 @@ import pytest
 from mirror.errors import FetchError, PrivateAddress, UsageError
 from mirror.net.addresses import is_public
 from mirror.net.fetch import PRODUCT, Client, NetworkSettings, fetch
+from mirror.net.guard import check_environment
 from tests.world import PhotoHost, World
 
 LOCAL = NetworkSettings(allow_private_hosts=True)
@@ -33,6 +35,29 @@ PRIVATE_HOSTS = (
     "fritz.home.arpa", "kubernetes.default.svc", "fritz.box", "metadata.goog", "127.0.0.1%00.example.com",
     "127.0.0.1%2eexample", "ＬＯＣＡＬＨＯＳＴ", "4294967295", "256.256.256.256", "999999999999", "127.0.0.256",
 )  # fmt: skip
+
+
+UNUSABLE_PROXIES = (
+    "ftp://h:1", "http://", "nonsense://x", "socks4://me:secret@h:1", "http://me:secret@h:port", "http://me:secret",
+    "me:secret@h:port", "http://me:secret@h:99999", "http://me:secret@[::1", "http://me:secret@",
+)  # fmt: skip
+WELCOME, LET_IN = b"\x05\x02", b"\x01\x00"
+# What a SOCKS proxy says, each after having been spoken to
+SOCKS_REPLIES = (
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n",), (b"\x05",), (b"\x04\x02",), (b"\x05\xff",), (b"\x05\x07",), (b"",),
+    (WELCOME, b"\x01"), (WELCOME, b"\x01\x01"), (WELCOME, b"\xff\xff\xff"), (WELCOME, LET_IN, b"\x05"),
+    (WELCOME, LET_IN, b"\x05\x00\x00\x01"), (WELCOME, LET_IN, b"\x05\x00\x00\x09abcd\x00\x50"),
+    (WELCOME, LET_IN, b"\x05\x63\x00\x01abcd\x00\x50"), (WELCOME, LET_IN, b"\x05\x00\x00\x03\x02\xff\xfe\x00\x50"),
+    (WELCOME, LET_IN, b"\x05\x00\x00\x04abcd\x00\x50"), (WELCOME, LET_IN, b"\x05\x05\x00\x01abcd\x00\x50"),
+)  # fmt: skip
+
+
+def _speak(server: socket.socket, replies: tuple[bytes, ...]) -> None:
+    connection, _ = server.accept()
+    with connection:
+        for reply in replies:
+            if connection.recv(4096):
+                connection.sendall(reply)
 
 
 @pytest.fixture
@@ -441,10 +466,37 @@ class TestProxy:
         fetch(url, NetworkSettings(proxy=world.proxy_url.replace("//", "//me:secret@")))
         assert world.requests[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
 
-    @pytest.mark.parametrize("proxy", ["ftp://h:1", "http://", "nonsense://x"])
-    def test_that_makes_no_sense_is_a_usage_error(self, proxy: str) -> None:
-        with pytest.raises(UsageError, match="is no proxy"):
+    @pytest.mark.parametrize("proxy", UNUSABLE_PROXIES)
+    def test_that_makes_no_sense_is_a_usage_error_without_its_password(self, proxy: str) -> None:
+        with pytest.raises(UsageError, match="is no proxy") as caught:
             fetch("https://photos.example/a", NetworkSettings(proxy=proxy))
+        assert "secret" not in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+    @pytest.mark.parametrize("proxy", UNUSABLE_PROXIES)
+    def test_of_the_environment_that_makes_no_sense_is_told_at_the_start(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+    ) -> None:
+        monkeypatch.setenv(name, proxy)
+        with pytest.raises(UsageError, match="is no proxy") as caught:
+            check_environment()
+        assert "secret" not in str(caught.value)
+
+    def test_exceptions_that_make_no_sense_are_told_at_the_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_PROXY", "localhost,10.0.0.0/8,::1")
+        check_environment()
+        monkeypatch.setenv("NO_PROXY", "[::1")
+        with pytest.raises(UsageError, match="NO_PROXY cannot be read"):
+            check_environment()
+
+    @pytest.mark.parametrize("reply", SOCKS_REPLIES)
+    def test_of_socks_that_answers_nonsense_is_a_failure_of_the_proxy(self, reply: tuple[bytes, ...]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=_speak, args=(server, reply), daemon=True).start()
+            network = NetworkSettings(proxy=f"socks5://me:secret@127.0.0.1:{server.getsockname()[1]}")
+            error = refused("http://93.184.215.14/a", network)
+        assert error.reason in ("proxy-failed", "connection-failed")
+        assert "secret" not in str(error)
 
 
 def test_a_shared_client_keeps_connections_open(world: World, host: PhotoHost) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from mirror.errors import FetchError, NotAnImage, PrivateAddress
+from mirror.errors import FetchError, NoProxy, NotAnImage, PrivateAddress
 from mirror.web import guard
 from tests.web.tiny import BLUE, photo
 
@@ -60,14 +60,20 @@ def test_the_preview_keeps_nothing_that_a_camera_wrote():
     assert b"a camera's maker" not in guard.preview(photo(BLUE, exif=exif.tobytes()))
 
 
+# One sentence for whatever would tell of the server's own network, its names and its proxy
+ONLY_PUBLIC = " cannot be fetched: the mirror looks at photos on the public web only, at addresses that answer."
+
+
 @pytest.mark.parametrize(
     ("error", "says"),
     [
         (NotAnImage("the file is not an image; use another."), "The file is not an image; use another."),
-        (FetchError("There is no host called x.", url="https://x/"), "There is no host called x."),
+        *((FetchError("The proxy me:secret@p:1 knows x.", url="https://x/", reason=reason), "https://x/" + ONLY_PUBLIC)
+          for reason in ("unknown-host", "connection-failed", "proxy-failed", "tls-failed")),
+        (NoProxy("p:1 is no proxy."), "The address" + ONLY_PUBLIC),
         (FetchError("thehost.example is down.", url="https://thehost.example/"), "thehost.example is down."),
         (PrivateAddress("see --allow-private-hosts", url="http://10.0.0.1/"),
-         "http://10.0.0.1/ is not a public address, and the mirror only looks at photos on the public web."),
+         "http://10.0.0.1/" + ONLY_PUBLIC),
     ],
 )  # fmt: skip
 def test_errors_are_worded_for_visitors(error, says):
