@@ -55,7 +55,7 @@ def test_every_option_of_train_is_in_the_readme() -> None:
 
 def test_every_option_in_the_documents_exists() -> None:
     known = "".join(helped(*command) for command in (*COMMANDS, ("-m", "mirror", "compile")))
-    known += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
+    known += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").rglob("*.py"))
     known += "ray start --head --port --address, pytest --dist"  # Ray's and pytest's own
     for page in PAGES:
         for option in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text(encoding="utf-8"))):
@@ -63,9 +63,14 @@ def test_every_option_in_the_documents_exists() -> None:
 
 
 def test_every_benchmark_is_in_the_documents_and_every_one_that_they_name_exists() -> None:
-    named = set(re.findall(r"benchmarks/(\w+\.py)", "".join(page.read_text(encoding="utf-8") for page in PAGES)))
-    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py")}
-    assert named == {name for name, text in files.items() if f"python benchmarks/{name}" in text}
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"python -m (benchmarks[.\w]*)", text))
+    runnable = set()
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+        if re.search(rf"python -m {module}\b", path.read_text(encoding="utf-8")) and path.name != "__init__.py":
+            runnable.add(module)
+    assert named == runnable
 
 
 def test_every_environment_variable_that_the_code_reads_is_documented() -> None:

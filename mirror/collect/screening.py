@@ -7,8 +7,9 @@
     connected_components           numbers of the groups that such pairs make
 
 Near-duplicates are found with imagehash's `phash` (8 x 8 = 64 bits: which of the 64 lowest DCT frequencies of the
-32 x 32 grey image lie above their median). benchmarks/near_duplicates.py chose it and the distances, on 507 photos,
-each altered in 13 ways that the web alters photos (6,591 copies), against the 128,271 pairs of different photos:
+32 x 32 grey image lie above their median). benchmarks/training/near_duplicates.py chose it and the distances, on
+507 photos, each altered in 13 ways that the web alters photos (6,591 copies), against the 128,271 pairs of different
+photos:
 
     distance at most    copies found    different photos taken for copies (of a million pairs)
                    8         89.8 %        0       NEAR_DISTANCE: every re-encoding, resizing, brightness, 2 % crop

@@ -15,7 +15,7 @@ Where there are photos of none of the labels (`--others`), a photo loses what it
 OTHERS_WEIGHT, exceeds a margin by: it must pass two thresholds, being like the labels' photos, and more like them than
 like the others. What is unlike both is refused as before; the plain difference of both would let it pass.
 
-The figures are printed by benchmarks/novelty.py.
+The figures are printed by benchmarks/novelty/__main__.py.
 """
 
 from __future__ import annotations

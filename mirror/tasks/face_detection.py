@@ -1,7 +1,7 @@
 """face-detection: where faces are in an image. It finds faces; it never tells whose they are.
 
 An image is looked at in two sizes, one for small faces and one for those that fill it. That finds all 19 faces of the
-photos of benchmarks/faces.py; one quick look, as a camera's pictures get, finds 15.
+photos of benchmarks/tasks/faces.py; one quick look, as a camera's pictures get, finds 15.
 """
 
 from __future__ import annotations

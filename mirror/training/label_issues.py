@@ -1,8 +1,9 @@
 """Photos worth a look before the model is believed: disputed labels, outliers within a label, near-duplicates.
 
 A label is disputed where a head that had not learned from the photo gives it another one, the surer the worse (the
-self-confidence of confident learning: Northcutt et al. 2021, arXiv 1911.00068). benchmarks/label_noise.py compares this
-with cleanlab's filters: those list fewer photos and miss more wrong labels, and a person looks at each anyway.
+self-confidence of confident learning: Northcutt et al. 2021, arXiv 1911.00068). benchmarks/training/label_noise.py
+compares this with cleanlab's filters: those list fewer photos and miss more wrong labels, and a person looks at each
+anyway.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MARGIN = 0.05  # … and at least so much: where all photos of a label are nearl
 FEWEST = 8  # photos of a label: fewer have no quartiles to speak of
 # Cosine of two photos' features, their labels' mean taken off: of 78,606 pairs of different photos of ants and bees the
 # closest are 0.75, 0.73 and 0.64, the first two being shots of one scene; of copies that were mirrored, turned by 5°,
-# lightened or cropped by 20 %, 98 % or more reach 0.7 (benchmarks/label_noise.py)
+# lightened or cropped by 20 %, 98 % or more reach 0.7 (benchmarks/training/label_noise.py)
 CLOSE = 0.7
 BLOCK = 1000  # photos compared with all others at a time
 

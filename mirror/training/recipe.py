@@ -2,7 +2,7 @@
 
 1. The pretrained body, frozen, sees every photo a few times (views.py), and its features are kept (frozen.py).
 2. The head is the logistic regression on them that cross-validates best (head.py). On a few hundred photos this is
-   both accurate and quick (benchmarks/training.py --fine-tuning): fine-tuning the body then only raises the
+   both accurate and quick (benchmarks/training/__main__.py --fine-tuning): fine-tuning the body then only raises the
    validation loss.
 3. From FINE_TUNE_FROM training photos, or with `epochs`, the whole network is fine-tuned from there (tuning.py). The
    epoch with the best validation loss is kept, the head of step 2 counting as epoch 0.

@@ -1,4 +1,4 @@
-"""Killed at any moment: a share of what benchmarks/hostile_kills.py does in full.
+"""Killed at any moment: a share of what benchmarks/hostile/kills.py does in full.
 
 The class: a `kill -9` between any two steps of anything that writes (collecting, models, decisions, batch jobs), at
 random moments that a seed gives again. Nothing is lost or doubled, no reader ever meets half of something, nothing is

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from benchmarks.faces import FACES, judged, ours
+from benchmarks.tasks.faces import FACES, judged, ours
 from mirror.images import full_size, load_image
 from mirror.sources import ImageSource
 from mirror.tasks.detection import Box, Detections

@@ -1,7 +1,7 @@
 """Photos that cost much more than they weigh: a generator for each kind of bomb and each format, all deterministic.
 
     BOMBS   name → a function that makes the file; every one of at most 20 MB
-    LARGE   the same, for what takes seconds to make (benchmarks/hostile_files.py)
+    LARGE   the same, for what takes seconds to make (benchmarks/hostile/files.py)
 
 The kinds: a count in the file that decoders go through one by one (scans, segments, chunks, blocks, boxes, strips,
 directories, comments); bytes that several parts share; a size that is claimed and not there; a side that is out of all

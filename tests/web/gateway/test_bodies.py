@@ -90,7 +90,7 @@ def test_a_photo_of_twenty_megabytes_passes_as_text(served):
 
 
 def test_eight_posts_of_hundreds_of_megabytes_cost_no_memory(served):
-    """100 MB each here; benchmarks/hostile_visitors.py sends 400."""
+    """100 MB each here; benchmarks/hostile/visitors.py sends 400."""
     assert answers(served)
     idle = wire.resident(served.process.pid)
     wire.reset_peak(served.process.pid)

@@ -1,0 +1,1 @@
+"""The published set of garments."""

@@ -1,0 +1,1 @@
+"""None of these: scores and thresholds."""

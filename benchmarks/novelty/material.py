@@ -1,0 +1,119 @@
+"""What the novelty benchmark judges: photos that a model knows and does not know, and networks' features of them.
+
+Features come the way they do in serving: a model folder's network, its preprocessing, its output "features".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import DATA, ROOT
+from mirror.model_folder import Preprocessing, read_model_folder
+
+ARCH = "tf_efficientnet_lite0"
+SEED = 42
+SUFFIXES = (".jpg", ".jpeg", ".png")
+PACKAGED = (
+    "astronaut.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "horse.png", "hubble_deep_field.jpg",
+    "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "brick.png", "grass.png", "gravel.png",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Known:
+    """files: photos of the labels; labels [N]; groups [N]: photos of one source; held_out [N]: a split that came with
+    it, None where it came with none."""
+
+    files: list[Path]
+    labels: np.ndarray
+    groups: np.ndarray
+    held_out: np.ndarray | None = None
+
+    def only(self, label: int) -> np.ndarray:
+        return np.flatnonzero(self.labels == label)
+
+
+@dataclass(frozen=True)
+class Network:
+    file: Path
+    preprocessing: Preprocessing
+
+    @classmethod
+    def of(cls, folder: Path) -> Network:
+        found = read_model_folder(folder)
+        return cls(found.path / found.info.onnx.file, found.info.preprocessing)
+
+    def features(self, files: Sequence[Path | Image.Image]) -> np.ndarray:
+        """[N, D] float32."""
+        from mirror.export.precision import PreprocessedImages, outputs_of
+
+        return outputs_of(self.file, PreprocessedImages(list(files), self.preprocessing), ("features",))[0]
+
+
+def waterfowl() -> Known:
+    """cygnet 0, duckling 1. Photos named alike but for a number are of one source: web_duckies0, web_duckies1."""
+    files = photos("waterfowl")
+    labels = np.array([["cygnet", "duckling"].index(file.parent.name) for file in files])
+    sources = [f"{file.parent.name}/{re.sub(r'[0-9]+$', '', file.stem)}" for file in files]
+    return Known(files, labels, np.unique(sources, return_inverse=True)[1])
+
+
+def ants_bees() -> Known:
+    """ants 0, bees 1, with the split they came with."""
+    files = photos("ants_bees")
+    labels = np.array([["ants", "bees"].index(file.parent.name) for file in files])
+    held_out = np.array([file.parent.parent.name == "val" for file in files])
+    return Known(files, labels, np.arange(len(files)), held_out)
+
+
+def everyday() -> dict[str, list[Path]]:
+    """Photos of neither, by what they show; the drawings that the page offers as examples."""
+    import skimage
+
+    packaged = Path(skimage.__file__).parent / "data"
+    return {
+        "bikes and bins": photos("bikes_bins"),
+        "scenes": photos("scenes"),
+        "packaged": [packaged / name for name in PACKAGED if (packaged / name).is_file()],
+        "drawn": [ROOT / "examples" / "pineapple.jpg"],
+    }
+
+
+def photos(below: str) -> list[Path]:
+    return sorted(path for path in (DATA / below).rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def make_networks(place: Path, epochs: int) -> tuple[Network, Network]:
+    """Networks for ants_bees: the model folder that train.py makes of it (int8, its body as it was pretrained), and the
+    same learner's after `epochs` of fine-tuning (float32)."""
+    from mirror.collect import assign_splits, collect_from_folder
+    from mirror.export.onnx_export import compile_learner
+    from mirror.training.build import build_model, describe_data
+    from mirror.training.fine_tuning import LEARNING_RATE
+    from mirror.training.recipe import TrainingSettings, train
+
+    settings = TrainingSettings(ARCH, seed=SEED)
+    with collect_from_folder(place / "photos", DATA / "ants_bees", log=quiet) as folder:
+        rows = assign_splits(folder.photos, seed=SEED)
+        trained = train(rows, folder.path, settings, log=quiet)
+        data = describe_data(folder, "folder")
+        shipped = build_model(trained, folder.path, place / "ants_bees", data, settings, log=quiet)
+        learner = trained.learner
+        if epochs:
+            learner.unfreeze()
+            with learner.no_bar(), learner.no_logging():
+                learner.fit_one_cycle(epochs, lr_max=slice(LEARNING_RATE / 100, LEARNING_RATE))
+        learner.path = place
+        learner.export("tuned.pkl")
+        compiled = compile_learner(place / "tuned.pkl", place / "tuned.onnx", learner=learner)
+    return Network.of(shipped.path), Network(place / "tuned.onnx", compiled.preprocessing)
+
+
+def quiet(*_: object) -> None:
+    pass

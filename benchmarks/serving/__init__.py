@@ -1,0 +1,1 @@
+"""The page and its models: how fast, how exact, how well explained."""

@@ -1,0 +1,1 @@
+"""Training, and what is said of labels and duplicates."""
