@@ -41,7 +41,7 @@ def test_the_shipped_model_says_the_pineapple_is_neither(classifier: Classifier)
 
 @pytest.mark.parametrize("name", GARMENTS)
 def test_the_shipped_model_knows_the_garment(name: str):
-    prediction, framed = Classifier.load(FASHION).see(EXAMPLES / f"{name}.jpg")
+    prediction, framed = Classifier.load(FASHION).predict_with_input(EXAMPLES / f"{name}.jpg")
     assert (prediction.label, prediction.known, framed.found) == (GARMENTS[name], True, True)
 
 

@@ -50,7 +50,7 @@ def test_what_it_says_of_itself(classifier: Classifier) -> None:
 
 def test_a_product_photo_is_one_of_its_labels_and_shows_why(classifier: Classifier) -> None:
     photo = product((244, 243, 240), noise=2)
-    prediction, framed = classifier.see(photo)
+    prediction, framed = classifier.predict_with_input(photo)
     assert prediction.known and framed.found
     assert prediction.label in ("T-shirt/top", "Shirt", "Dress")
     explanation = explain(classifier, photo)

@@ -33,8 +33,7 @@ from PIL import Image, ImageFilter
 from benchmarks import DATA, ROOT
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
-from mirror.inference.grad_cam import HEAT, MAPS, Explanation, explain, upsample
-from mirror.inference.overlay import overlay
+from mirror.inference.grad_cam import HEAT, MAPS, Explanation, explain, overlay, upsample
 from mirror.inference.preprocess import preprocess
 from mirror.inference.session import OnnxModel
 

@@ -34,8 +34,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     (image,) = options.images
     from mirror.inference.classifier import Classifier
-    from mirror.inference.grad_cam import describe_regions, explain
-    from mirror.inference.overlay import overlay
+    from mirror.inference.grad_cam import describe_regions, explain, overlay
     from mirror.inference.pickle_cache import open_model
 
     classifier = Classifier.load(open_model(options.model), network=network_of(options, options.images))

@@ -13,7 +13,7 @@ import numpy as np
 
 from mirror.errors import ModelFolderError
 from mirror.export.feature_bank import OTHERS_WEIGHT, unit_rows
-from mirror.inference.novelty import SIMILARITY
+from mirror.inference.classifier import SIMILARITY
 from mirror.inference.session import OnnxModel
 
 BATCHES = (1, 2, 5)  # what is the same for each of these numbers of images does not depend on it

@@ -24,7 +24,7 @@ from mirror.export.precision import CALIBRATION_PHOTOS, PreprocessedImages, choo
 from mirror.fashion_mnist.dataset import LABELS, NAME, SIDE, FashionSet, ImageSplit
 from mirror.fashion_mnist.learner import as_learner
 from mirror.fashion_mnist.training import ARCH, FashionSettings, TrainedNetwork
-from mirror.inference.novelty import SIMILARITY
+from mirror.inference.classifier import SIMILARITY
 from mirror.model_folder import DataInfo, ModelFolder, ModelInfo, TrainingInfo, write_model_folder
 from mirror.model_schema import Metrics
 from mirror.preparation import DATASETS

@@ -19,11 +19,10 @@ import numpy as np
 
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import load_image, within_memory
-from mirror.inference.novelty import SIMILARITY, is_known
 from mirror.inference.onnx_trial import open_tried
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
-from mirror.model_folder import ModelFolder, ModelInfo, read_model_folder
+from mirror.model_folder import ModelFolder, ModelInfo, Novelty, read_model_folder
 from mirror.preparation import Preparation, PreparedImage, preparation
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from mirror.net.fetch import NetworkSettings
 
+SIMILARITY = "similarity"  # the graph's output [N]: higher is more like the training photos, whatever the method
 KEPT_PIXELS = 1024  # long side of a photo that is handed on with its answer: 50 megapixels are 200 MB
 AHEAD = 4  # photos of a stream that are worked on or wait to be fetched, for each worker
 
@@ -141,36 +141,37 @@ class Classifier:
 
     def predict(self, image: str | Path | bytes | Image.Image) -> Prediction:
         """A path, a URL, an encoded image or a PIL image → Prediction. Raises ImageError, FetchError."""
-        return self._see(image)[0]
+        return self._predict(image)[0]
 
-    def see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
-        """`predict`, and what of the image was shown to the network; the photo itself is kept in a small size only."""
-        prediction, framed = self._see(image)
-        if not framed.made:
+    def predict_with_input(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
+        """`predict`, and what of the image the network was shown; the photo itself is kept in a small size only."""
+        prediction, prepared = self._predict(image)
+        if not prepared.made:
             with within_memory():
-                framed.image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
-        return prediction, framed
+                prepared.image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
+        return prediction, prepared
 
-    def _see(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
-        return self.answer(*self.prepare(self.decode(image)))
+    def _predict(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
+        pixels, prepared = self.preprocess(self.decode(image))
+        return self.answer(pixels, prepared), prepared
 
     def decode(self, image: str | Path | bytes | Image.Image) -> Image.Image:
-        """The first step of `see`: an upright RGB photo, no larger than this model needs where that is quicker."""
+        """The first step of `predict`: an upright RGB photo, no larger than this model needs where that is quicker."""
         return load_image(image, at_least=self._at_least, network=self.network)
 
-    def prepare(self, photo: Image.Image) -> tuple[np.ndarray, PreparedImage]:
+    def preprocess(self, photo: Image.Image) -> tuple[np.ndarray, PreparedImage]:
         """The second step: the network's input [3, h, w] of an upright RGB photo, and what of the photo it shows."""
         with within_memory():
-            framed = self.frame(photo)
-            return preprocess(framed.image, self.info.preprocessing), framed
+            prepared = self.prepare(photo)
+            return preprocess(prepared.image, self.info.preprocessing), prepared
 
-    def answer(self, pixels: np.ndarray, framed: PreparedImage) -> tuple[Prediction, PreparedImage]:
+    def answer(self, pixels: np.ndarray, prepared: PreparedImage) -> Prediction:
         """The last step: what the network says of its input."""
         with within_memory():
-            prediction = self._answer(pixels)
-        return prediction if framed.found else replace(prediction, known=False), framed
+            prediction, _ = self.forward(pixels)
+        return prediction if prepared.found else replace(prediction, known=False)
 
-    def frame(self, photo: Image.Image) -> PreparedImage:
+    def prepare(self, photo: Image.Image) -> PreparedImage:
         """What of an upright RGB photo is shown to the network: all of it, unless the model asks for something else."""
         return self.preparation.prepare(photo)
 
@@ -197,7 +198,7 @@ class Classifier:
     def warm_up(self) -> None:
         """Runs the network once on a grey image, so that the first visitor does not wait for its buffers."""
         height, width = self.info.preprocessing.input_size
-        self._answer(np.zeros((3, height, width), np.float32))
+        self.forward(np.zeros((3, height, width), np.float32))
 
     def _predict_or_error(self, image: Any) -> Prediction | MirrorError:
         if isinstance(image, MirrorError):
@@ -207,26 +208,34 @@ class Classifier:
         except MirrorError as error:
             return error
 
-    def look(self, pixels: np.ndarray, *more: str) -> tuple[Prediction, list[np.ndarray]]:
+    def forward(self, pixels: np.ndarray, *more: str) -> tuple[Prediction, list[np.ndarray]]:
         """Pixels [3, h, w] → Prediction, and further outputs of the network [1, …] by their names."""
         names = ("logits", SIMILARITY) if self._similarity else ("logits",)
-        found = self.engine.run(pixels[None], (*names, *more))
-        similarity = float(found[1][0]) if self._similarity else None
-        (probabilities,) = softmax(found[0], self.info.temperature)
+        outputs = self.engine.run(pixels[None], (*names, *more))
+        similarity = float(outputs[1][0]) if self._similarity else None
+        (probabilities,) = softmax(outputs[0], self.info.temperature)
         prediction = Prediction(
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
             known=is_known(similarity, self.info.novelty),
             similarity=similarity,
         )
-        return prediction, found[len(names) :]
-
-    def _answer(self, pixels: np.ndarray) -> Prediction:
-        return self.look(pixels)[0]
+        return prediction, outputs[len(names) :]
 
 
 def _fits(shape: list[int], sides: list[int | None]) -> bool:
     """Whether a shape has these sides, None standing for any."""
     return len(shape) == len(sides) and all(side in (None, found) for found, side in zip(shape, sides, strict=True))
+
+
+def is_known(similarity: float | None, novelty: Novelty | None) -> bool:
+    """Whether an image of this similarity looks like the training photos; True where the model cannot tell.
+
+    The score is the mean cosine between an image's penultimate features and its `k` nearest training photos (KNN, Sun
+    et al. 2022, arXiv 2204.06507), which `export/graph.py` writes into the graph.
+    """
+    if similarity is None or novelty is None or novelty.threshold is None:
+        return True
+    return similarity >= novelty.threshold
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

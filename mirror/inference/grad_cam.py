@@ -1,24 +1,24 @@
 """Why: where in a photo the evidence for a label lies, as a coarse map over it, in one run of the network.
 
     explanation = explain(classifier, "bird.jpg")
-    overlay(explanation).save("heat.png")            # mirror.inference.overlay
+    overlay(explanation).save("heat.png")
 
 The map is Grad-CAM of the label, a cell for every 32 pixels or so, by the model folder's heat.onnx, which
-`training/export/heat.py` writes. It tells where the network looked, not what it saw there.
+`export/grad_cam_export.py` writes. It tells where the network looked, not what it saw there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from mirror.errors import ModelFolderError, UsageError
-from mirror.images import load_image, within_memory
+from mirror.images import shrink, within_memory
 from mirror.inference.classifier import Classifier
-from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.model_schema import Preprocessing
 
 MAPS = "maps"  # the network's output [N, C, h, w] that
@@ -27,12 +27,16 @@ NAMED = 20  # labels in an error
 HOT = 0.5  # from here on a place counts when the heat is put into words
 EVERYWHERE = 0.6  # of what was seen is hot: no place is named
 SECOND = 0.7  # of the hottest region's share: another region is named as well
-REGIONS = (
-    "upper left", "top", "upper right",
-    "left", "middle", "right",
-    "lower left", "bottom", "lower right",
-)  # fmt: skip
+REGIONS = tuple("upper left,top,upper right,left,middle,right,lower left,bottom,lower right".split(","))
 SIDES = {1: {0, 1, 2}, 3: {0, 3, 6}, 5: {2, 5, 8}, 7: {6, 7, 8}}  # top, left, right, bottom: all of their regions
+
+OVERLAY_PIXELS = 640  # long side
+# matplotlib's "plasma" (CC0), 16 of its 256 colours: perceptually uniform, and told apart by colour-blind eyes
+PLASMA = (
+    "0d0887 330597 5002a2 6a00a8 8405a7 9c179e b12a90 c33d80 d35171 e16462 ed7953 f68f44 fca636 fec029 f9dc24 f0f921"
+).split()
+STRENGTH = 0.7  # of the colour over the photo where it is hottest
+UNSEEN = 0.5  # brightness of what preprocessing cut off
 
 Box = tuple[float, float, float, float]
 
@@ -70,20 +74,19 @@ def explain(classifier: Classifier, image: str | Path | bytes | Image.Image, lab
     if label is not None and label not in info.labels:
         known = ", ".join(info.labels[:NAMED]) + (" and so on" if len(info.labels) > NAMED else "")
         raise UsageError(f"The model {info.name} knows no label {label}: choose one of {known}.")
-    how = info.preprocessing
-    photo = load_image(image, at_least=decode_at_least(how), network=classifier.network)
+    photo = classifier.decode(image)
     with within_memory():
-        framed = classifier.frame(photo)
-        prediction, (maps,) = classifier.look(preprocess(framed.image, how), MAPS)
+        pixels, prepared = classifier.preprocess(photo)
+        prediction, (maps,) = classifier.forward(pixels, MAPS)
     (heat,) = classifier.heat.run(maps, (HEAT,))
     label = label or prediction.label
     return Explanation(
         label,
         prediction.probabilities[label],
         relu_normalize(heat[0, info.labels.index(label)]),
-        _inside(framed.box, visible_box(how, framed.image.size)),
+        _inside(prepared.box, visible_box(info.preprocessing, prepared.image.size)),
         photo,
-        prediction.known and framed.found,
+        prediction.known and prepared.found,
     )
 
 
@@ -105,18 +108,20 @@ def relu_normalize(heat: np.ndarray) -> np.ndarray:
     return (heat / top if top > 0 else heat).astype(np.float32)
 
 
-def visible_box(how: Preprocessing, size: tuple[int, int]) -> Box:
+def visible_box(preprocessing: Preprocessing, size: tuple[int, int]) -> Box:
     """What of a photo of `size` (width, height) the network's input shows: left, top, right and bottom as shares of the
     photo's sides. The arithmetic is that of `preprocess.py`."""
     box = (0.0, 0.0, float(size[0]), float(size[1]))
     shown = size  # the pixels that the box has at this step
-    if how.resize in ("crop", "pad"):
-        pick = min if how.resize == "crop" else max
-        scale = pick(size[0] / how.size[1], size[1] / how.size[0])
-        box = _framed(box, shown, (max(1, int(scale * how.size[0])), max(1, int(scale * how.size[1]))))
-    if how.resize != "none":
-        shown = (how.size[1], how.size[0])
-    for crop, after in [(how.crop, how.crop), *((step.crop, step.size) for step in how.batch_resizes)]:
+    height, width = preprocessing.size
+    if preprocessing.resize in ("crop", "pad"):
+        pick = min if preprocessing.resize == "crop" else max
+        scale = pick(size[0] / width, size[1] / height)
+        box = _framed(box, shown, (max(1, int(scale * height)), max(1, int(scale * width))))
+    if preprocessing.resize != "none":
+        shown = (width, height)
+    steps = [(step.crop, step.size) for step in preprocessing.batch_resizes]
+    for crop, after in [(preprocessing.crop, preprocessing.crop), *steps]:
         box = _framed(box, shown, crop) if crop else box
         shown = (after[1], after[0]) if after else shown
     return (box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1])
@@ -139,11 +144,11 @@ def upsample(explanation: Explanation, size: tuple[int, int]) -> tuple[np.ndarra
     cells = np.array((columns, rows, columns, rows))
     part = (seen - (left, top, left, top)) / (right - left, bottom - top, right - left, bottom - top) * cells
     part = np.clip(part, 0, cells).tolist()  # not beyond, by rounding
-    place = (max(1, x1 - x0), max(1, y1 - y0))
-    smooth = np.asarray(Image.fromarray(explanation.heat).resize(place, Image.Resampling.BICUBIC, part))
-    found = np.zeros((height, width), np.float32)
-    found[y0:y1, x0:x1] = np.clip(smooth, 0, 1)[: y1 - y0, : x1 - x0]
-    return found, (x0, y0, x1, y1)
+    visible = (max(1, x1 - x0), max(1, y1 - y0))
+    smooth = np.asarray(Image.fromarray(explanation.heat).resize(visible, Image.Resampling.BICUBIC, part))
+    heat = np.zeros((height, width), np.float32)
+    heat[y0:y1, x0:x1] = np.clip(smooth, 0, 1)[: y1 - y0, : x1 - x0]
+    return heat, (x0, y0, x1, y1)
 
 
 def describe_regions(explanation: Explanation) -> tuple[str, ...]:
@@ -157,8 +162,31 @@ def describe_regions(explanation: Explanation) -> tuple[str, ...]:
     if np.count_nonzero(hot) >= EVERYWHERE * (right - left) * (bottom - top):
         return ("everywhere",)
     shares = hot.reshape(3, side, 3, side).sum(axis=(1, 3)).ravel()
-    hottest = [int(place) for place in np.argsort(-shares) if shares[place] >= SECOND * shares.max()]
-    for side, whole in SIDES.items():
-        if whole == set(hottest):
+    hottest = [int(region) for region in np.argsort(-shares) if shares[region] >= SECOND * shares.max()]
+    for side, regions in SIDES.items():
+        if regions == set(hottest):
             return (REGIONS[side],)
-    return tuple(REGIONS[place] for place in hottest[:2])
+    return tuple(REGIONS[region] for region in hottest[:2])
+
+
+def overlay(explanation: Explanation, pixels: int = OVERLAY_PIXELS) -> Image.Image:
+    """The photo in grey, at most `pixels` a side: coloured by the heat, darker where the network did not see it."""
+    photo = shrink(explanation.photo, pixels)
+    heat, seen = upsample(explanation, photo.size)
+    levels = Image.fromarray((255 * heat + 0.5).astype(np.uint8))
+    colours = levels.copy()
+    colours.putpalette(palette())
+    grey = photo.convert("L")
+    ground = grey.point([round(UNSEEN * level) for level in range(256)])
+    ground.paste(grey.crop(seen), seen)
+    strength = levels.point([round(STRENGTH * level) for level in range(256)])
+    return Image.composite(colours.convert("RGB"), ground.convert("RGB"), strength)
+
+
+@lru_cache(maxsize=1)
+def palette() -> bytes:
+    """PLASMA's 256 colours, R, G, B of each."""
+    known = np.array([list(bytes.fromhex(colour)) for colour in PLASMA])
+    positions = np.linspace(0, len(PLASMA) - 1, 256)
+    channels = [np.interp(positions, range(len(PLASMA)), channel) for channel in known.T]
+    return np.stack(channels, axis=1).round().astype(np.uint8).tobytes()

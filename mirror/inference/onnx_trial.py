@@ -1,8 +1,8 @@
 """A network from anywhere is opened and run once where a time and a memory limit end it, before it is opened here.
 
 `open_tried(data, name, shape)` is the one door for networks from anywhere: the engine, and the shapes of its outputs
-for one image (`try_network` gives these alone). What it found is remembered by the file's
-sha256 in the user's cache, so that it takes its half second once; a shape that does not fit the network's input, or a
+for one image (`try_network` gives these alone). They are remembered by the file's
+sha256 in the user's cache, so that the trial takes its half second once; a shape that does not fit the network's input, or a
 network that never ends or wants all memory, is one sentence. The child runs this very module.
 """
 
@@ -19,7 +19,6 @@ from mirror.errors import ModelFolderError
 from mirror.inference import sandbox
 from mirror.inference.onnx_check import check_network
 from mirror.inference.session import OnnxModel
-from mirror.inference.shipped import SHIPPED
 from mirror.inference.user_cache import is_ours, make_private, user_cache
 from mirror.storage import parse_json, read_file, write_atomically
 
@@ -29,6 +28,21 @@ VERSION = 1  # of what is remembered
 _KEPT_BYTES = 64 * 1024
 
 Shapes = dict[str, list[int]]
+# The networks that come with this program need no trial at the first start: sha256 and shape of the input → shapes of
+# the outputs. One that is missing here is tried out; tests/inference/test_onnx_trial.py says what to add.
+SHIPPED: dict[str, Shapes] = {
+    "1dac53f722ee5e9a3ee188a3a67f942c7181bc16bc7121d4304a4c54bf94859e-1.3.112.112":
+        {"logits": [1, 10], "features": [1, 512], "similarity": [1], "maps": [1, 512, 4, 4]},
+    "59f0e473d048162e9fde7e2a4debfe67f15d215c98794334397bf2a2394f424b-1.512.4.4":
+        {"heat": [1, 10, 4, 4]},
+    "192fef0a0bbce03e377ae6d67c35cdaadc5f027dd20a4cbb535149bfaa239fa3-1.3.288.288":
+        {"logits": [1, 2], "features": [1, 1280], "similarity": [1], "maps": [1, 1280, 9, 9]},
+    "5bd3ef13e0cba4aa094f4f551cde2120189607abe9481698c649eeb3f45c4c5a-1.1280.9.9":
+        {"heat": [1, 2, 9, 9]},
+    # tasks/centerface.onnx, of any size
+    "ed68016fd724fd197a0a2e4a77f8b6e0dedd22ee5ce0c3cfb6b38775a98f9ee0-1.3.64.64":
+        {"537": [1, 1, 16, 16], "538": [1, 2, 16, 16], "539": [1, 2, 16, 16], "540": [1, 10, 16, 16]},
+}  # fmt: skip
 _locks: dict[str, threading.Lock] = {}
 _known: dict[str, Shapes] = {}
 

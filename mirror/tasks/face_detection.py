@@ -18,7 +18,7 @@ from mirror.errors import UsageError
 from mirror.images import full_size
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.face_networks import CELL, PACKAGED_FILE, FaceNetwork, open_network
-from mirror.tasks.predictor import BatchPredictor
+from mirror.tasks.predictor import BatchPredictor, Detector
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _network(model: str | None) -> FaceNetwork:
     return open_network(located.source, model)
 
 
-class FaceDetector(BatchPredictor):
+class FaceDetector(BatchPredictor, Detector):
     """Faces as boxes in pixels of the upright image, clipped to it, the surest first; all with a score above FLOOR."""
 
     batch = 2

@@ -16,25 +16,19 @@ import numpy as np
 from mirror.errors import ModelUnavailable
 from mirror.inference.classifier import Classifier, Prediction, softmax
 from mirror.tasks.hub import CONFIG, OFFLINE, Located, is_hub_id, loading, locate, pretrained, require
-from mirror.tasks.predictor import BatchPredictor, FolderPredictor, Predictor
-from mirror.tasks.request import IMAGE_CLASSIFICATION, TaskRequest
+from mirror.tasks.predictor import BatchPredictor, FolderPredictor, LabelPredictor
+from mirror.tasks.request import IMAGE_CLASSIFICATION
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from mirror.net.fetch import NetworkSettings
 
-DEFAULT_MODEL = "models/mirror"
 WAY_OUT = "use --model imagenet, which needs no network"
 
 
-def open_classification(asked: TaskRequest, *, threads: int | None, network: NetworkSettings | None) -> Predictor:
+def open_classifier(model: str, *, threads: int | None, network: NetworkSettings | None) -> LabelPredictor:
     """threads: for one image, where a model folder answers. Raises ModelFolderError, ModelUnavailable."""
-    from mirror.tasks import imagenet
-
-    model = asked.model or DEFAULT_MODEL
-    if model == imagenet.NAME and not os.path.lexists(model):
-        return imagenet.open_imagenet(threads=threads, network=network)
     if _is_transformers(model):
         return TransformersClassifier(locate(model, WAY_OUT), network)
     from mirror.inference.pickle_cache import open_model
@@ -42,7 +36,7 @@ def open_classification(asked: TaskRequest, *, threads: int | None, network: Net
     return FolderPredictor(Classifier.load(open_model(model), threads=threads, network=network))
 
 
-class TransformersClassifier(BatchPredictor):
+class TransformersClassifier(BatchPredictor, LabelPredictor):
     """A transformers model that tells labels apart. name: what it was asked for by."""
 
     def __init__(self, located: Located, network: NetworkSettings | None = None):
@@ -60,6 +54,9 @@ class TransformersClassifier(BatchPredictor):
             raise ModelUnavailable(f"{located.name} estimates numbers, not labels: choose one that classifies images.")
         self.labels = unique([str(config.id2label[index]) for index in range(config.num_labels)])
         self._several = config.problem_type == "multi_label_classification" or config.num_labels == 1
+
+    def classify(self, photo: Image.Image) -> Prediction:
+        return self.predict([photo])[0]
 
     def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
         import torch

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import ModelFolderError, ModelUnavailable, NotInstalled, require_installed
-from mirror.tasks.predictor import FolderPredictor, Predictor
+from mirror.tasks.predictor import FolderPredictor, LabelPredictor
 from mirror.terminal import sentence
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ WEIGHTS = "models/efficientnet-lite0-57934424.pth"  # inside the package
 COMPILER = 1  # raised when compiling the same weights gives something better, so that it is done anew
 
 
-class PackagedImageNet(FolderPredictor):
-    name = PACKAGED
-
-
-def open_imagenet(*, threads: int | None, network: NetworkSettings | None) -> Predictor:
+def open_imagenet(*, threads: int | None, network: NetworkSettings | None) -> LabelPredictor:
     """The predictor; one line on standard error where it is the packaged one. Raises ModelUnavailable."""
     from mirror.tasks.hub import locate
     from mirror.tasks.image_classification import TransformersClassifier
@@ -45,7 +41,7 @@ def open_imagenet(*, threads: int | None, network: NetworkSettings | None) -> Pr
 
     classifier = Classifier.load(folder, threads=threads, network=network)
     print(f"mirror: {NAME} is the packaged {PACKAGED} here ({sentence(str(why).partition(': ')[0])}).", file=sys.stderr)
-    return PackagedImageNet(classifier)
+    return FolderPredictor(classifier, PACKAGED)
 
 
 def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:

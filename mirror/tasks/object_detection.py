@@ -12,26 +12,25 @@ from mirror.errors import ImageTooSmall, ModelUnavailable
 from mirror.images import full_size
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
-from mirror.tasks.predictor import BatchPredictor
+from mirror.tasks.predictor import BatchPredictor, Detector
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from mirror.net.fetch import NetworkSettings
-    from mirror.tasks.predictor import Predictor
 
 DEFAULT_MODEL = "facebook/detr-resnet-50"  # Carion et al. 2020, arXiv 2005.12872; trained on COCO's 80 kinds of things
 
 
-def open_objects(asked: TaskRequest, *, network: NetworkSettings | None = None) -> Predictor:
+def open_objects(asked: TaskRequest, *, network: NetworkSettings | None = None) -> ObjectDetector:
     """Raises ModelUnavailable for a model that is not to be had or is no detector, UsageError for no model's name."""
     located = locate(asked.model or DEFAULT_MODEL)
     require(located, OBJECT_DETECTION)
     return ObjectDetector(located, network)
 
 
-class ObjectDetector(BatchPredictor):
+class ObjectDetector(BatchPredictor, Detector):
     """Gives all that the network proposes, however unsure of it; `Detections.above` picks from that.
 
     One image at a time goes through the network: images of different sizes would be padded to one, and what DETR says
@@ -51,20 +50,25 @@ class ObjectDetector(BatchPredictor):
         self.identity, self.network = located.identity, network
 
     def predict(self, images: Sequence[Image.Image]) -> list[Detections | ImageTooSmall]:
-        return [self._detect(image) for image in images]
+        return [self._detect_or_error(image) for image in images]
 
-    def _detect(self, image: Image.Image) -> Detections | ImageTooSmall:
+    def _detect_or_error(self, image: Image.Image) -> Detections | ImageTooSmall:
+        try:
+            return self.detect(image)
+        except ImageTooSmall as error:
+            return error
+
+    def detect(self, photo: Image.Image) -> Detections:
         import torch
 
         try:
-            inputs = self._processor(images=image, return_tensors="pt").to(self._model.dtype)
+            inputs = self._processor(images=photo, return_tensors="pt").to(self._model.dtype)
         except ValueError:  # a strip that would be scaled to less than a pixel
-            return ImageTooSmall(
-                f"An image of {image.width} x {image.height} pixels is too narrow for this model: crop it."
-            )
+            size = f"{photo.width} x {photo.height}"
+            raise ImageTooSmall(f"An image of {size} pixels is too narrow for this model: crop it.") from None
         with torch.inference_mode():
             outputs = self._model(**inputs)
-            size = torch.tensor([full_size(image)[::-1]])
+            size = torch.tensor([full_size(photo)[::-1]])
             result = self._processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=size)[0]
         labels = self._model.config.id2label
         return Detections(

@@ -1,11 +1,19 @@
-"""The seam of all tasks: a Predictor takes sources and gives (source, answer) in their order, with flat memory."""
+"""The seam of all tasks: what every predictor promises, and what each kind of answer promises besides.
+
+    Predictor          sources → (source, answer) in their order, with flat memory
+    LabelPredictor     one upright photo → Prediction; it has a name and labels
+    Detector           one upright photo → Detections
+
+Whoever opens a predictor (`registry.py`) knows it by these classes alone.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirror.errors import ImageTooLarge, MirrorError
 from mirror.images import load_image, within_memory
@@ -28,27 +36,55 @@ BATCHES_AHEAD = 2  # images decoded before they are needed, in batches; fewer wh
 
 class Predictor(ABC):
     """identity: a text that changes whenever the same image could be answered differently. workers: threads that take
-    images from file to pixels; None: one for each CPU."""
+    images from file to pixels; None: one for each CPU. network: how URLs are fetched."""
 
     identity: str
     workers: int | None = None
+    network: NetworkSettings | None = None
 
     @abstractmethod
     def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         """Each source with its answer, or with the MirrorError that it met. Sources are drawn only a little ahead."""
 
+    def decode(self, image: str | Path | bytes) -> Image.Image:
+        """A path, a URL or an encoded image → the upright RGB photo as this predictor needs it. Raises MirrorError."""
+        return load_image(image, reduce=True, network=self.network)
 
-class FolderPredictor(Predictor):
-    """A model folder's classifier."""
 
-    def __init__(self, classifier: Classifier):
-        self.classifier = classifier
+class LabelPredictor(Predictor):
+    """One that says which of its labels an image shows. name: what it is called for people."""
+
+    name: str
+    labels: tuple[str, ...]
+
+    @abstractmethod
+    def classify(self, photo: Image.Image) -> Prediction:
+        """The answer to what `decode` gave. Raises MirrorError."""
+
+
+class Detector(Predictor):
+    """One that says what is where in an image."""
+
+    @abstractmethod
+    def detect(self, photo: Image.Image) -> Detections:
+        """All that it proposes for what `decode` gave, in pixels of the photo at its full size. Raises MirrorError."""
+
+    def glance(self, photo: Image.Image) -> Detections:
+        """`detect` for a camera's picture, which has 100 ms: quicker where the detector can be."""
+        return self.detect(photo)
+
+
+class FolderPredictor(LabelPredictor):
+    """A model folder's classifier. name: by default the model's own."""
+
+    def __init__(self, classifier: Classifier, name: str | None = None):
+        self.classifier, self.name, self.labels = classifier, name or classifier.info.name, classifier.labels
         self.identity = sha256_of(classifier.folder.path / MODEL_JSON)  # which holds those of its other files
 
     def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         drawn: deque[ImageSource] = deque()
 
-        def places() -> Iterator[Any]:
+        def places() -> Iterator[Path | str | MirrorError]:
             for source in sources:
                 drawn.append(source)
                 yield source.place
@@ -56,12 +92,17 @@ class FolderPredictor(Predictor):
         for answer in self.classifier.predict_many(places(), workers=self.workers):
             yield drawn.popleft(), answer
 
+    def decode(self, image: str | Path | bytes) -> Image.Image:
+        return self.classifier.decode(image)
+
+    def classify(self, photo: Image.Image) -> Prediction:
+        return self.classifier.answer(*self.classifier.preprocess(photo))
+
 
 class BatchPredictor(Predictor):
-    """A network that is shown several images at once. batch: how many; network: how URLs are fetched."""
+    """A network that is shown several images at once. batch: how many."""
 
     batch = 8
-    network: NetworkSettings | None = None
 
     @abstractmethod
     def predict(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
@@ -70,33 +111,33 @@ class BatchPredictor(Predictor):
     def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         workers, count = self.workers or available_cpus(), (1 + BATCHES_AHEAD) * self.batch
         batch: list[tuple[ImageSource, Image.Image | MirrorError]] = []
-        for each in decoded_ahead(sources, self._decoded, workers=workers, count=count):
-            batch.append(each)
+        for decoded in decoded_ahead(sources, self._decode_or_error, workers=workers, count=count):
+            batch.append(decoded)
             if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MOST_BYTES:
-                yield from self._answered(batch)
+                yield from self._answer_batch(batch)
                 batch = []
-        yield from self._answered(batch)
+        yield from self._answer_batch(batch)
 
-    def _decoded(self, source: ImageSource) -> Image.Image | MirrorError:
+    def _decode_or_error(self, source: ImageSource) -> Image.Image | MirrorError:
         if isinstance(source.place, MirrorError):
             return source.place
         try:
-            return load_image(source.place, reduce=True, network=self.network)
+            return self.decode(source.place)
         except MirrorError as error:
             return error
 
-    def _answered(
+    def _answer_batch(
         self, batch: list[tuple[ImageSource, Image.Image | MirrorError]]
     ) -> Iterator[tuple[ImageSource, Answer]]:
         images = [image for _, image in batch if not isinstance(image, MirrorError)]
-        answers = iter(self._predicted(images))
+        answers = iter(self._predict(images))
         for source, image in batch:
             yield source, image if isinstance(image, MirrorError) else next(answers)
 
-    def _predicted(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
+    def _predict(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
         """Where memory runs out, one at a time; then that one is an error."""
         try:
             with within_memory():
                 return self.predict(images) if images else []
         except ImageTooLarge as error:
-            return [error] if len(images) == 1 else [self._predicted([image])[0] for image in images]
+            return [error] if len(images) == 1 else [self._predict([image])[0] for image in images]

@@ -10,6 +10,7 @@ OBJECT_DETECTION = "object-detection"
 FACE_DETECTION = "face-detection"
 TASKS = (IMAGE_CLASSIFICATION, ZERO_SHOT, OBJECT_DETECTION, FACE_DETECTION)  # Hugging Face's names
 DETECTION_TASKS = (OBJECT_DETECTION, FACE_DETECTION)
+IMAGENET = "imagenet"  # the name of the general model, which needs no network
 BARE_LABEL = "{}"  # the template that leaves a label as it is
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
-from mirror.tasks.predictor import BatchPredictor
+from mirror.tasks.predictor import BatchPredictor, LabelPredictor
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ZeroShot:
     """The model, for any words. Safe to use from several threads."""
 
     def __init__(self, located: Located, model: Any, tokenizer: Any, image_processor: Any):
-        self.identity = located.identity
+        self.name, self.identity = located.name, located.identity
         self._model, self._tokenizer, self._image_processor = model, tokenizer, image_processor
         self.competing = model.config.model_type in SOFTMAX
         self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
@@ -154,13 +154,16 @@ class ZeroShot:
         return min(self._tokenizer.model_max_length, self._model.config.text_config.max_position_embeddings)
 
 
-class ZeroShotPredictor(BatchPredictor):
+class ZeroShotPredictor(BatchPredictor, LabelPredictor):
     """A model with the labels to choose from."""
 
     def __init__(self, model: ZeroShot, labels: tuple[str, ...], template: str, network: NetworkSettings | None):
-        self.model, self.labels, self.network = model, labels, network
+        self.model, self.name, self.labels, self.network = model, model.name, labels, network
         self.texts = model.text_features(labels, template)
         self.identity = _digest([model.identity, template, *labels])
+
+    def classify(self, photo: Image.Image) -> Prediction:
+        return self.predict([photo])[0]
 
     def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
         rows = self.model.probabilities(self.model.image_features(images), self.texts)

@@ -12,7 +12,7 @@ from mirror.collect.others import Others
 from mirror.export.feature_bank import FeatureBank, bank_rows, describe, fit_feature_bank
 from mirror.export.graph import attach_novelty_bank
 from mirror.export.precision import PreprocessedImages, outputs_of
-from mirror.inference.novelty import SIMILARITY
+from mirror.inference.classifier import SIMILARITY
 from mirror.model_folder import Novelty, OnnxInfo, Preprocessing
 
 

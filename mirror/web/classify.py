@@ -129,7 +129,7 @@ async def _answer(
     try:
         prepare = partial(_prepared, shelf.get(model), shown)
         async with decoded(photo, network, prepare) as (classifier, pixels, framed, picture):
-            prediction, framed = await MIRROR_MODEL.run(classifier.answer, pixels, framed)
+            prediction = await MIRROR_MODEL.run(classifier.answer, pixels, framed)
             return Answer(prediction, framed, classifier.preparation, picture)
     except MirrorError as error:
         raise friendly(error) from None
@@ -139,7 +139,7 @@ def _prepared(mirror: Mirror, shown: bool, body: bytes) -> tuple[Classifier, np.
     """All that can be done before it is the network's turn, the picture for the page included."""
     classifier = mirror.classifier()
     photo = classifier.decode(body)
-    pixels, framed = classifier.prepare(photo)
+    pixels, framed = classifier.preprocess(photo)
     picture = preview(body, decoded=photo) if shown else None
     return classifier, pixels, framed if framed.made else replace(framed, image=NOT_KEPT), picture
 

@@ -14,8 +14,7 @@ from PIL import Image
 
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.inference.classifier import Classifier
-from mirror.inference.grad_cam import Explanation, describe_regions, explain
-from mirror.inference.overlay import overlay
+from mirror.inference.grad_cam import Explanation, describe_regions, explain, overlay
 from mirror.net.fetch import NetworkSettings
 from mirror.web import words
 from mirror.web.guard import Photo, Picture, friendly

@@ -20,7 +20,6 @@ from mirror.errors import ModelFolderError
 from mirror.inference import onnx_trial
 from mirror.inference.classifier import Classifier
 from mirror.inference.onnx_check import check_network
-from mirror.inference.shipped import SHIPPED
 from mirror.inference.user_cache import user_cache
 from mirror.model_folder import ModelInfo, Preprocessing, read_model_folder, write_model_folder
 from tests.web.tiny import SIZE, tiny_model, tiny_onnx
@@ -245,13 +244,13 @@ def test_a_network_is_tried_once_and_remembered(cache: Path, tmp_path: Path, mon
 
 @pytest.mark.parametrize("name", ["mirror", "fashion"])
 def test_the_networks_that_come_with_the_program_are_known(cache: Path, name: str) -> None:
-    """By what a trial says of them; add what it says to shipped.py after a training."""
+    """By what a trial says of them; add what it says to onnx_trial.py after a training."""
     folder = read_model_folder(ROOT / "models" / name)
     classifier = Classifier.load(folder)
     assert classifier.heat is not None and not cache.exists()
     height, width = folder.info.preprocessing.input_size
     size = f"1.3.{height}.{width}"
-    known = SHIPPED[f"{folder.info.files['model.onnx']}-{size}"]
+    known = onnx_trial.SHIPPED[f"{folder.info.files['model.onnx']}-{size}"]
     found = onnx_trial._try(folder.read("model.onnx"), "x", (1, 3, height, width), cache / "x.json")
     assert found == known
 

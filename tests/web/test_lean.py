@@ -58,5 +58,5 @@ def test_answering_imports_neither_plots_nor_tables_of_columns(tmp_path):
         client.predict(handle_file(tmp_path / "photo.jpg"), api_name="/explain")
         imported = {line.rpartition("|")[2].strip() for line in page.log().splitlines() if "|" in line}
     assert {"gradio", "onnxruntime", "pyarrow"} <= imported, "that it was looked for is on record"
-    assert "mirror.inference.overlay" in imported
+    assert "mirror.inference.grad_cam" in imported
     assert imported.isdisjoint({"pyarrow.lib", "matplotlib", "matplotlib.pyplot", "torch", "onnx", "captum"})

@@ -15,8 +15,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from mirror.inference.classifier import Classifier
-from mirror.inference.grad_cam import explain
-from mirror.inference.overlay import overlay
+from mirror.inference.grad_cam import explain, overlay
 from mirror.web import words
 from tests.pictures import for_the_readme
 from tests.web.asking import CLIENT, ask

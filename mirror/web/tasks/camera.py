@@ -83,7 +83,7 @@ def answerer(opened: Opened) -> Callable[..., Awaitable[dict[str, Any]]]:
             return {"busy": True}
         async with looking:
             try:
-                found = await on_thread((await opened.wait_for(FACE_DETECTION)).glance, image)
+                found = await on_thread((await opened.wait_for_detector(FACE_DETECTION)).glance, image)
             except MirrorError as error:
                 return {"problem": friendly(error).message}
             except Exception as error:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detections
-from mirror.tasks.face_detection import FaceDetector
+from mirror.tasks.predictor import Detector
 from mirror.tasks.request import FACE_DETECTION
 from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, camera, found
@@ -41,9 +41,9 @@ def build(opened: Opened, network: NetworkSettings) -> None:
 
 
 def _look(opened: Opened) -> Look:
-    return Look(lambda *_: opened.wait_for(FACE_DETECTION), _detections)
+    return Look(lambda *_: opened.wait_for_detector(FACE_DETECTION), _detections)
 
 
-def _detections(predictor: FaceDetector, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
+def _detections(predictor: Detector, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
     """The upright photo, and all that may be a face."""
     return image, predictor.detect(image)

@@ -12,12 +12,11 @@ from gradio.context import Context
 from PIL import Image
 
 from mirror.errors import MirrorError
-from mirror.images import load_image
 from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
-from mirror.tasks import imagenet
-from mirror.tasks.predictor import FolderPredictor, Predictor
-from mirror.tasks.request import IMAGE_CLASSIFICATION
+from mirror.tasks.predictor import LabelPredictor
+from mirror.tasks.registry import open_label_predictor
+from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
 from mirror.web import words
 from mirror.web.classify import card, thumbnail, trouble
 from mirror.web.guard import friendly
@@ -78,8 +77,8 @@ def _example() -> gr.Button:
 
 
 def _add_api(opened: Opened, network: NetworkSettings, asked: Asking) -> None:
-    def best(predictor: Predictor, photo: Image.Image, top: int) -> dict[str, float]:
-        probabilities = _predict(predictor, photo).probabilities
+    def best(predictor: LabelPredictor, photo: Image.Image, top: int) -> dict[str, float]:
+        probabilities = predictor.classify(photo).probabilities
         ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         return dict(ranked[: max(1, int(top or SHOWN_LABELS))])
 
@@ -94,32 +93,28 @@ def _add_api(opened: Opened, network: NetworkSettings, asked: Asking) -> None:
     trigger.click(classify, [asked.photo, top], result, api_name=IMAGE_CLASSIFICATION)
 
 
-def _opener(opened: Opened) -> Callable[..., Awaitable[Predictor]]:
-    return lambda *_: opened.wait_for(IMAGE_CLASSIFICATION, imagenet.NAME)
+def _opener(opened: Opened) -> Callable[..., Awaitable[LabelPredictor]]:
+    return lambda *_: opened.wait_for_model(IMAGE_CLASSIFICATION, _open_model)
 
 
-def _decode(predictor: Predictor, body: bytes) -> Image.Image:
+def _open_model(model: str | None) -> LabelPredictor:
+    return open_label_predictor(TaskRequest(IMAGE_CLASSIFICATION, model or IMAGENET))
+
+
+def _decode(predictor: LabelPredictor, body: bytes) -> Image.Image:
     """Raises ImageError."""
-    if isinstance(predictor, FolderPredictor):
-        return predictor.classifier.decode(body)
-    return load_image(body, reduce=True)
+    return predictor.decode(body)
 
 
-def _predict(predictor: Predictor, photo: Image.Image) -> Prediction:
-    if isinstance(predictor, FolderPredictor):
-        return predictor.classifier.answer(*predictor.classifier.prepare(photo))[0]
-    return predictor.predict([photo])[0]
-
-
-def _look(predictor: Predictor, photo: Image.Image) -> Shown:
-    prediction = _predict(predictor, photo)
+def _look(predictor: LabelPredictor, photo: Image.Image) -> Shown:
+    prediction = predictor.classify(photo)
     return spoken(prediction), prediction.probabilities, _who(predictor)
 
 
 async def _open(opened: Opened) -> str:
     """Who will answer, once that is known: opening the model for the first time takes seconds to minutes."""
     try:
-        return _who(await opened.wait_for(IMAGE_CLASSIFICATION, imagenet.NAME))
+        return _who(await opened.wait_for_model(IMAGE_CLASSIFICATION, _open_model))
     except MirrorError as error:
         return f'<p class="hint problem">{html.escape(friendly(error).message)}</p>'
 
@@ -131,13 +126,9 @@ def spoken(prediction: Prediction) -> str:
     return card("known" if said.known else "stranger", words.verdict(said), words.certainty(said))
 
 
-def _who(predictor: Predictor) -> str:
-    if isinstance(predictor, FolderPredictor):
-        info = predictor.classifier.info
-        name, labels = getattr(predictor, "name", info.name), len(info.labels)
-    else:
-        name, labels = predictor.name, len(predictor.labels)
-    return f'<p class="hint">Answered by <b>{html.escape(name)}</b>, which knows {labels:,} labels.</p>'
+def _who(predictor: LabelPredictor) -> str:
+    name, labels = html.escape(predictor.name), len(predictor.labels)
+    return f'<p class="hint">Answered by <b>{name}</b>, which knows {labels:,} labels.</p>'
 
 
 def _failed(sentence: str) -> tuple:

@@ -7,10 +7,9 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mirror.errors import MirrorError
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detections
-from mirror.tasks.predictor import BatchPredictor
+from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION
 from mirror.web.photo import lay_out_photo
 from mirror.web.tasks import asking, found
@@ -37,12 +36,9 @@ def build(opened: Opened, network: NetworkSettings) -> None:
 
 
 def _look(opened: Opened) -> Look:
-    return Look(lambda *_: opened.wait_for(OBJECT_DETECTION), _detections)
+    return Look(lambda *_: opened.wait_for_detector(OBJECT_DETECTION), _detections)
 
 
-def _detections(predictor: BatchPredictor, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
+def _detections(predictor: Detector, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
     """The upright photo, and all that the model proposes. Raises MirrorError."""
-    [answer] = predictor.predict([image])
-    if isinstance(answer, MirrorError):
-        raise answer
-    return image, answer
+    return image, predictor.detect(image)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from mirror.errors import ModelUnavailable, NotInstalled
-from mirror.tasks.predictor import Predictor
-from mirror.tasks.registry import open_predictor
+from mirror.tasks.predictor import Detector
+from mirror.tasks.registry import open_detector
 from mirror.tasks.request import TaskRequest
 from mirror.terminal import say
 from mirror.web.scheduling import on_thread
@@ -29,10 +29,6 @@ class Opened:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._under_way: dict[str, asyncio.Future[Any]] = {}
 
-    def get(self, task: str, default: str | None = None) -> Predictor:
-        """The task's predictor. default: the model where none is configured. Raises MirrorError."""
-        return self.get_model(task, lambda model: open_predictor(TaskRequest(task, model or default)))
-
     def get_model(self, task: str, opener: Callable[[str | None], T]) -> T:
         """What `opener` makes of the task's configured model (None: its default).
 
@@ -49,12 +45,11 @@ class Opened:
                     raise ModelUnavailable(NOT_OFFERED) from None
             return self._opened[task]
 
-    async def wait_for(self, task: str, default: str | None = None) -> Predictor:
-        """`get`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
-        return await self.wait_for_model(task, lambda model: open_predictor(TaskRequest(task, model or default)))
+    async def wait_for_detector(self, task: str) -> Detector:
+        return await self.wait_for_model(task, lambda model: open_detector(TaskRequest(task, model)))
 
     async def wait_for_model(self, task: str, opener: Callable[[str | None], T]) -> T:
-        """`get_model`, for a handler."""
+        """`get_model`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
         if task in self._opened:
             return self._opened[task]
         if task not in self._under_way:

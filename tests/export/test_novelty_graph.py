@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from mirror.errors import ModelFolderError
 from mirror.export.feature_bank import OTHERS_WEIGHT
 from mirror.export.graph import attach_novelty_bank
-from mirror.inference.novelty import is_known
+from mirror.inference.classifier import is_known
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import Novelty
 
