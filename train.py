@@ -20,6 +20,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+from mirror.cli.options import count, whole_number
 from mirror.errors import MirrorError, UsageError, require_installed
 from mirror.preparation import DATASETS, published_dataset
 from mirror.terminal import Parser, guarded, sentence
@@ -229,7 +230,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="a published set instead: a network is trained on it from random weights (default name: fashion)",
     )  # fmt: skip
     add = words.add_argument
-    add("--count", type=positive, default=COUNT, help="usable photos of each label (default: %(default)s)")
+    add("--count", type=count, default=COUNT, help="usable photos of each label (default: %(default)s)")
     add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
     add("--others", type=Path, metavar="DIR", help="photos of none of the labels: it learns to say so of such")
     add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
@@ -238,15 +239,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("training").add_argument
     add("--arch", default=ARCH, help="a torchvision or timm model (default: %(default)s)")
     add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
-    add("--size", type=positive, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 112)")
-    add("--epochs", type=natural, metavar="N",
+    add("--size", type=count, help=f"side of the network's input in pixels (default: {SIZE}, of a --dataset 112)")
+    add("--epochs", type=whole_number(0), metavar="N",
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
         "of a --dataset exactly N, by default 30)",
     )  # fmt: skip
-    add("--folds", type=several, metavar="K",
+    add("--folds", type=whole_number(2), metavar="K",
         help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",
     )  # fmt: skip
-    add("--seed", type=natural, default=SEED, help="of the split, the views and the training (default: %(default)s)")
+    add("--seed", type=whole_number(0), default=SEED,
+        help="of the split, the views and the training (default: %(default)s)",
+    )  # fmt: skip
     add = parser.add_argument_group("model").add_argument
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models live (default: %(default)s)")
     add("--precision", choices=("auto", "fp32", "int8"), default="auto",
@@ -261,24 +264,6 @@ def folder_name(text: str) -> str:
     if not text or text in (".", "..") or text.startswith(".") or any(c in text for c in '/\\:*?"<>|\0'):
         raise argparse.ArgumentTypeError(f"{text!r} is no folder name")
     return text
-
-
-def positive(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
-def several(text: str) -> int:
-    if not text.isdigit() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 2 up")
-    return int(text)
-
-
-def natural(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
 
 
 if __name__ == "__main__":

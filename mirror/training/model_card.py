@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shlex
 
+from mirror.errors import reason_in_words
 from mirror.model_schema import Calibration, Estimate, Metrics, ModelInfo, Validation
 from mirror.preparation import PublishedDataset, preparation, published_dataset
-from mirror.reasons import reason_in_words
 from mirror.training.metrics import error_sentence
 from mirror.training.ood_threshold import novelty_sentence
 

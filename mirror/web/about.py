@@ -9,10 +9,9 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from mirror.errors import ModelFolderError
+from mirror.errors import ModelFolderError, reason_in_words
 from mirror.model_folder import Calibration, DataInfo, Metrics, ModelInfo, TopLoss, Validation
 from mirror.preparation import preparation, published_dataset
-from mirror.reasons import reason_in_words
 from mirror.web import markup, words
 from mirror.web.markup import text
 from mirror.web.shelf import Mirror

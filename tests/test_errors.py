@@ -8,8 +8,7 @@ from mirror.collect.from_photo_list import CHANGED
 from mirror.collect.photo_folder import DUPLICATE_REASONS
 from mirror.collect.screening import WITHDRAWN_REASONS
 from mirror.decoding import refusals
-from mirror.errors import ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
-from mirror.reasons import WORDS, reason_in_words
+from mirror.errors import REASONS, ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress, reason_in_words
 
 CLASSES = (ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress)
 REFUSALS = [refusals.too_slow("a"), refusals.too_much_memory("a"), refusals.busy("a"), refusals.no_worker("a", "why")]
@@ -20,7 +19,7 @@ OURS = [*DUPLICATE_REASONS, *WITHDRAWN_REASONS, CHANGED, *(one.reason for one in
 
 @pytest.mark.parametrize("slug", OURS)
 def test_every_reason_of_ours_has_words_of_its_own(slug: str) -> None:
-    assert reason_in_words(slug) == WORDS[slug]
+    assert reason_in_words(slug) == REASONS[slug]
 
 
 @pytest.mark.parametrize(
