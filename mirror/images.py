@@ -183,8 +183,8 @@ def shrink(image: Image.Image, long_side: int) -> Image.Image:
     scale = long_side / max(image.size)
     if scale >= 1:
         return image
-    size = tuple(max(1, round(side * scale)) for side in image.size)
-    return image.resize(size, Image.Resampling.LANCZOS)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def small_jpeg(image: Image.Image, long_side: int, quality: int) -> bytes:

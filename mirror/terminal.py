@@ -72,6 +72,11 @@ def exact(stream: Any) -> Any:
     return stream.exact if isinstance(stream, _Guarded) and not stream.isatty() else stream
 
 
+def use_utf8(stream: Any, **settings: Any) -> None:
+    """Whatever a name holds can be printed: UTF-8, and escapes for halves of characters."""
+    stream.reconfigure(encoding="utf-8", errors="backslashreplace", **settings)
+
+
 def say(line: object) -> None:
     """Prints one line that may hold words from outside."""
     print(sentence(line))

@@ -24,8 +24,7 @@ import numpy as np
 
 from benchmarks import ROOT
 from mirror.batch.checkpoint import list_sources
-from mirror.batch.job import Job
-from mirror.batch.run import run_job
+from mirror.batch.job import Job, run_job
 from mirror.inference.classifier import Prediction
 from mirror.sources import ImageSource, find_sources
 from mirror.tasks.detection import Box, Detection, Detections

@@ -1,8 +1,7 @@
 """Folders of any size → a file of answers: streamed, with flat memory, and resumed after a kill without losing a row.
 
-    job.py              what was asked for; two runs that ask the same are one job
+    job.py              what was asked for, and how it is done; two runs that ask the same are one job
     checkpoint.py       a job's hidden folder beside --out: its lock, its list of images, the rows answered so far
-    run.py              the job itself: list, answer, write down, put the finished file in its place
     ray_engine.py       the same answers from the workers of a Ray cluster, in order
     ray_cluster.py      … which is one of this machine alone, or a running one
     summary.py          rows → counts and mean scores a label a folder, as a table

@@ -120,7 +120,7 @@ class JobStore:
             except ValueError:
                 raise UsageError(f"{self.listing} is not as a job leaves it: {WAYS_OUT}.") from None
 
-    def kept(self) -> Checkpoint:
+    def checkpoint(self) -> Checkpoint:
         """The longest whole beginning of rows.jsonl that follows the listing."""
         if not self.rows.exists():
             return Checkpoint()
@@ -134,9 +134,9 @@ class JobStore:
                     rows, size, unanswered = rows + 1, size + len(line), unanswered + ("error" in row)
         return Checkpoint(rows, size, unanswered)
 
-    def append(self, rows: Iterable[dict[str, Any]], kept: Checkpoint) -> Iterator[dict[str, Any]]:
-        """Writes each row down behind those kept and passes it on: it is safe from a kill when it comes out."""
-        with journal(self.rows, create=True, length=kept.bytes, sync=False) as append:
+    def append(self, rows: Iterable[dict[str, Any]], checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
+        """Writes each row down behind the checkpoint's and passes it on: it is safe from a kill when it comes out."""
+        with journal(self.rows, create=True, length=checkpoint.bytes, sync=False) as append:
             for row in rows:
                 append(_line(row))
                 yield row

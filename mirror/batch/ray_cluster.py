@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.session import available_cpus
@@ -62,11 +63,11 @@ def connected(address: str | None, cpus: int | None = None) -> Iterator[None]:
 def _init(address: str | None, cpus: int | None, *, again: bool = True) -> None:
     import ray
 
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    quiet: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     try:
         with _hushed():
             if address is None:
-                own = {"num_gpus": 0, "include_dashboard": False, "object_store_memory": SHARED_MEMORY}
+                own: dict[str, Any] = {"num_gpus": 0, "include_dashboard": False, "object_store_memory": SHARED_MEMORY}
                 ray.init("local", num_cpus=cpus or available_cpus(), **own, **quiet)
             else:
                 imported = ray.job_config.JobConfig(_py_driver_sys_path=[str(ROOT)])

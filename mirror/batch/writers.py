@@ -20,7 +20,7 @@ from typing import IO, Any
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.tasks.detection import Detections
-from mirror.terminal import exact, printable, sentence
+from mirror.terminal import exact, printable, sentence, use_utf8
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 COLUMNS = ("file", "label", "probability", "known", "probabilities", "error")
@@ -52,13 +52,13 @@ class OutputFilter:
         return [(label, probability) for label, probability in ranked if probability >= self.threshold]
 
 
-def to_row(file: str, answer: Prediction | Detections | MirrorError, shown: OutputFilter) -> dict[str, Any]:
-    """One answer as a jsonl line has it; `probabilities` holds the labels shown, in label order."""
+def to_row(file: str, answer: Prediction | Detections | MirrorError, output: OutputFilter) -> dict[str, Any]:
+    """One answer as a jsonl line has it; `probabilities` holds the labels asked for, in label order."""
     if isinstance(answer, MirrorError):
         return {"file": file, "error": str(answer)}
     if isinstance(answer, Detections):
-        return {"file": file} | answer.above(shown.threshold).to_json()
-    kept = {label for label, _ in shown.of(answer)}
+        return {"file": file} | answer.above(output.threshold).to_json()
+    kept = {label for label, _ in output.of(answer)}
     row = {"file": file} | answer.to_json()
     return row | {"probabilities": {label: p for label, p in answer.probabilities.items() if label in kept}}
 
@@ -69,14 +69,12 @@ def check_format(kind: str) -> None:
         raise UsageError("Parquet needs the package pyarrow: `pip install pyarrow`, or use --format jsonl.")
 
 
-def open_writer(kind: str, out: Path | None, shown: OutputFilter) -> Writer:
+def open_writer(kind: str, out: Path | None, output: OutputFilter) -> Writer:
     """The writer of a format, to `out` or standard output. Raises UsageError where the file cannot be made."""
-    if kind == "parquet" and out is None:
-        raise UsageError("Parquet is not for the screen: add --out FILE.parquet.")
     check_format(kind)
     try:
         return {"table": TableWriter, "jsonl": JsonlWriter, "csv": CsvWriter, "parquet": ParquetWriter}[kind](
-            out, shown
+            out, output
         )
     except OSError as error:
         where = out or "Standard output"
@@ -88,10 +86,10 @@ class Writer:
 
     for_programs = True
 
-    def __init__(self, out: Path | None, shown: OutputFilter):
-        self.shown = shown
+    def __init__(self, out: Path | None, output: OutputFilter):
+        self.output = output
         if out is None:
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+            use_utf8(sys.stdout, newline="\n")
             self.stream: IO[str] = exact(sys.stdout) if self.for_programs else sys.stdout
             self._ours = False
         else:
@@ -108,7 +106,7 @@ class Writer:
             self.stream.flush()
 
     def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
-        self.write_row(to_row(file, answer, self.shown))
+        self.write_row(to_row(file, answer, self.output))
 
     def write_row(self, row: dict[str, Any]) -> None:
         raise NotImplementedError
@@ -123,9 +121,9 @@ class CsvWriter(Writer):
     """`probabilities` and `detections` as JSON in one column: there may be many, and labels may be named like another
     column."""
 
-    def __init__(self, out: Path | None, shown: OutputFilter):
-        super().__init__(out, shown)
-        self._csv = csv.DictWriter(self.stream, shown.columns, lineterminator="\n")
+    def __init__(self, out: Path | None, output: OutputFilter):
+        super().__init__(out, output)
+        self._csv = csv.DictWriter(self.stream, output.columns, lineterminator="\n")
         self._csv.writeheader()
 
     def write_row(self, row: dict[str, Any]) -> None:
@@ -146,12 +144,12 @@ class TableWriter(Writer):
         if isinstance(answer, MirrorError):
             text = f"error: {sentence(answer)}"
         elif isinstance(answer, Detections):
-            found = answer.above(self.shown.threshold).found
+            found = answer.above(self.output.threshold).found
             text = (
                 "   ".join(f"{printable(each.label)} {100 * each.score:.1f} % {each.box}" for each in found) or NOTHING
             )
         else:
-            text = "   ".join(f"{printable(label)} {100 * p:.1f} %" for label, p in self.shown.of(answer))
+            text = "   ".join(f"{printable(label)} {100 * p:.1f} %" for label, p in self.output.of(answer))
             text += "" if answer.known else f"   ({UNKNOWN})"
         print(f"{printable(file):<{self.width}}  {text}", file=self.stream)
 
@@ -160,11 +158,14 @@ class ParquetWriter(Writer):
     """One row an image, written in groups; `probabilities` is a map from label to probability, `detections` a list of
     records as in jsonl."""
 
-    def __init__(self, out: Path | None, shown: OutputFilter):
+    def __init__(self, out: Path | None, output: OutputFilter):
+        if out is None:
+            raise UsageError("Parquet is not for the screen: add --out FILE.parquet.")
         import pyarrow
         import pyarrow.parquet
 
-        self.shown, self._pyarrow, self._rows = shown, pyarrow, []
+        self.output, self._pyarrow = output, pyarrow
+        self._rows: list[dict[str, Any]] = []
         box = pyarrow.struct([(side, pyarrow.int32()) for side in ("xmin", "ymin", "xmax", "ymax")])
         detection = pyarrow.struct([("score", pyarrow.float64()), ("label", pyarrow.string()), ("box", box)])
         kinds = dict.fromkeys(("file", "label", "error"), pyarrow.string()) | {
@@ -173,7 +174,7 @@ class ParquetWriter(Writer):
             "probabilities": pyarrow.map_(pyarrow.string(), pyarrow.float64()),
             "detections": pyarrow.list_(detection),
         }
-        self._schema = pyarrow.schema([(name, kinds[name]) for name in shown.columns])
+        self._schema = pyarrow.schema([(name, kinds[name]) for name in output.columns])
         self._stream = open(out, "wb")
         self._file = pyarrow.parquet.ParquetWriter(self._stream, self._schema)
 
@@ -183,7 +184,7 @@ class ParquetWriter(Writer):
         self._stream.close()
 
     def write_row(self, row: dict[str, Any]) -> None:
-        row = dict.fromkeys(self.shown.columns) | row
+        row = dict.fromkeys(self.output.columns) | row
         row["file"] = row["file"].encode(errors="backslashreplace").decode()
         if row["error"]:
             row["error"] = row["error"].encode(errors="backslashreplace").decode()

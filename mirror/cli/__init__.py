@@ -1,8 +1,7 @@
 """`python -m mirror`: classify images and find things in them, show why, and compile learner pickles.
 
 options.py  what the commands share: the options of models and of the network
-predict.py  images, folders and URLs → answers, by any task
-batch.py    … its options, --out as a job, the summary
+predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
 """

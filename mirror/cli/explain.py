@@ -38,17 +38,17 @@ def run(options: argparse.Namespace) -> int:
     from mirror.inference.pickle_cache import open_model
 
     classifier = Classifier.load(open_model(options.model), network=network_of(options, options.images))
-    found = explain(classifier, image if is_url(image) else Path(image), options.label)
+    explanation = explain(classifier, image if is_url(image) else Path(image), options.label)
     try:
         with replacing(options.out) as beside:  # also where --out's own name is a link: it is replaced, not followed
-            overlay(found).save(beside)
+            overlay(explanation).save(beside)
     except (OSError, ValueError) as error:  # a ValueError is Pillow's, for a suffix that it does not know
         why = getattr(error, "strerror", None) or error
-        named = isinstance(error, (ValueError, FileNotFoundError, IsADirectoryError))
-        what = "give one that ends in .png or .jpg" if named else "make room or choose another place"
-        raise UsageError(f"{options.out} cannot be written ({why}): {what}.") from None
-    named = describe_regions(found)
-    where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(named, f"the {' and the '.join(named)}")
-    out, label = printable(str(options.out)), printable(found.label)
-    print(f"{out}: {label} {100 * found.probability:.1f} %, because of {where}")
+        is_name = isinstance(error, (ValueError, FileNotFoundError, IsADirectoryError))
+        hint = "give one that ends in .png or .jpg" if is_name else "make room or choose another place"
+        raise UsageError(f"{options.out} cannot be written ({why}): {hint}.") from None
+    regions = describe_regions(explanation)
+    where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(regions, f"the {' and the '.join(regions)}")
+    out, label = printable(str(options.out)), printable(explanation.label)
+    print(f"{out}: {label} {100 * explanation.probability:.1f} %, because of {where}")
     return 0

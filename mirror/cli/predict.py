@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.batch.summary import Summary
 from mirror.batch.writers import FORMATS, OutputFilter, open_writer, to_row
-from mirror.cli import batch
 from mirror.cli.options import add_model, add_network, count, network_of, probability
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar
@@ -18,6 +19,7 @@ from mirror.sources import find_sources
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import BARE_LABEL, TASKS, TaskRequest
+from mirror.terminal import use_utf8
 
 if TYPE_CHECKING:
     from mirror.tasks.predictor import Predictor
@@ -82,7 +84,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--format", choices=FORMATS, help="default: by the name of --out, else table", metavar="|".join(FORMATS)
     )
-    batch.add_options(predict)
+    _add_job_options(predict)
     predict.add_argument(
         "--engine",
         default=ENGINES[0],
@@ -104,19 +106,38 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_network(predict)
 
 
+def _add_job_options(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write there instead of to the screen; killed, the same command goes on (with jsonl, csv and parquet)",
+    )
+    predict.add_argument("--restart", action="store_true", help="begin anew where a job for --out is unfinished")
+    predict.add_argument(
+        "--summary", action="store_true", help="also count the labels folder by folder, with their mean scores"
+    )
+    predict.add_argument(
+        "--summary-picture",
+        type=Path,
+        metavar="FILE.png",
+        help="draw the summary there (default with --summary: beside --out)",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
-    kind = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
-    picture = batch.picture_of(options, kind)
-    job = batch.is_job(options, kind)
-    asked = request_from(options)
-    shown = OutputFilter(options.top, _threshold(options, asked), asked.detects)
-    with opened(options, asked, job) as predictor:
-        if job:
-            unanswered, summary = batch.run(options, kind, asked.task, shown, predictor)
+    format = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
+    picture, is_job = _picture(options, format), _is_job(options, format)
+    request = request_from(options)
+    output = OutputFilter(options.top, _threshold(options, request), request.detects)
+    summary = Summary(objects=output.detections) if options.summary or picture else None
+    with opened(options, request, is_job) as predictor:
+        if is_job:
+            unanswered = _run_job(options, format, request.task, output, predictor, summary)
         else:
-            unanswered, summary = predict_stream(options, kind, shown, predictor)
+            unanswered = predict_stream(options, format, output, predictor, summary)
     if summary is not None:
-        batch.show(summary, picture, to_screen=job or kind == "table")
+        _show(summary, picture, to_screen=is_job or format == "table")
     return 1 if unanswered else 0
 
 
@@ -128,35 +149,35 @@ def request_from(options: argparse.Namespace) -> TaskRequest:
 
 
 @contextlib.contextmanager
-def opened(options: argparse.Namespace, asked: TaskRequest, job: bool) -> Iterator[Predictor]:
+def opened(options: argparse.Namespace, request: TaskRequest, is_job: bool) -> Iterator[Predictor]:
     """What answers: this machine, or a Ray cluster for as long as the `with` statement lasts."""
     network = network_of(options, options.images)
     if options.engine == "ray":
         from mirror.batch.ray_engine import answer_with_ray
 
         with answer_with_ray(
-            asked, address=options.ray_address, workers=options.ray_workers, network=network
+            request, address=options.ray_address, workers=options.ray_workers, network=network
         ) as predictor:
             yield predictor
     elif options.ray_address or options.ray_workers:
         raise UsageError("--ray-address and --ray-workers are for --engine ray: leave them out, or add --engine ray.")
     else:
         # of many images each keeps one CPU busy
-        yield open_predictor(asked, threads=1 if job else None, network=network)
+        yield open_predictor(request, threads=1 if is_job else None, network=network)
 
 
-def _threshold(options: argparse.Namespace, asked: TaskRequest) -> float:
+def _threshold(options: argparse.Namespace, request: TaskRequest) -> float:
     if options.threshold is not None:
         return options.threshold
-    return DETECTED_FROM if asked.detects else 0.0
+    return DETECTED_FROM if request.detects else 0.0
 
 
 def predict_stream(
-    options: argparse.Namespace, kind: str, shown: OutputFilter, predictor: Predictor
-) -> tuple[int, Summary | None]:
-    """Answers to the screen, or whatever else takes a stream: how many are errors, and the summary if asked for."""
-    unanswered, summary = 0, Summary(objects=shown.detections) if options.summary else None
-    with open_writer(kind, options.out, shown) as writer:
+    options: argparse.Namespace, format: str, output: OutputFilter, predictor: Predictor, summary: Summary | None
+) -> int:
+    """Answers to the screen, or whatever else takes a stream. How many are errors."""
+    unanswered = 0
+    with open_writer(format, options.out, output) as writer:
         answers = predictor.answer_all(find_sources(options.images))
         total = sum(1 for _ in find_sources(options.images)) if sys.stderr.isatty() else 1
         to_terminal = options.out is None and sys.stdout.isatty()
@@ -168,5 +189,71 @@ def predict_stream(
                 if total > 1:
                     progress(done, total)
                 if summary is not None:
-                    summary.add(to_row(source.file, answer, shown))
-    return unanswered, summary
+                    summary.add(to_row(source.file, answer, output))
+    return unanswered
+
+
+def _run_job(
+    options: argparse.Namespace, format: str, task: str, output: OutputFilter, predictor: Predictor,
+    summary: Summary | None,
+) -> int:  # fmt: skip
+    """Answers to --out, resumable. How many images have no answer."""
+    from mirror.batch.job import Job, run_job
+
+    out = Path(os.path.realpath(options.out)) if options.out.is_symlink() else options.out
+    job = Job.of(
+        options.images,
+        predictor.identity,
+        out,
+        task=task,
+        top=output.top,
+        threshold=output.threshold,
+        format=format,
+    )
+    pictures = [_beside(options.out), *filter(None, [options.summary_picture])]  # may lie among the photos
+    result = run_job(
+        job,
+        out,
+        predictor.answer_all,
+        restart=options.restart,
+        exclude=pictures,
+        on_row=summary.add if summary else None,
+    )
+    return result.unanswered
+
+
+def _is_job(options: argparse.Namespace, format: str) -> bool:
+    """Whether answers go to a file that can be resumed: not to the screen, a device or a pipe, nor as a table."""
+    return options.out is not None and format != "table" and (options.out.is_file() or not options.out.exists())
+
+
+def _picture(options: argparse.Namespace, format: str) -> Path | None:
+    """Where the summary is drawn, if it is: by default beside the file of a job.
+
+    Raises UsageError for options that cannot be meant, before the work.
+    """
+    if options.restart and options.out is None:
+        raise UsageError("--restart is for --out: leave it out, or name a file.")
+    path = options.summary_picture
+    if path is None and options.summary and _is_job(options, format):
+        path = _beside(options.out)
+    if path is not None:
+        from mirror.batch.summary_picture import check_picture
+
+        check_picture(path)
+    return path
+
+
+def _show(summary: Summary, picture: Path | None, *, to_screen: bool) -> None:
+    """Prints the table, on standard error where rows for a program are on standard output; and draws the picture."""
+    if to_screen:
+        use_utf8(sys.stdout)
+    print(summary, file=sys.stdout if to_screen else sys.stderr)
+    if picture is not None:
+        from mirror.batch.summary_picture import draw_summary
+
+        draw_summary(summary, picture)
+
+
+def _beside(out: Path) -> Path:
+    return out.with_suffix(".summary.png")

@@ -104,7 +104,12 @@ class Classifier:
             raise ModelFolderError(
                 f"{folder.path} has {labels} labels, but its network gives {given[1]}: make it again."
             )
-        meant = {"logits": [1, labels], SIMILARITY: [1], "features": [1, None], "maps": [1, None, None, None]}
+        meant: dict[str, list[int | None]] = {
+            "logits": [1, labels],
+            SIMILARITY: [1],
+            "features": [1, None],
+            "maps": [1, None, None, None],
+        }
         for output, sides in meant.items():
             if output in folder.info.onnx.outputs and not _fits(shapes[output], sides):
                 raise ModelFolderError(

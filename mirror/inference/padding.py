@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-NUMPY_PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
+NUMPY_PAD_MODES: dict[str, Literal["constant", "edge", "reflect"]] = {
+    "zeros": "constant",
+    "border": "edge",
+    "reflection": "reflect",
+}
 PRECISION = 22  # bits after the point of Pillow's weights (PRECISION_BITS of Resample.c: 32 - 8 - 2)
 STRIP = 1_000_000  # pixels that are resized at a time: 24 MB as float64
 

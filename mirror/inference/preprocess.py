@@ -41,8 +41,8 @@ def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
 @lru_cache(maxsize=16)
 def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """[3, 256] float32: what IntToFloatTensor and Normalize make of each level of red, green and blue."""
-    mean, std = (np.asarray(values, np.float32).reshape(3, 1) for values in (mean, std))
-    return (np.arange(256, dtype=np.float32) / np.float32(255) - mean) / std
+    shift, scale = (np.asarray(values, np.float32).reshape(3, 1) for values in (mean, std))
+    return (np.arange(256, dtype=np.float32) / np.float32(255) - shift) / scale
 
 
 def _looked_up(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ class NetworkSettings:
         """The proxy that will fetch `url`, None for a direct connection."""
         parsed = httpx.URL(url)
         settings = urllib.request.getproxies_environment()
-        if parsed.host and urllib.request.proxy_bypass_environment(parsed.netloc.decode(), settings):
+        bypasses = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
+        if parsed.host and bypasses(parsed.netloc.decode(), settings):
             return None
         proxy = self.proxy
         if proxy is None:

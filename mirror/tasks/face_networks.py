@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -124,11 +125,13 @@ def _of_any_size(data: bytes) -> bytes:
     Raises ValueError, LookupError or TypeError for what is no graph.
     """
     model = list(read_fields(memoryview(data)))
-    graph = list(read_fields(dict(model)[GRAPH]))
-    weights = {dict(read_fields(value))[TENSOR_NAME] for number, value in graph if number == INITIALIZER}
+    graph = list(_fields(dict(model)[GRAPH]))
+    weights = {dict(_fields(value))[TENSOR_NAME] for number, value in graph if number == INITIALIZER}
     fields = [(number, value) for number, value in graph if number not in (INPUT, OUTPUT, VALUE_INFO)]
     for number, value in graph:
-        name = dict(read_fields(value))[1] if number in (INPUT, OUTPUT) else None
+        if number not in (INPUT, OUTPUT):
+            continue
+        name = dict(_fields(value))[1]
         if number == INPUT and name not in weights:
             sizes = ((2, b"images"), (1, 3), (2, b"height"), (2, b"width"))  # dim_value 1, dim_param 2
             shape = encode_fields((1, encode_fields([size])) for size in sizes)
@@ -137,6 +140,12 @@ def _of_any_size(data: bytes) -> bytes:
             fields.append((OUTPUT, _float_tensor(name, [])))
     graph_bytes = encode_fields(fields)
     return encode_fields((number, graph_bytes if number == GRAPH else value) for number, value in model)
+
+
+def _fields(value: Field) -> Iterator[tuple[int, Field]]:
+    if not isinstance(value, memoryview):
+        raise TypeError("a number where a message should be")
+    return read_fields(value)
 
 
 def _float_tensor(name: Field, shape: list[tuple[int, Field]]) -> bytes:

@@ -85,9 +85,10 @@ def locate(model: str, otherwise: str = "") -> Located:
         try:
             source = _fetched(model)
         except Exception as error:
-            source = _cached(model)
-            if source is None:
+            cached = _cached(model)
+            if cached is None:
                 raise error from None
+            source = cached
     return Located(model, source, f"{model}@{source.name}", local=False, config=_config(model, source))
 
 
@@ -101,10 +102,10 @@ def fetch_file(repository: str, name: str, otherwise: str = "") -> Located:
             with _quietly("huggingface_hub"):
                 path = hf_hub_download(repository, name, revision=info.sha)
         except Exception as error:
-            path = try_to_load_from_cache(repository, name)
-            if not isinstance(path, str):
+            cached = try_to_load_from_cache(repository, name)
+            if not isinstance(cached, str):
                 raise error from None
-            return Located(repository, Path(path), f"{repository}@{Path(path).parent.name}/{name}", local=False)
+            return Located(repository, Path(cached), f"{repository}@{Path(cached).parent.name}/{name}", local=False)
         _remember(path, info.sha)
     return Located(repository, Path(path), f"{repository}@{info.sha}/{name}", local=False)
 

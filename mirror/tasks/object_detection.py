@@ -64,8 +64,8 @@ class ObjectDetector(BatchPredictor, Detector):
         try:
             inputs = self._processor(images=photo, return_tensors="pt").to(self._model.dtype)
         except ValueError:  # a strip that would be scaled to less than a pixel
-            size = f"{photo.width} x {photo.height}"
-            raise ImageTooSmall(f"An image of {size} pixels is too narrow for this model: crop it.") from None
+            pixels = f"{photo.width} x {photo.height}"
+            raise ImageTooSmall(f"An image of {pixels} pixels is too narrow for this model: crop it.") from None
         with torch.inference_mode():
             outputs = self._model(**inputs)
             size = torch.tensor([full_size(photo)[::-1]])

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.batch.checkpoint import Checkpoint, JobStore, list_sources
-from mirror.batch.job import Job
-from mirror.batch.run import JobResult, run_job
+from mirror.batch.job import Job, JobResult, run_job
 from mirror.errors import ImageError, MirrorError
 from mirror.inference.classifier import Classifier
 from mirror.sources import ImageSource, find_sources
@@ -158,9 +157,9 @@ def test_a_listing_is_told_from_any_other() -> None:
 def test_no_rows_are_kept_where_none_are(tmp_path: Path) -> None:
     with JobStore(tmp_path / "x.csv") as work:
         work.begin({}, [ImageSource("a.png", Path("a.png"))])
-        assert work.kept() == Checkpoint(0, 0, 0)
+        assert work.checkpoint() == Checkpoint(0, 0, 0)
         assert list(work.append([{"file": "a.png", "error": "?"}], Checkpoint())) == [{"file": "a.png", "error": "?"}]
-        assert work.kept() == Checkpoint(1, work.rows.stat().st_size, 1)
+        assert work.checkpoint() == Checkpoint(1, work.rows.stat().st_size, 1)
         assert list(work.read()) == [json.loads(work.rows.read_text())]
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from mirror.batch.job import Job
-from mirror.batch.run import JobResult, run_job
+from mirror.batch.job import Job, JobResult, run_job
 from mirror.batch.summary import Summary
 from mirror.batch.summary_picture import draw_summary
 from mirror.batch.writers import NOTHING, OutputFilter, open_writer
@@ -101,7 +100,7 @@ def test_a_job_of_detections_is_counted_as_it_is_written(
         ["a", "no.png"], "squares", Path(f"x.{kind}"), task="object-detection", top=5, threshold=0.5, format=kind
     )
     summary = Summary(objects=True)
-    assert run_job(job, Path(f"x.{kind}"), Squares().answer_all, see=summary.add) == JobResult(7, 1)
+    assert run_job(job, Path(f"x.{kind}"), Squares().answer_all, on_row=summary.add) == JobResult(7, 1)
     grey, yellow = 128 / 255, (240 + 220 + 40) / 765
     mean = (4 * grey + 4 * yellow) / 8
     assert str(summary).splitlines() == [

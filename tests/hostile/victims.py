@@ -143,7 +143,7 @@ def _import_model() -> None:
 
 
 def _import_batch() -> None:
-    import mirror.batch.run
+    import mirror.batch.job
     import mirror.cli
     import mirror.inference.classifier  # noqa: F401
 
