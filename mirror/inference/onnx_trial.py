@@ -1,9 +1,9 @@
 """A network from anywhere is opened and run once where a time and a memory limit end it, before it is opened here.
 
 `open_tried(data, name, shape)` is the one door for networks from anywhere: the engine, and the shapes of its outputs
-for one image (`try_network` gives these alone). They are remembered by the file's
-sha256 in the user's cache, so that the trial takes its half second once; a shape that does not fit the network's input, or a
-network that never ends or wants all memory, is one sentence. The child runs this very module.
+for one image (`try_network` gives these alone). They are remembered by the file's sha256 in the user's cache, so that
+the trial takes its half second once; a shape that does not fit the network's input, or a network that never ends or
+wants all memory, is one sentence. The child runs this very module.
 """
 
 from __future__ import annotations

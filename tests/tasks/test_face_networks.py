@@ -13,7 +13,7 @@ from skimage import data
 
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.images import load_image
-from mirror.inference.shipped import SHIPPED
+from mirror.inference.onnx_trial import SHIPPED
 from mirror.tasks import face_networks
 from mirror.tasks.face_detection import HUB_FILE, open_faces, suppress_overlaps
 from mirror.tasks.face_networks import PACKAGED_FILE, CenterFace, YuNet, open_network
