@@ -139,13 +139,13 @@ def _fetch(
 
 def _record(photos: PhotoFolder, photo: Photo, outcome: Outcome) -> None:
     if isinstance(outcome, FetchError):
-        photos.reject(photo.origin, outcome.reason, str(outcome))
+        photos.reject(photo, outcome.reason, str(outcome))
         return
     sha256 = sha256_of(outcome.body)
     if sha256 == photo.sha256:
-        photos.add(photo.origin, outcome.body)
+        photos.add(photo, outcome.body)
     else:
-        photos.reject(photo.origin, CHANGED, f"sha256 was {photo.sha256} and is {sha256}", sha256)
+        photos.reject(photo, CHANGED, f"sha256 was {photo.sha256} and is {sha256}", sha256)
 
 
 @dataclass(frozen=True)

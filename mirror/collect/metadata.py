@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -33,8 +33,8 @@ class Origin:
     """Where a photo comes from: a search result, a file of one's own folder, a row of a photo list.
 
     retrieved_at    ISO 8601, UTC; "" for now
-    split           "train" or "validation" where it came with the photo, else ""
-    split_given     the split came with the folder, and is not assigned anew
+    split           "train", "validation", or "" before splits were assigned
+    split_given     the split came with the folder, and is not assigned anew (the files say so in `engine`)
     """
 
     url: str
@@ -48,41 +48,25 @@ class Origin:
     split: str = ""
     split_given: bool = False
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.label, self.url
 
-@dataclass(frozen=True)
-class Photo:
+
+@dataclass(frozen=True, kw_only=True)
+class Photo(Origin):
     """One row of metadata.csv.
 
     sha256          of the source's bytes, before they were decoded and stored anew
     width, height   pixels of the stored, upright JPEG
     phash           perceptual hash, 16 hex digits; "" where the photo is too flat to have one
-    split           "train", "validation", or "" before splits were assigned
-    split_given     no column: the split came with the folder (the files say so in `engine`)
     """
 
     file_name: str
-    label: str
-    url: str
-    page_url: str
-    title: str
-    query: str
-    engine: str
-    license_filter: str
-    retrieved_at: str
     sha256: str
     width: int
     height: int
     phash: str
-    split: str
-    split_given: bool = False
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.label, self.url
-
-    @property
-    def origin(self) -> Origin:
-        return Origin(**{name: getattr(self, name) for name in _ORIGIN_FIELDS})
 
     def path(self, folder: Path) -> Path:
         """Where the stored photo lies, `folder` being the photo folder. Raises DatasetError where a link is in the way:
@@ -95,8 +79,8 @@ class Photo:
             ) from None
 
 
-@dataclass(frozen=True)
-class Rejection:
+@dataclass(frozen=True, kw_only=True)
+class Rejection(Origin):
     """One row of rejected.csv.
 
     reason    a stable slug; detail: a sentence
@@ -104,27 +88,15 @@ class Rejection:
     phash     of a photo that was stored once and taken back, so that its copies are known; else ""
     """
 
-    url: str
-    label: str
     reason: str
     detail: str
-    page_url: str
-    title: str
-    query: str
-    engine: str
-    license_filter: str
-    retrieved_at: str
-    sha256: str
+    sha256: str = ""
     phash: str = ""
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.label, self.url
 
-
-_ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
-METADATA_COLUMNS = tuple(field.name for field in fields(Photo) if field.name != "split_given")
-REJECTED_COLUMNS = tuple(field.name for field in fields(Rejection))
+_PROVENANCE = ("page_url", "title", "query", "engine", "license_filter", "retrieved_at", "sha256")
+METADATA_COLUMNS = ("file_name", "label", "url", *_PROVENANCE, "width", "height", "phash", "split")
+REJECTED_COLUMNS = ("url", "label", "reason", "detail", *_PROVENANCE, "phash")
 
 
 def clean(text: object) -> str:
@@ -134,23 +106,18 @@ def clean(text: object) -> str:
     return str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def provenance(origin: Origin) -> dict[str, str]:
-    """The columns that both files have, but for `label`; retrieved_at to the second."""
+def recorded(origin: Origin) -> dict[str, Any]:
+    """The fields of `origin` as a row holds them: clean, and retrieved now unless it says otherwise."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    names = ("url", "page_url", "title", "query", "engine", "license_filter")
-    return {name: clean(getattr(origin, name)) for name in names} | {"retrieved_at": clean(origin.retrieved_at or now)}
+    values = {field.name: getattr(origin, field.name) for field in fields(Origin)}
+    texts = {name: clean(value) for name, value in values.items() if name not in ("label", "split_given")}
+    return values | texts | {"retrieved_at": texts["retrieved_at"] or now}
 
 
-def rejection(origin: Origin, reason: str, detail: str, sha256: str, phash: str = "") -> Rejection:
+def rejection(origin: Origin, reason: str, detail: str, sha256: str = "", phash: str = "") -> Rejection:
     """The row of rejected.csv for a photo that could not be used."""
-    return Rejection(
-        label=origin.label, reason=reason, detail=clean(detail)[:500], sha256=sha256, phash=phash, **provenance(origin)
-    )
-
-
-def withdrawn(photo: Photo, reason: str, detail: str) -> Rejection:
-    """The row of rejected.csv for a photo that was stored and is taken back."""
-    return rejection(photo.origin, reason, detail, photo.sha256, photo.phash)
+    values = recorded(origin) | {"split": ""}  # no column
+    return Rejection(**values, reason=reason, detail=clean(detail)[:500], sha256=sha256, phash=phash)
 
 
 # ---- the rows as CSV ------------------------------------------------------------------------------------------------
@@ -166,12 +133,13 @@ def _quoted(value: str) -> str:
     return '"' + value.replace('"', '""') + '"' if any(c in value for c in ',"\r\n') else value
 
 
-def _format(row: Any) -> str:
-    """The record of a dataclass whose fields are the columns."""
-    if not isinstance(row, Photo):
-        return format_row(astuple(row))
-    engine = _FOLDER_WITH_SPLITS if row.split_given else row.engine
-    return format_row(engine if name == "engine" else getattr(row, name) for name in METADATA_COLUMNS)
+def _format(columns: Sequence[str], rows: Iterable[Any]) -> bytes:
+    """The records of dataclasses that have these columns as fields."""
+    records = (
+        [_FOLDER_WITH_SPLITS if name == "engine" and row.split_given else getattr(row, name) for name in columns]
+        for row in rows
+    )
+    return "".join(map(format_row, records)).encode("utf-8")
 
 
 def read_photos(path: Path) -> list[Photo]:
@@ -187,9 +155,7 @@ def read_photos(path: Path) -> list[Photo]:
             int(values["phash"] or "0", 16)
         except ValueError:
             raise DatasetError(f"{path}, line {line}: width, height or phash is no number; restore the row.") from None
-        if values["engine"] == _FOLDER_WITH_SPLITS:
-            values["engine"], values["split_given"] = FOLDER, bool(values["split"])
-        photos.append(Photo(**values))
+        photos.append(Photo(**_decoded(values)))
     return photos
 
 
@@ -204,13 +170,17 @@ def read_rejections(path: Path) -> list[Rejection]:
     """The rows of a rejected.csv, as `read_photos` reads metadata.csv; also of one without the column `phash`."""
     rejections = []
     for _, row in read_rows(path, REJECTED_COLUMNS, optional="phash"):
-        values = dict(zip(REJECTED_COLUMNS, row, strict=False))
+        values: dict[str, Any] = dict(zip(REJECTED_COLUMNS, row, strict=False))
         if "phash" not in values and (match := _PHASH_IN_DETAIL.match(values["detail"])):
             values["phash"], values["detail"] = match[1], values["detail"][match.end() :]
-        if values["engine"] == _FOLDER_WITH_SPLITS:
-            values["engine"] = FOLDER
-        rejections.append(Rejection(**values))
+        rejections.append(Rejection(**_decoded(values)))
     return rejections
+
+
+def _decoded(values: dict[str, Any]) -> dict[str, Any]:
+    if values["engine"] == _FOLDER_WITH_SPLITS:
+        values |= {"engine": FOLDER, "split_given": True}
+    return values
 
 
 def read_rows(
@@ -267,9 +237,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Any]) -> None:
     """Replace the file by these dataclasses, whole or not at all. DatasetError where it cannot be written."""
-    text = format_row(columns) + "".join(map(_format, rows))
     with writing(path):
-        write_atomically(Path(path), text.encode("utf-8"))
+        write_atomically(Path(path), format_row(columns).encode() + _format(columns, rows))
 
 
 def write_photos(path: Path, photos: Iterable[Photo]) -> None:
@@ -277,8 +246,7 @@ def write_photos(path: Path, photos: Iterable[Photo]) -> None:
     write_rows(path, METADATA_COLUMNS, photos)
 
 
-def append_rows(path: Path, rows: Iterable[Any]) -> None:
+def append_rows(path: Path, columns: Sequence[str], rows: Iterable[Any]) -> None:
     """Append rows and wait until they are on disk. DatasetError on a full disk; the file is then left as it was."""
-    data = "".join(map(_format, rows)).encode("utf-8")
     with writing(path), journal(path) as append:
-        append(data)
+        append(_format(columns, rows))

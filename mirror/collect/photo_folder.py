@@ -29,11 +29,10 @@ from mirror.collect.metadata import (
     clean,
     format_row,
     no_link,
-    provenance,
     read_photos,
     read_rejections,
+    recorded,
     rejection,
-    withdrawn,
     write_photos,
     write_rows,
     writing,
@@ -173,7 +172,7 @@ class PhotoFolder:
             detail = f"{'the same bytes' if exact else 'nearly the same'} as {duplicates[0].url}"
             return self.reject(origin, reason, detail, screened.sha256)
         photo = self._store(origin, screened)
-        append_rows(self.metadata_csv, [photo])
+        append_rows(self.metadata_csv, METADATA_COLUMNS, [photo])
         self._add_photo(photo)
         return photo
 
@@ -191,7 +190,7 @@ class PhotoFolder:
         if known is not None:
             return known
         row = rejection(origin, reason, detail, sha256)
-        append_rows(self.rejected_csv, [row])
+        append_rows(self.rejected_csv, REJECTED_COLUMNS, [row])
         self._add_rejection(row)
         return row
 
@@ -231,24 +230,21 @@ class PhotoFolder:
             make_folder(target.parent, inside=self.path)
             write_atomically(target, screened.jpeg, inside=self.path)
         return Photo(
+            **recorded(origin),
             file_name=name,
-            label=origin.label,
-            **provenance(origin),
             sha256=screened.sha256,
             width=screened.width,
             height=screened.height,
             phash=screened.phash,
-            split=origin.split,
-            split_given=origin.split_given,
         )
 
     def _take_back(self, origin: Origin, screened: ScreenedPhoto, photos: list[Photo]) -> Rejection:
         """Rejects a photo and the stored ones of other labels that show the same."""
         detail = f"also under {photos[0].label}: {photos[0].url}"
         rows = [rejection(origin, TWO_LABELS, detail, screened.sha256, screened.phash)]
-        rows += [withdrawn(photo, TWO_LABELS, f"also under {origin.label}: {origin.url}") for photo in photos]
+        rows += [_withdrawn(photo, TWO_LABELS, f"also under {origin.label}: {origin.url}") for photo in photos]
         # Rejections first, in one write: if the process dies before metadata.csv is replaced, opening finishes the job
-        append_rows(self.rejected_csv, rows)
+        append_rows(self.rejected_csv, REJECTED_COLUMNS, rows)
         self._drop_photos(photos)
         for row in rows:
             self._add_rejection(row)
@@ -302,8 +298,8 @@ class PhotoFolder:
                 "delete the whole folder to collect anew."
             )
         if lost:
-            removed = [withdrawn(photo, REMOVED_BY_HAND, "its file was deleted from images/") for photo in lost]
-            append_rows(self.rejected_csv, removed)
+            removed = [_withdrawn(photo, REMOVED_BY_HAND, "its file was deleted from images/") for photo in lost]
+            append_rows(self.rejected_csv, REJECTED_COLUMNS, removed)
             for row in removed:
                 self._add_rejection(row)
             self.notes.append(f"{self.path}: {len(lost)} photos whose files were deleted now count as rejected.")
@@ -327,3 +323,7 @@ class PhotoFolder:
                 self.notes.append(f"{path}: the last row was cut short by a crash and has been removed.")
             if path == self.rejected_csv and not data.startswith(format_row(columns).encode()):
                 write_rows(path, columns, read_rejections(path))
+
+
+def _withdrawn(photo: Photo, reason: str, detail: str) -> Rejection:
+    return rejection(photo, reason, detail, photo.sha256, photo.phash)

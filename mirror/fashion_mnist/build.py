@@ -150,12 +150,8 @@ def _by_label(half: ImageSplit, places: np.ndarray) -> list[int]:
 
 def _judged(tested: HeldOut, images: FashionSet, grown: TrainedNetwork) -> Metrics:
     learned = np.bincount(images.train.labels[grown.learned], minlength=len(LABELS)).tolist()
-    columns = ("url", "page_url", "title", "query", "engine", "license_filter", "retrieved_at", "sha256")
-    unknown = dict.fromkeys(columns, "")
-    rows = [
-        Photo(f"{TEST}{i}", LABELS[label], **unknown, width=SIDE, height=SIDE, phash="", split=VALIDATION)
-        for i, label in enumerate(tested.actual)
-    ]
+    shared = {"url": "", "sha256": "", "width": SIDE, "height": SIDE, "phash": "", "split": VALIDATION}
+    rows = [Photo(file_name=f"{TEST}{i}", label=LABELS[label], **shared) for i, label in enumerate(tested.actual)]
     return measure(tested.logits, rows, LABELS, dict(zip(LABELS, learned, strict=True)))
 
 

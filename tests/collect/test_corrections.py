@@ -209,7 +209,7 @@ def test_a_photo_that_never_was_is_named_with_its_line(folder: Path) -> None:
 
 def test_a_photo_that_was_withdrawn_since_does_not_stop_a_training() -> None:
     gone = f"images/cygnet/{'ab' * 8}.jpg"
-    row = Rejection("u", "cygnet", "removed-by-hand", "", "", "", "", "", "", "", "ab" * 32)
+    row = Rejection("u", "cygnet", reason="removed-by-hand", detail="", sha256="ab" * 32)
     assert apply_corrections(PHOTOS, [line(REMOVE, gone)], [row]) == PHOTOS
 
 

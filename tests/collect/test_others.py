@@ -20,12 +20,16 @@ def put(path: Path, data: bytes) -> Path:
 
 
 def own_photo(data: bytes) -> Photo:
-    found = screen(data)
-    told = dict(page_url="", title="", query="", engine="folder", license_filter="", retrieved_at="", split="train")
+    screened = screen(data)
     return Photo(
-        "images/duck/1.jpg", "duck", "duck/1.jpg", **told,
-        sha256=found.sha256, width=found.width, height=found.height, phash=found.phash,
-    )  # fmt: skip
+        "duck/1.jpg",
+        "duck",
+        file_name="images/duck/1.jpg",
+        sha256=screened.sha256,
+        width=screened.width,
+        height=screened.height,
+        phash=screened.phash,
+    )
 
 
 @pytest.fixture

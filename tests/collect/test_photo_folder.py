@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from mirror.collect.metadata import (
     read_photos,
     read_rejections,
     write_photos,
+    write_rows,
 )
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
@@ -161,11 +162,8 @@ def test_a_long_url_does_not_make_the_folder_forget_what_it_took_back(tmp_path: 
 def as_older(path: Path) -> None:
     """A rejected.csv as it was before its column `phash`: the hash began the detail."""
     rows = read_rejections(path)
-    old = [
-        replace(row, detail=row.phash and f"perceptual hash {row.phash}; {row.detail}" or row.detail) for row in rows
-    ]
-    lines = [REJECTED_COLUMNS[:-1], *(astuple(row)[:-1] for row in old)]
-    path.write_text("".join(map(format_row, lines)), encoding="utf-8")
+    marked = [replace(row, detail=f"perceptual hash {row.phash}; {row.detail}") if row.phash else row for row in rows]
+    write_rows(path, REJECTED_COLUMNS[:-1], marked)
 
 
 def test_an_older_rejected_csv_is_read_as_it_is_and_renewed_when_it_is_written_to(tmp_path: Path) -> None:
@@ -200,9 +198,9 @@ def test_that_a_split_was_given_is_kept_as_every_version_reads_it(tmp_path: Path
     assert (given.engine, given.split_given, free.engine, free.split_given) == ("folder", True, "folder", False)
     assert [row["engine"] for row in rows_of(tmp_path / "metadata.csv")] == ["folder-with-splits", "folder"]
     assert read_photos(tmp_path / "metadata.csv") == [given, free]
-    text = (tmp_path / "rejected.csv").read_text()
-    (tmp_path / "rejected.csv").write_text(text.replace(",folder,", ",folder-with-splits,"))  # as it was written before
-    assert [row.engine for row in read_rejections(tmp_path / "rejected.csv")] == ["folder"]
+    assert [row["engine"] for row in rows_of(tmp_path / "rejected.csv")] == ["folder-with-splits"]
+    (refused,) = read_rejections(tmp_path / "rejected.csv")
+    assert (refused.engine, refused.split_given) == ("folder", True)
 
 
 def test_a_closed_folder_writes_nothing(tmp_path: Path) -> None:
@@ -566,19 +564,19 @@ from pathlib import Path
 from mirror.collect.metadata import append_rows, read_rejections, write_rows, REJECTED_COLUMNS, Rejection
 from mirror.errors import DatasetError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-path, row = Path(sys.argv[1]), Rejection("https://x", "a", "timeout", "d" * 50, "", "", "", "", "", "", "")
+path, row = Path(sys.argv[1]), Rejection("https://x", "a", reason="timeout", detail="d" * 50)
 write_rows(path, REJECTED_COLUMNS, [row])
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, resource.RLIM_INFINITY))
 before = path.read_bytes()
 try:
-    append_rows(path, [row])
+    append_rows(path, REJECTED_COLUMNS, [row])
 except DatasetError as error:
     print("file too large" in str(error), path.read_bytes() == before)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "rejected.csv")]
     result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (result.stdout, result.stderr) == ("True True\n", "")
-    append_rows(tmp_path / "rejected.csv", read_rejections(tmp_path / "rejected.csv"))
+    append_rows(tmp_path / "rejected.csv", REJECTED_COLUMNS, read_rejections(tmp_path / "rejected.csv"))
     assert len(read_rejections(tmp_path / "rejected.csv")) == 2
 
 

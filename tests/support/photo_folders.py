@@ -13,21 +13,13 @@ def make_photo(number: int, label: str = "cygnet", phash: str = "", page_url: st
     """A row of metadata.csv without a file. `more`: other columns."""
     values = {
         "file_name": f"images/{label}/{number:016x}.jpg",
-        "label": label,
-        "url": f"https://photos.example/{label}/{number}",
-        "page_url": page_url,
-        "title": "",
-        "query": "",
-        "engine": "test",
-        "license_filter": "",
-        "retrieved_at": "",
         "sha256": f"{Random(f'{label}/{number}').getrandbits(256):064x}",
+        "engine": "test",
         "width": 64,
         "height": 64,
-        "phash": phash,
-        "split": "",
+        **more,
     }
-    return Photo(**{**values, **more})
+    return Photo(f"https://photos.example/{label}/{number}", label, page_url, phash=phash, **values)
 
 
 def check_totals(folder: PhotoFolder) -> None:

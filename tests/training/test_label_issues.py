@@ -15,7 +15,8 @@ from mirror.training.label_issues import CLOSE, HeldOutPredictions, find_issues,
 
 def photo(number: int, label: str, phash: str = "") -> Photo:
     name, url = f"images/{label}/{number:03}.jpg", f"https://e.example/{number}"
-    return Photo(name, label, url, "", "", "", "", "", "", f"{number:064}", 300, 200, phash, "train")
+    sha256 = f"{number:064}"
+    return Photo(url, label, file_name=name, sha256=sha256, width=300, height=200, phash=phash, split="train")
 
 
 def evidence(labels: int = 2, each: int = 20, width: int = 40, seed: int = 0) -> HeldOutPredictions:

@@ -14,7 +14,7 @@ from mirror.training.metrics import confusion_matrix, error_sentence, measure, w
 
 def photo(name: str, label: str) -> Photo:
     file, url = f"images/{label}/{name}.jpg", f"https://e.example/{name}"
-    return Photo(file, label, url, *[""] * 6, name, 9, 9, "", "validation")
+    return Photo(url, label, file_name=file, sha256=name, width=9, height=9, phash="", split="validation")
 
 
 @pytest.mark.parametrize(("errors", "photos"), [(0, 8), (1, 8), (8, 8), (6, 153), (3, 100), (500, 10000)])
