@@ -114,20 +114,20 @@ def build(
     """The page, and what to launch it with. The default model is opened in the background meanwhile. tasks: the models
     of the other tabs, where they are not the default. host: the address to listen on, if it was given."""
     _prepare()
-    from mirror.web.lean import import_gradio
-    from mirror.web.shelf import Shelf
+    from mirror.web.gradio_patches import import_gradio
+    from mirror.web.models import ModelRegistry
 
-    shelf = Shelf(models)
+    shelf = ModelRegistry(models)
     shelf.warm()  # while gradio is imported
     import_gradio()
     from mirror.net.fetch import NetworkSettings
-    from mirror.web.classify import examples_in
+    from mirror.web.mirror_tab import examples_in
     from mirror.web.page import build as build_page
     from mirror.web.page import launch_settings
-    from mirror.web.tasks.opened import Opened
+    from mirror.web.tabs.task_models import TaskModels
 
     network = NetworkSettings(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
-    examples, opened = examples_in(REPOSITORY / "examples"), Opened(tasks)
+    examples, opened = examples_in(REPOSITORY / "examples"), TaskModels(tasks)
     page = build_page(shelf, network=network, examples=examples, opened=opened)
     return page, launch_settings(shelf, REPOSITORY, host)
 
@@ -135,15 +135,15 @@ def build(
 def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
     """The studio of a photo folder, what to launch it with, and what says where it is. UsageError where others could
     reach it."""
-    from mirror.web.studio.door import require_this_machine
+    from mirror.web.studio.access import require_this_machine
 
     require_this_machine(host)
     os.environ.pop("GRADIO_DEBUG", None)  # with it `launch` never returns, and nobody would learn the address
     _prepare()
-    from mirror.web.lean import import_gradio
+    from mirror.web.gradio_patches import import_gradio
 
     import_gradio()
-    from mirror.web.studio.page import open_studio
+    from mirror.web.studio.studio_page import open_studio
 
     return open_studio(photos, models)
 

@@ -16,7 +16,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from mirror.web.tasks.opened import NOT_OFFERED
+from mirror.web.tabs.task_models import NOT_OFFERED
 from tests.learners import plain_pickle
 from tests.support.lacking import HEAVY, ROOT, only_the_light_set
 from tests.web.serving import Served, serve

@@ -32,7 +32,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.net.fetch import Fetched
 from mirror.web import about
-from mirror.web.shelf import Mirror
+from mirror.web.models import ServedModel
 from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,7 +186,7 @@ def test_a_model_folder_leads_to_nothing_outside(tmp_path: Path, outside: Path, 
     before, shown = state(outside), ""
     with contextlib.suppress(MirrorError):
         folder = read_model_folder(path)
-        shown = about.pictures(Mirror("mirror", folder))
+        shown = about.pictures(ServedModel("mirror", folder))
         assert Classifier.load(folder).heat is not None
     assert state(outside) == before
     assert "c2VjcmV0" not in shown and "dGhlIHBlcnNvbi" not in shown  # "secret" and the canary in base64

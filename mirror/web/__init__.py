@@ -1,13 +1,13 @@
 """The page. Imports neither torch nor fastai.
 
     page.py      lays it out: its question, the picker, the tabs
-    classify.py  the mirror itself, and its API
-    photo.py     a photo or its address, and the button: the same in every tab
+    mirror_tab.py the tab of the trained model, and its API
+    photo_fields.py a photo or its address, and the button: the same in every tab
     about.py     the note on a model (markup.py: its pieces of HTML)
-    why.py       where it looked: the button, the picture, and its API
-    words.py     what the page says, from a model's labels
-    shelf.py     the models that the page offers, each opened once
-    guard.py     careful with visitors: their photos reach our decoder untouched, and nothing is kept
+    heat_map.py  where it looked: the button, the picture, and its API
+    phrases.py   what the page says, from a model's labels
+    models.py    the models that the page offers, each opened once
+    photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
     uploads.py   the one reader of what a visitor sends as a photo
     data_url.py  … and data: URLs, decoded piece by piece
     arguments.py the arguments of a request: checked, completed, or refused in one sentence
@@ -19,7 +19,7 @@
     public.py    what the page is launched with, so that it can be shown to strangers
     gateway/     what stands between the network and gradio: open routes, limits, headers, uploads
     theme.py     colours, fonts and page.css
-    lean.py      gradio without what the page has no use for
-    tasks/       the other tabs, a module a task
+    gradio_patches.py gradio without what the page has no use for
+    tabs/        the other tabs, a module a task
     studio/      the other page: a photo folder is browsed, cleaned and trained on again
 """

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from mirror.errors import ModelFolderError, reason_in_words
 from mirror.model_folder import Calibration, DataInfo, Metrics, ModelInfo, TopLoss, Validation
 from mirror.preparation import preparation, published_dataset
-from mirror.web import markup, words
+from mirror.web import markup, phrases
 from mirror.web.markup import text
-from mirror.web.shelf import Mirror
+from mirror.web.models import ServedModel
 
 SOURCES = {
     "search": "found by image search",
@@ -44,7 +44,7 @@ PICTURES = {
 }
 
 
-def note(mirror: Mirror) -> str:
+def note(mirror: ServedModel) -> str:
     """The note as HTML. All that comes from the model folder is escaped."""
     info = mirror.info
     if info is None:
@@ -60,7 +60,7 @@ def note(mirror: Mirror) -> str:
     return f'<div class="note">{"".join(parts)}</div>'
 
 
-def pictures(mirror: Mirror) -> str:
+def pictures(mirror: ServedModel) -> str:
     """The pictures of report/ that model.json records, inside the HTML itself: nothing of the model folder is served
     as a file, and what is no PNG is not shown."""
     if mirror.folder is None:
@@ -76,7 +76,7 @@ def pictures(mirror: Mirror) -> str:
             continue
         if picture.startswith(PNG):
             key = next((key for key in PICTURES if path.stem.startswith(key)), None)
-            caption = PICTURES[key] if key else words.plain(path.stem).replace("-", " ").capitalize()
+            caption = PICTURES[key] if key else phrases.plain(path.stem).replace("-", " ").capitalize()
             body = base64.b64encode(picture).decode()
             figures.append(
                 f'<figure><img src="data:image/png;base64,{body}" alt="{text(caption)}">'
@@ -102,16 +102,18 @@ learns from a folder that holds a folder of photos for each label.</dd>
 <dd>Put a fastai learner pickle (<code>learn.export()</code>) into that folder.</dd></dl></section></div>"""
 
 
-def _in_short(mirror: Mirror, info: ModelInfo) -> str:
-    labels = [words.plain(label) for label in info.labels]
-    named = words.listed(labels) if len(labels) <= 12 else f"{words.listed(labels[:8])} and {len(labels) - 8:,} more"
-    sentences = [f"It tells {words.count(len(labels), 'label')} apart: {named}."]
+def _in_short(mirror: ServedModel, info: ModelInfo) -> str:
+    labels = [phrases.plain(label) for label in info.labels]
+    named = (
+        phrases.listed(labels) if len(labels) <= 12 else f"{phrases.listed(labels[:8])} and {len(labels) - 8:,} more"
+    )
+    sentences = [f"It tells {phrases.count(len(labels), 'label')} apart: {named}."]
     if info.data and info.data.counts:
-        sentences.append(f"It was made from {words.count(sum(info.data.counts.values()), 'photo')}.")
+        sentences.append(f"It was made from {phrases.count(sum(info.data.counts.values()), 'photo')}.")
     if info.metrics:
         judged = info.metrics.validation
         wrong = "none" if judged.errors == 0 else f"{judged.errors:,}"
-        photos = words.count(judged.photos, "photo")
+        photos = phrases.count(judged.photos, "photo")
         sentences.append(
             f"Of {photos}, each left out in turn and shown to what had learned from the others, {wrong} came out wrong."
             if judged.folds
@@ -124,15 +126,16 @@ def _in_short(mirror: Mirror, info: ModelInfo) -> str:
 
 def error_in_words(judged: Validation) -> str:
     """The error rate with its interval, in words that do not promise more than the photos can show."""
-    low, high = (words.percent(share, 1) for share in judged.interval)
-    rate, photos = words.percent(judged.error_rate, 1), words.count(judged.photos, "photo")
+    low, high = (phrases.percent(share, 1) for share in judged.interval)
+    rate, photos = phrases.percent(judged.error_rate, 1), phrases.count(judged.photos, "photo")
     if judged.photos >= MANY_PHOTOS:
         return (
-            f"Its error is {rate}, measured on {photos} ({words.percent(judged.confidence)} interval: {low} to {high})."
+            f"Its error is {rate}, measured on {photos} "
+            f"({phrases.percent(judged.confidence)} interval: {low} to {high})."
         )
     return (
         f"Its error is {rate}, {judged.errors:,} of {photos}. So few photos leave much to chance: "
-        f"on other photos like these its true error lies, with {words.percent(judged.confidence)} confidence, "
+        f"on other photos like these its true error lies, with {phrases.percent(judged.confidence)} confidence, "
         f"anywhere between {low} and {high}."
     )
 
@@ -140,7 +143,7 @@ def error_in_words(judged: Validation) -> str:
 def trust_in_words(calibration: Calibration, temperature: float) -> str:
     """How far its probabilities were from how often it was right, with what was done about it."""
     gap = calibration.after.ece
-    low, high = (words.percent(end) for end in gap.interval)
+    low, high = (phrases.percent(end) for end in gap.interval)
     done = (
         f"Its probabilities were made {'less' if temperature > 1 else 'more'} sure of themselves (temperature "
         f"{temperature:.2f}), and are then"
@@ -149,8 +152,8 @@ def trust_in_words(calibration: Calibration, temperature: float) -> str:
     )
     few = " So few photos say little about that." if calibration.photos < FEW_PHOTOS else ""
     return (
-        f"{done} {words.percent(gap.value)} away, on average, from how often it was right "
-        f"(95 % interval: {low} to {high}; {words.count(calibration.photos, 'photo')} it had not learned from).{few}"
+        f"{done} {phrases.percent(gap.value)} away, on average, from how often it was right "
+        f"(95 % interval: {low} to {high}; {phrases.count(calibration.photos, 'photo')} it had not learned from).{few}"
     )
 
 
@@ -165,14 +168,14 @@ def _data(info: ModelInfo) -> str:
     for label in info.labels[:SHOWN_LABELS]:
         one = learned.get(label)
         number = counts.get(label, one.train + one.validation if one else None)
-        rows.append([words.plain(label), number, one.train if one else None, one.validation if one else None])
+        rows.append([phrases.plain(label), number, one.train if one else None, one.validation if one else None])
     parts.append(markup.table("Photos of each label", ["Label", "Photos", "To learn from", "To be judged by"], rows))
     if len(info.labels) > SHOWN_LABELS:
         parts.append(f"<p>… and {len(info.labels) - SHOWN_LABELS:,} more labels.</p>")
     if data and data.rejected:
         left_out = sorted(data.rejected.items(), key=lambda item: (-item[1], item[0]))
         total = sum(data.rejected.values())
-        parts.append(f"<h3>Left out: {words.count(total, 'photo')}</h3>")
+        parts.append(f"<h3>Left out: {phrases.count(total, 'photo')}</h3>")
         parts.append(
             markup.table(
                 "Photos that were left out, and why", ["Why", "Photos"], [[reason_in_words(r), n] for r, n in left_out]
@@ -186,7 +189,7 @@ def _provenance(data: DataInfo) -> str:
     origin = published.provenance if published else SOURCES.get(data.source)
     sentences = [f"Its photos were {origin}." if origin else f"Source: {data.source}."]
     if data.queries:
-        asked = words.listed([f"“{query.query}” for {words.plain(query.label)}" for query in data.queries[:12]])
+        asked = phrases.listed([f"“{query.query}” for {phrases.plain(query.label)}" for query in data.queries[:12]])
         sentences.append(f"The words searched for: {asked}.")
     if data.source == "search":
         allowed = (
@@ -213,7 +216,7 @@ def _judged(info: ModelInfo) -> str:
         parts.append(f"<p>{text(trust_in_words(info.metrics.calibration, info.temperature))}</p>")
     if info.metrics.labels:
         rows = [
-            [words.plain(label), _share(one.recall), _share(one.precision)]
+            [phrases.plain(label), _share(one.recall), _share(one.precision)]
             for label, one in list(info.metrics.labels.items())[:SHOWN_LABELS]
         ]
         parts.append(
@@ -229,7 +232,7 @@ def _mistakes(info: ModelInfo) -> str:
 
 
 def _confusion(labels: Sequence[str], metrics: Metrics) -> str:
-    matrix, names = metrics.confusion_matrix, [words.plain(label) for label in labels]
+    matrix, names = metrics.confusion_matrix, [phrases.plain(label) for label in labels]
     if not matrix:
         return ""
     if len(labels) <= SHOWN_MATRIX:
@@ -254,9 +257,9 @@ def _losses(losses: Sequence[TopLoss]) -> str:
     rows = [
         [
             _where(loss),
-            text(words.plain(loss.label)),
-            text(words.plain(loss.predicted)),
-            words.percent(loss.probability),
+            text(phrases.plain(loss.label)),
+            text(phrases.plain(loss.predicted)),
+            phrases.percent(loss.probability),
         ]
         for loss in wrong + unsure
     ]
@@ -292,18 +295,18 @@ def _making(info: ModelInfo) -> str:
     ]
     told = "".join(f"<dt>{name}</dt><dd>{text(value)}</dd>" for name, value in rows if value)
     unknown = [name.lower() for name, value in rows if not value]
-    missing = f'<p class="unknown">Not recorded: {words.listed(unknown)}.</p>' if unknown else ""
+    missing = f'<p class="unknown">Not recorded: {phrases.listed(unknown)}.</p>' if unknown else ""
     return f"<dl>{told}</dl>{missing}"
 
 
 def _limits(info: ModelInfo) -> str:
-    labels = [words.plain(label) for label in info.labels]
-    among = words.listed(labels) if len(labels) <= words.SPELLED_OUT else f"its {len(labels):,} labels"
+    labels = [phrases.plain(label) for label in info.labels]
+    among = phrases.listed(labels) if len(labels) <= phrases.SPELLED_OUT else f"its {len(labels):,} labels"
     stranger = info.novelty is not None and info.novelty.threshold is not None
     items = [
         f"It knows only {among}. "
         + (
-            f"When a photo is unlike all it has learned from, it says “{words.none_of(labels)}”; "
+            f"When a photo is unlike all it has learned from, it says “{phrases.none_of(labels)}”; "
             f"now and then that is wrong both ways{_wrongly_refused(info)}."
             if stranger
             else "It has no way of noticing that a photo shows something else, and will name one of them all the same."
@@ -319,12 +322,12 @@ def _wrongly_refused(info: ModelInfo) -> str:
     novelty = info.novelty
     if novelty.real_refused is None or not novelty.photos:
         return ""
-    share = words.percent(novelty.real_refused)
+    share = phrases.percent(novelty.real_refused)
     return f" (it would have said so of {share} of its own {novelty.photos:,} photos, had it not seen them)"
 
 
 def _share(value: float | None) -> str | None:
-    return None if value is None else words.percent(value)
+    return None if value is None else phrases.percent(value)
 
 
 def _unknown(what: str) -> str:

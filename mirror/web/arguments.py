@@ -16,7 +16,7 @@ from gradio.components.label import LabelData
 
 from mirror.errors import MirrorError, UsageError
 from mirror.web.failures import NOT_UNDERSTOOD
-from mirror.web.guard import Photo, friendly, upload_folder
+from mirror.web.photo_input import PhotoInput, to_gradio_error, upload_folder
 from mirror.web.uploads import Address, Sent, received
 
 MAX_TEXT = 300_000  # letters: 1,000 labels of 200 letters each, and what stands between them
@@ -35,7 +35,7 @@ def checked(block: Block, sent: Any, name: str) -> Any:
     """
     name = f"“{getattr(block, 'label', None) or name}”"
     try:
-        if isinstance(block, Photo):
+        if isinstance(block, PhotoInput):
             return block.preprocess(sent)
         if isinstance(block, gr.Dropdown):
             return _choice(block, sent, name)
@@ -52,14 +52,14 @@ def checked(block: Block, sent: Any, name: str) -> Any:
     except gr.Error as error:
         raise gr.Error(error.message, print_exception=False, title=error.title) from None
     except MirrorError as error:
-        raise friendly(error) from None
+        raise to_gradio_error(error) from None
     except Exception:  # whatever a component trips over; its message may hold the argument itself
         raise gr.Error(NOT_UNDERSTOOD, print_exception=False) from None
     raise NotImplementedError(f"arguments of the kind {type(block).__name__} are not checked yet")
 
 
 def _default(block: Block) -> Any:
-    return None if isinstance(block, Photo) else getattr(block, "value", None)
+    return None if isinstance(block, PhotoInput) else getattr(block, "value", None)
 
 
 def _choice(block: gr.Dropdown, sent: Any, name: str) -> Any:

@@ -18,7 +18,7 @@ from gradio.state_holder import SessionState
 from mirror.errors import MirrorError
 from mirror.web.arguments import checked, complete
 from mirror.web.failures import FAILED, report
-from mirror.web.guard import friendly
+from mirror.web.photo_input import to_gradio_error
 from mirror.web.queueing import VisitorsQueue, visitors_address
 from mirror.web.scheduling import VISIT, Left, Visit, Visitor
 
@@ -42,7 +42,7 @@ class VisitedBlocks(gr.Blocks):
         try:
             return await super().process_api(block_fn, *arguments, **settings)
         except MirrorError as error:
-            raise friendly(error) from None
+            raise to_gradio_error(error) from None
         except Left:
             raise gr.Error(LEFT, print_exception=False) from None
         except gr.Error as error:

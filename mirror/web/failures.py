@@ -24,7 +24,14 @@ FAILED = "Something went wrong here, and it is not your fault: please try again,
 NOT_UNDERSTOOD = "The request cannot be understood: see “Use via API” at the foot of the page for what each call takes."
 NOTHING_SO_CALLED = "There is nothing of that name here: see “Use via API” at the foot of the page."
 
-PASSING_ON = ("blocks.py", "queueing.py", "scheduling.py", "photo.py", "gateway/gate.py", "gateway/headers.py")
+PASSING_ON = (
+    "blocks.py",
+    "queueing.py",
+    "scheduling.py",
+    "photo_fields.py",
+    "gateway/gate.py",
+    "gateway/security_headers.py",
+)
 
 _logged: dict[str, float] = {}
 
@@ -75,7 +82,7 @@ def report(error: BaseException) -> None:
 
 
 def kind_and_place(error: BaseException) -> str:
-    """`ValueError at mirror/web/classify.py:105`: the innermost line of ours that the error passed through, else the
+    """`ValueError at mirror/web/mirror_tab.py:105`: the innermost line of ours that the error passed through, else the
     innermost of all."""
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if not frames:

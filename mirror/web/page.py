@@ -13,13 +13,13 @@ import gradio as gr
 
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
-from mirror.web import about, classify, why, words
+from mirror.web import about, heat_map, mirror_tab, phrases
 from mirror.web.blocks import VisitedBlocks
-from mirror.web.guard import upload_folder
+from mirror.web.models import ModelRegistry, ServedModel
+from mirror.web.photo_input import upload_folder
 from mirror.web.public import app_settings
-from mirror.web.shelf import Mirror, Shelf
-from mirror.web.tasks import tabs
-from mirror.web.tasks.opened import Opened
+from mirror.web.tabs import task_tabs
+from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
 from mirror.web.uploads import MAX_UPLOAD_BYTES, Sent
 
@@ -38,9 +38,11 @@ ANNOUNCED = """() => {
 TITLE_FOLLOWS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
-def build(shelf: Shelf, *, network: NetworkSettings, examples: list[Path], opened: Opened | None = None) -> gr.Blocks:
+def build(
+    shelf: ModelRegistry, *, network: NetworkSettings, examples: list[Path], opened: TaskModels | None = None
+) -> gr.Blocks:
     """The page for the models on `shelf`, and for the tasks' models. Photo addresses are fetched through `network`."""
-    opened = opened or Opened()
+    opened = opened or TaskModels()
     upload_folder()
     with VisitedBlocks(title=_title(shelf.default), analytics_enabled=False) as page:
         question = gr.HTML(_question(shelf.default))
@@ -53,30 +55,30 @@ def build(shelf: Shelf, *, network: NetworkSettings, examples: list[Path], opene
             with gr.Tabs():
                 with gr.Tab("The mirror"):
                     gr.HTML(about.how_to_train(shelf.models))
-                tabs.build(opened, network)
+                task_tabs.build(opened, network)
         else:
             with gr.Tabs():
                 with gr.Tab("The mirror"):
-                    tab = classify.build(shelf, network, examples, picker)
-                tabs.build(opened, network)
+                    tab = mirror_tab.build(shelf, network, examples, picker)
+                task_tabs.build(opened, network)
                 with gr.Tab("About this mirror") as about_tab:
                     note = gr.HTML(about.note(shelf.default))
                     pictures = gr.HTML()
-            classify.add_api(shelf, network, tab.photo, picker)
+            mirror_tab.add_api(shelf, network, tab.photo, picker)
 
             async def swap(model: str, photo: Sent | None) -> dict:
                 """Everything that speaks of the model; a photo that is still there is shown to the new one."""
                 mirror = shelf.get(model)
-                shown, answer, probabilities = await classify.look(shelf, network, photo, model)
+                shown, answer, probabilities = await mirror_tab.look(shelf, network, photo, model)
                 changes = {
                     question: _question(mirror), note: about.note(mirror), pictures: about.pictures(mirror),
                     tab.answer: answer, tab.probabilities: probabilities,
-                    tab.why: gr.update(value=words.WHY, visible=why.can_tell(mirror)), tab.reason: "",
+                    tab.why: gr.update(value=phrases.WHY, visible=heat_map.can_tell(mirror)), tab.reason: "",
                 }  # fmt: skip
                 if photo:  # else one may be on its way by now, and must not be cleared
                     changes[tab.photo] = shown
                 for kind, box in tab.examples.items():
-                    changes[box] = gr.update(visible=classify.has_examples(mirror, kind))
+                    changes[box] = gr.update(visible=mirror_tab.has_examples(mirror, kind))
                 return changes
 
             touched = [question, note, pictures, tab.photo, tab.answer, tab.probabilities, tab.why, tab.reason]
@@ -100,7 +102,7 @@ def build(shelf: Shelf, *, network: NetworkSettings, examples: list[Path], opene
     )
 
 
-def launch_settings(shelf: Shelf, repository: Path, host: str | None = None) -> dict[str, Any]:
+def launch_settings(shelf: ModelRegistry, repository: Path, host: str | None = None) -> dict[str, Any]:
     """For `Blocks.launch`: no file of the repository is served, nothing is recorded or kept, only what the page needs
     is answered, and a Space gets the same page. host: the address to listen on, if it was given."""
     private = [shelf.models, *(repository / name for name in ("models", "data", "mirror", "tests", ".git", ".cache"))]
@@ -113,19 +115,19 @@ def launch_settings(shelf: Shelf, repository: Path, host: str | None = None) -> 
     }  # fmt: skip
 
 
-def _title(mirror: Mirror | None) -> str:
-    return words.title(mirror.labels) if mirror and mirror.labels else "Mirror, mirror on the wall"
+def _title(mirror: ServedModel | None) -> str:
+    return phrases.title(mirror.labels) if mirror and mirror.labels else "Mirror, mirror on the wall"
 
 
-def _choice(mirror: Mirror) -> str:
+def _choice(mirror: ServedModel) -> str:
     if mirror.problem:
         return f"{mirror.name} (cannot be opened)"
-    labels = [words.plain(label) for label in mirror.labels]
-    shown = " · ".join(labels) if len(labels) <= words.SPELLED_OUT else f"{len(labels)} labels"
+    labels = [phrases.plain(label) for label in mirror.labels]
+    shown = " · ".join(labels) if len(labels) <= phrases.SPELLED_OUT else f"{len(labels)} labels"
     return f"{mirror.name}: {shown}"
 
 
-def _question(mirror: Mirror | None) -> str:
+def _question(mirror: ServedModel | None) -> str:
     if mirror is None:
         promise = "The mirror has nothing to go by yet. Train a model, and it will answer."
     elif mirror.info is None:
@@ -133,7 +135,7 @@ def _question(mirror: Mirror | None) -> str:
     else:
         stranger = mirror.info.novelty is not None and mirror.info.novelty.threshold is not None
         subject = preparation(mirror.info.preprocessing.prepare).subject
-        promise = words.subtitle(mirror.labels, knows_strangers=stranger, subject=subject)
+        promise = phrases.subtitle(mirror.labels, knows_strangers=stranger, subject=subject)
     crest = FAVICON.read_text(encoding="utf-8")
     call, comma, rest = _title(mirror).partition("wall,")  # a narrow screen breaks the line there
     heading = f"<span>{html.escape(call + comma)}</span> <span>{html.escape(rest.strip())}</span>"

@@ -12,17 +12,17 @@ from starlette.middleware import Middleware
 
 from mirror.web import retention
 from mirror.web.failures import Failures
-from mirror.web.gateway import server
+from mirror.web.gateway import connections
 from mirror.web.gateway.gate import Policy, in_front
-from mirror.web.gateway.headers import ScriptNonces, hosts_of
 from mirror.web.gateway.routes import page_routes
-from mirror.web.gateway.uploads import Uploads
+from mirror.web.gateway.security_headers import ScriptNonces, hosts_of
+from mirror.web.gateway.upload_routes import Uploads
 
 
 def app_settings(folder: Path, largest: int, host: str | None, environ: Mapping[str, str] = os.environ) -> dict:
     """For FastAPI, through `Blocks.launch(app_kwargs=…)`. folder: where gradio puts visitors' files. largest: bytes of
     one. host: the address to listen on, if it was given."""
-    server.install()
+    connections.install()
     sweeper: retention.Sweeper | None = None
 
     @asynccontextmanager

@@ -53,7 +53,7 @@ class Address:
     url: str
 
 
-class Inline:
+class InlinePhoto:
     """A photo within the request itself, as a data: URL. Raises ImageTooLarge for one too long to be decoded."""
 
     def __init__(self, url: str):
@@ -105,7 +105,7 @@ class Upload:
             raise NotAnImage(NOT_HERE) from None
 
 
-Sent = Address | Inline | Upload
+Sent = Address | InlinePhoto | Upload
 
 
 def received(sent: Any, folder: str | Path) -> Sent | None:
@@ -124,7 +124,7 @@ def received(sent: Any, folder: str | Path) -> Sent | None:
     if not isinstance(sent, str):
         raise NotAnImage(NOT_A_PHOTO)
     if is_data(sent):
-        return Inline(sent)
+        return InlinePhoto(sent)
     if len(sent) > MAX_ADDRESS:
         raise NotAnImage(NOT_HERE)
     if not is_address(sent):

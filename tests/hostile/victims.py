@@ -64,13 +64,13 @@ def careless() -> None:
 
 def decide(folder: str, most: str = "24") -> None:
     """Somebody in the studio who does OPERATIONS one after the other, and goes on where the journal ends."""
-    from mirror.web.studio.deeds import do
-    from mirror.web.studio.desk import Desk
+    from mirror.web.studio.actions import perform
+    from mirror.web.studio.state import StudioState
 
-    desk = Desk(Path(folder), Path("models"))
-    names = [photo.file_name for photo in desk.look().reading.photos]
+    state = StudioState(Path(folder), Path("models"))
+    names = [photo.file_name for photo in state.look().reading.photos]
     for deed, places, label in OPERATIONS[done_in(Path(folder)) : int(most)]:
-        do(Path(folder), desk.look(), deed, [names[place] for place in places], label)
+        perform(Path(folder), state.look(), deed, [names[place] for place in places], label)
         with open("acknowledged", "a", encoding="utf-8") as file:
             file.write("x")
 
@@ -131,9 +131,9 @@ def _import_training() -> None:
 
 
 def _import_studio() -> None:
-    from mirror.web.studio import deeds, desk
+    from mirror.web.studio import actions, state
 
-    assert deeds and desk
+    assert actions and state
 
 
 def _import_model() -> None:

@@ -14,10 +14,12 @@ WAITS = 2.0
 
 if __name__ == "__main__":
     from mirror.web import retention
-    from mirror.web.gateway import bodies, server
+    from mirror.web.gateway import bodies, connections
 
     retention.KEPT_SECONDS = 3.0
-    bodies.PATIENCE_SECONDS = server.HEADERS_SECONDS = server.KEEP_ALIVE_SECONDS = server.WRITE_SECONDS = WAITS
+    bodies.PATIENCE_SECONDS = connections.HEADERS_SECONDS = connections.KEEP_ALIVE_SECONDS = (
+        connections.WRITE_SECONDS
+    ) = WAITS
     bodies.PROTECTED_SECONDS, bodies.MOST_BODIES = 0.3, 8
 
     import app

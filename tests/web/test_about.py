@@ -9,7 +9,7 @@ import pytest
 from mirror.model_folder import Calibration, DataInfo, LabelMetrics, Metrics, Novelty, Validation, read_model_folder
 from mirror.model_schema import CalibrationScores, Estimate
 from mirror.web import about
-from mirror.web.shelf import Mirror
+from mirror.web.models import ServedModel
 from tests.web.tiny import tiny_model
 
 VOID = {"img", "br"}
@@ -40,9 +40,9 @@ class Outline(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.texts))
 
 
-def mirror(tmp_path, changes=None, **model) -> Mirror:
+def mirror(tmp_path, changes=None, **model) -> ServedModel:
     folder = read_model_folder(tiny_model(tmp_path, **model))
-    return Mirror("mirror", replace(folder, info=replace(folder.info, **(changes or {}))))
+    return ServedModel("mirror", replace(folder, info=replace(folder.info, **(changes or {}))))
 
 
 def read(source: str) -> Outline:
@@ -93,7 +93,7 @@ def test_a_bare_pickle_is_named_as_such(tmp_path):
 
 
 def test_a_model_that_cannot_be_opened_has_its_reason_for_a_note():
-    text = read(about.note(Mirror("x", problem="x/model.json is <odd>."))).text
+    text = read(about.note(ServedModel("x", problem="x/model.json is <odd>."))).text
     assert "This model cannot be opened" in text and "x/model.json is <odd>." in text
 
 
@@ -188,7 +188,7 @@ def test_pictures_lie_in_the_page_itself(tmp_path):
 @pytest.mark.parametrize("pictures", [False])
 def test_no_pictures_make_no_heading(tmp_path, pictures):
     assert about.pictures(mirror(tmp_path, pictures=pictures)) == ""
-    assert about.pictures(Mirror("x", problem="broken")) == ""
+    assert about.pictures(ServedModel("x", problem="broken")) == ""
 
 
 def test_an_empty_folder_is_told_the_ways_to_a_model(tmp_path):

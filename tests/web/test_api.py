@@ -238,7 +238,7 @@ TRICKS = (
     "{models}/mirror/model.json",
     "/etc/passwd",
     "{repository}/app.py",
-    "{repository}/mirror/web/guard.py",
+    "{repository}/mirror/web/photo_input.py",
     "{repository}/pyproject.toml",
     "{repository}/.git/config",
     "app.py",

@@ -389,7 +389,8 @@ def forgetful(models, tmp_path_factory):
     script = tmp_path_factory.mktemp("forgetful") / "forgetful.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})\n"
-        "from mirror.web.lean import import_gradio\nimport os\nos.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'\n"
+        "from mirror.web.gradio_patches import import_gradio\nimport os\n"
+        "os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'\n"
         "import_gradio()\nfrom mirror.web import queueing\n"
         "queueing.UNREAD_SECONDS, queueing.SWEEP_SECONDS = 1.0, 0.2\nimport app\nsys.exit(app.main(sys.argv[1:]))\n"
     )

@@ -18,11 +18,11 @@ from typing import Any
 from gradio.queueing import Queue
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mirror.web.gateway import headers, routes
+from mirror.web.gateway import routes, security_headers
 from mirror.web.gateway.bodies import Admission, Bodies, has_body
 from mirror.web.gateway.refusal import Gone, Refusal, answer, of_the_client
 from mirror.web.gateway.routes import Route
-from mirror.web.gateway.uploads import EVENTS, Uploads, query
+from mirror.web.gateway.upload_routes import EVENTS, Uploads, query
 
 NOT_HERE = "There is nothing at this address."
 NOT_SO = "This address does not take that kind of request."
@@ -48,7 +48,7 @@ class Policy:
     hosts: frozenset[str] | None = None
     uploads: Uploads | None = None
     checks: tuple[Check, ...] = ()
-    answers: Mapping[str, str] = field(default_factory=lambda: dict(headers.COMMON))
+    answers: Mapping[str, str] = field(default_factory=lambda: dict(security_headers.COMMON))
 
 
 class Gate:
@@ -84,13 +84,13 @@ class Gate:
             await send.end()
 
     async def _passed(self, scope: Scope, receive: Receive, send: _Answer) -> None:
-        headers.require_known(scope, self.policy.hosts)
+        security_headers.require_known(scope, self.policy.hosts)
         for check in self.policy.checks:
             check(scope)
         path = routes.relative(scope["path"], scope.get("root_path", ""))
         route = self._route(scope, path)
         send.route = route
-        scope = headers.without_strangers_hosts(scope, self.policy.hosts)
+        scope = security_headers.without_strangers_hosts(scope, self.policy.hosts)
         if route.template in routes.INFO:
             # gradio keeps what it tells of all pages with the Host of whoever asked first; of one page it does not
             everything = b"&all_endpoints=true" if b"all_endpoints" in scope["query_string"] else b""
@@ -156,7 +156,7 @@ class _Answer:
 
     async def _through(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = headers.secure(message, self._policy.answers, page=False)
+            message = security_headers.secure(message, self._policy.answers, page=False)
         elif message["type"] == "http.response.body":
             self._ended = not message.get("more_body", False)
         await self._send(message)

@@ -135,7 +135,7 @@ def _regex(template: str) -> str:
     for parameter in _PARAMETER.finditer(template):
         pattern += re.escape(template[end : parameter.start()])
         if template == FILE:
-            pattern += r"[^\x00-\x1f\x7f]+"  # which files there are is for uploads.py to say
+            pattern += r"[^\x00-\x1f\x7f]+"  # which files there are is for upload_routes.py to say
         else:
             pattern += f"{_SEGMENT}(?:/{_SEGMENT})*" if parameter[2] else _SEGMENT
         end = parameter.end()

@@ -1,13 +1,13 @@
 """The studio: a photo folder is browsed, cleaned and trained on again. On this machine only; imports no torch.
 
-page.py     lays it out and wires it: `app.py --studio`
-desk.py     what lies on the desk: photos, decisions, and what the model says of them
-views.py    which photos a tab shows
-board.py    a view as HTML; board.js: selecting and keys; studio.css
-deeds.py    what a click or key decides, written to decisions.csv
-options.py  what of a model's recorded options may go on a command line again
+studio_page.py lays it out and wires it: `app.py --studio`
+state.py    what lies on the desk: photos, decisions, and what the model says of them
+gallery.py  which photos a tab shows
+render.py   a view as HTML; board.js: selecting and keys; studio.css
+actions.py  what a click or key decides, written to decisions.csv
+train_options.py what of a model's recorded options may go on a command line again
 retrain.py  train.py as a child process: started, watched, cancelled
 compare.py  the training's panel: its progress, and the error before and after
-door.py     for its owner only: the token in its address, who is answered, for which addresses
-photos.py   how photos and thumbnails are served
+access.py   for its owner only: the token in its address, who is answered, for which addresses
+photo_routes.py how photos and thumbnails are served
 """

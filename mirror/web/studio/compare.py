@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from mirror.collect.metadata import VALIDATION
 from mirror.model_schema import ModelInfo, Validation
 from mirror.web.markup import text
-from mirror.web.studio.desk import Scene
-from mirror.web.studio.retrain import Progress
-from mirror.web.words import count, percent, plain
+from mirror.web.phrases import count, percent, plain
+from mirror.web.studio.retrain import TrainingProgress
+from mirror.web.studio.state import Snapshot
 
 FEW_PHOTOS = 100  # judged by fewer, an error rate says little
 
 
-def outcome(scene: Scene, progress: Progress, before: ModelInfo | None) -> str:
+def outcome(scene: Snapshot, progress: TrainingProgress, before: ModelInfo | None) -> str:
     """How far the training is, or what came of it. before: the model that it replaces."""
     parts = []
     if progress.running:
@@ -45,7 +45,7 @@ def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -
     return f'<section><h2>How often it errs</h2><div class="errors">{rows}</div>{remark}</section>'
 
 
-def _cleaned(scene: Scene) -> bool:
+def _cleaned(scene: Snapshot) -> bool:
     judged = {one.file_name for one in scene.predictions}
     return any(
         name in judged or scene.photos[name].split == VALIDATION or standing.removed
@@ -84,7 +84,7 @@ def _remark(judged: Sequence[Validation], cleaned: bool) -> str:
     return " ".join(told)
 
 
-def plan(scene: Scene, arguments: Sequence[str], problem: str = "", note: str = "") -> str:
+def plan(scene: Snapshot, arguments: Sequence[str], problem: str = "", note: str = "") -> str:
     """What the button does. arguments: of the train.py that it starts; problem: a sentence on why it cannot; note: one
     on settings of the model that are left out."""
     if problem:
@@ -100,7 +100,7 @@ def plan(scene: Scene, arguments: Sequence[str], problem: str = "", note: str = 
     )
 
 
-def _running(progress: Progress) -> str:
+def _running(progress: TrainingProgress) -> str:
     counted = progress.total is not None
     value = f' value="{progress.done}" max="{progress.total}"' if counted else ""
     step = progress.lines[-1] if progress.lines else "starting …"
@@ -110,7 +110,7 @@ def _running(progress: Progress) -> str:
     )
 
 
-def _lines(progress: Progress) -> str:
+def _lines(progress: TrainingProgress) -> str:
     shown = text("\n".join(progress.lines))
     box = '<div class="said" role="region" aria-label="What the training says" tabindex="0">'
     return f"{box}<pre>{shown}</pre></div>" if shown else ""

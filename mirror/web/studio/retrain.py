@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mirror.errors import UsageError
 from mirror.model_schema import ModelInfo
-from mirror.web.studio.options import Options, read_options
+from mirror.web.studio.train_options import Options, read_options
 
 TRAIN = Path(__file__).resolve().parents[3] / "train.py"
 KEPT_LINES = 400
@@ -55,7 +55,7 @@ def recorded_options(info: ModelInfo | None) -> Options:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far a training is. done, total: of the step that it is at, None where it does not count; seconds: since it
     began; failure: the sentence it ended with, "" where it runs or succeeded."""
 
@@ -109,16 +109,16 @@ class Retraining:
             process.send_signal(signal.SIGINT)
             _end(process)
 
-    def progress(self) -> Progress:
+    def progress(self) -> TrainingProgress:
         """Where it is; not running and without lines where none was ever started."""
         process = self._process
         if process is None:
-            return Progress(False)
+            return TrainingProgress(False)
         lines = tuple(self._lines)
         running = not self._ended
         done, total = _counted(lines[-1]) if lines and running else (None, None)
         seconds = (self._ended or time.monotonic()) - self._begun
-        return Progress(running, lines, done, total, seconds, "" if running else self._failure(lines, process))
+        return TrainingProgress(running, lines, done, total, seconds, "" if running else self._failure(lines, process))
 
     @property
     def started(self) -> bool:

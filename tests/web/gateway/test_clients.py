@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.web.gateway import bodies, server
+from mirror.web.gateway import bodies, connections
 from mirror.web.gateway.clients import address_of
 
 
@@ -34,9 +34,9 @@ def test_whose_address_counts(monkeypatch, peer, forwarded, space, expected):
 
 
 def test_connections_of_one_network_of_ipv6_are_counted_together(monkeypatch):
-    monkeypatch.setattr(server, "PER_CLIENT", 3)
-    connections = server.Connections()
-    entered = [connections.enter(object(), f"2a00:1:2:3::{number}") for number in range(5)]
+    monkeypatch.setattr(connections, "PER_CLIENT", 3)
+    held = connections.Connections()
+    entered = [held.enter(object(), f"2a00:1:2:3::{number}") for number in range(5)]
     assert entered == [True] * 3 + [False] * 2
-    assert connections.enter(object(), "2a00:1:2:4::1") and connections.enter(object(), "8.8.8.8")
-    assert all(connections.enter(object(), "10.0.0.1") for _ in range(5))  # a proxy may have many
+    assert held.enter(object(), "2a00:1:2:4::1") and held.enter(object(), "8.8.8.8")
+    assert all(held.enter(object(), "10.0.0.1") for _ in range(5))  # a proxy may have many

@@ -18,7 +18,7 @@ from mirror.web import uploads
 from mirror.web.gateway.bodies import TEXT_BYTES
 from mirror.web.gateway.inline import LONG, MOST_PHOTOS, MOST_STRINGS, Inline
 from mirror.web.gateway.refusal import Refusal
-from mirror.web.gateway.uploads import new_file
+from mirror.web.gateway.upload_routes import new_file
 from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_BASE64, TOO_MANY_BYTES
 from tests.hostile import requests
 from tests.web.gateway import wire

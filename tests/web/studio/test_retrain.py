@@ -10,9 +10,16 @@ import train
 from mirror.errors import UsageError
 from mirror.model_folder import Metrics, Validation, read_model_folder
 from mirror.web.studio.compare import comparison, outcome, plan
-from mirror.web.studio.desk import Desk
-from mirror.web.studio.options import read_options
-from mirror.web.studio.retrain import CANCELLED, Progress, Retraining, _counted, recorded_options, train_arguments
+from mirror.web.studio.retrain import (
+    CANCELLED,
+    Retraining,
+    TrainingProgress,
+    _counted,
+    recorded_options,
+    train_arguments,
+)
+from mirror.web.studio.state import StudioState
+from mirror.web.studio.train_options import read_options
 from tests.web.studio.folders import QUICK, model_of, photo_folder
 from tests.world import wait_until
 
@@ -93,7 +100,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "birds", each=3)
     options = (*QUICK, "--models", "/else<b>where", "--insecure")
     info = read_model_folder(model_of(tmp_path, "model", photos, options=options)).info
-    told = plan(Desk(tmp_path / "birds", tmp_path / "models").look(), ["--x"], "", recorded_options(info).note)
+    told = plan(StudioState(tmp_path / "birds", tmp_path / "models").look(), ["--x"], "", recorded_options(info).note)
     assert "also names --models /else&lt;b&gt;where, --insecure, which the studio does not pass on." in told
 
 
@@ -113,9 +120,9 @@ def test_the_bar_follows_what_the_training_counts(line: str, counted) -> None:
 
 def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path: Path) -> None:
     photo_folder(tmp_path / "birds", each=3)
-    desk = Desk(tmp_path / "birds", tmp_path / "models")
+    desk = StudioState(tmp_path / "birds", tmp_path / "models")
     training = Retraining()
-    assert training.progress() == Progress(False)
+    assert training.progress() == TrainingProgress(False)
     for _ in range(2):
         training.start(train_arguments("birds", desk.folder, desk.models, None), None)
         with pytest.raises(UsageError, match="A training runs already"):
@@ -131,7 +138,7 @@ def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
     model = model_of(tmp_path / "models", "birds", photos)
     before = {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()}
     training = Retraining()
-    desk = Desk(tmp_path / "birds", tmp_path / "models")
+    desk = StudioState(tmp_path / "birds", tmp_path / "models")
     training.start(train_arguments("birds", desk.folder, desk.models, desk.look().info), None)
     wait_until(lambda: training.progress().lines)
     assert desk.look().busy and training.progress().running
@@ -166,7 +173,7 @@ def test_errors_are_compared_by_their_intervals(tmp_path: Path, before, now, say
 
 def test_the_plan_is_the_command_that_it_runs(tmp_path: Path) -> None:
     photo_folder(tmp_path / "my birds", each=2)
-    desk = Desk(tmp_path / "my birds", tmp_path)
+    desk = StudioState(tmp_path / "my birds", tmp_path)
     arguments = train_arguments("my birds", Path("data/my birds"), Path("models"), None)
     shown = plan(desk.look(), arguments)
     assert "python train.py --name &#x27;my birds&#x27; --collected &#x27;data/my birds&#x27; --models models" in shown

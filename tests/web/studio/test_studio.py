@@ -15,7 +15,7 @@ import pytest
 from mirror.collect.corrections import read_corrections
 from mirror.collect.metadata import Photo
 from mirror.model_folder import read_model_folder
-from mirror.web.studio.views import RETRAIN, TABS
+from mirror.web.studio.gallery import RETRAIN, TABS
 from tests.pictures import ARTIFACTS
 from tests.web.serving import serve
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder

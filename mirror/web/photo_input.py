@@ -1,0 +1,98 @@
+"""What is careful about visitors: their photos reach our decoder untouched, and nothing that they send is kept.
+
+gradio's own Image component opens every upload before the app sees it (a broken file ends in a traceback), rewrites
+CMYK and palette images, and downloads addresses whatever their size. `PhotoInput` hands over the bytes instead, and
+an address goes through `mirror.net.fetch`. The picture shown after an answer is a data: URL, so no file has to stay.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from abc import ABCMeta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from gradio.image_utils import postprocess_image
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from mirror.errors import FetchError, MirrorError, NoProxy
+from mirror.images import load_image, small_jpeg
+from mirror.web.uploads import Sent, received
+
+JPEG = b"\xff\xd8"  # how its files begin
+# Why an address cannot be fetched, where that would tell of this server's network: its proxy, its names, its options
+OURS = ("private-address", "unknown-host", "connection-failed", "tls-failed", "proxy-failed")
+ONLY_PUBLIC = "the mirror looks at photos on the public web only, at addresses that answer."
+LONGEST_SENTENCE = 400  # letters
+PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
+
+
+class _NoStubFile(type(gr.Image)):
+    """gradio's metaclass writes a .pyi file beside the source of every component; this one is none of the users'."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> type:
+        return ABCMeta.__new__(mcs, name, bases, attributes)
+
+
+class PhotoInput(gr.Image, metaclass=_NoStubFile):
+    """gr.Image for the browser and the API; the handler gets what was sent, unread (uploads.py), or None."""
+
+    is_template = True  # the browser's side is gr.Image's
+
+    def preprocess(self, payload: Any) -> Sent | None:
+        """The photo, out of whatever was sent for it. Raises gr.Error with one sentence."""
+        try:
+            return received(payload.model_dump() if isinstance(payload, ImageData) else payload, upload_folder())
+        except MirrorError as error:
+            raise to_gradio_error(error) from None
+
+    def postprocess(self, value: bytes | None) -> ImageData | None:
+        """Encoded JPEG bytes → a data: URL; nothing is written to disk."""
+        if value is None:
+            return None
+        return ImageData(url=f"data:image/jpeg;base64,{base64.b64encode(value).decode()}", mime_type="image/jpeg")
+
+
+class PictureOutput(gr.Image, metaclass=_NoStubFile):
+    """gr.Image for a picture that the API answers with. gradio names its file by what it shows, so that whoever has the
+    same photo could ask whether somebody else showed it; here it lies in a folder whose name nobody can guess."""
+
+    is_template = True
+
+    def postprocess(self, value: Image.Image | None) -> ImageData | None:
+        folder = Path(upload_folder()) / secrets.token_hex(16)
+        return postprocess_image(value, cache_dir=str(folder), format=self.format)
+
+
+@cache
+def upload_folder() -> str:
+    """Where this process keeps uploads, as it is when first asked for: before any visitor."""
+    return get_upload_folder()
+
+
+def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Image | None = None) -> bytes:
+    """What the mirror saw, upright, as a JPEG of at most `pixels` a side. Raises ImageError.
+
+    decoded: the photo as a model has it, which is made small here, instead of being decoded once more, unless it is a
+    JPEG: that may have been decoded smaller than it is shown.
+    """
+    is_jpeg = isinstance(photo, bytes) and photo.startswith(JPEG)
+    image = load_image(photo, at_least=pixels // 2) if decoded is None or is_jpeg else decoded
+    return small_jpeg(image, pixels, 88)
+
+
+def to_gradio_error(error: MirrorError) -> gr.Error:
+    """The error as gradio shows it: one sentence, no traceback in the log."""
+    sentence = str(error)
+    if isinstance(error, NoProxy) or (isinstance(error, FetchError) and error.reason in OURS):
+        sentence = f"{getattr(error, 'url', 'The address')} cannot be fetched: {ONLY_PUBLIC}"
+    sentence = "".join(letter if letter.isprintable() else " " for letter in sentence)
+    if len(sentence) > LONGEST_SENTENCE:  # it repeats a label or an address of the visitor's
+        sentence = f"{sentence[: LONGEST_SENTENCE // 2]} … {sentence[-LONGEST_SENTENCE // 3 :]}"
+    return gr.Error(re.sub(r"^the\b", "The", sentence), print_exception=False, title="The mirror cannot see it")

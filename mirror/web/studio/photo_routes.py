@@ -1,0 +1,105 @@
+"""The photos of the folder as the browser gets them: only files of its images/, by what they are, never by their names.
+
+A photo folder may come from a stranger: metadata.csv may name a page (`evil.html`, `.svg`) or a link to a file of the
+person's own. So a file is opened without following any link, and its first bytes say which type it is sent as; whatever
+is no picture is sent as nothing in particular, which no browser shows.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from mirror.errors import MirrorError
+from mirror.images import MAX_BYTES, load_image, small_jpeg
+from mirror.storage import open_file
+from mirror.web.studio.state import StudioState
+
+PHOTOS, THUMBNAILS = "/studio/photos", "/studio/thumbnails"
+THUMBNAIL = 360  # px on the long side: twice a tile, for sharp screens
+KEPT_THUMBNAILS = 1000  # about 20 MB
+OTHER = "application/octet-stream"
+# A photo is named after its bytes, so what a name shows never changes
+HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+
+
+def routes(desk: StudioState) -> list[Route]:
+    """For Starlette: a photo, and its thumbnail as JPEG."""
+
+    def photo(request: Request) -> Response:
+        try:
+            with open_inside(desk.folder, _listed(request)) as file:
+                data = file.read(MAX_BYTES)
+        except (MirrorError, OSError, ValueError):
+            return _none()
+        media_type = picture_type(data)
+        saved = {} if media_type else {"Content-Disposition": "attachment"}
+        return Response(data, media_type=media_type or OTHER, headers=HEADERS | saved)
+
+    def thumbnail(request: Request) -> Response:
+        try:
+            name = _listed(request)
+            with open_inside(desk.folder, name) as file:
+                changed = os.fstat(file.fileno()).st_mtime_ns
+            body = _thumbnail(desk.folder, name, changed)
+        except (MirrorError, OSError, ValueError):
+            return _none()
+        return Response(body, media_type="image/jpeg", headers=HEADERS)
+
+    def _listed(request: Request) -> str:
+        name = request.path_params["name"]
+        if not desk.lists(name):
+            raise FileNotFoundError(name)
+        return name
+
+    return [Route(f"{PHOTOS}/{{name:path}}", photo), Route(f"{THUMBNAILS}/{{name:path}}", thumbnail)]
+
+
+def open_inside(folder: Path, name: str) -> BinaryIO:
+    """A regular file below `folder`/images, open for reading. No part of `name` may be a link.
+
+    Raises OSError or ValueError for anything else, and for files beyond images.MAX_BYTES.
+    """
+    if PurePosixPath(name).parts[:1] != ("images",) or "\\" in name:
+        raise FileNotFoundError(name)
+    file = open(open_file(folder / name, inside=folder), "rb")
+    if os.fstat(file.fileno()).st_size > MAX_BYTES:
+        file.close()
+        raise FileNotFoundError(name)
+    return file
+
+
+def picture_type(data: bytes) -> str | None:
+    """The type of a picture by its first bytes; None for what is none that a browser shows without running anything."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        return "image/avif"
+    return None
+
+
+def _none() -> Response:
+    return PlainTextResponse("There is no such photo.", 404)
+
+
+@lru_cache(KEPT_THUMBNAILS)
+def _thumbnail(folder: Path, name: str, changed: int) -> bytes:
+    """The photo as a small JPEG. changed: when, so that a new file is not taken for the old one."""
+    with open_inside(folder, name) as file:
+        image = load_image(file.read(MAX_BYTES), at_least=THUMBNAIL)
+    return small_jpeg(image, THUMBNAIL, 82)

@@ -1,0 +1,106 @@
+"""Faces in front of the camera: frames come from the browser one by one, boxes go back, and nothing else stays.
+
+The browser's side is camera.js. A frame is no event of gradio's queue: it is answered at once or, where as many
+visitors as may are being answered, refused; the browser then sends a newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from mirror.errors import ImageError, MirrorError
+from mirror.images import load_image
+from mirror.tasks.request import FACE_DETECTION
+from mirror.web.data_url import is_data
+from mirror.web.failures import FAILED, report
+from mirror.web.photo_input import JPEG, to_gradio_error
+from mirror.web.queueing import visitors_address
+from mirror.web.scheduling import on_thread
+from mirror.web.tabs.task_models import TaskModels
+from mirror.web.uploads import InlinePhoto
+
+SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy
+THRESHOLD = 0.5
+AT_ONCE = 2  # frames that the model looks at: each keeps all CPUs busy by itself
+DECODERS = 8  # frames that are decoded at a time, which takes milliseconds for those of our own page
+AN_ADDRESS = 4  # of them for one client address, which a school class may share
+FRAME_BYTES = 2 * 2**20  # as base64; a frame of 640 × 480 pixels has some 60,000
+FRAME_PIXELS = 1920 * 1080  # whatever the camera makes of 640 × 480
+NO_FRAME = "That is no picture of a camera: reload the page."
+
+STAGE = f"""
+<div class="camera" data-seconds="{SECONDS}">
+  <div class="stage">
+    <svg viewBox="0 0 48 48" aria-hidden="true">
+      <circle cx="24" cy="17" r="9"/><path d="M7 42c2-10 9-14 17-14s15 4 17 14"/>
+    </svg>
+    <video muted playsinline aria-label="What your camera sees"></video>
+    <div class="boxes" aria-hidden="true"></div>
+  </div>
+  <div class="told">
+    <div class="verdict waiting"><p class="says" role="status">Shall I look through your camera?</p>
+      <p class="sure">Every picture is forgotten once I have looked at it. <span class="rate"></span></p></div>
+    <button type="button">Start the camera</button>
+  </div>
+</div>
+"""
+
+
+def build(opened: TaskModels) -> None:
+    """In the current gr.Tab."""
+    script = Path(__file__).with_name("camera.js").read_text(encoding="utf-8")
+    gr.HTML(STAGE, js_on_load=script, server_functions=[answerer(opened)], elem_id="camera")
+
+
+def answerer(opened: TaskModels) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """What the browser calls with each frame."""
+    decoding: Counter[str] = Counter()  # client addresses
+    looking = asyncio.Semaphore(AT_ONCE)
+
+    async def faces(frame: Any, request: gr.Request | None = None) -> dict[str, Any]:
+        """A frame as a data: URL → {"faces": […]} as /face-detection gives them, {"busy": true} or {"problem": …}."""
+        address = visitors_address(request) if request else ""
+        if decoding.total() >= DECODERS or (address and decoding[address] >= AN_ADDRESS):
+            return {"busy": True}
+        decoding[address] += 1
+        try:
+            image = await on_thread(_decoded, frame)
+        except MirrorError as error:
+            return {"problem": to_gradio_error(error).message}
+        except Exception as error:
+            report(error)
+            return {"problem": FAILED}
+        finally:
+            decoding[address] -= 1
+        if looking.locked():
+            return {"busy": True}
+        async with looking:
+            try:
+                found = await on_thread((await opened.wait_for_detector(FACE_DETECTION)).glance, image)
+            except MirrorError as error:
+                return {"problem": to_gradio_error(error).message}
+            except Exception as error:
+                report(error)
+                return {"problem": FAILED}
+        return {"faces": found.above(THRESHOLD).to_json()["detections"]}
+
+    return faces
+
+
+def _decoded(frame: Any) -> Image.Image:
+    if not isinstance(frame, str) or len(frame) > FRAME_BYTES or not is_data(frame):
+        raise MirrorError(NO_FRAME)
+    try:
+        body = InlinePhoto(frame).read()
+    except ImageError:
+        raise MirrorError(NO_FRAME) from None
+    if not body.startswith(JPEG):  # which is what the page makes of its camera's pictures
+        raise MirrorError(NO_FRAME)
+    return load_image(body, max_pixels=FRAME_PIXELS)

@@ -1,0 +1,58 @@
+"""The tasks' models: opened when first asked for, by whoever asks first, and then kept."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from mirror.errors import ModelUnavailable, NotInstalled
+from mirror.tasks.predictor import Detector
+from mirror.tasks.registry import open_detector
+from mirror.tasks.request import TaskRequest
+from mirror.terminal import say
+from mirror.web.scheduling import on_thread
+
+T = TypeVar("T")
+NOT_OFFERED = "This page does not offer that: it was set up for the other tabs."
+
+
+class TaskModels:
+    """`models`: which model answers a task, where it is not the task's default; never a visitor's choice."""
+
+    def __init__(self, models: Mapping[str, str] | None = None):
+        self.models = dict(models or {})
+        self._opened: dict[str, Any] = {}
+        self._said: set[str] = set()  # the tasks of which the log says what is not installed
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._under_way: dict[str, asyncio.Future[Any]] = {}
+
+    def get_model(self, task: str, opener: Callable[[str | None], T]) -> T:
+        """What `opener` makes of the task's configured model (None: its default).
+
+        The first call opens it, others wait for that one; one that failed is tried again. Raises MirrorError.
+        """
+        with self._locks[task]:
+            if task not in self._opened:
+                try:
+                    self._opened[task] = opener(self.models.get(task))
+                except NotInstalled as error:  # a matter between the program and who runs it
+                    if task not in self._said:
+                        self._said.add(task)
+                        say(error)
+                    raise ModelUnavailable(NOT_OFFERED) from None
+            return self._opened[task]
+
+    async def wait_for_detector(self, task: str) -> Detector:
+        return await self.wait_for_model(task, lambda model: open_detector(TaskRequest(task, model)))
+
+    async def wait_for_model(self, task: str, opener: Callable[[str | None], T]) -> T:
+        """`get_model`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
+        if task in self._opened:
+            return self._opened[task]
+        if task not in self._under_way:
+            self._under_way[task] = asyncio.ensure_future(on_thread(self.get_model, task, opener))
+            self._under_way[task].add_done_callback(lambda _: self._under_way.pop(task))
+        return await asyncio.shield(self._under_way[task])  # one visitor who leaves does not end it for the others

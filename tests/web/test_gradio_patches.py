@@ -1,0 +1,62 @@
+"""gradio imported lean: the same gradio, without the work and the packages that the page has no use for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from gradio_client import Client, handle_file
+
+from tests.web.serving import REPOSITORY, environment, serve
+from tests.web.tiny import YELLOW, photo, tiny_model
+
+
+def told(code: str) -> str:
+    """What a fresh process says that runs this."""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout.strip()
+
+
+def test_its_components_are_whole_and_their_source_is_not_parsed():
+    code = (
+        "import ast, sys; parse, parsed = ast.parse, [];"
+        "ast.parse = lambda source, *a, **k: (parsed.append(1), parse(source, *a, **k))[1];"
+        "from mirror.web.gradio_patches import import_gradio; gradio = import_gradio();"
+        "label = gradio.Label(value={'a': 1.0});"
+        "print(len(parsed) < 10, callable(label.change), gradio is import_gradio(), len(sys.meta_path))"
+    )
+    assert told("import sys; print(len(sys.meta_path))") in told(code)
+    assert told(code).startswith("True True True")
+
+
+def test_what_is_hidden_from_gradio_is_there_for_everyone_else():
+    code = (
+        "import sys; from mirror.web.gradio_patches import import_gradio; import_gradio();"
+        "hidden = 'pyarrow' not in sys.modules; import pyarrow, matplotlib; print(hidden, pyarrow.array([1, 2]).sum())"
+    )
+    assert told(code) == "True 3"
+
+
+def test_what_is_there_already_is_left_alone():
+    code = (
+        "import pyarrow, gradio; from mirror.web.gradio_patches import import_gradio;"
+        "import sys; print(import_gradio() is gradio, sys.modules['pyarrow'] is pyarrow)"
+    )
+    assert told(code) == "True True"
+
+
+def test_answering_imports_neither_plots_nor_tables_of_columns(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(photo(YELLOW))
+    tiny_model(tmp_path / "models")
+    with serve("--models", str(tmp_path / "models"), python=("-X", "importtime")) as page:
+        client = Client(page.url, verbose=False)
+        for _ in range(3):
+            assert client.predict(handle_file(tmp_path / "photo.jpg"), api_name="/predict")["label"] == "duckling"
+        client.predict(handle_file(tmp_path / "photo.jpg"), api_name="/explain")
+        imported = {line.rpartition("|")[2].strip() for line in page.log().splitlines() if "|" in line}
+    assert {"gradio", "onnxruntime", "pyarrow"} <= imported, "that it was looked for is on record"
+    assert "mirror.inference.grad_cam" in imported
+    assert imported.isdisjoint({"pyarrow.lib", "matplotlib", "matplotlib.pyplot", "torch", "onnx", "captum"})

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from mirror.inference.classifier import Prediction
+from mirror.web import phrases
+
+TITLES = {
+    "the shipped model's labels": (
+        ("cygnet", "duckling"), "Mirror, mirror on the wall, am I a duckling or a cygnet after all?"),
+    "three fruits": (
+        ("apple", "pear", "plum"), "Mirror, mirror on the wall, am I an apple, a pear or a plum after all?"),
+    "two plurals": (("ants", "bees"), "Mirror, mirror on the wall, are these ants or bees after all?"),
+    "a plural and a singular": (
+        ("bike", "trash_bins"), "Mirror, mirror on the wall, is this a bike or trash bins after all?"),
+    "underscores are spaces": (
+        ("ice_bear", "polar_bear"), "Mirror, mirror on the wall, am I an ice bear or a polar bear after all?"),
+    "as many as are spelled out": (
+        tuple("bcdghj"), "Mirror, mirror on the wall, am I a b, a c, a d, a g, a h or a j after all?"),
+    "one more": (tuple("bcdghjk"), "Mirror, mirror on the wall, what am I after all?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("labels", "title"), TITLES.values(), ids=TITLES)
+def test_the_title_asks_for_the_labels(labels, title):
+    assert phrases.title(labels) == title
+
+
+@pytest.mark.parametrize(
+    ("label", "spoken"),
+    [
+        ("apple", "an apple"), ("umbrella", "an umbrella"), ("unicorn", "a unicorn"), ("uniform", "a uniform"),
+        ("hour glass", "an hour glass"), ("hen", "a hen"), ("ewe", "a ewe"), ("eucalyptus", "a eucalyptus"),
+        ("one-way street", "a one-way street"), ("onion", "an onion"), ("ukulele", "a ukulele"),
+        ("SUV", "an SUV"), ("UFO", "a UFO"), ("X-ray", "an X-ray"), ("T-shirt", "a T-shirt"), ("8-ball", "an 8-ball"),
+        ("11", "an 11"), ("12", "a 12"), ("7", "a 7"), ("African elephant", "an African elephant"),
+        ("uncle", "an uncle"), ("urchin", "an urchin"),
+        ("bees", "bees"), ("glass", "a glass"), ("octopus", "an octopus"), ("bus", "a bus"), ("iris", "an iris"),
+        ("trash_bins", "trash bins"), ("lens", "a lens"), ("ox", "an ox"), ("euro", "a euro"),
+        ("université", "a université"),
+    ],
+)  # fmt: skip
+def test_articles_follow_the_sound(label, spoken):
+    assert phrases.with_article(label) == spoken
+
+
+@pytest.mark.parametrize(
+    ("labels", "knows_strangers", "expected"),
+    [
+        (("a", "b"), True,
+         "Show me a photo. I will tell you which of the two I see, and how sure I am, or when it is neither."),
+        (("a", "b"), False, "Show me a photo. I will tell you which of the two I see and how sure I am."),
+        (("a", "b", "c"), True,
+         "Show me a photo. I will tell you which of the three I see, and how sure I am, or when it is none of these."),
+        (tuple("abcdefgh"), False,
+         "Show me a photo. I will tell you which of 8 things I see in it (a, b, c, d, e, f and so on) "
+         "and how sure I am."),
+        (tuple("abcdefghijkl"), True,
+         "Show me a photo. I will tell you which of 12 things I see in it (a, b, c, d, e, f and so on), "
+         "and how sure I am, or when it is none of these."),
+    ],
+    ids=["two", "two, no stranger", "three", "many", "twelve"],
+)  # fmt: skip
+def test_the_subtitle_promises_what_the_model_can_do(labels, knows_strangers, expected):
+    assert phrases.subtitle(labels, knows_strangers=knows_strangers) == expected
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "known", "says", "sure"),
+    [
+        ({"duckling": 0.97, "cygnet": 0.03}, True, "This is a duckling.", "I am 97 % sure."),
+        ({"duckling": 0.9, "cygnet": 0.1}, True, "This is a duckling.", "I am 90 % sure."),
+        ({"duckling": 0.8999, "cygnet": 0.1001}, True, "Most likely a duckling.", "I am 90 % sure."),
+        ({"duckling": 0.3, "cygnet": 0.7}, True, "Most likely a cygnet.", "I am 70 % sure."),
+        ({"ants": 0.45, "bees": 0.55}, True, "Hard to say, perhaps bees.", "I am 55 % sure."),
+        ({"ants": 0.95, "bees": 0.05}, True, "These are ants.", "I am 95 % sure."),
+        ({"duckling": 0.99998, "cygnet": 0.00002}, True, "This is a duckling.", "I am more than 99 % sure."),
+        ({"duckling": 0.99, "cygnet": 0.01}, False, "Neither: this looks like nothing I was trained on.",
+         "The probabilities only compare the labels I know, so they mean little here."),
+        ({"a": 0.9, "b": 0.05, "c": 0.05}, False, "None of these: this looks like nothing I was trained on.",
+         "The probabilities only compare the labels I know, so they mean little here."),
+        ({label: 1 / 12 for label in "abcdefghijkl"}, False, "None of these: this looks like nothing I was trained on.",
+         "The probabilities only compare the labels I know, so they mean little here."),
+    ],
+)  # fmt: skip
+def test_the_verdict_says_no_more_than_the_probabilities(probabilities, known, says, sure):
+    prediction = Prediction(probabilities, known=known)
+    assert (phrases.verdict(prediction), phrases.certainty(prediction)) == (says, sure)
+
+
+WHEREABOUTS = {
+    "one place": (("upper left",), "I looked mostly at the upper left of the photo.", "the upper left."),
+    "two": (("top", "middle"), "I looked mostly at the top and the middle of the photo.", "the top and the middle."),
+    "everywhere": (("everywhere",), "I looked at nearly all of it.", "nearly everywhere."),
+    "nowhere": ((), "Nothing in this photo speaks for an ant.", "no place coloured."),
+}
+
+
+@pytest.mark.parametrize("name", WHEREABOUTS)
+def test_where_it_looked_is_told_to_those_who_see_the_picture_and_to_those_who_do_not(name):
+    places, says, alt = WHEREABOUTS[name]
+    assert phrases.looked(places, "ant") == says
+    told = phrases.heat_alt(places)
+    assert told.startswith("Your photo in grey, ") and told.endswith(alt)
+
+
+def test_of_a_photo_unlike_all_it_knows_it_says_what_would_speak_for_the_label():
+    assert phrases.looked(("top",), "ants", known=False) == "If it were ants, it would be for the top."
+    assert phrases.looked(("everywhere",), "egg", known=False) == "If it were an egg, it would be for nearly all of it."
+    assert phrases.looked((), "egg", known=False) == "Nothing in this photo speaks for an egg."
+
+
+def test_the_colours_are_explained_by_the_label_and_what_was_cut_off_is_owned_up_to():
+    assert phrases.heat("ants", cut=False) == "The brighter the colour, the more a place speaks for ants."
+    assert phrases.heat("duckling", cut=True).endswith("speaks for a duckling. The darker edges I did not see.")
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "shown"),
+    [(0.5, 0, "50 %"), (1.0, 0, "100 %"), (0.0, 0, "0 %"), (0.996, 0, "more than 99 %"), (0.001, 0, "less than 1 %"),
+     (0.0312, 1, "3.1 %"), (0.0001, 1, "less than 0.1 %"), (0.0, 1, "0.0 %")],
+)  # fmt: skip
+def test_percentages_never_round_to_certainty(share, digits, shown):
+    assert phrases.percent(share, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0, "0 photos"), (1, "1 photo"), (1204, "1,204 photos")], ids=["none", "one", "thousands"]
+)
+def test_counts_agree_with_their_noun(number, shown):
+    assert phrases.count(number, "photo") == shown
