@@ -195,7 +195,7 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
         recovered(path)
         remove_old(path)
         sweep_folders(path.parent, prefix)
-        temporary, held = hold_folder(path.parent, prefix)
+        temporary, lock = hold_folder(path.parent, prefix)
     except OSError as error:
         raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     try:
@@ -208,8 +208,8 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
             raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         _remove(temporary)
-        if held is not None:
-            os.close(held)
+        if lock is not None:
+            os.close(lock)
     return ModelFolder(path, info)
 
 
@@ -254,10 +254,13 @@ def list_models(models_dir: str | Path) -> list[ModelEntry]:
     for path in set_aside(models_dir):
         recovered(path)
     entries = [_entry(path) for path in sorted(models_dir.iterdir()) if not path.name.startswith(".")]
-    found = [entry for entry in entries if entry]
-    folders = {entry.name for entry in found if entry.kind != "pickle"}
-    found = [dataclasses.replace(e, name=e.path.name) if e.kind == "pickle" and e.name in folders else e for e in found]
-    return sorted(found, key=lambda entry: entry.name)
+    models = [entry for entry in entries if entry]
+    folders = {entry.name for entry in models if entry.kind != "pickle"}
+    models = [
+        dataclasses.replace(model, name=model.path.name) if model.kind == "pickle" and model.name in folders else model
+        for model in models
+    ]
+    return sorted(models, key=lambda entry: entry.name)
 
 
 def find_model(path: str | Path) -> ModelEntry:

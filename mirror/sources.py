@@ -20,11 +20,11 @@ SUFFIXES = frozenset(
 class ImageSource:
     """One image: `file` as it was given (for a folder: the folder as given, then the path inside it), and where it is.
 
-    place: a path, a URL, or the MirrorError that takes its place in the answers.
+    location: a path, a URL, or the MirrorError that takes its place in the answers.
     """
 
     file: str
-    place: Path | str | MirrorError
+    location: Path | str | MirrorError
 
 
 def find_sources(given: Iterable[str]) -> Iterator[ImageSource]:

@@ -71,10 +71,10 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = Non
                 raise OSError(errno.EINVAL, "it is not a regular file", str(path)) from None
             raise
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        if flags & (os.O_WRONLY | os.O_RDWR) and found.st_nlink > 1:
+        if flags & (os.O_WRONLY | os.O_RDWR) and status.st_nlink > 1:
             raise OSError(errno.EMLINK, "it is the same file as another one (a hard link): copy it", str(path))
     except BaseException:
         os.close(descriptor)
@@ -126,13 +126,13 @@ def read_lines(file: BinaryIO, limit: int = MAX_LINE) -> Iterator[bytes]:
 def make_folder(path: Path, *, inside: Path | None = None) -> None:
     """The folder at `path`, made where it is missing. Raises LinkRefused for a link in its place, or below `inside`."""
     path = Path(path)
-    for one in _downwards(path, inside):
+    for folder in _downwards(path, inside):
         with contextlib.suppress(FileExistsError):
-            one.mkdir()
-        if one.is_symlink():
-            raise LinkRefused(one)
-        if not one.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(one))
+            folder.mkdir()
+        if folder.is_symlink():
+            raise LinkRefused(folder)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(folder))
 
 
 def write_atomically(path: Path, data: bytes, *, inside: Path | None = None) -> None:
@@ -190,9 +190,10 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 def sweep(path: Path) -> None:
     """Removes what killed processes left beside `path` when they were writing it. Only for who holds the folder."""
-    for left in (*path.parent.glob(f".{path.name}.*{PART}"), *path.parent.glob(f".{path.stem}.*{PART}{path.suffix}")):
-        with contextlib.suppress(OSError):
-            left.unlink()
+    for pattern in (f".{path.name}.*{PART}", f".{path.stem}.*{PART}{path.suffix}"):
+        for leftover in path.parent.glob(pattern):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def _is_special(path: Path) -> bool:
@@ -282,10 +283,10 @@ def _downwards(path: Path, inside: Path | None) -> list[Path]:
     """The folders from below `inside` down to `path`; only `path` where there is no `inside`."""
     if inside is None:
         return [path]
-    found = [Path(inside)]
+    folders = [Path(inside)]
     for part in _parts(inside, path):
-        found.append(found[-1] / part)
-    return found[1:]
+        folders.append(folders[-1] / part)
+    return folders[1:]
 
 
 @contextlib.contextmanager

@@ -45,4 +45,4 @@ def test_links_to_images_are_images_and_links_to_folders_are_not_entered(tmp_pat
     found = list(find_sources([str(tmp_path / "a")]))
     names = [Path(source.file).relative_to(tmp_path / "a").as_posix() for source in found]
     assert names == ["deep/x.png", "file.png", "gone.png", "round.png"]
-    assert not any(isinstance(source.place, MirrorError) for source in found)
+    assert not any(isinstance(source.location, MirrorError) for source in found)

@@ -159,8 +159,8 @@ def list_sources(sources: Iterable[ImageSource], write: Any = None) -> SourceLis
     """Counts and hashes a listing, and writes its lines where `write` is given."""
     digest, images = hashlib.sha256(), 0
     for source in sources:
-        error = isinstance(source.place, MirrorError)
-        line = _line([source.file, str(source.place)] if error else source.file)
+        error = isinstance(source.location, MirrorError)
+        line = _line([source.file, str(source.location)] if error else source.file)
         digest.update(line)
         images += 1
         if write is not None:
@@ -169,8 +169,8 @@ def list_sources(sources: Iterable[ImageSource], write: Any = None) -> SourceLis
 
 
 def _source(line: bytes) -> ImageSource:
-    told = parse_json(line)
-    match told:
+    value = parse_json(line)
+    match value:
         case [str(file), str(error)]:
             return ImageSource(file, ImageError(error))
         case str(file):

@@ -101,10 +101,10 @@ def check_reachable(address: str) -> None:
     status = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
     for mode in ({},) if TOKEN in os.environ else ({}, {TOKEN: "token"}):
         try:
-            told = subprocess.run(status, capture_output=True, timeout=STATUS_SECONDS, env=os.environ | mode)
+            answer = subprocess.run(status, capture_output=True, timeout=STATUS_SECONDS, env=os.environ | mode)
         except subprocess.TimeoutExpired:  # whatever listens there, it does not speak Ray's language
             break
-        if told.returncode == 0:
+        if answer.returncode == 0:
             os.environ.update(mode)
             return
     raise MirrorError(
@@ -117,13 +117,13 @@ def check_reachable(address: str) -> None:
 def _hushed() -> Iterator[None]:
     """Nothing written to standard error: Ray's C++ part says there how much it will say."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)
 
 

@@ -36,7 +36,7 @@ RETRIES = 3  # of a chunk whose worker died: its fourth death is taken for the c
 
 @contextlib.contextmanager
 def answer_with_ray(
-    asked: TaskRequest,
+    request: TaskRequest,
     *,
     address: str | None = None,
     workers: int | None = None,
@@ -50,16 +50,16 @@ def answer_with_ray(
     `open_predictor` raises.
     """
     check_installed()
-    identity = open_predictor(asked, threads=1, network=network).identity
+    identity = open_predictor(request, threads=1, network=network).identity
     with connected(address, workers):
-        yield RayPredictor(asked, identity, workers, network)
+        yield RayPredictor(request, identity, workers, network)
 
 
 class RayPredictor(Predictor):
-    """Answers as the predictor of `asked` gives them, whose identity it has. Ray must be connected."""
+    """Answers as the predictor of `request` gives them, whose identity it has. Ray must be connected."""
 
-    def __init__(self, asked: TaskRequest, identity: str, actors: int | None, network: NetworkSettings | None):
-        self.asked, self.identity, self.actors, self.network = asked, identity, actors, network
+    def __init__(self, request: TaskRequest, identity: str, actors: int | None, network: NetworkSettings | None):
+        self.request, self.identity, self.actors, self.network = request, identity, actors, network
 
     def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Answer]]:
         import ray
@@ -68,7 +68,7 @@ class RayPredictor(Predictor):
         sources = iter(sources)
         while window := list(islice(sources, CHUNK * CHUNKS_A_WORKER * workers)):
             chunks = [window[start : start + CHUNK] for start in range(0, len(window), CHUNK)]
-            given = (os.getcwd(), self.asked, self.identity, self.network)
+            given = (os.getcwd(), self.request, self.identity, self.network)
             answers = _answers([_sent(chunk) for chunk in chunks], min(workers, len(chunks)), given)
             for chunk, answered in zip(chunks, answers, strict=True):
                 yield from _paired(chunk, answered)
@@ -76,7 +76,9 @@ class RayPredictor(Predictor):
 
 def _sent(chunk: Sequence[ImageSource]) -> bytes:
     """The places of a chunk that a worker has to look at."""
-    return json.dumps([str(source.place) for source in chunk if not isinstance(source.place, MirrorError)]).encode()
+    return json.dumps(
+        [str(source.location) for source in chunk if not isinstance(source.location, MirrorError)]
+    ).encode()
 
 
 def _answers(chunks: list[bytes], workers: int, given: tuple[Any, ...]) -> Iterator[list[Answer]]:
@@ -122,11 +124,11 @@ def _paired(chunk: Sequence[ImageSource], answered: list[Answer]) -> Iterator[tu
     """Each source with its answer. Raises MirrorError where a worker does not have an image that is here."""
     answers = iter(answered)
     for source in chunk:
-        if isinstance(source.place, MirrorError):
-            yield source, source.place
+        if isinstance(source.location, MirrorError):
+            yield source, source.location
             continue
         answer = next(answers)
-        if getattr(answer, "reason", None) == "missing-file" and os.path.exists(source.place):
+        if getattr(answer, "reason", None) == "missing-file" and os.path.exists(source.location):
             raise MirrorError(
                 f"A worker of the cluster does not have {source.file}, which is here: mount the photos on each of its "
                 "machines under the same path."
@@ -137,13 +139,13 @@ def _paired(chunk: Sequence[ImageSource], answered: list[Answer]) -> Iterator[tu
 class Worker:
     """A process of the cluster: opens the model once, then answers chunks with one CPU."""
 
-    def __init__(self, start: str, asked: TaskRequest, identity: str, network: NetworkSettings | None):
+    def __init__(self, start: str, request: TaskRequest, identity: str, network: NetworkSettings | None):
         """start: the folder that relative paths begin at."""
         self._failure: MirrorError | None = None
         with contextlib.suppress(OSError):  # a machine without it can still have photos with absolute paths
             os.chdir(start)
         try:
-            self._predictor = open_predictor(asked, threads=1, network=network)
+            self._predictor = open_predictor(request, threads=1, network=network)
             self._predictor.workers = 1
         except MirrorError as error:
             self._failure = self._because(f"cannot open the model ({error})")
@@ -156,8 +158,8 @@ class Worker:
             "answers": [pickle.dumps(self._failure or self._answers(json.loads(chunk))) for chunk in batch["chunk"]]
         }
 
-    def _answers(self, places: list[str]) -> list[Answer]:
-        sources = (ImageSource(place, place if is_url(place) else Path(place)) for place in places)
+    def _answers(self, locations: list[str]) -> list[Answer]:
+        sources = (ImageSource(location, location if is_url(location) else Path(location)) for location in locations)
         return [_portable(answer) for _, answer in self._predictor.answer_all(sources)]
 
     def _because(self, what: str) -> MirrorError:

@@ -49,11 +49,11 @@ class FolderCounts:
             self.failed += 1
             return
         if "detections" in row:
-            found = [(each["label"], each["score"]) for each in row["detections"]]
+            answers = [(detection["label"], detection["score"]) for detection in row["detections"]]
         else:
-            found = [(row["label"], row["probability"])] if row["known"] else []
-        self.without += not found
-        for label, score in found:
+            answers = [(row["label"], row["probability"])] if row["known"] else []
+        self.without += not answers
+        for label, score in answers:
             self.labels.setdefault(label, Score()).add(Score(1, score))
 
 

@@ -58,9 +58,9 @@ def to_row(file: str, answer: Prediction | Detections | MirrorError, output: Out
         return {"file": file, "error": str(answer)}
     if isinstance(answer, Detections):
         return {"file": file} | answer.above(output.threshold).to_json()
-    kept = {label for label, _ in output.of(answer)}
+    labels = {label for label, _ in output.of(answer)}
     row = {"file": file} | answer.to_json()
-    return row | {"probabilities": {label: p for label, p in answer.probabilities.items() if label in kept}}
+    return row | {"probabilities": {label: p for label, p in answer.probabilities.items() if label in labels}}
 
 
 def check_format(kind: str) -> None:
@@ -144,10 +144,11 @@ class TableWriter(Writer):
         if isinstance(answer, MirrorError):
             text = f"error: {sentence(answer)}"
         elif isinstance(answer, Detections):
-            found = answer.above(self.output.threshold).found
-            text = (
-                "   ".join(f"{printable(each.label)} {100 * each.score:.1f} % {each.box}" for each in found) or NOTHING
-            )
+            shown = answer.above(self.output.threshold).found
+            parts = [
+                f"{printable(detection.label)} {100 * detection.score:.1f} % {detection.box}" for detection in shown
+            ]
+            text = "   ".join(parts) or NOTHING
         else:
             text = "   ".join(f"{printable(label)} {100 * p:.1f} %" for label, p in self.output.of(answer))
             text += "" if answer.known else f"   ({UNKNOWN})"

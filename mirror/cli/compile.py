@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
     entry, out = find_model(options.pickle), options.out
-    asked = options.calibrate is not None or options.precision != "auto" or options.trust
-    if asked and out is None and entry.pickle is not None:
+    is_customized = options.calibrate is not None or options.precision != "auto" or options.trust
+    if is_customized and out is None and entry.pickle is not None:
         out = keeping_place(entry, sha256_of(entry.pickle))  # where it is looked for
     if out is None:
         folder = open_model(entry)

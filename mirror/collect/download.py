@@ -69,8 +69,8 @@ def download_many(
 ) -> Generator[Outcome, None, None]:
     """Fetch every URL; yields the outcomes in the order of `urls`, which are taken as they are needed.
 
-    `Fetched.asked` is the URL that worked, which after a 404 is not the one given. client: one to use instead of a new
-    one for `network`. Closing the generator early abandons the downloads under way.
+    `Fetched.requested` is the URL that worked, which after a 404 is not the one given. client: one to use instead of a
+    new one for `network`. Closing the generator early abandons the downloads under way.
     """
     settings = settings or DownloadSettings()
     with contextlib.ExitStack() as stack:
@@ -277,7 +277,7 @@ class DownloadCache:
             if "reason" in record:
                 kind = PrivateAddress if record["reason"] == PrivateAddress.reason else FetchError
                 return kind(str(record["message"]), url=url, reason=str(record["reason"]), status=record["status"])
-            return Fetched(str(record["final"]), body, str(record["content_type"]), {}, asked=str(record["asked"]))
+            return Fetched(str(record["final"]), body, str(record["content_type"]), {}, requested=str(record["asked"]))
         except (OSError, ValueError, LookupError, TypeError):  # not there, or not ours
             return None
 
@@ -285,7 +285,7 @@ class DownloadCache:
         body = b""
         record: dict[str, Any]
         if isinstance(outcome, Fetched):
-            record = {"final": outcome.url, "asked": outcome.asked, "content_type": outcome.content_type}
+            record = {"final": outcome.url, "asked": outcome.requested, "content_type": outcome.content_type}
             body = outcome.body
         elif outcome.reason in NETWORK_REASONS:
             return

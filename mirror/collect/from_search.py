@@ -288,7 +288,7 @@ class _SearchRun:
         self._reject_unanswered()  # one host answers, so the fault was theirs and not our network's
         if isinstance(outcome, Fetched):
             # The URL that worked is the one that a reader of metadata.csv or photos.csv can fetch again
-            self._photos.add(replace(hit, url=outcome.asked or hit.url), outcome.body)
+            self._photos.add(replace(hit, url=outcome.requested or hit.url), outcome.body)
         else:
             self._photos.reject(hit, outcome.reason, str(outcome))
         self._downloads.forget(hit.url)

@@ -41,7 +41,7 @@ def find_others(source: Path) -> list[Path]:
     if not source.is_dir():
         what = "is not a folder" if source.exists() else "does not exist"
         raise DatasetError(f"{source} {what}; give --others a folder with photos of none of the labels.")
-    files = [image.place for image in find_sources([os.fspath(source)]) if isinstance(image.place, Path)]
+    files = [image.location for image in find_sources([os.fspath(source)]) if isinstance(image.location, Path)]
     if len(files) < FEWEST:
         raise _too_few(source, f"{len(files)} photos")
     return files

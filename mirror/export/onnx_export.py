@@ -148,10 +148,10 @@ def _photos_below(directory: Path) -> list[Path]:
 
     found = []
     for source in find_sources([str(directory)]):
-        if isinstance(source.place, Path):
+        if isinstance(source.location, Path):
             with contextlib.suppress(ImageError):
-                load_image(source.place, at_least=1)
-                found.append(source.place)
+                load_image(source.location, at_least=1)
+                found.append(source.location)
     if len(found) < FEWEST_PHOTOS:
         raise UsageError(
             f"{directory} holds {len(found)} photos, and int8 needs at least {FEWEST_PHOTOS}: give more of them."

@@ -99,18 +99,18 @@ class Classifier:
                 f"{folder.path / name} gives no {missing[0]}, as model.json says: make the model again."
             )
         labels = len(folder.info.labels)
-        given = shapes["logits"]
-        if len(given) == 2 and given[1] != labels:
+        shape = shapes["logits"]
+        if len(shape) == 2 and shape[1] != labels:
             raise ModelFolderError(
-                f"{folder.path} has {labels} labels, but its network gives {given[1]}: make it again."
+                f"{folder.path} has {labels} labels, but its network gives {shape[1]}: make it again."
             )
-        meant: dict[str, list[int | None]] = {
+        expected: dict[str, list[int | None]] = {
             "logits": [1, labels],
             SIMILARITY: [1],
             "features": [1, None],
             "maps": [1, None, None, None],
         }
-        for output, sides in meant.items():
+        for output, sides in expected.items():
             if output in folder.info.onnx.outputs and not _fits(shapes[output], sides):
                 raise ModelFolderError(
                     f"{folder.path / name} gives {output} of {'x'.join(map(str, shapes[output])) or 'no size'}, which "

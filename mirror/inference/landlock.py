@@ -46,17 +46,17 @@ def restrict_writes(folders: Iterable[str]) -> str:
     if ruleset < 0:
         return MISSING
     try:
-        for place in (*folders, *DEVICES):
+        for path in (*folders, *DEVICES):
             try:
-                descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
+                descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             except OSError:
                 continue  # what is not there cannot be written to
-            allowed = files if os.path.isdir(place) else files & _ON_A_FILE
+            allowed = files if os.path.isdir(path) else files & _ON_A_FILE
             rule = _Beneath(allowed, descriptor)
             libc.syscall(_ADD, ruleset, _BENEATH, ctypes.byref(rule), 0)
             os.close(descriptor)
         libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-        held = libc.syscall(_RESTRICT, ruleset, 0) == 0
+        restricted = libc.syscall(_RESTRICT, ruleset, 0) == 0
     finally:
         os.close(ruleset)
-    return "" if held else MISSING
+    return "" if restricted else MISSING

@@ -49,12 +49,12 @@ class _Found:
 
 def check_network(data: bytes, name: str) -> None:
     """Raises ModelFolderError, with `name` in its sentence, for the bytes of a network that is not to be opened."""
-    found = _Found()
+    contents = _Found()
     try:
         if data[4:8] == b"ORTM":
             raise _Refused(NO_ONNX)
-        _read(memoryview(data), "model", found, found.nodes, 0)
-        _check_operators(found)
+        _read(memoryview(data), "model", contents, contents.nodes, 0)
+        _check_operators(contents)
     except _Refused as refused:
         raise ModelFolderError(f"{name} {refused}: make the model again.") from None
 
@@ -118,25 +118,25 @@ def read_fields(message: memoryview) -> Iterator[tuple[int, Field]]:
 
     Raises ValueError.
     """
-    place, end = 0, len(message)
-    while place < end:
-        tag, place = _varint(message, place, 5)
+    position, end = 0, len(message)
+    while position < end:
+        tag, position = _varint(message, position, 5)
         number, wire = tag >> 3, tag & 7
         if number == 0 or tag >= 1 << 32:
             raise _Refused(NO_ONNX)
         if wire == 0:
-            value, place = _varint(message, place, 10)
+            value, position = _varint(message, position, 10)
             yield number, value
             continue
         if wire == 2:
-            length, place = _varint(message, place, 5)
+            length, position = _varint(message, position, 5)
         else:
             length = {1: 8, 5: 4}.get(wire, end + 1)  # groups (3, 4) have gone from protobuf long before ONNX
-        if length > end - place:
+        if length > end - position:
             raise _Refused(NO_ONNX)
         if wire == 2:
-            yield number, message[place : place + length]
-        place += length
+            yield number, message[position : position + length]
+        position += length
 
 
 def _varint(message: memoryview, place: int, longest: int) -> tuple[int, int]:

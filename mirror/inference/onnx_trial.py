@@ -61,8 +61,8 @@ def try_network(data: bytes, name: str, shape: tuple[int, ...], sha256: str | No
     key = f"{known}-{VERSION}"
     with _locks.setdefault(key, threading.Lock()):
         if key not in _known:
-            place = user_cache("networks") / f"{key}.json"
-            _known[key] = _remembered(place) or _try(data, name, shape, place)
+            path = user_cache("networks") / f"{key}.json"
+            _known[key] = _remembered(path) or _try(data, name, shape, path)
         return _known[key]
 
 
@@ -74,18 +74,18 @@ def open_tried(
     return OnnxModel(data, threads), shapes
 
 
-def _remembered(place: Path) -> Shapes | None:
-    if not is_ours(place.parent) or not is_ours(place):
+def _remembered(path: Path) -> Shapes | None:
+    if not is_ours(path.parent) or not is_ours(path):
         return None
     try:
-        found = parse_json(read_file(place, limit=_KEPT_BYTES))
-        whole = all(isinstance(side, int) for shape in found.values() for side in shape)
-        return found if whole and "failed" not in found else None
+        shapes = parse_json(read_file(path, limit=_KEPT_BYTES))
+        is_valid = all(isinstance(side, int) for shape in shapes.values() for side in shape)
+        return shapes if is_valid and "failed" not in shapes else None
     except (OSError, ValueError, AttributeError, TypeError):
         return None
 
 
-def _try(data: bytes, name: str, shape: tuple[int, ...], place: Path) -> Shapes:
+def _try(data: bytes, name: str, shape: tuple[int, ...], path: Path) -> Shapes:
     memory = MEMORY + 4 * len(data)
     module = ["mirror.inference.onnx_trial", *map(str, shape)]
     try:
@@ -96,17 +96,17 @@ def _try(data: bytes, name: str, shape: tuple[int, ...], place: Path) -> Shapes:
     if ended.status is None:
         raise ModelFolderError(f"{name} gave no answer within {SECONDS:.0f} seconds, so it is not used: {again}.")
     try:
-        found = parse_json(ended.stdout)
+        shapes = parse_json(ended.stdout)
     except ValueError:
         raise ModelFolderError(f"{name} broke the process that tried it out, so it is not used: {again}.") from None
-    if "failed" in found:
-        raise ModelFolderError(f"{name} {found['failed']}: {again}.")
-    if make_private(place.parent):
+    if "failed" in shapes:
+        raise ModelFolderError(f"{name} {shapes['failed']}: {again}.")
+    if make_private(path.parent):
         try:
-            write_atomically(place, json.dumps(found).encode())
+            write_atomically(path, json.dumps(shapes).encode())
         except OSError:
             pass  # it is tried again next time, which costs half a second
-    return found
+    return shapes
 
 
 def main() -> int:
@@ -121,8 +121,8 @@ def main() -> int:
         engine = OnnxModel(data, threads=1)
         random = np.random.default_rng(0)
         for image in (np.zeros(shape, np.float32), random.standard_normal(shape, np.float32)):
-            found = engine.run(image, engine.outputs)
-        print(json.dumps({name: list(output.shape) for name, output in zip(engine.outputs, found, strict=True)}))
+            outputs = engine.run(image, engine.outputs)
+        print(json.dumps({name: list(output.shape) for name, output in zip(engine.outputs, outputs, strict=True)}))
     except ModelFolderError as error:
         print(json.dumps({"failed": str(error).removeprefix("The network ").partition(": make the model")[0]}))
     except MemoryError:

@@ -51,9 +51,9 @@ def _places(length: int, before: int, framed: int, pad_mode: str) -> np.ndarray:
 
 def _repeated(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The rows of [h, w, 3] in that order, black where it is -1."""
-    found = pixels[rows]
-    found[rows < 0] = 0
-    return found
+    repeated = pixels[rows]
+    repeated[rows < 0] = 0
+    return repeated
 
 
 def _narrowed(image: Image.Image, places: np.ndarray, width: int, resample: Image.Resampling) -> np.ndarray:

@@ -147,31 +147,31 @@ def compile_in_child(
     require_installed(f"{pickle}, a learner pickle,", "torch", "fastai", "onnx")
     if not trust:
         check_pickle(pickle)
-    told = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
-    told["calibrate"] = str(calibrate) if calibrate else None
-    place = out.absolute().parent
+    job = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
+    job["calibrate"] = str(calibrate) if calibrate else None
+    parent = out.absolute().parent
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelFolderError(f"{out} cannot be written: {error.strerror or error}.") from None
     run_child(
-        ["mirror.export.compile_child", json.dumps(told)],
+        ["mirror.export.compile_child", json.dumps(job)],
         what=str(pickle),
-        otherwise=f"try `python -m mirror compile {pickle}` to see more",
+        hint=f"try `python -m mirror compile {pickle}` to see more",
         timeout=timeout,
         size=os.stat(pickle).st_size,
         log=log,
-        writes=None if trust else [place],
+        writes=None if trust else [parent],
     )
 
 
 def run_child(
-    arguments: list[str], *, what: str, otherwise: str, timeout: float = TIMEOUT, size: int = 0,
+    arguments: list[str], *, what: str, hint: str, timeout: float = TIMEOUT, size: int = 0,
     log: Callable[[str], None] = _silent, writes: list[Path] | None = None,
 ) -> None:  # fmt: skip
     """Compiles by `python -m …` of this project, in a confined process, which may import what serving must not.
 
-    what: is compiled. otherwise: what to do where that fails without a sentence. size: of what is compiled, in bytes.
+    what: is compiled. hint: what to do where that fails without a sentence. size: of what is compiled, in bytes.
     writes: the folders that the process may write to, None for all.
     Raises UnsupportedLearner, and UsageError where the child ends with its exit code.
     """
@@ -179,7 +179,7 @@ def run_child(
         arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size, writes=writes
     )
     if ended.status is None:
-        raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {otherwise}.") from None
+        raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {hint}.") from None
     if ended.status == 0:
         for line in ended.stdout.decode("utf-8", "replace").splitlines():
             log(sentence(line))
@@ -190,4 +190,4 @@ def run_child(
         raise kind(sentence(lines[-1].removeprefix("mirror: ")))
     number = -ended.status if ended.status < 0 else ended.status - 128
     why = f"was ended by signal {number}" if number > 0 else f"failed ({sentence(lines[-1] if lines else '?')})"
-    raise UnsupportedLearner(f"Compiling {what} {why}: {otherwise}.")
+    raise UnsupportedLearner(f"Compiling {what} {why}: {hint}.")

@@ -26,15 +26,15 @@ DECODE_MARGIN = 2
 MOST_FRAMED = 16_000_000
 
 
-def preprocess(image: Image.Image, how: Preprocessing) -> np.ndarray:
+def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """An upright RGB image → float32 pixels [3, h, w], normalised, as the learner saw its validation photos."""
-    image = _framed(_resized(image, how), how)
-    if not how.batch_resizes:
-        return _looked_up(np.asarray(image), _levels(how.mean, how.std))
+    image = _framed(_resized(image, preprocessing), preprocessing)
+    if not preprocessing.batch_resizes:
+        return _looked_up(np.asarray(image), _levels(preprocessing.mean, preprocessing.std))
     pixels = _looked_up(np.asarray(image), _levels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
-    for step in how.batch_resizes:
+    for step in preprocessing.batch_resizes:
         pixels = _batch_resized(pixels, step)
-    mean, std = (np.asarray(values, np.float32).reshape(3, 1, 1) for values in (how.mean, how.std))
+    mean, std = (np.asarray(values, np.float32).reshape(3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
     return (pixels - mean) / std
 
 
@@ -47,43 +47,43 @@ def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 
 def _looked_up(pixels: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """[h, w, 3] uint8 → [3, h, w] float32. A table takes a fifth of the time of arithmetic, and is exact."""
-    found = np.empty((3, *pixels.shape[:2]), np.float32)
+    values = np.empty((3, *pixels.shape[:2]), np.float32)
     for channel in range(3):
-        np.take(levels[channel], pixels[..., channel], out=found[channel], mode="clip")  # "raise" would copy `out`
-    return found
+        np.take(levels[channel], pixels[..., channel], out=values[channel], mode="clip")  # "raise" would copy `out`
+    return values
 
 
-def decode_at_least(how: Preprocessing) -> int | None:
+def decode_at_least(preprocessing: Preprocessing) -> int | None:
     """The short side below which a photo must not be decoded for this preprocessing; None: at full size only."""
-    min_side = preparation(how.prepare).min_side
+    min_side = preparation(preprocessing.prepare).min_side
     if min_side is not None:
         return min_side
-    return None if how.resize == "none" else DECODE_MARGIN * max(how.size)
+    return None if preprocessing.resize == "none" else DECODE_MARGIN * max(preprocessing.size)
 
 
-def _resized(image: Image.Image, how: Preprocessing) -> Image.Image:
-    if how.resize == "none":
+def _resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    if preprocessing.resize == "none":
         return image
-    height, width = how.size
-    resample = Image.Resampling[how.resample.upper()]
-    if how.resize != "squish":
-        pick = min if how.resize == "crop" else max
+    height, width = preprocessing.size
+    resample = Image.Resampling[preprocessing.resample.upper()]
+    if preprocessing.resize != "squish":
+        pick = min if preprocessing.resize == "crop" else max
         scale = pick(image.width / width, image.height / height)
         frame = (max(1, int(scale * width)), max(1, int(scale * height)))  # at least 1 px, where fastai would fail
         # fastai truncates toward zero here, and floors in CropPad
         corner = (int(0.5 * (image.width - frame[0])), int(0.5 * (image.height - frame[1])))
-        if how.resize == "pad" and frame[0] * frame[1] > MOST_FRAMED:
-            return pad_and_resize(image, frame, corner, how.pad_mode, (width, height), resample)
-        image = crop_pad(image, frame, corner, how.pad_mode)
+        if preprocessing.resize == "pad" and frame[0] * frame[1] > MOST_FRAMED:
+            return pad_and_resize(image, frame, corner, preprocessing.pad_mode, (width, height), resample)
+        image = crop_pad(image, frame, corner, preprocessing.pad_mode)
     return image.resize((width, height), resample)
 
 
-def _framed(image: Image.Image, how: Preprocessing) -> Image.Image:
-    if how.crop is None:
+def _framed(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    if preprocessing.crop is None:
         return image
-    height, width = how.crop
+    height, width = preprocessing.crop
     corner = ((image.width - width) // 2, (image.height - height) // 2)
-    return crop_pad(image, (width, height), corner, how.crop_pad_mode)
+    return crop_pad(image, (width, height), corner, preprocessing.crop_pad_mode)
 
 
 def _batch_resized(pixels: np.ndarray, step: BatchResize) -> np.ndarray:

@@ -68,9 +68,9 @@ def run_sandboxed(
     sweep_homes(temporary)
     folder, lock = hold_folder(temporary, HOME)
     home = str(folder)
-    kept = {name: os.environ[name] for name in PASSED if name in os.environ}
-    paths = [str(ROOT), *path, *filter(None, [kept.get("PYTHONPATH")])]
-    environment = kept | {
+    passed = {name: os.environ[name] for name in PASSED if name in os.environ}
+    paths = [str(ROOT), *path, *filter(None, [passed.get("PYTHONPATH")])]
+    environment = passed | {
         "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "HOME": home, "TMPDIR": home, "TEMP": home,
         "USERPROFILE": home, "MIRROR_CONFINED": f"{os.getpid()} {int(seconds)} {memory} {files}",
     }  # fmt: skip
@@ -81,12 +81,12 @@ def run_sandboxed(
             held.callback(os.close, lock)
         held.callback(shutil.rmtree, home, ignore_errors=True)
         # files instead of pipes: they have a limit, and no process that is left keeps anyone waiting
-        given, out, err = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-        given.write(input)
-        given.seek(0)
+        stdin, out, err = (held.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        stdin.write(input)
+        stdin.seek(0)
         # -P: nothing is imported from the folder that the process happens to run in
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", *module], env=environment, stdin=given, stdout=out, stderr=err,
+            [sys.executable, "-P", "-m", *module], env=environment, stdin=stdin, stdout=out, stderr=err,
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -125,10 +125,10 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def confine() -> None:
     """In a process that `run_sandboxed` started: limits it from here on. Returns in the innermost process only;
     those around it wait for it, and end with its status. Elsewhere it returns at once."""
-    told, writes = os.environ.pop("MIRROR_CONFINED", "").split(), os.environ.pop(WRITES, "null")
-    if len(told) != 4 or not sys.platform.startswith("linux"):
+    limits, writes = os.environ.pop("MIRROR_CONFINED", "").split(), os.environ.pop(WRITES, "null")
+    if len(limits) != 4 or not sys.platform.startswith("linux"):
         return
-    parent, seconds, memory, files = map(int, told)
+    parent, seconds, memory, files = map(int, limits)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it ended before the line above

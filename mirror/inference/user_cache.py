@@ -22,14 +22,14 @@ def is_ours(path: Path, *also: int) -> bool:
     also: further users that are believed. Where the system knows no such owners (Windows), whatever is there.
     """
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError:
         return False
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         return False
     if not hasattr(os, "geteuid"):
         return True
-    return found.st_uid in (os.geteuid(), 0, *also) and not found.st_mode & stat.S_IWOTH
+    return status.st_uid in (os.geteuid(), 0, *also) and not status.st_mode & stat.S_IWOTH
 
 
 def make_private(folder: Path) -> bool:

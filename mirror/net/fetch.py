@@ -57,14 +57,14 @@ ACCEPT = "image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.5"
 
 @dataclass(frozen=True)
 class Fetched:
-    """A body that arrived whole. `url`: where it was found, after redirects; `asked`: the URL that was asked for;
-    `headers`: lower-case names, repeated ones joined by a comma."""
+    """A body that arrived whole. `url`: where it was found, after redirects; `requested`: the URL asked for; `headers`:
+    lower-case names, repeated ones joined by a comma."""
 
     url: str
     body: bytes
     content_type: str
     headers: dict[str, str]
-    asked: str = ""
+    requested: str = ""
 
 
 class Client:
@@ -167,7 +167,7 @@ def fetch(url: str, network: NetworkSettings | None = None, client: Client | Non
     raise FetchError(f"{url} redirects more than {limits.max_redirects} times.", url=url, reason="redirect-loop")
 
 
-def _get(asked: str, url: httpx.URL, client: Client) -> Fetched | httpx.URL:
+def _get(requested: str, url: httpx.URL, client: Client) -> Fetched | httpx.URL:
     """One request: a body, or where to look next."""
     limits = client.network
     proxy = limits.proxy_for(str(url))
@@ -183,26 +183,26 @@ def _get(asked: str, url: httpx.URL, client: Client) -> Fetched | httpx.URL:
         if proxy is not None:
             client.check_proxied(url)
         with client.pool(proxy).stream("GET", target, headers=headers, extensions={"timeout": timeouts}) as response:
-            found = httpx.Headers(response.headers)
-            if _asks_to_be_left_out(found):
-                raise FetchError(f"The publisher of {asked} asks not to be used for AI.", url=asked, reason="noai")
-            if response.status in REDIRECTS and "location" in found:
-                return _follow(asked, url, found["location"])
-            _check_status(asked, response.status, found, proxy)
-            body = _read(asked, response.iter_stream(), found, limits.max_bytes)
-            names = {name.lower() for name in found}
-            return Fetched(
-                str(url), body, found.get("content-type", ""), {name: found[name] for name in names}, asked=asked
-            )
+            response_headers = httpx.Headers(response.headers)
+            if _asks_to_be_left_out(response_headers):
+                raise FetchError(
+                    f"The publisher of {requested} asks not to be used for AI.", url=requested, reason="noai"
+                )
+            if response.status in REDIRECTS and "location" in response_headers:
+                return _follow(requested, url, response_headers["location"])
+            _check_status(requested, response.status, response_headers, proxy)
+            body = _read(requested, response.iter_stream(), response_headers, limits.max_bytes)
+            fields = {name.lower(): response_headers[name] for name in response_headers}
+            return Fetched(str(url), body, response_headers.get("content-type", ""), fields, requested=requested)
     except MirrorError:
         raise
     except Exception as error:
         if (proxy or "").startswith("socks"):
             hang_up()
-        raise _explain(asked, url, error, proxy) from error
+        raise _explain(requested, url, error, proxy) from error
 
 
-def _parse(asked: str, url: str | httpx.URL) -> httpx.URL:
+def _parse(requested: str, url: str | httpx.URL) -> httpx.URL:
     """An http(s) URL without credentials and fragment; nothing else may be asked for."""
     try:
         parsed = httpx.URL(url)
@@ -211,26 +211,28 @@ def _parse(asked: str, url: str | httpx.URL) -> httpx.URL:
             return parsed.copy_with(username=None, password=None, fragment=None)
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
         pass
-    raise FetchError(f"{asked} is not an http(s) address that can be fetched.", url=asked, reason="bad-url")
+    raise FetchError(f"{requested} is not an http(s) address that can be fetched.", url=requested, reason="bad-url")
 
 
-def _follow(asked: str, url: httpx.URL, location: str) -> httpx.URL:
+def _follow(requested: str, url: httpx.URL, location: str) -> httpx.URL:
     try:
-        return _parse(asked, url.join(location))
+        return _parse(requested, url.join(location))
     except (FetchError, httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise FetchError(
-            f"{asked} redirects to {location!r}, which cannot be fetched.", url=asked, reason="bad-redirect"
+            f"{requested} redirects to {location!r}, which cannot be fetched.", url=requested, reason="bad-redirect"
         ) from error
 
 
-def _check_status(asked: str, status: int, headers: httpx.Headers, proxy: str | None) -> None:
+def _check_status(requested: str, status: int, headers: httpx.Headers, proxy: str | None) -> None:
     if status in (200, 203):
         return
     if status == 407 and proxy:
-        raise FetchError("The proxy asks for a user name and password.", url=asked, reason="proxy-failed", status=407)
+        raise FetchError(
+            "The proxy asks for a user name and password.", url=requested, reason="proxy-failed", status=407
+        )
     raise FetchError(
-        f"The server answered {status} to {asked}.",
-        url=asked,
+        f"The server answered {status} to {requested}.",
+        url=requested,
         reason=f"http-{status}",
         status=status,
         retry_after=headers.get("retry-after"),
@@ -253,15 +255,17 @@ def _asks_to_be_left_out(headers: httpx.Headers) -> bool:
     return False
 
 
-def _read(asked: str, chunks: Iterator[bytes], headers: httpx.Headers, max_bytes: int) -> bytes:
+def _read(requested: str, chunks: Iterator[bytes], headers: httpx.Headers, max_bytes: int) -> bytes:
     """The body, its content encoding undone, at most `max_bytes` of it at any moment."""
 
     def too_many() -> FetchError:
-        return FetchError(f"{asked} is larger than {max_bytes / 2**20:.0f} MB.", url=asked, reason="too-many-bytes")
+        return FetchError(
+            f"{requested} is larger than {max_bytes / 2**20:.0f} MB.", url=requested, reason="too-many-bytes"
+        )
 
     encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise FetchError(f"{asked} came encoded as {encoding!r}.", url=asked, reason="bad-encoding")
+        raise FetchError(f"{requested} came encoded as {encoding!r}.", url=requested, reason="bad-encoding")
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_many()
@@ -276,17 +280,17 @@ def _read(asked: str, chunks: Iterator[bytes], headers: httpx.Headers, max_bytes
         if len(body) > max_bytes:
             raise too_many()
     if inflate is not None and not inflate.eof:
-        raise FetchError(f"The body of {asked} ended early.", url=asked, reason="incomplete-body")
+        raise FetchError(f"The body of {requested} ended early.", url=requested, reason="incomplete-body")
     return bytes(body)
 
 
-def _explain(asked: str, url: httpx.URL, error: Exception, proxy: str | None) -> Exception:
+def _explain(requested: str, url: httpx.URL, error: Exception, proxy: str | None) -> Exception:
     """What httpcore, ssl and zlib raise, as a FetchError; anything else is a fault of ours and stays what it is."""
     host = url.host
     if isinstance(error, HostRefused):
         return PrivateAddress(
-            f"{asked} does not lead to a public address, and only those are fetched (see --allow-private-hosts).",
-            url=asked,
+            f"{requested} does not lead to a public address, and only those are fetched (see --allow-private-hosts).",
+            url=requested,
         )
     tls = any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
     table: list[tuple[bool, str, str]] = [
@@ -300,11 +304,11 @@ def _explain(asked: str, url: httpx.URL, error: Exception, proxy: str | None) ->
         ),
         (_of_socks(error), "proxy-failed", f"The proxy for {host} does not speak SOCKS."),
         (isinstance(error, HostUnknown), "unknown-host", f"There is no host called {host}."),
-        (isinstance(error, zlib.error), "bad-encoding", f"The body of {asked} could not be decompressed."),
+        (isinstance(error, zlib.error), "bad-encoding", f"The body of {requested} could not be decompressed."),
         (
             isinstance(error, httpcore.RemoteProtocolError) and "complete message body" in str(error),
             "incomplete-body",
-            f"The body of {asked} ended early.",
+            f"The body of {requested} ended early.",
         ),
         (
             isinstance(error, httpcore.NetworkError | httpcore.ProtocolError),
@@ -314,7 +318,7 @@ def _explain(asked: str, url: httpx.URL, error: Exception, proxy: str | None) ->
     ]
     for matches, reason, sentence in table:
         if matches:
-            return FetchError(sentence, url=asked, reason=reason)
+            return FetchError(sentence, url=requested, reason=reason)
     return error
 
 

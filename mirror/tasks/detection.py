@@ -40,8 +40,8 @@ class Detections:
 
     def above(self, threshold: float) -> Detections:
         """Those with a score above `threshold`, as Hugging Face's detectors count it."""
-        return Detections(tuple(each for each in self.found if each.score > threshold))
+        return Detections(tuple(detection for detection in self.found if detection.score > threshold))
 
     def to_json(self) -> dict[str, Any]:
         """The fields of a jsonl line, without its "file"."""
-        return {"detections": [each.to_json() for each in self.found]}
+        return {"detections": [detection.to_json() for detection in self.found]}

@@ -106,8 +106,8 @@ def place_tags(
             tags.append(None)
             continue
         width = int(font.getlength(fitting)) + 1 + 2 * padding
-        places = _places(box, width, height, size)
-        free = min(places, key=lambda plate: sum(_shared(plate, other) for other in taken))
+        positions = _places(box, width, height, size)
+        free = min(positions, key=lambda plate: sum(_shared(plate, other) for other in taken))
         taken.append(free)
         tags.append(Tag(fitting, free))
     return tags
@@ -118,13 +118,13 @@ def _places(
 ) -> list[tuple[int, int, int, int]]:
     """The plates of this size by a box, pushed into the image, those first that did not have to be pushed."""
     xmin, ymin, xmax, ymax = box
-    places = []
+    positions = []
     for left in (xmin, xmax + 1 - width):
         for top in (ymin - height, ymin, ymax + 1, ymax + 1 - height):
             x = min(max(left, 0), size[0] - width)
             y = min(max(top, 0), size[1] - height)
-            places.append((y != top, (x, y, x + width - 1, y + height - 1)))
-    return [plate for _, plate in sorted(places, key=lambda place: place[0])]
+            positions.append((y != top, (x, y, x + width - 1, y + height - 1)))
+    return [plate for _, plate in sorted(positions, key=lambda position: position[0])]
 
 
 def _writable(text: str) -> str:

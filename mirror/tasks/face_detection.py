@@ -40,12 +40,12 @@ SAME = 0.3  # intersection over union from which two boxes are one face (CenterF
 PART = 0.8  # of a box that lies in a larger and surer one: a part of that face
 
 
-def open_faces(asked: TaskRequest, *, network: NetworkSettings | None = None) -> FaceDetector:
-    """asked.model: None for the packaged detector, a YuNet file or its folder, or opencv/face_detection_yunet.
+def open_faces(request: TaskRequest, *, network: NetworkSettings | None = None) -> FaceDetector:
+    """request.model: None for the packaged detector, a YuNet file or its folder, or opencv/face_detection_yunet.
 
     Raises UsageError for what is none of these, ModelUnavailable for what cannot be had or opened.
     """
-    detector = FaceDetector(_network(asked.model))
+    detector = FaceDetector(_network(request.model))
     detector.network = network
     return detector
 
@@ -83,11 +83,11 @@ class FaceDetector(BatchPredictor, Detector):
         """Small faces and large ones in an upright RGB image; may be called from several threads at once."""
         side = max(full_size(image))
         boxes, scores = self._look(image, min(FINE, ENLARGED * side))
-        kept = sizes_of(boxes) <= SMALL * side
+        small = sizes_of(boxes) <= SMALL * side
         large, large_scores = self._look(image, COARSE)
         kept_large = sizes_of(large) >= LARGE * side
-        boxes = np.concatenate([boxes[kept], large[kept_large]])
-        return _detections(boxes, np.concatenate([scores[kept], large_scores[kept_large]]), full_size(image))
+        boxes = np.concatenate([boxes[small], large[kept_large]])
+        return _detections(boxes, np.concatenate([scores[small], large_scores[kept_large]]), full_size(image))
 
     def glance(self, image: Image.Image) -> Detections:
         """One quick look, for a camera: faces from about a fifteenth of the long side up."""

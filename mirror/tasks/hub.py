@@ -69,10 +69,10 @@ def is_hub_id(model: str) -> bool:
     return not os.path.lexists(model) and HUB_ID.fullmatch(model) is not None
 
 
-def locate(model: str, otherwise: str = "") -> Located:
+def locate(model: str, hint: str = "") -> Located:
     """A transformers folder, or a Hub id that is fetched where it is not in the cache, which may take minutes.
 
-    otherwise: a further way out for the sentence where the Hub cannot be reached, as "use --model imagenet".
+    hint: a further way out for the sentence where the Hub cannot be reached, as "use --model imagenet".
     Raises UsageError for what is neither, ModelUnavailable for what is not to be had.
     """
     if not os.path.isdir(model) and not is_hub_id(model):
@@ -81,7 +81,7 @@ def locate(model: str, otherwise: str = "") -> Located:
     require_installed(model, "torch", "transformers")
     if os.path.isdir(model):
         return _folder(model)
-    with loading(model, otherwise):
+    with loading(model, hint):
         try:
             source = _fetched(model)
         except Exception as error:
@@ -92,9 +92,9 @@ def locate(model: str, otherwise: str = "") -> Located:
     return Located(model, source, f"{model}@{source.name}", local=False, config=_config(model, source))
 
 
-def fetch_file(repository: str, name: str, otherwise: str = "") -> Located:
+def fetch_file(repository: str, name: str, hint: str = "") -> Located:
     """One file of a model on the Hub; `source` is the file. Raises ModelUnavailable."""
-    with loading(repository, otherwise):
+    with loading(repository, hint):
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         try:
@@ -113,17 +113,17 @@ def fetch_file(repository: str, name: str, otherwise: str = "") -> Located:
 def require(located: Located, task: str) -> None:
     """Raises ModelUnavailable where the model's architecture cannot do the task (transformers would fill what it lacks
     with random numbers)."""
-    given = located.config.get("architectures") or []
-    if not given:  # timm's models on the Hub name none, and are wrapped; others are found out by `pretrained`
+    architectures = located.config.get("architectures") or []
+    if not architectures:  # timm's models on the Hub name none, and are wrapped; others are found out by `pretrained`
         return
     with loading(located.name):
         from transformers.models.auto import modeling_auto
 
         table = getattr(modeling_auto, TASK_CLASSES[task])
     able = {name for names in table.values() for name in ([names] if isinstance(names, str) else names)}
-    if not able & set(given):
+    if not able & set(architectures):
         raise ModelUnavailable(
-            f"{located.name} is a {given[0]}, which does no {task}: choose a model that is made for {task}."
+            f"{located.name} is a {architectures[0]}, which does no {task}: choose a model that is made for {task}."
         )
 
 
@@ -145,7 +145,7 @@ def pretrained(kind: Any, located: Located, **settings: Any) -> Any:
 
 
 @contextlib.contextmanager
-def loading(name: str, otherwise: str = "") -> Iterator[None]:
+def loading(name: str, hint: str = "") -> Iterator[None]:
     """Whatever transformers, the Hub's client, the network or the disk raise becomes one ModelUnavailable."""
     try:
         yield
@@ -155,7 +155,7 @@ def loading(name: str, otherwise: str = "") -> Iterator[None]:
         lacking = re.search(r"requires the (\S+) library", str(error))  # transformers' own error names no module
         raise NotInstalled(name, error.name or (lacking[1] if lacking else str(error))) from error
     except Exception as error:
-        raise ModelUnavailable(_sentence(name, error, otherwise)) from error
+        raise ModelUnavailable(_sentence(name, error, hint)) from error
 
 
 def _folder(model: str) -> Located:
@@ -271,7 +271,7 @@ def _quietly(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _sentence(name: str, error: Exception, otherwise: str) -> str:
+def _sentence(name: str, error: Exception, hint: str) -> str:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -283,9 +283,7 @@ def _sentence(name: str, error: Exception, otherwise: str) -> str:
             f"The Hugging Face Hub has no model {name} that is open to you: check the name, or set HF_TOKEN if it is "
             "private."
         )
-    ways = (
-        f"give a folder that holds the model, or {otherwise}" if otherwise else "or give a folder that holds the model"
-    )
+    ways = f"give a folder that holds the model, or {hint}" if hint else "or give a folder that holds the model"
     if isinstance(error, errors.OfflineModeIsEnabled):
         return f"{name} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it: unset that, {ways}."
     if _status(error) is not None:

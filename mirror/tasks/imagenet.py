@@ -56,9 +56,9 @@ def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
         raise NotInstalled(f"The general model {NAME}", PACKAGE) from why
     folder = user_cache("compiled") / f"{NAME}-{sha256_of(weights)[:16]}-{COMPILER}"
     try:
-        found = read_model_folder(folder)
-        if all(map(is_ours, (folder.parent, folder, found.file(found.info.onnx.file)))):
-            return found
+        model = read_model_folder(folder)
+        if all(map(is_ours, (folder.parent, folder, model.file(model.info.onnx.file)))):
+            return model
     except ModelFolderError:  # not there, or damaged: made (again)
         pass
     require_installed(f"The general model {NAME}", "torch", "timm")
@@ -67,7 +67,7 @@ def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
     run_child(
         ["mirror.export.imagenet_network", str(weights), str(folder)],
         what=f"the packaged {PACKAGED}",
-        otherwise="install requirements-train.txt again",
+        hint="install requirements-train.txt again",
     )
     return read_model_folder(folder)
 

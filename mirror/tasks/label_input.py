@@ -53,7 +53,7 @@ def _listed_in(source: str, path: Path) -> tuple[str, ...]:
     except (SyntaxError, ValueError, RecursionError):
         raise UsageError(f"{path} is no Python file: write the labels into a text file, a label a line.") from None
     lists = [
-        [each.value for each in value.elts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        [item.value for item in value.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
         for value in assigned
         if isinstance(value, ast.List | ast.Tuple)
     ]

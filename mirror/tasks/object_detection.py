@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "facebook/detr-resnet-50"  # Carion et al. 2020, arXiv 2005.12872; trained on COCO's 80 kinds of things
 
 
-def open_objects(asked: TaskRequest, *, network: NetworkSettings | None = None) -> ObjectDetector:
+def open_objects(request: TaskRequest, *, network: NetworkSettings | None = None) -> ObjectDetector:
     """Raises ModelUnavailable for a model that is not to be had or is no detector, UsageError for no model's name."""
-    located = locate(asked.model or DEFAULT_MODEL)
+    located = locate(request.model or DEFAULT_MODEL)
     require(located, OBJECT_DETECTION)
     return ObjectDetector(located, network)
 

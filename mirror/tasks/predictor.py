@@ -87,7 +87,7 @@ class FolderPredictor(LabelPredictor):
         def places() -> Iterator[Path | str | MirrorError]:
             for source in sources:
                 drawn.append(source)
-                yield source.place
+                yield source.location
 
         for answer in self.classifier.predict_many(places(), workers=self.workers):
             yield drawn.popleft(), answer
@@ -119,10 +119,10 @@ class BatchPredictor(Predictor):
         yield from self._answer_batch(batch)
 
     def _decode_or_error(self, source: ImageSource) -> Image.Image | MirrorError:
-        if isinstance(source.place, MirrorError):
-            return source.place
+        if isinstance(source.location, MirrorError):
+            return source.location
         try:
-            return self.decode(source.place)
+            return self.decode(source.location)
         except MirrorError as error:
             return error
 

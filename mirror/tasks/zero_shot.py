@@ -38,10 +38,10 @@ TEXTS_AT_ONCE = 64  # more take no less time each, and memory grows with them
 SETS_KEPT = 16  # sets of labels whose features are kept: 2 MB for a thousand labels of 512 numbers
 
 
-def open_zero_shot(asked: TaskRequest, *, network: NetworkSettings | None = None) -> ZeroShotPredictor:
+def open_zero_shot(request: TaskRequest, *, network: NetworkSettings | None = None) -> ZeroShotPredictor:
     """Raises UsageError for words that cannot be meant, ModelUnavailable for a model that cannot be opened."""
-    model = ZeroShot.load(asked.model)
-    return model.bound(asked.labels, asked.template, network=network)
+    model = ZeroShot.load(request.model)
+    return model.bound(request.labels, request.template, network=network)
 
 
 class ZeroShot:

@@ -139,9 +139,9 @@ def test_a_listing_comes_back_as_it_was(tmp_path: Path) -> None:
     assert told == list_sources(listed) and told.images == len(listed) == 7
     assert [source.file for source in back] == [source.file for source in listed]
     for one, other in zip(back, listed, strict=True):
-        same = str if isinstance(other.place, MirrorError) else lambda place: place
-        assert same(one.place) == same(other.place) and isinstance(one.place, MirrorError) is isinstance(
-            other.place, MirrorError
+        same = str if isinstance(other.location, MirrorError) else lambda place: place
+        assert same(one.location) == same(other.location) and isinstance(one.location, MirrorError) is isinstance(
+            other.location, MirrorError
         )
 
 

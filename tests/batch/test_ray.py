@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.batch.test_run import rows_written, until
 
 from mirror.batch.ray_engine import CHUNK, Worker, _paired
 from mirror.errors import FetchError, MirrorError, NotAnImage
@@ -23,7 +24,6 @@ from mirror.tasks.request import TaskRequest
 from tests.batch.cluster import ENVIRONMENT, Cluster, processes_in
 from tests.batch.gate import Gate
 from tests.batch.process import ROOT, photos, run, start
-from tests.batch.test_run import rows_written, until
 from tests.web.tiny import GREY, YELLOW, photo, tiny_model
 
 ALSO = "--allow-private-hosts"
@@ -232,7 +232,7 @@ def test_a_worker_starts_where_the_command_was_given(place: Path, monkeypatch: p
     expected = [answer for _, answer in predictor.answer_all(iter(sources))]
     monkeypatch.chdir(ROOT)
     worker = Worker(str(place), TaskRequest(), predictor.identity, None)
-    got = answers_of(worker, *(str(source.place) for source in sources))
+    got = answers_of(worker, *(str(source.location) for source in sources))
     assert got[0] == expected[0] and [str(each) for each in got] == [str(each) for each in expected]
     assert isinstance(expected[2], FetchError) and got[1].reason == expected[1].reason == "missing-file"
 

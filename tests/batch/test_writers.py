@@ -80,9 +80,9 @@ class Squares(Predictor):
     def answer_all(self, sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Detections | MirrorError]]:
         for source in sources:
             try:
-                if isinstance(source.place, MirrorError):
-                    raise source.place
-                brightness = sum(load_image(source.place).getpixel((0, 0))) / 765
+                if isinstance(source.location, MirrorError):
+                    raise source.location
+                brightness = sum(load_image(source.location).getpixel((0, 0))) / 765
             except MirrorError as error:
                 yield source, error
                 continue

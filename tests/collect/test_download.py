@@ -231,7 +231,7 @@ class TestDownloadCache:
         second = download(world, urls, cache=DownloadCache(tmp_path / "cache"))
         assert [told(o) for o in second] == [told(o) for o in first] == ["photo\nwith lines\n", "http-404", ""]
         assert len(world.requests) == asked
-        assert [(o.url, o.asked) for o in second if isinstance(o, Fetched)] == [(u, u) for u in urls[::2]]
+        assert [(o.url, o.requested) for o in second if isinstance(o, Fetched)] == [(u, u) for u in urls[::2]]
 
     def test_a_failure_of_our_own_network_is_not_kept(self, world: World, tmp_path) -> None:
         cache = DownloadCache(tmp_path / "cache")
@@ -242,7 +242,7 @@ class TestDownloadCache:
     @pytest.mark.parametrize("damage", [b"", b"{", b"[1]\nphoto", b'{"url": "https://h/b", "length": 5}\nphoto'])
     def test_a_file_that_is_not_whole_counts_as_none(self, tmp_path, damage: bytes) -> None:
         cache = DownloadCache(tmp_path)
-        cache.put("https://h/a", Fetched("https://h/a", b"photo", "", {}, asked="https://h/a"))
+        cache.put("https://h/a", Fetched("https://h/a", b"photo", "", {}, requested="https://h/a"))
         (file,) = tmp_path.iterdir()
         whole = file.read_bytes()
         for content in (damage, whole[:-1]):
@@ -254,7 +254,7 @@ class TestDownloadCache:
     def test_leaves_nothing_behind(self, tmp_path) -> None:
         cache = DownloadCache(tmp_path / "cache")
         for url in ("https://h/a", "https://h/b"):
-            cache.put(url, Fetched(url, b"photo", "", {}, asked=url))
+            cache.put(url, Fetched(url, b"photo", "", {}, requested=url))
         cache.forget("https://h/a")
         assert len(list(cache.folder.iterdir())) == 1
         cache.clear()

@@ -84,7 +84,7 @@ class TestBody:
     def test_arrives_whole_with_its_headers(self, host: PhotoHost) -> None:
         url = host.body("/a.jpg?size=big&x=1", b"\xff\xd8 photo", content_type="image/jpeg", x_thing="7")
         fetched = fetch(url, LOCAL)
-        assert (fetched.url, fetched.asked, fetched.body) == (url, url, b"\xff\xd8 photo")
+        assert (fetched.url, fetched.requested, fetched.body) == (url, url, b"\xff\xd8 photo")
         assert (fetched.content_type, fetched.headers["x-thing"]) == ("image/jpeg", "7")
 
     @pytest.mark.parametrize("size", [0, 1, 999_999, 1_000_000])
