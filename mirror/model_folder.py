@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,11 +40,10 @@ from mirror.model_schema import (
     TopLoss,
     TrainingInfo,
     Validation,
-    check_depth,
-    decode,
-    encode,
 )
+from mirror.preparation import NAMES
 from mirror.storage import parse_json, read_file
+from mirror.typed_json import decode, encode
 
 __all__ = [
     "FORMAT_VERSION",
@@ -73,6 +73,7 @@ __all__ = [
 MODEL_JSON = "model.json"
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
 MAX_MODEL_JSON_BYTES = 16 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
+MAX_PIXELS = 2**24  # of what the network sees: 200 MB of float32
 MAX_FORMAT_VERSION = 10**6  # beyond it, no version but a number made up
 MAX_FILE_BYTES = 2 * 1024**3  # a network of more is none that protobuf can hold
 
@@ -161,10 +162,6 @@ def read_model_folder(path: str | Path) -> ModelFolder:
         raise ModelFolderError(f"{source} cannot be read ({error.strerror or error}): make the model again.") from None
     except ValueError:
         raise ModelFolderError(f"{source} is not JSON: restore it or make the model again.") from None
-    try:
-        check_depth(value)
-    except ModelFolderError as error:
-        raise ModelFolderError(f"{source} is not valid: {error}; restore it or make the model again.") from None
     version = value.get("format_version") if isinstance(value, dict) else None
     if isinstance(version, int) and FORMAT_VERSION < version < MAX_FORMAT_VERSION:
         raise ModelFolderError(
@@ -173,10 +170,35 @@ def read_model_folder(path: str | Path) -> ModelFolder:
     try:
         if version != FORMAT_VERSION or isinstance(version, bool):
             raise ModelFolderError(f"format_version must be {FORMAT_VERSION}, not {version!r}")
-        info = decode(value)
+        info = decode(ModelInfo, value)
+        _check(info)
     except ModelFolderError as error:
         raise ModelFolderError(f"{source} is not valid: {error}; restore it or make the model again.") from None
     return ModelFolder(path, info)
+
+
+def _check(info: ModelInfo) -> None:
+    """Raises ModelFolderError where the fields are of the right type but cannot be meant together."""
+    labels, preprocessing, metrics = info.labels, info.preprocessing, info.metrics
+    if len(labels) < 2:
+        raise ModelFolderError(f"labels must name at least two labels, not {len(labels)}")
+    if any(not label.strip() for label in labels):
+        raise ModelFolderError("labels holds an empty label")
+    repeated = [label for label, times in Counter(labels).items() if times > 1]
+    if repeated:
+        raise ModelFolderError(f"labels holds {min(repeated)!r} more than once")
+    if preprocessing.prepare not in NAMES:
+        allowed = ", ".join(NAMES)
+        raise ModelFolderError(f"preprocessing.prepare must be one of {allowed}, not {preprocessing.prepare!r}")
+    resizes = preprocessing.batch_resizes
+    sizes = [preprocessing.size, preprocessing.crop, *(size for step in resizes for size in (step.size, step.crop))]
+    if any(size[0] * size[1] > MAX_PIXELS for size in sizes if size):
+        raise ModelFolderError(f"preprocessing's sizes must have at most {MAX_PIXELS:,} pixels")
+    if "logits" not in info.onnx.outputs:
+        raise ModelFolderError("onnx.outputs must name logits")
+    matrix = metrics.confusion_matrix if metrics else ()
+    if matrix and (len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix)):
+        raise ModelFolderError(f"metrics.confusion_matrix must have {len(labels)} rows and columns, one a label")
 
 
 def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> ModelFolder:
@@ -219,7 +241,7 @@ def _finish(folder: Path, info: ModelInfo) -> ModelInfo:
     info = dataclasses.replace(info, files={p.relative_to(folder).as_posix(): sha256_of(p) for p in files})
     try:
         encoded = encode(info)
-        decode(encoded)
+        _check(decode(ModelInfo, encoded))
     except ModelFolderError as error:
         raise ModelFolderError(f"The model's description is not valid: {error}.") from None
     for name in filter(None, (info.onnx.file, info.pickle)):

@@ -22,7 +22,8 @@ from mirror.export.precision import (
 )
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import Preprocessing
-from mirror.model_schema import ModelInfo, encode
+from mirror.model_schema import ModelInfo
+from mirror.typed_json import encode
 from tests.export.test_quantize import exported, mobile
 from tests.learners import LABELS, drawing
 
