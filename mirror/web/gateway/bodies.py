@@ -149,7 +149,7 @@ class Bodies:
         now = asyncio.get_running_loop().time()
         if len(self._receiving) >= MOST_BODIES:
             self._give_up_one(now)
-        body = _Receiving(_client(scope), now, timeout)
+        body = _Receiving(client_of(scope), now, timeout)
         self._receiving.add(body)
         return body
 
@@ -239,7 +239,7 @@ def declared_length(scope: Scope) -> int | None:
     return None
 
 
-def _client(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
     forwarded = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
     return address_of((scope.get("client") or ("", 0))[0], forwarded)
 

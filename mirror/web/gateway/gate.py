@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.web.gateway import routes, security_headers
 from mirror.web.gateway.bodies import Admission, Bodies, has_body
+from mirror.web.gateway.kept import Kept
 from mirror.web.gateway.refusal import Gone, Refusal, answer, of_the_client
 from mirror.web.gateway.routes import Route
 from mirror.web.gateway.upload_routes import EVENTS, Uploads, query
@@ -57,6 +58,7 @@ class Gate:
     def __init__(self, app: ASGIApp, policy: Policy, queue: Callable[[], Queue]):
         self.app, self.policy, self._queue = app, policy, queue
         self._bodies, self._admission = Bodies(), Admission(lambda: queue().event_ids_to_events)
+        self._kept = Kept(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -84,17 +86,14 @@ class Gate:
             await send.end()
 
     async def _passed(self, scope: Scope, receive: Receive, send: _Answer) -> None:
-        security_headers.require_known(scope, self.policy.hosts)
+        security_headers.require_one_reading(scope)
         for check in self.policy.checks:
             check(scope)
+        security_headers.require_known(scope, self.policy.hosts)
         path = routes.relative(scope["path"], scope.get("root_path", ""))
         route = self._route(scope, path)
         send.route = route
         scope = security_headers.without_strangers_hosts(scope, self.policy.hosts)
-        if route.template in routes.INFO:
-            # gradio keeps what it tells of all pages with the Host of whoever asked first; of one page it does not
-            everything = b"&all_endpoints=true" if b"all_endpoints" in scope["query_string"] else b""
-            scope["query_string"] = b"page=" + everything
         uploads = self.policy.uploads
         if scope["method"] == "OPTIONS":
             await self.app(scope, receive, send)  # gradio's CORS answers it, or its router refuses it
@@ -107,6 +106,8 @@ class Gate:
         elif route.template == routes.STREAM and self._all_told(query(scope, "session_hash")):
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
             await send({"type": "http.response.body", "body": NOTHING_MORE})
+        elif route.kept and not has_body(scope):
+            await self._kept.answer(route, scope, send)
         elif not has_body(scope):
             await self.app(scope, receive, send)
         else:

@@ -27,12 +27,13 @@ _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 @dataclass(frozen=True)
 class Route:
     """One address. template: as gradio writes it. body: the most bytes that a request may carry. photos: whether they
-    may be within its JSON, where each goes to the disk as it comes in."""
+    may be within its JSON, where each goes to the disk as it comes in. kept: it is the same for everybody (kept.py)."""
 
     template: str
     methods: frozenset[str]
     body: int = 0
     photos: bool = False
+    kept: bool = False
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +55,7 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
     return (
         *shown_routes(),
         *queue_routes(as_text),
-        *_get(*INFO),  # "Use via API", and both clients
+        *_kept(*INFO),  # "Use via API", and both clients
         *_get(f"{API}/call/{{api_name}}/{{event_id}}", f"{API}/call/v2/{{api_name}}/{{event_id}}"),
         *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text, photos=True),
         *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text, photos=True),
@@ -68,9 +69,8 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
 def shown_routes() -> tuple[Route, ...]:
     """What a browser needs to show a page of gradio's at all; gradio asks for startup-events when it launches one."""
     return (
-        Route(INDEX, frozenset({"GET", "HEAD"})),
-        *_get("/config", "/config/", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt"),
-        *_get("/assets/{path:path}", "/static/{path:path}"),
+        *_kept(INDEX, "/config", "/config/", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt"),
+        *_kept("/assets/{path:path}", "/static/{path:path}"),
         *_get(f"{API}/startup-events"),
     )
 
@@ -144,6 +144,10 @@ def _regex(template: str) -> str:
 
 def _get(*templates: str) -> tuple[Route, ...]:
     return tuple(Route(template, frozenset({"GET"})) for template in templates)
+
+
+def _kept(*templates: str) -> tuple[Route, ...]:
+    return tuple(Route(template, frozenset({"GET", "HEAD"}), kept=True) for template in templates)
 
 
 def _post(*templates: str, body: int, photos: bool = False) -> tuple[Route, ...]:

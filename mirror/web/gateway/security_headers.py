@@ -46,6 +46,11 @@ NEVER = ("access-control-allow-credentials",)
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # gradio builds the page's addresses from these, which a proxy sets; x-gradio-server comes from its own Node server
 FORWARDED = (b"x-forwarded-host", b"x-gradio-server")
+ONCE = (
+    b"host", b"origin", b"referer", b"authorization", b"content-length", b"content-type", b"content-encoding",
+    b"transfer-encoding", b"range", b"if-none-match", *FORWARDED, b"x-forwarded-proto", b"x-forwarded-prefix",
+    b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"sec-fetch-user", b"x-gradio-user",
+)  # fmt: skip
 _HOST = re.compile(rb"[A-Za-z0-9.:\[\]_-]{1,255}")
 
 
@@ -104,6 +109,17 @@ class ScriptNonces:
             await send({"type": "http.response.body", "body": bytes(html), "more_body": False})
 
         await self.app(scope, receive, rewrite)
+
+
+def require_one_reading(scope: Scope) -> None:
+    """Raise Refusal where a header that decides something is there twice, or the Host is no name: two readers of such
+    a request, one of them gradio, may believe two different things."""
+    names = [name for name, _ in scope["headers"]]
+    for name in ONCE:
+        if names.count(name) > 1:
+            raise Refusal(400, f"The request has two headers {name.decode()}: send one.")
+    if any(name == b"host" and not _HOST.fullmatch(value) for name, value in scope["headers"]):
+        raise Refusal(400, "The request's Host is no name: open the page by its address.")
 
 
 def require_known(scope: Scope, hosts: frozenset[str] | None) -> None:

@@ -34,6 +34,7 @@ from mirror.web.gateway.gate import NOT_HERE, NOT_SO, Policy
 from mirror.web.gateway.refusal import Refusal
 from mirror.web.gateway.routes import API, STREAM, Route
 from mirror.web.gateway.security_headers import CONTENT_SECURITY_POLICY, ScriptNonces
+from mirror.web.gateway.security_headers import LOOPBACK as THIS_MACHINE
 from mirror.web.studio.photo_routes import PHOTOS, THUMBNAILS
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
@@ -106,7 +107,7 @@ def routes() -> tuple[Route, ...]:
 
 def policy(key: Key) -> Policy:
     """What the gateway lets through: only who has the key, and only from the studio's own page."""
-    return Policy(routes(), checks=(lambda scope: check(scope, key),), answers=ANSWERS)
+    return Policy(routes(), hosts=THIS_MACHINE, checks=(lambda scope: check(scope, key),), answers=ANSWERS)
 
 
 def middleware() -> list[Middleware]:
