@@ -120,7 +120,7 @@ class Classifier:
 
     @cached_property
     def heat(self) -> OnnxModel | None:
-        """What makes heat of the network's maps (explain.py), opened when first asked for; None where there is none."""
+        """What makes heat of the network's maps (grad_cam.py), opened when first asked for; None where there is none."""
         name = self.info.onnx.heat
         if not name:
             return None

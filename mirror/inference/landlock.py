@@ -1,6 +1,6 @@
 """A process that changes no files but those below given folders, and opens no TCP connection: Linux's Landlock.
 
-    missing = fence(["/home/me/models", …])      "" where it holds, else what the system did not allow
+    missing = restrict_writes(["/home/me/models", …])      "" where it holds, else what the system did not allow
 
 It needs no rights, holds for all that the process starts, and cannot be taken back (landlock(7), Linux 5.13 or newer;
 the network since 6.7). System calls by number, as the C library has no functions for them. Standard library only.

@@ -1,8 +1,8 @@
-"""A plain fastai pickle in models/, served like any model folder: compiled once, in a child process, and kept.
+"""A fastai pickle in models/ is served like any model folder: it is compiled once, in a child process, and kept.
 
-A pickle is a program. It is read first without running it (`pickle_file.py`), and opened in a confined child
-(`confined.py`), so that this process imports neither torch nor fastai. What it makes lies in
-`models/.compiled/<first 16 of the pickle's sha256>-<COMPILER>/`, or in the user's cache where models/ is read-only.
+A pickle is a program. It is first read without running it (`pickle_scan.py`), then opened in a sandboxed child
+(`sandbox.py`), so that this process imports neither torch nor fastai. The compiled folder is
+`models/.compiled/<first 16 digits of the pickle's sha256>-<COMPILER>/`, or in the user's cache if models/ is read-only.
 """
 
 from __future__ import annotations

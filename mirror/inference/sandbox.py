@@ -1,14 +1,14 @@
 """A process for what a stranger made: limited, without secrets, without network where the system can do that.
 
-    run(["mirror.inference.onnx_trial"], input=…, seconds=60, memory=4 << 30)       starts `python -m …` so, and ends it
+    run_sandboxed(["mirror.inference.onnx_trial"], input=…, seconds=60, memory=4 << 30, files=0)      `python -m …`
 
 The process starts in a session of its own with few environment variables and an empty home, and calls `confine` before
-anything else. From then on, on Linux: memory, processor time, the size of files and the number of processes have
-limits; there is no network; and whatever it starts ends with it, and with the process that wanted it, however that
-ends: they share a space of process numbers whose first process is killed with its parent (user_namespaces(7),
-pid_namespaces(7)). Where the system does not allow such spaces (some containers), its children are looked for and
-killed, the network stays, and the variable MISSING says so. Where `writes` names folders, no file elsewhere is made or
-changed (`write_fence.py`). On other systems only the time limit and the environment are left. Standard library only.
+anything else. On Linux it then has limits on memory, processor time, the size of files and the number of processes; it
+has no network; and all that it starts ends with it, as it ends with the process that started it: they share a
+namespace of process numbers, whose first process is killed with its parent (user_namespaces(7), pid_namespaces(7)).
+Where the system allows no namespaces (some containers), its children are found and killed, the network stays, and the
+variable MISSING says so. If `writes` names folders, no file elsewhere is made or changed (`landlock.py`). On other
+systems only the time limit and the environment are left. Standard library only.
 """
 
 from __future__ import annotations
