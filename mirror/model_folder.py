@@ -127,7 +127,7 @@ class ModelEntry:
     """A model found in models/.
 
     kind: "folder" (has a model.json), "pickle-folder" (holds only a learner pickle) or "pickle" (a bare .pkl);
-    the last two need compiling (`inference/pickle_cache.py`). `problem`: a sentence where it cannot be tried, else None.
+    the last two need compiling (`inference/pickle_cache.py`). problem: a sentence where it cannot be tried, else None.
     """
 
     name: str

@@ -26,7 +26,7 @@ from benchmarks import ROOT
 from mirror.images import load_image
 from mirror.tasks.hub import locate
 from mirror.tasks.zero_shot import ZeroShot
-from tests.tasks.tiny_clip import clip_tokenizer
+from tests.support.tiny_clip import clip_tokenizer
 
 PHOTOS = ROOT / "examples"
 WORDS = ("red", "car", "photo", "dog", "cat")  # a token each, also in CLIP's own vocabulary

@@ -120,7 +120,7 @@ class Classifier:
 
     @cached_property
     def heat(self) -> OnnxModel | None:
-        """What makes heat of the network's maps (grad_cam.py), opened when first asked for; None where there is none."""
+        """The network that makes heat of the maps (grad_cam.py), opened when first used; None where there is none."""
         name = self.info.onnx.heat
         if not name:
             return None

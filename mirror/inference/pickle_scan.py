@@ -4,7 +4,7 @@ A pickle is a program for a small machine (pickletools). It can only do what the
 so each name is looked up in a table of what fastai's learners are made of, and a name that is not in it refuses the
 file. Names of fastai, torch, torchvision, timm, pandas and their helpers count only where the installed library's own
 source defines them: `fastai.torch_core.os` is not one of them. Whatever may be called is harmless with any arguments,
-or is replaced by a guarded one where the pickle is opened (`export/restricted_unpickler.py`), which asks the same table.
+or is replaced by a guarded one where the pickle is opened (`export/restricted_unpickler.py`, by the same table).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from mirror.errors import ImageError, MirrorError
 from mirror.inference.classifier import Classifier
 from mirror.sources import ImageSource, find_sources
 from mirror.tasks.predictor import FolderPredictor
-from tests.batch.process import photos
+from tests.support.batch_process import photos
 from tests.web.tiny import GREY, photo, tiny_model
 
 IMAGES = 9

@@ -9,14 +9,13 @@ import re
 import resource
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
-from tests.batch.gate import Gate
-from tests.batch.process import photos, run, start
+from tests.support.batch_gate import Gate
+from tests.support.batch_process import photos, rows_written, run, start, until
 from tests.web.tiny import GREY, photo, tiny_model
 
 FORMATS = ("jsonl", "csv", "parquet")
@@ -64,18 +63,6 @@ def files(path: Path) -> list[str]:
     if path.suffix == ".csv":
         return [row["file"] for row in csv.DictReader(text.splitlines(keepends=True))]
     return [json.loads(line)["file"] for line in text.splitlines()]
-
-
-def rows_written(place: Path, out: str) -> int:
-    path = place / f".{out}.job" / "rows.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def until(condition, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.batch.test_run import rows_written, until
 
 from mirror.batch.ray_engine import CHUNK, Worker, _paired
 from mirror.errors import FetchError, MirrorError, NotAnImage
 from mirror.sources import ImageSource
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import TaskRequest
-from tests.batch.cluster import ENVIRONMENT, Cluster, processes_in
-from tests.batch.gate import Gate
-from tests.batch.process import ROOT, photos, run, start
+from tests.support.batch_gate import Gate
+from tests.support.batch_process import ROOT, photos, rows_written, run, start, until
+from tests.support.ray_cluster import ENVIRONMENT, Cluster, processes_in
 from tests.web.tiny import GREY, YELLOW, photo, tiny_model
 
 ALSO = "--allow-private-hosts"
@@ -259,7 +258,7 @@ def test_photos_that_a_worker_does_not_have_stop_the_run(place: Path) -> None:
 
 def test_detections_come_through_ray_as_they_are(place: Path, cluster: Cluster) -> None:
     """By a real detector of transformers, in parquet: numbers to the last bit, boxes, and the summary."""
-    from tests.tasks.tiny_detector import scene, tiny_detector
+    from tests.support.tiny_detector import scene, tiny_detector
 
     tiny_detector(place / "detector")
     scene().save(place / "b" / "street.png")

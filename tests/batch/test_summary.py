@@ -14,8 +14,8 @@ from mirror.batch.summary import LABELS, Score, Summary, folder_of
 from mirror.batch.summary_picture import FOLDERS, check_picture, draw_summary
 from mirror.errors import UsageError
 from mirror.images import load_image
-from tests.batch.process import photos, run
 from tests.pictures import for_the_readme
+from tests.support.batch_process import photos, run
 from tests.web.tiny import GREY, photo, tiny_model
 
 ROOT = Path(__file__).parents[2]

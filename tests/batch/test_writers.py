@@ -19,7 +19,7 @@ from mirror.images import load_image
 from mirror.sources import ImageSource
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.predictor import Predictor
-from tests.batch.process import photos
+from tests.support.batch_process import photos
 
 CAT = Detection(0.9988763332366943, 'cat "ü",\n', Box(-1, 52, 317, 480))  # a box may reach over the edge
 REMOTE = Detection(0.5, "remote", Box(40, 70, 175, 117))

@@ -21,8 +21,8 @@ from mirror.tasks.drawing import draw
 from mirror.tasks.face_detection import FLOOR, HUB_FILE, FaceDetector, open_faces, suppress_overlaps
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
 from tests.pictures import for_the_readme
-from tests.tasks.hub_server import Hub
-from tests.tasks.tiny_yunet import TINY_SCORE, tiny_yunet
+from tests.support.hub_server import Hub
+from tests.support.tiny_yunet import TINY_SCORE, tiny_yunet
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"

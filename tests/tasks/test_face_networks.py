@@ -18,7 +18,7 @@ from mirror.tasks import face_networks
 from mirror.tasks.face_detection import HUB_FILE, open_faces, suppress_overlaps
 from mirror.tasks.face_networks import PACKAGED_FILE, CenterFace, YuNet, open_network
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
-from tests.tasks.tiny_yunet import STRIDES, TINY_SCORE, tiny_yunet
+from tests.support.tiny_yunet import STRIDES, TINY_SCORE, tiny_yunet
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 

@@ -17,8 +17,8 @@ import pytest
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.tasks import hub
 from mirror.tasks.hub import is_hub_id, loading, locate, pretrained, require
-from tests.tasks.hub_server import Hub
-from tests.tasks.tiny import tiny_vit
+from tests.support.hub_server import Hub
+from tests.support.tiny_vit import tiny_vit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCATE = """\

@@ -21,8 +21,8 @@ from mirror.sources import ImageSource
 from mirror.tasks.image_classification import TransformersClassifier, unique
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import TaskRequest
-from tests.tasks.hub_server import Hub
-from tests.tasks.tiny import LABELS, tiny_vit
+from tests.support.hub_server import Hub
+from tests.support.tiny_vit import LABELS, tiny_vit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

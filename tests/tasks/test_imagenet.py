@@ -16,8 +16,8 @@ from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
 from mirror.tasks import imagenet
-from tests.tasks.hub_server import Hub
-from tests.tasks.tiny import tiny_vit
+from tests.support.hub_server import Hub
+from tests.support.tiny_vit import tiny_vit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCENES = REPOSITORY.parent / "shared" / "data" / "scenes" / "other"

@@ -24,8 +24,8 @@ from mirror.sources import ImageSource, find_sources
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest
-from tests.tasks.tiny import tiny_vit
-from tests.tasks.tiny_detector import FOUND, scene, tiny_detector, tiny_yolos
+from tests.support.tiny_detector import FOUND, scene, tiny_detector, tiny_yolos
+from tests.support.tiny_vit import tiny_vit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared" / "data"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -23,18 +22,22 @@ from mirror.sources import find_sources
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
 from mirror.tasks.zero_shot import SETS_KEPT, TEXTS_AT_ONCE, ZeroShot
-from tests.tasks.tiny import tiny_vit
-from tests.tasks.tiny_clip import tiny_chinese_clip, tiny_clip, tiny_metaclip, tiny_siglip, tiny_siglip2
+from tests.support.tiny_clip import (
+    CARS,
+    picture,
+    saved,
+    tiny_chinese_clip,
+    tiny_clip,
+    tiny_metaclip,
+    tiny_siglip,
+    tiny_siglip2,
+)
+from tests.support.tiny_vit import tiny_vit
 from tests.web.tiny import RED, photo
 
 ROOT = Path(__file__).resolve().parents[2]
 CATS = ROOT.parent / "shared" / "data" / "scenes" / "other" / "cats_000000039769.jpg"
 LABELS = ("cat", "dog", "a red car", "two cats asleep on a pink blanket", "Château")
-CARS = tuple(
-    f"{make} {model} {2000 + number % 13}"
-    for number, make in enumerate(("Acura", "Audi", "BMW", "Chevrolet", "Dodge", "Ford", "Hyundai"))
-    for model in (f"{body} {size}" for body in ("Sedan", "Coupe", "SUV", "Convertible") for size in range(1, 8))
-)  # 196, as many as the article's, and as long
 KINDS = {
     "CLIP": tiny_clip,
     "MetaCLIP 2": tiny_metaclip,
@@ -42,17 +45,6 @@ KINDS = {
     "SigLIP": tiny_siglip,
     "SigLIP 2": tiny_siglip2,
 }
-
-
-def picture(seed: int, size: tuple[int, int] = (90, 60)) -> Image.Image:
-    """A few soft spots of colour, different for each seed."""
-    small = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
-
-
-def saved(image: Image.Image, path: Path) -> Path:
-    image.save(path)
-    return path
 
 
 @pytest.fixture(scope="module")

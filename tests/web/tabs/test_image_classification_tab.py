@@ -14,7 +14,7 @@ from mirror.inference.classifier import Classifier, Prediction
 from mirror.tasks import imagenet
 from mirror.web.tabs.image_classification_tab import EXAMPLE, SHOWN_LABELS, spoken
 from tests.pictures import for_the_readme
-from tests.tasks.tiny import tiny_vit
+from tests.support.tiny_vit import tiny_vit
 from tests.web.serving import PATIENCE, Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model

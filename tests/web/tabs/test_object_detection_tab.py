@@ -17,7 +17,7 @@ from mirror.tasks.drawing import colours
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest
 from tests.pictures import for_the_readme
-from tests.tasks.tiny_detector import FOUND, scene, tiny_detector
+from tests.support.tiny_detector import FOUND, scene, tiny_detector
 from tests.web.serving import Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model

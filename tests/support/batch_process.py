@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo
@@ -33,3 +34,15 @@ def photos(folder: Path, count: int) -> None:
         (folder / f".{number}").write_bytes(photo(colour, (8, 8), format="PNG"))
     for number in range(count):
         os.link(folder / f".{number % len(COLOURS)}", folder / f'{number:04d} "ü",\n.png')
+
+
+def rows_written(place: Path, out: str) -> int:
+    path = place / f".{out}.job" / "rows.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def until(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

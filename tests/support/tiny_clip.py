@@ -7,6 +7,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from transformers import (
@@ -183,3 +184,21 @@ def _crop(photo: Image.Image, draw: random.Random) -> Image.Image:
     left, top = draw.randint(0, photo.width - width), draw.randint(0, photo.height - height)
     crop = photo.crop((left, top, left + width, top + height))
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if draw.random() < 0.5 else crop
+
+
+CARS = tuple(
+    f"{make} {model} {2000 + number % 13}"
+    for number, make in enumerate(("Acura", "Audi", "BMW", "Chevrolet", "Dodge", "Ford", "Hyundai"))
+    for model in (f"{body} {size}" for body in ("Sedan", "Coupe", "SUV", "Convertible") for size in range(1, 8))
+)  # 196, as many as the article's, and as long
+
+
+def picture(seed: int, size: tuple[int, int] = (90, 60)) -> Image.Image:
+    """A few soft spots of colour, different for each seed."""
+    small = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def saved(image: Image.Image, path: Path) -> Path:
+    image.save(path)
+    return path
