@@ -20,7 +20,7 @@ import pytest
 
 from mirror import storage
 from mirror.cli import main
-from mirror.collect.corrections import REMOVE, record_corrections
+from mirror.collect.corrections import REMOVE
 from mirror.collect.download import DownloadCache
 from mirror.collect.metadata import Origin, append_rows
 from mirror.collect.photo_folder import PhotoFolder
@@ -33,6 +33,7 @@ from mirror.model_folder import read_model_folder
 from mirror.net.fetch import Fetched
 from mirror.web import about
 from mirror.web.models import ServedModel
+from tests.support.photo_folders import correct
 from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,7 +90,7 @@ def use_photo_folder(place: Path, colours: tuple[tuple[int, int, int], ...] = (R
     with contextlib.suppress(MirrorError):
         with PhotoFolder(place) as folder:
             name = folder.photos[0].file_name
-        record_corrections(place, [name], REMOVE)
+        correct(place, [name], REMOVE)
     term = SearchTerm("baby swan", "cygnet")
     page = SearchPage("engine", (Origin("https://example.org/a.png", "cygnet"),), None)
     with contextlib.suppress(MirrorError):
@@ -167,7 +168,7 @@ def test_what_to_do_about_a_link_in_a_photo_folder_is_said(tmp_path: Path, name:
     with pytest.raises(DatasetError) as read:
         PhotoFolder(place)
     with pytest.raises(DatasetError) as written:
-        append_rows(place / name, [])
+        append_rows(place / name, (), [])
     for error in (read, written):
         assert str(error.value) == (
             f"{place / name} is a link, and links are not followed here; put the file or folder itself in its place."

@@ -264,13 +264,7 @@ def read_corrections(folder: Path) -> list[Correction]:
     return corrections
 
 
-def record_corrections(folder: Path, file_names: Sequence[str], action: str, label: str = "") -> list[Correction]:
-    """`record_each` for one action on several photos."""
-    label = label if action == RELABEL else ""
-    return record_each(folder, [(name, action, label) for name in dict.fromkeys(file_names)])
-
-
-def record_each(folder: Path, choices: Sequence[tuple[str, str, str]]) -> list[Correction]:
+def record_corrections(folder: Path, choices: Sequence[tuple[str, str, str]]) -> list[Correction]:
     """Write (file_name, action, label) that were decided together and wait until they are on disk; returns the lines.
 
     Raises DatasetError for photos that the folder does not hold, for a label that cannot be one, for an action that is
@@ -304,7 +298,7 @@ def undo_last(folder: Path) -> list[Correction]:
     latest = last_corrections(read_corrections(folder))
     if not latest:
         raise DatasetError("There is nothing left to undo.")
-    record_each(folder, [(correction.file_name, UNDO, "") for correction in reversed(latest)])
+    record_corrections(folder, [(correction.file_name, UNDO, "") for correction in reversed(latest)])
     return latest
 
 

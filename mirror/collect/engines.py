@@ -1,4 +1,4 @@
-"""The search engines: the real clients behind one small protocol, with the HTTP status of what the server answered.
+"""The search engines: the real clients behind one interface, with the HTTP status of what the server answered.
 
     duckduckgo_search   the client of that name; the last release, 8.1.1, still speaks DuckDuckGo's protocol
     ddgs:duckduckgo     its successor ddgs, asked for DuckDuckGo alone
@@ -11,8 +11,7 @@ is refused), so the HTTP client inside is wrapped to remember the last answer.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from mirror.collect.metadata import Origin
 from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
@@ -22,21 +21,6 @@ from mirror.net.guard import without_passwords
 from mirror.storage import parse_json
 
 REFUSALS = (202, 301, 400, 403, 418, 429)  # what duckduckgo_search 8.1.1 takes for a rate limit
-
-
-class Engine(Protocol):
-    """One way to search. Made by (network, timeout in seconds); the first page imports its client and connects."""
-
-    name: str
-
-    def drops(self, filters: SearchFilters) -> list[str]:
-        """The filters that it ignores, in words; an engine that ignores any is not asked."""
-
-    def caution(self, filters: SearchFilters) -> str:
-        """A sentence on what else to expect of it under these filters, or ""."""
-
-    def page(self, term: SearchTerm, filters: SearchFilters, cursor: str | None) -> SearchPage:
-        """The page at `cursor`, None for the first. Raises SearchError; RateLimited where the server refuses."""
 
 
 class _RecordingClient:
@@ -68,8 +52,11 @@ class _RecordingClient:
         return link.split("s=")[-1].split("&")[0] if "s=" in link else None
 
 
-class _ClientEngine:
-    """What the engines share: one client for a run, and errors told apart by the HTTP status."""
+class Engine:
+    """One way to search. Made by (network, timeout in seconds); the first page imports its client and connects.
+
+    The engines share one client for a run, and tell errors apart by the HTTP status.
+    """
 
     name = ""
 
@@ -83,12 +70,15 @@ class _ClientEngine:
         self._http: Any = None
 
     def drops(self, filters: SearchFilters) -> list[str]:
+        """The filters that it ignores, in words; an engine that ignores any is not asked."""
         return []
 
     def caution(self, filters: SearchFilters) -> str:
+        """A sentence on what else to expect of it under these filters, or ""."""
         return ""
 
     def page(self, term: SearchTerm, filters: SearchFilters, cursor: str | None) -> SearchPage:
+        """The page at `cursor`, None for the first. Raises SearchError; RateLimited where the server refuses."""
         try:
             if self._client is None:
                 self._client, self._http = self._open()
@@ -126,7 +116,7 @@ class _ClientEngine:
         )
 
 
-class DuckDuckGoSearch(_ClientEngine):
+class DuckDuckGoSearch(Engine):
     """duckduckgo_search, one page a call: its own loop would fetch five whether or not they are needed."""
 
     name = "duckduckgo_search"
@@ -146,7 +136,7 @@ class DuckDuckGoSearch(_ClientEngine):
         return rows, self._http.next_offset()
 
 
-class DdgsDuckDuckGo(_ClientEngine):
+class DdgsDuckDuckGo(Engine):
     """ddgs, pinned to DuckDuckGo: by itself it picks an engine at random."""
 
     name = "ddgs:duckduckgo"
@@ -210,4 +200,4 @@ def _filters(filters: SearchFilters) -> dict[str, str]:
     return {name: value for name, value in options.items() if value}
 
 
-ENGINES: tuple[Callable[[NetworkSettings, int], Engine], ...] = (DuckDuckGoSearch, DdgsDuckDuckGo, DdgsBing)
+ENGINES: tuple[type[Engine], ...] = (DuckDuckGoSearch, DdgsDuckDuckGo, DdgsBing)

@@ -25,7 +25,7 @@ from mirror.collect.download import (
     download_many,
     original_urls,
 )
-from mirror.collect.engines import ENGINES
+from mirror.collect.engines import ENGINES, Engine
 from mirror.collect.label_names import check_label
 from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import EXACT_DUPLICATE, NEAR_DUPLICATE, PhotoFolder
@@ -62,7 +62,7 @@ def collect_by_search(
     network: NetworkSettings | None = None,
     log: Callable[[str], None] = say,
     settings: CollectSettings | None = None,
-    engines: Sequence[Callable] = ENGINES,
+    engines: Sequence[type[Engine]] = ENGINES,
 ) -> PhotoFolder:
     """Fill `folder` with `count` usable photos a label, or as many as the engines have; returns it open.
 

@@ -147,9 +147,6 @@ class HashIndex(Generic[Key]):
         self._keys: list[Key | None] = []  # by row; None where the key was discarded
         self._row_of: dict[Key, int] = {}
 
-    def __len__(self) -> int:
-        return len(self._row_of)
-
     def add(self, key: Key, phash: str) -> None:
         """Adds `phash` under `key`, in place of an earlier one; "" is not added, since it is near to nothing."""
         self.discard(key)

@@ -54,7 +54,7 @@ class Searcher:
         *,
         settings: SearchSettings | None = None,
         log: Callable[[str], None] = say,
-        engines: Sequence[Callable[[NetworkSettings, int], Engine]] = ENGINES,
+        engines: Sequence[type[Engine]] = ENGINES,
     ):
         self.filters = filters or SearchFilters()
         self._settings = settings or SearchSettings()

@@ -29,14 +29,13 @@ from mirror.collect.corrections import (
     last_corrections,
     read_corrections,
     record_corrections,
-    record_each,
     split_as_corrected,
     undo_last,
 )
 from mirror.collect.metadata import Origin, Photo, Rejection, write_photos
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
-from tests.support.photo_folders import check_totals, make_photo
+from tests.support.photo_folders import check_totals, correct, make_photo
 from tests.world import draw_photo, encode, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -143,10 +142,10 @@ def test_the_file_only_grows_and_reads_back(folder: Path) -> None:
     before = b""
     written = []
     for step in (
-        lambda: record_corrections(folder, [A, B], RELABEL, "goose, grey"),
-        lambda: record_corrections(folder, [C], REMOVE),
-        lambda: record_each(folder, [(A, RELABEL, "cygnet"), (B, REMOVE, "")]),
-        lambda: record_corrections(folder, [C], UNDO),
+        lambda: correct(folder, [A, B], RELABEL, "goose, grey"),
+        lambda: correct(folder, [C], REMOVE),
+        lambda: record_corrections(folder, [(A, RELABEL, "cygnet"), (B, REMOVE, "")]),
+        lambda: correct(folder, [C], UNDO),
     ):
         written += step()
         after = (folder / DECISIONS_CSV).read_bytes()
@@ -158,8 +157,8 @@ def test_the_file_only_grows_and_reads_back(folder: Path) -> None:
 
 
 def test_undo_takes_back_what_was_decided_together_one_after_the_other(folder: Path) -> None:
-    record_corrections(folder, [A, B], RELABEL, "goose")
-    record_corrections(folder, [B, C], REMOVE)
+    correct(folder, [A, B], RELABEL, "goose")
+    correct(folder, [B, C], REMOVE)
     assert [one.file_name for one in undo_last(folder)] == [B, C]
     assert shown(apply_corrections(PHOTOS, read_corrections(folder)))[B] == "goose"
     assert {one.file_name for one in undo_last(folder)} == {A, B}
@@ -171,11 +170,11 @@ def test_undo_takes_back_what_was_decided_together_one_after_the_other(folder: P
 
 @pytest.mark.parametrize("torn", [b"2026-11-21T10:00:00+00:00,images/cyg", b'x,"images/cygnet\n', b"2026"])
 def test_half_a_line_is_left_out_and_then_cut(folder: Path, torn: bytes) -> None:
-    record_corrections(folder, [A], REMOVE)
+    correct(folder, [A], REMOVE)
     whole = (folder / DECISIONS_CSV).read_bytes()
     (folder / DECISIONS_CSV).write_bytes(whole + torn)
     assert [one.file_name for one in read_corrections(folder)] == [A]
-    record_corrections(folder, [B], REMOVE)
+    correct(folder, [B], REMOVE)
     assert (folder / DECISIONS_CSV).read_bytes().startswith(whole + b"20")
     assert [one.file_name for one in read_corrections(folder)] == [A, B]
 
@@ -193,7 +192,7 @@ def test_half_a_line_is_left_out_and_then_cut(folder: Path, torn: bytes) -> None
     ],
 )
 def test_a_line_that_cannot_be_meant_is_named(folder: Path, row: str, says: str) -> None:
-    record_corrections(folder, [A], REMOVE)
+    correct(folder, [A], REMOVE)
     with open(folder / DECISIONS_CSV, "a") as file:
         file.write(row + "\n")
     with pytest.raises(DatasetError) as caught:
@@ -226,7 +225,7 @@ def test_a_photo_that_was_withdrawn_since_does_not_stop_a_training() -> None:
 )
 def test_what_cannot_be_decided_writes_nothing(folder: Path, names: list[str], action: str, label: str, says: str):
     with pytest.raises(DatasetError, match=says):
-        record_corrections(folder, names, action, label)
+        correct(folder, names, action, label)
     assert not (folder / DECISIONS_CSV).exists()
 
 
@@ -234,17 +233,17 @@ def test_no_decision_while_another_process_works_on_the_folder(tmp_path: Path) -
     with PhotoFolder(tmp_path / "photos") as photos:
         stored = photos.add(Origin("https://a/1.jpg", "cygnet"), encode(draw_photo("cygnet", 1)))
         with pytest.raises(DatasetError, match=rf"is in use by another process \(pid {os.getpid()}\)"):
-            record_corrections(photos.path, [stored.file_name], REMOVE)
-    assert record_corrections(photos.path, [stored.file_name], REMOVE)
+            correct(photos.path, [stored.file_name], REMOVE)
+    assert correct(photos.path, [stored.file_name], REMOVE)
 
 
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from mirror.collect.corrections import record_corrections
+from tests.support.photo_folders import correct
 folder, names = Path(sys.argv[1]), sys.argv[2:]
 for number in itertools.count():
-    for decision in record_corrections(folder, names, "relabel", f"goose {number}"):
+    for decision in correct(folder, names, "relabel", f"goose {number}"):
         print(decision.time, decision.label, sep=",", flush=True)
 """
 
@@ -264,7 +263,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_it_reported(folder: Pa
         decisions = read_corrections(folder)
         assert set(reported) <= {f"{one.time},{one.label}" for one in decisions}
         apply_corrections(PHOTOS, decisions)
-    record_corrections(folder, [A], RELABEL, "after all")
+    correct(folder, [A], RELABEL, "after all")
     assert shown(apply_corrections(PHOTOS, read_corrections(folder)))[A] == "after all"
 
 
@@ -315,8 +314,8 @@ def test_decisions_change_no_row_but_its_split(tmp_path: Path) -> None:
                 photos.add(Origin(f"https://a/{label}{seed}.jpg", label), encode(draw_photo(label, seed)))
         photos.reject(Origin("https://a/gone.jpg", "cygnet"), "http-404", "gone")
         before = photos.photos
-    record_corrections(photos.path, [before[0].file_name], RELABEL, "duckling")
-    record_corrections(photos.path, [before[1].file_name], REMOVE)
+    correct(photos.path, [before[0].file_name], RELABEL, "duckling")
+    correct(photos.path, [before[1].file_name], REMOVE)
     with PhotoFolder(photos.path) as photos:
         decided = CorrectedFolder(photos)
         assert decided.summary == "1 photo relabelled, 1 removed by decisions.csv."

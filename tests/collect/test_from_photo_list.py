@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.corrections import RELABEL, REMOVE, CorrectedFolder, record_corrections
+from mirror.collect.corrections import RELABEL, REMOVE, CorrectedFolder
 from mirror.collect.download import DownloadSettings
 from mirror.collect.from_photo_list import PhotoListReport, collect_from_photo_list, open_collected
 from mirror.collect.from_search import collect_by_search
@@ -17,7 +17,7 @@ from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, UsageError
 from mirror.model_folder import DataInfo, ModelInfo, Preprocessing, Query, write_model_folder
 from mirror.net.fetch import NetworkSettings
-from tests.support.photo_folders import check_totals
+from tests.support.photo_folders import check_totals, correct
 from tests.world import PhotoHost, World, draw_photo, encode
 
 QUICK = DownloadSettings(attempts=2, first_wait=0.01)
@@ -236,8 +236,8 @@ def test_what_is_no_photo_folder_is_left_alone(tmp_path: Path, name: str, says: 
 
 def test_decisions_about_photos_whose_files_have_gone_stop_nothing(tmp_path: Path) -> None:
     photos = folder_of(tmp_path / "birds", "folder")
-    record_corrections(tmp_path / "birds", [photos[0].file_name, photos[1].file_name], RELABEL, "duckling")
-    record_corrections(tmp_path / "birds", [photos[2].file_name], REMOVE)
+    correct(tmp_path / "birds", [photos[0].file_name, photos[1].file_name], RELABEL, "duckling")
+    correct(tmp_path / "birds", [photos[2].file_name], REMOVE)
     photos[0].path(tmp_path / "birds").unlink()
     said: list[str] = []
     with open_collected(tmp_path / "birds", tmp_path, log=said.append).folder as folder:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from mirror.collect.corrections import Correction, record_corrections
 from mirror.collect.metadata import Photo, read_photos, read_rejections
 from mirror.collect.photo_folder import PhotoFolder
 
@@ -20,6 +23,11 @@ def make_photo(number: int, label: str = "cygnet", phash: str = "", page_url: st
         **more,
     }
     return Photo(f"https://photos.example/{label}/{number}", label, page_url, phash=phash, **values)
+
+
+def correct(folder: Path, file_names: Sequence[str], action: str, label: str = "") -> list[Correction]:
+    """One action on several photos, decided together."""
+    return record_corrections(folder, [(name, action, label) for name in file_names])
 
 
 def check_totals(folder: PhotoFolder) -> None:

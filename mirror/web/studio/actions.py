@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirror.collect.corrections import RELABEL, REMOVE, RESTORE, record_each, undo_last
+from mirror.collect.corrections import RELABEL, REMOVE, RESTORE, record_corrections, undo_last
 from mirror.collect.issue_files import PhotoIssue
 from mirror.errors import UsageError
 from mirror.web.phrases import count, plain
@@ -38,7 +38,7 @@ def perform(folder: Path, scene: Snapshot, deed: str, file_names: Sequence[str],
     choices = [choice for name in dict.fromkeys(file_names) for choice in _choices(scene, deed, name, label.strip())]
     if not choices:
         return "There is nothing to accept here." if deed == ACCEPT else "Choose a photo first."
-    record_each(folder, choices)
+    record_corrections(folder, choices)
     return _said(deed, len({name for name, _, _ in choices}), label)
 
 

@@ -425,10 +425,10 @@ def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None
     photo_folder(tmp_path / "birds", each=1)
     code = (
         "import os; from pathlib import Path; os.umask(0); from mirror.web.studio.studio_page import open_studio;"
-        "from mirror.collect.corrections import record_corrections, REMOVE;"
+        "from mirror.collect.corrections import REMOVE; from tests.support.photo_folders import correct;"
         "from mirror.collect.metadata import read_photos;"
         f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(folder, folder.parent);"
-        "record_corrections(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
+        "correct(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), check=True)
     assert (tmp_path / "birds" / "decisions.csv").stat().st_mode & 0o022 == 0

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.corrections import RELABEL, REMOVE, read_corrections, record_corrections
+from mirror.collect.corrections import RELABEL, REMOVE, read_corrections
 from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, SUSPECTS_CSV
 from mirror.collect.metadata import write_photos
 from mirror.errors import DatasetError, UsageError
 from mirror.web.studio import actions, render
 from mirror.web.studio.gallery import CONFUSION, DECIDED, LABELS, TABS, TILES_A_PAGE, View, lay_out, waiting
 from mirror.web.studio.state import StudioState
-from tests.support.photo_folders import make_photo
+from tests.support.photo_folders import correct, make_photo
 from tests.web.studio.folders import HOSTILE, model_of, photo_folder
 
 
@@ -144,7 +144,7 @@ def test_what_the_page_cannot_have_meant_is_refused(desk: StudioState, deed, giv
 def test_texts_of_the_web_stay_text(desk: StudioState, tab: str) -> None:
     scene = desk.look()
     first = scene.reading.photos[0].file_name
-    record_corrections(desk.folder, [first, scene.reading.photos[3].file_name], RELABEL, '<b onclick="x">&goose')
+    correct(desk.folder, [first, scene.reading.photos[3].file_name], RELABEL, '<b onclick="x">&goose')
     view = View(tab, cell=("cygnet", "cygnet") if tab == CONFUSION else None)
     page = Page(render.render(desk.look(), view))
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
@@ -175,7 +175,7 @@ def test_a_photo_whose_file_has_gone_is_shown_as_missing(desk: StudioState) -> N
     page = Page(render.render(desk.look(), View()))
     assert page.text.count("its file is missing") == 1
     assert len([found for found in page.all(role="option")]) == 12
-    record_corrections(desk.folder, [gone.file_name], REMOVE)
+    correct(desk.folder, [gone.file_name], REMOVE)
     assert desk.look().removed == 1
 
 
@@ -208,7 +208,7 @@ def test_a_model_that_says_nothing_of_these_photos_says_why(tmp_path: Path, mode
     assert says in Page(render.render(scene, View(DISPUTED))).text
     assert says not in render.render(scene, View(LABELS))
     if model and "goose" in model.get("labels", ()):  # a label that is only decided is known to the folder
-        record_corrections(desk.folder, [photos[0].file_name], RELABEL, "goose")
+        correct(desk.folder, [photos[0].file_name], RELABEL, "goose")
         assert not desk.look().stranger
 
 
