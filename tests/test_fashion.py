@@ -11,7 +11,7 @@ from PIL import Image
 from mirror.fashion_mnist.dataset import DEBIAN, LABELS, ImageSplit, read_half
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import explain
-from tests.fashion_mnist.test_garment import product
+from tests.support.garments import product
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"

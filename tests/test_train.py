@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-import train as command_line
+from mirror.cli.train_messages import say_sides
 from mirror.collect import PhotoFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.model_folder import read_model_folder
 from tests.support.photo_folders import check_totals
-from tests.training.test_label_issues import photo
+from tests.support.training import photo
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.world import World, draw_photo, encode, near_copy, wait_until
 
@@ -209,7 +209,7 @@ def test_what_is_unusual_about_the_sides_is_said(name, splits, source, folds, sa
         for label, sides in zip("ab", splits.split("|") * 2, strict=False)
         for number, side in enumerate(sides)
     ]
-    command_line.say_sides(photos, source, folds)
+    say_sides(photos, source, folds)
     said = capsys.readouterr().out
     assert said.startswith(says) and said.count("\n") == bool(says), name
 

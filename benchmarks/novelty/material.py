@@ -94,16 +94,17 @@ def make_networks(place: Path, epochs: int) -> tuple[Network, Network]:
     same learner's after `epochs` of fine-tuning (float32)."""
     from mirror.collect import assign_splits, collect_from_folder
     from mirror.export.onnx_export import compile_learner
-    from mirror.training.build import build_model, describe_data
-    from mirror.training.fine_tuning import LEARNING_RATE
-    from mirror.training.recipe import TrainingSettings, train
+    from mirror.training.build import build_model
+    from mirror.training.photo_model import PhotoModel, describe_data
+    from mirror.training.recipe import train
+    from mirror.training.settings import LEARNING_RATE, TrainingSettings
 
     settings = TrainingSettings(ARCH, seed=SEED)
     with collect_from_folder(place / "photos", DATA / "ants_bees", log=quiet) as folder:
         rows = assign_splits(folder.photos, seed=SEED)
         trained = train(rows, folder.path, settings, log=quiet)
-        data = describe_data(folder, "folder")
-        shipped = build_model(trained, folder.path, place / "ants_bees", data, settings, log=quiet)
+        content = PhotoModel(trained, folder.path, describe_data(folder, "folder"), settings)
+        shipped = build_model(content, place / "ants_bees", log=quiet)
         learner = trained.learner
         if epochs:
             learner.unfreeze()

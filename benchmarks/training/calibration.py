@@ -27,18 +27,18 @@ FIFTHS = 5
 def made(name: str, folds: int | None, precisions: Sequence[str]) -> dict[str, object]:
     """precision → model.json of what `train.py --data …` makes of these photos."""
     from mirror.collect import assign_splits, collect_from_folder
-    from mirror.training.build import build_model, describe_data
-    from mirror.training.recipe import TrainingSettings, train
+    from mirror.training.build import build_model
+    from mirror.training.photo_model import PhotoModel, describe_data
+    from mirror.training.recipe import train
+    from mirror.training.settings import TrainingSettings
 
     with tempfile.TemporaryDirectory() as place:
         settings = TrainingSettings(ARCH, seed=SEED, folds=folds)
         with collect_from_folder(Path(place) / "photos", PHOTOS / name, log=quiet) as photos:
             trained = train(assign_splits(photos.photos, seed=SEED), photos.path, settings, log=quiet)
-            data = describe_data(photos, "folder")
+            content = PhotoModel(trained, photos.path, describe_data(photos, "folder"), settings)
             return {
-                precision: build_model(
-                    trained, photos.path, Path(place) / precision, data, settings, precision=precision, log=quiet
-                ).info
+                precision: build_model(content, Path(place) / precision, precision=precision, log=quiet).info
                 for precision in precisions
             }
 
@@ -47,14 +47,14 @@ def draws() -> list[tuple[float, ...]]:
     """A row a draw: temperature of the logits as they are and of those SURER times as sure, and the negative
     log-likelihood of the photos held out before and after it, for both."""
     from mirror.training.calibration import HeldOut, calibrate
-    from mirror.training.folds import fold_numbers, out_of_fold
+    from mirror.training.linear_probe import fold_numbers
 
     seen, _ = seen_photos("ants_bees")
     rows = []
     for seed in range(DRAWS):
         number = fold_numbers(seen.labels, seen.groups, FIFTHS, seed)
         inside, outside = np.flatnonzero(number != 0), np.flatnonzero(number == 0)
-        logits = out_of_fold(seen, inside, FIFTHS, seed)
+        logits = seen.out_of_fold(inside, FIFTHS, seed)
         own = HeldOut(logits[inside], seen.labels[inside], seen.groups[inside])
         head = seen.fit(inside, seed)
         held = HeldOut(head.logits(seen.served[outside]), seen.labels[outside], seen.groups[outside])

@@ -45,13 +45,12 @@ def measured(seen, share: float, seed: int) -> dict[str, tuple[float, float, flo
     from cleanlab.rank import get_label_quality_scores
 
     from mirror.inference.classifier import softmax
-    from mirror.training.folds import out_of_fold
 
     everyone = np.arange(len(seen.labels))
     wrong = np.random.default_rng(seed).choice(everyone, round(share * len(everyone)), replace=False)
     labels = seen.labels.copy()
     labels[wrong] = 1 - labels[wrong]
-    probabilities = softmax(out_of_fold(replace(seen, labels=labels), everyone, FOLDS, seed))
+    probabilities = softmax(replace(seen, labels=labels).out_of_fold(everyone, FOLDS, seed))
     own = probabilities[everyone, labels]
     disputed = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     normalised = get_label_quality_scores(labels, probabilities, method="normalized_margin")
@@ -77,7 +76,7 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
 def copies(seen, sight) -> None:
     """Prints the cosines of different photos, and those of copies with what they are copies of."""
     from mirror.training.augmentation import View
-    from mirror.training.features import pooled_features
+    from mirror.training.feature_cache import pooled_features
     from mirror.training.label_issues import CLOSE, close_pairs
 
     pairs = len(seen.labels) * (len(seen.labels) - 1) // 2

@@ -22,21 +22,21 @@ def seen_photos(name: str):
     from mirror.training.feature_cache import FeatureExtractor, extract_features
     from mirror.training.learner import Start
     from mirror.training.pretrained import find_architecture, load_weights
-    from mirror.training.recipe import TrainingSettings, group_numbers
+    from mirror.training.settings import FOLDS, TrainingSettings
+    from mirror.training.training_data import TrainingData
 
     settings = TrainingSettings(ARCH, seed=SEED)
     with tempfile.TemporaryDirectory() as place:
         with collect_from_folder(Path(place) / "photos", PHOTOS / name, log=quiet) as folder:
-            photos = sorted(folder.photos, key=lambda photo: (photo.label, photo.sha256, photo.url))
-            labels = tuple(folder.labels)
+            data = TrainingData.of(folder.photos, FOLDS)
             architecture = find_architecture(ARCH)
             weights = load_weights(architecture, None, quiet)
-            start = Start(folder.path, labels, architecture, *weights, settings.size, SEED)
-            sight = FeatureExtractor(start.learner(photos).model[0], folder.path, architecture, settings.size, quiet)
-            actual = np.array([labels.index(photo.label) for photo in photos])
-            rows = np.arange(len(photos))
-            seen = extract_features(sight, photos, actual, group_numbers(photos), rows, views=settings.views, seed=SEED)
-    return seen, sight
+            start = Start(folder.path, data.labels, architecture, *weights, settings.size, SEED)
+            body = start.learner(data.photos).model[0]
+            extractor = FeatureExtractor(body, folder.path, architecture, settings.size, quiet)
+            rows = np.arange(len(data.photos))
+            views = extract_features(extractor, data, rows, views=settings.views, seed=SEED)
+    return views, extractor
 
 
 def quiet(*_: object) -> None:

@@ -7,9 +7,7 @@ graph.py                 edits of model.onnx: fixed shapes as constants, the nov
 grad_cam_export.py       the output of model.onnx that tells where in a photo an answer came from
 feature_bank.py          how alike photos must be to the training photos to be known
 quantize.py              model.onnx in 8-bit integers
-space_to_depth.py        the first convolution of those, over blocks of pixels
 precision.py             whether those ship
 restricted_unpickler.py  a pickle opened without leave to run anything but what a learner needs
 compile_child.py         onnx_export.py in a confined process
-imagenet_network.py      timm's EfficientNet-Lite0 with ImageNet weights, as a model folder
 """

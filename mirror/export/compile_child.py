@@ -1,4 +1,4 @@
-"""A learner pickle → a model folder, in the confined process that `inference/compiled.py` starts.
+"""A learner pickle → a model folder, in the confined process that `inference/pickle_cache.py` starts.
 
     python -m mirror.export.compile_child '{"pickle": …, "out": …, "precision": …, "calibrate": …, "trust": false}'
 
@@ -20,14 +20,13 @@ def main() -> int:
     confine()  # before anything of the pickle is looked at, and before torch starts its threads
     if MISSING in os.environ:
         print(f"This system keeps no process from the {os.environ[MISSING]}: the pickle is opened all the same.")
-    told = json.loads(sys.argv[1])
+    request = json.loads(sys.argv[1])
     from mirror.export.onnx_export import compile_to_folder
 
-    calibrate = Path(told["calibrate"]) if told["calibrate"] else None
+    calibrate = Path(request["calibrate"]) if request["calibrate"] else None
     try:
-        compile_to_folder(
-            Path(told["pickle"]), Path(told["out"]), told["precision"], calibrate, trusted=bool(told["trust"])
-        )
+        pickle, folder = Path(request["pickle"]), Path(request["out"])
+        compile_to_folder(pickle, folder, request["precision"], calibrate, trusted=bool(request["trust"]))
     except MirrorError as error:
         print(f"mirror: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code

@@ -63,22 +63,22 @@ def threshold_of(similarities: np.ndarray) -> float:
     return float(median - DEVIATIONS * np.sqrt(np.mean((median - below) ** 2))) if len(below) else float(median)
 
 
-def margin_of(own: np.ndarray, strange: np.ndarray) -> float:
+def margin_of(own: np.ndarray, to_others: np.ndarray) -> float:
     """How much of OTHERS_WEIGHT times a photo's similarity to the others is forgiven, from both similarities [N] of the
     training photos: as much as lets either threshold refuse as many of them."""
-    return threshold_of(own) - threshold_of(own - OTHERS_WEIGHT * strange)
+    return threshold_of(own) - threshold_of(own - OTHERS_WEIGHT * to_others)
 
 
-def combined(own: np.ndarray, strange: np.ndarray, margin: float) -> np.ndarray:
+def combined(own: np.ndarray, to_others: np.ndarray, margin: float) -> np.ndarray:
     """The similarity [N] of photos with these to the labels' photos and to the others, as the graph computes it."""
-    return own - np.maximum(OTHERS_WEIGHT * strange - margin, 0)
+    return own - np.maximum(OTHERS_WEIGHT * to_others - margin, 0)
 
 
 def fit_feature_bank(
     features: np.ndarray,
-    groups: Sequence[int],
+    groups: Sequence[int] | np.ndarray,
     others: np.ndarray | None = None,
-    other_groups: Sequence[int] = (),
+    other_groups: Sequence[int] | np.ndarray = (),
 ) -> FeatureBank | None:
     """features [N, D] of the serving views of the photos at `bank_rows`, as the network that ships gives them;
     groups [N]: photos that belong together are not compared. others [O, D], other_groups [O]: photos of none of the
@@ -86,28 +86,28 @@ def fit_feature_bank(
 
     None where there are too few groups for K neighbours.
     """
-    unit, groups = unit_rows(features), np.asarray(groups)
+    unit, group = unit_rows(features), np.asarray(groups)
     cosines = unit @ unit.T
-    cosines[groups[:, None] == groups[None]] = -np.inf
+    cosines[group[:, None] == group[None]] = -np.inf
     own = nearest(cosines)
-    kept = np.isfinite(own)
-    if not kept.any():
+    comparable = np.isfinite(own)
+    if not comparable.any():
         return None
     bank = FeatureBank(
-        features.astype(np.float32), K, threshold_of(own[kept]), real_refused=_real_refused(cosines, groups)
+        features.astype(np.float32), K, threshold_of(own[comparable]), real_refused=_real_refused(cosines, group)
     )
     if others is None:
         return bank
-    strange = unit @ unit_rows(others).T
-    alike = nearest(strange)
-    margin = margin_of(own[kept], alike[kept])
+    to_others = unit @ unit_rows(others).T
+    nearest_others = nearest(to_others)
+    margin = margin_of(own[comparable], nearest_others[comparable])
     return replace(
         bank,
-        threshold=threshold_of(combined(own, alike, margin)[kept]),
+        threshold=threshold_of(combined(own, nearest_others, margin)[comparable]),
         others=others.astype(np.float32),
         margin=margin,
-        real_refused=_real_refused(cosines, groups, strange),
-        others_refused=_others_refused(own, strange, unit_rows(others), np.asarray(other_groups)),
+        real_refused=_real_refused(cosines, group, to_others),
+        others_refused=_others_refused(own, to_others, unit_rows(others), np.asarray(other_groups)),
     )
 
 
@@ -137,31 +137,32 @@ def nearest(cosines: np.ndarray, k: int = K) -> np.ndarray:
     return np.partition(cosines, -k, axis=1)[:, -k:].mean(axis=1)
 
 
-def _real_refused(cosines: np.ndarray, groups: np.ndarray, strange: np.ndarray | None = None) -> float | None:
+def _real_refused(cosines: np.ndarray, groups: np.ndarray, to_others: np.ndarray | None = None) -> float | None:
     """The share refused of the training photos, each held out of the bank and of the threshold. cosines [N, N] among
-    them, -inf within a group; strange [N, O] with the others."""
+    them, -inf within a group; to_others [N, O] with the others."""
     refused = []
     for inside, outside in folds(groups):
         own, judged = (nearest(cosines[np.ix_(rows, inside)]) for rows in (inside, outside))
         if not np.isfinite(own).all():
             return None
-        if strange is not None:
-            alike = nearest(strange)
-            margin = margin_of(own, alike[inside])
-            own, judged = combined(own, alike[inside], margin), combined(judged, alike[outside], margin)
+        if to_others is not None:
+            nearest_others = nearest(to_others)
+            margin = margin_of(own, nearest_others[inside])
+            own = combined(own, nearest_others[inside], margin)
+            judged = combined(judged, nearest_others[outside], margin)
         refused.append(judged < threshold_of(own))
     return float(np.concatenate(refused).mean()) if refused else None
 
 
-def _others_refused(own: np.ndarray, strange: np.ndarray, others: np.ndarray, groups: np.ndarray) -> float | None:
+def _others_refused(own: np.ndarray, to_others: np.ndarray, others: np.ndarray, groups: np.ndarray) -> float | None:
     """The share refused of the others, each held out of their bank, of the margin and of the threshold. own [N]: the
-    training photos' similarities; strange [N, O]: their cosines with the others, of unit length [O, D]."""
-    refused, kept, among = [], np.isfinite(own), others @ others.T
+    training photos' similarities; to_others [N, O]: their cosines with the others, of unit length [O, D]."""
+    refused, comparable, among = [], np.isfinite(own), others @ others.T
     for inside, outside in folds(groups):
-        alike = nearest(strange[:, inside])
-        margin = margin_of(own[kept], alike[kept])
-        threshold = threshold_of(combined(own, alike, margin)[kept])
-        judged = combined(nearest(strange[:, outside].T), nearest(among[np.ix_(outside, inside)]), margin)
+        nearest_others = nearest(to_others[:, inside])
+        margin = margin_of(own[comparable], nearest_others[comparable])
+        threshold = threshold_of(combined(own, nearest_others, margin)[comparable])
+        judged = combined(nearest(to_others[:, outside].T), nearest(among[np.ix_(outside, inside)]), margin)
         refused.append(judged < threshold)
     return float(np.concatenate(refused).mean()) if refused else None
 

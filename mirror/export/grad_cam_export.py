@@ -54,7 +54,7 @@ def write_heat(network: Path, target: Path) -> None:
     model = onnx.load(network)
     inferred = onnx.shape_inference.infer_shapes(model).graph
     head = _Head(inferred)
-    found = head.map_of("logits")
+    heat = head.map_of("logits")
     maps = next(value for value in inferred.value_info if value.name == head.source)
     for graph in (model.graph, head):  # the map goes by its new name
         for node in graph.node:
@@ -62,14 +62,14 @@ def write_heat(network: Path, target: Path) -> None:
             node.output[:] = [MAPS if name == maps.name else name for name in node.output]
     maps.name = MAPS
 
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model)
-    whole.graph.value_info.append(maps)
-    whole.graph.initializer.extend(head.initializer)
-    whole.graph.node.extend([*head.node, helper.make_node("Identity", [found], [HEAT], HEAT)])
+    combined = onnx.ModelProto()
+    combined.CopyFrom(model)
+    combined.graph.value_info.append(maps)
+    combined.graph.initializer.extend(head.initializer)
+    combined.graph.node.extend([*head.node, helper.make_node("Identity", [heat], [HEAT], HEAT)])
     shape = ["N", "labels", "height", "width"]
-    whole.graph.output.append(helper.make_tensor_value_info(HEAT, TensorProto.FLOAT, shape))
-    onnx.save(onnx.utils.Extractor(whole).extract_model([MAPS], [HEAT]), target)
+    combined.graph.output.append(helper.make_tensor_value_info(HEAT, TensorProto.FLOAT, shape))
+    onnx.save(onnx.utils.Extractor(combined).extract_model([MAPS], [HEAT]), target)
 
     model.graph.output.append(maps)
     onnx.checker.check_model(model, full_check=True)
@@ -139,7 +139,7 @@ class _Head:
 
     def _relu(self, node: Any) -> str:
         """Passes where the pooled value passed."""
-        positive = self._add("Greater", [node.input[0], self._tensor(np.float32(0))])
+        positive = self._add("Greater", [node.input[0], self._tensor(np.zeros((), np.float32))])
         number = self._add("Cast", [positive], to=1)  # float32
         gate = self._add("Reshape", [number, self._tensor(np.array([0, -1, 1, 1], np.int64))])
         return self._add("Mul", [self.map_of(node.input[0]), gate])

@@ -71,7 +71,7 @@ def attach_novelty_bank(
     source: str = "features",
 ) -> None:
     """Adds the output "similarity" [N] to a network: the mean of the `k` largest cosines of `source` with `bank`, less
-    what OTHERS_WEIGHT times the same with `others` exceeds `margin` by (`similarity.combined`).
+    what OTHERS_WEIGHT times the same with `others` exceeds `margin` by (`feature_bank.combined`).
 
     bank: features [M, D] of the training photos, others: [O, D] of photos of none of the labels; float32, normalised
     here (L2), kept as initializers. What was attached before is replaced. Raises ModelFolderError where the shapes do
@@ -102,15 +102,15 @@ def attach_novelty_bank(
     if others is None:
         _nearest(graph, unit, bank, "bank", SIMILARITY)
     else:
-        own, strange, weighted, over, lost = (
+        own, to_others, weighted, over, lost = (
             f"{SIMILARITY}/{name}" for name in ("own", "strange", "weighted", "over", "lost")
         )
         _nearest(graph, unit, bank, "bank", own)
-        _nearest(graph, unit, others, "others", strange)
+        _nearest(graph, unit, others, "others", to_others)
         weight = _constant(graph, "weight", np.array(OTHERS_WEIGHT, np.float32))
         forgiven = _constant(graph, "margin", np.array(margin, np.float32))
         graph.node.extend([
-            helper.make_node("Mul", [strange, weight], [weighted], f"{SIMILARITY}/weigh"),
+            helper.make_node("Mul", [to_others, weight], [weighted], f"{SIMILARITY}/weigh"),
             helper.make_node("Sub", [weighted, forgiven], [over], f"{SIMILARITY}/forgive"),
             helper.make_node("Relu", [over], [lost], f"{SIMILARITY}/lose"),
             helper.make_node("Sub", [own, lost], [SIMILARITY], f"{SIMILARITY}/subtract"),
@@ -125,10 +125,10 @@ def _nearest(graph: Any, unit: str, rows: np.ndarray, name: str, output: str) ->
     from onnx import helper
 
     bank = _constant(graph, name, unit_rows(rows).T.copy())
-    cosines, top, places = (f"{bank}/{part}" for part in ("cosines", "nearest", "places"))
+    cosines, top, indices = (f"{bank}/{part}" for part in ("cosines", "nearest", "places"))
     graph.node.extend([
         helper.make_node("MatMul", [unit, bank], [cosines], f"{bank}/compare"),
-        helper.make_node("TopK", [cosines, f"{SIMILARITY}/k"], [top, places], f"{bank}/top", axis=1),
+        helper.make_node("TopK", [cosines, f"{SIMILARITY}/k"], [top, indices], f"{bank}/top", axis=1),
         helper.make_node("ReduceMean", [top, f"{SIMILARITY}/axis"], [output], f"{bank}/mean", keepdims=0),
     ])  # fmt: skip
 

@@ -11,6 +11,7 @@ from mirror.errors import UnsupportedLearner
 from mirror.model_schema import BatchResize, Preprocessing
 
 Size = tuple[int, int]
+Channels = tuple[float, float, float]
 
 
 def read_preprocessing(dls: Any) -> Preprocessing:
@@ -36,32 +37,32 @@ def _item_transforms(transforms: list[Any]) -> dict[str, Any]:
     from fastai.vision import augment
     from fastai.vision.core import ToTensor
 
-    found: dict[str, Any] = {}
+    frame: dict[str, Any] = {}
     for transform in transforms:
         kind = type(transform)
-        resizes = "resize" in found
+        resizes = "resize" in frame
         if kind is ToTensor:
             continue
-        if kind is augment.Resize and not found:
-            found |= {"resize": str(transform.method), "size": _height_width(transform.size)}
-            found |= {"resample": _resample(transform), "pad_mode": str(transform.pad_mode)}
-        elif kind is augment.RandomResizedCrop and not found:
+        if kind is augment.Resize and not frame:
+            frame |= {"resize": str(transform.method), "size": _height_width(transform.size)}
+            frame |= {"resample": _resample(transform), "pad_mode": str(transform.pad_mode)}
+        elif kind is augment.RandomResizedCrop and not frame:
             width, height = transform.size
             extra = math.ceil(max(transform.size) * transform.val_xtra / 8) * 8  # as its before_call rounds
-            found |= {"resize": "squish", "size": (height + extra, width + extra), "resample": _resample(transform)}
-            found |= {"crop": (height, width)} if extra else {}
-        elif kind in (augment.CropPad, augment.RandomCrop) and "crop" not in found:
-            found |= {"crop": _height_width(transform.size)}
-            found |= {"crop_pad_mode": str(getattr(transform, "pad_mode", "zeros"))}
-            found |= {} if resizes else {"resize": "none", "size": found["crop"]}
+            frame |= {"resize": "squish", "size": (height + extra, width + extra), "resample": _resample(transform)}
+            frame |= {"crop": (height, width)} if extra else {}
+        elif kind in (augment.CropPad, augment.RandomCrop) and "crop" not in frame:
+            frame |= {"crop": _height_width(transform.size)}
+            frame |= {"crop_pad_mode": str(getattr(transform, "pad_mode", "zeros"))}
+            frame |= {} if resizes else {"resize": "none", "size": frame["crop"]}
         else:
             raise _unsupported(transform)
-    if not found:
+    if not frame:
         raise UnsupportedLearner(
             "The learner resizes its photos nowhere, so they would not fit one network input: "
             "add item_tfms=Resize(…) and export it again."
         )
-    return found
+    return frame
 
 
 def _batch_transforms(transforms: list[Any], frame: dict[str, Any]) -> Preprocessing:
@@ -98,10 +99,15 @@ def _batch_transforms(transforms: list[Any], frame: dict[str, Any]) -> Preproces
     scale = divisor / 255  # our pixels are always divided by 255
     return Preprocessing(
         **frame,
-        mean=tuple(scale * value for value in mean),
-        std=tuple(scale * value for value in std),
+        mean=_scaled(scale, mean),
+        std=_scaled(scale, std),
         batch_resizes=tuple(resizes),
     )
+
+
+def _scaled(scale: float, values: Channels) -> Channels:
+    red, green, blue = values
+    return scale * red, scale * green, scale * blue
 
 
 def _gpu_crop(transform: Any, size: Size) -> Size:
@@ -119,11 +125,12 @@ def _resample(transform: Any) -> str:
     return Image.Resampling(transform.mode).name.lower()
 
 
-def _channels(values: Any) -> tuple[float, float, float]:
+def _channels(values: Any) -> Channels:
     flat = [float(value) for value in values.flatten()]
     if len(flat) not in (1, 3):
         raise UnsupportedLearner(f"The learner normalises {len(flat)} channels, and only RGB photos are supported.")
-    return tuple(flat * (3 // len(flat)))
+    red, green, blue = flat * (3 // len(flat))
+    return red, green, blue
 
 
 def _unsupported(transform: Any) -> UnsupportedLearner:

@@ -78,7 +78,7 @@ def compile_learner(
     samples: photos for the parity check (default: synthetic ones). learner: the pickle's learner where it is loaded
     already (it is left in evaluation mode). Outputs: "logits" [N, labels] and, where the last layer is linear, its
     input as "features" [N, D]. Raises UnsupportedLearner with a sentence. trusted: the pickle's code is run, whatever
-    it does; where not, it is opened by `restricted.py`, and no function that it brings is run.
+    it does; where not, it is opened by `restricted_unpickler.py`, and no function that it brings is run.
     """
     with quiet(), _refusals(pickle):
         learner = learner or _load(pickle, trusted)
@@ -120,8 +120,8 @@ def compile_to_folder(
     photos = _photos_below(calibrate) if calibrate and precision != "fp32" else []
     name = pickle.stem if pickle.stem not in ("learner", "export") else pickle.absolute().parent.name
 
-    def build(place: Path) -> ModelInfo:
-        network = place / "model.onnx"
+    def build(building: Path) -> ModelInfo:
+        network = building / "model.onnx"
         judged = photos[1::2]
         compiled = compile_learner(pickle, network, evenly_spaced(judged, PARITY_PHOTOS), trusted=trusted)
         actual = [
@@ -146,17 +146,17 @@ def _photos_below(directory: Path) -> list[Path]:
     """The photos of a folder that open. Raises UsageError where they are too few."""
     from mirror.sources import find_sources
 
-    found = []
+    photos = []
     for source in find_sources([str(directory)]):
         if isinstance(source.location, Path):
             with contextlib.suppress(ImageError):
                 load_image(source.location, at_least=1)
-                found.append(source.location)
-    if len(found) < FEWEST_PHOTOS:
+                photos.append(source.location)
+    if len(photos) < FEWEST_PHOTOS:
         raise UsageError(
-            f"{directory} holds {len(found)} photos, and int8 needs at least {FEWEST_PHOTOS}: give more of them."
+            f"{directory} holds {len(photos)} photos, and int8 needs at least {FEWEST_PHOTOS}: give more of them."
         )
-    return found
+    return photos
 
 
 def read_preprocessing_of(learner: Any) -> Preprocessing:
@@ -170,11 +170,11 @@ def versions() -> dict[str, str]:
     """The versions that a model's numbers may depend on."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    installed = {}
     for package in ("fastai", "torch", "torchvision", "timm", "onnx", "onnxruntime", "pillow", "numpy"):
         with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            installed[package] = version(package)
+    return installed
 
 
 @contextlib.contextmanager
@@ -259,7 +259,12 @@ def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, 
     wrapped = _with_features(model.float().eval(), size)
     outputs = ("logits", "features") if wrapped.last is not None else ("logits",)
     example = torch.rand(2, 3, *size)
-    names = {"input_names": ["pixels"], "output_names": list(outputs), "opset_version": OPSET, "verbose": False}
+    names: dict[str, Any] = {
+        "input_names": ["pixels"],
+        "output_names": list(outputs),
+        "opset_version": OPSET,
+        "verbose": False,
+    }
     try:
         # Tracing takes 0.7 s for a ResNet-18, 1.6 s for EfficientNet-Lite0; the newer exporter 3.0 and 6.9 s (2 cores).
         axes = {name: {0: "N"} for name in ("pixels", *outputs)}
@@ -290,10 +295,10 @@ def _with_features(model: Any, size: tuple[int, int]) -> Any:
         def forward(self, pixels: torch.Tensor) -> Any:
             if self.last is None:
                 return self.model(pixels)
-            seen = []
-            hook = self.last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+            features = []
+            hook = self.last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
             try:
-                return self.model(pixels), seen[-1]
+                return self.model(pixels), features[-1]
             finally:
                 hook.remove()
 

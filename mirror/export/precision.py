@@ -130,27 +130,27 @@ class PreprocessedImages:
         return preprocess(load_image(source, at_least=decode_at_least(self.preprocessing)), self.preprocessing)
 
 
-def evenly_spaced(items: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of them, evenly spaced, the first and (of two or more) the last included."""
-    if len(items) <= most:
+def evenly_spaced(items: Sequence[Any], limit: int) -> list[Any]:
+    """At most `limit` of them, evenly spaced, the first and (of two or more) the last included."""
+    if len(items) <= limit:
         return list(items)
-    if most < 2:
-        return list(items[:most])
-    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+    if limit < 2:
+        return list(items[:limit])
+    return [items[round(i * (len(items) - 1) / (limit - 1))] for i in range(limit)]
 
 
 def outputs_of(network: Path, pixels: PreprocessedImages, outputs: Sequence[str] = ("logits",)) -> list[np.ndarray]:
     """The named outputs of all photos, [N, …] each."""
     engine = OnnxModel(network)
-    found = [engine.run(batch, outputs) for batch in pixels.batches(BATCH)]
-    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    batches = [engine.run(batch, outputs) for batch in pixels.batches(BATCH)]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 def compare(layers: str, before: np.ndarray, after: np.ndarray, actual: np.ndarray) -> QuantizationCheck:
     """fp32 and int8 logits [N, L] of the same photos. actual [N]: their labels, UNJUDGED where they do not count."""
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     counted = np.asarray(actual) != UNJUDGED
-    errors = [int((said != actual)[counted].sum()) for said in (first, second)]
+    errors = [int((predicted != actual)[counted].sum()) for predicted in (first, second)]
     return QuantizationCheck(
         layers=layers,
         photos=len(before),
@@ -179,7 +179,7 @@ def choose_precision(
         return PrecisionChoice("fp32", asked)
     (before,) = outputs_of(network, judged)
     gates: list[QuantizationCheck] = []
-    with tempfile.TemporaryDirectory(dir=network.parent) as place:
+    with tempfile.TemporaryDirectory(dir=network.parent) as folder:
         try:
             quantizer = Quantizer(network, list(calibration))
         except Exception as error:  # a network may hold anything, and onnxruntime's quantiser fails in any way
@@ -190,7 +190,7 @@ def choose_precision(
         for name, (first, last) in ATTEMPTS.items():
             if first + last >= len(quantizer.layers):
                 continue  # nothing would be left for int8
-            target = Path(place) / f"{len(gates)}.onnx"
+            target = Path(folder) / f"{len(gates)}.onnx"
             quantizer.write(target, first, last)
             gates.append(compare(name, before, outputs_of(target, judged)[0], actual))
             log(gates[-1].sentence())
@@ -203,5 +203,5 @@ def choose_precision(
             shipped = min(gates, key=lambda gate: gate.mean_change)
             log("int8 ships all the same, for it was asked for.")
         if shipped:
-            os.replace(Path(place) / f"{gates.index(shipped)}.onnx", network)
+            os.replace(Path(folder) / f"{gates.index(shipped)}.onnx", network)
     return PrecisionChoice("int8" if shipped else "fp32", asked, len(calibration), tuple(gates), shipped)

@@ -57,7 +57,7 @@ def _silenced() -> Iterator[None]:
     def refuse(self: Any, *_: Any, **__: Any) -> Any:
         raise NotForAPickle(f"it calls a {type(self).__name__}")
 
-    before = [(kind, kind.__call__) for kind in (Callback, Learner, Transform, Pipeline, Module)]
+    before: list[tuple[Any, Any]] = [(kind, kind.__call__) for kind in (Callback, Learner, Transform, Pipeline, Module)]
     for kind, _ in before:
         kind.__call__ = refuse
     try:
@@ -132,8 +132,8 @@ class Code:
             given = types.CodeType(*self.arguments) if not self._nested() else None
         except (TypeError, ValueError):
             return None
-        for own in own_code(module) if given is not None else ():
-            if own.co_name == given.co_name and _same(own, given) and is_brought(own):
+        for own in own_code(module):
+            if given is not None and own.co_name == given.co_name and _same(own, given) and is_brought(own):
                 return own
         return None
 

@@ -28,7 +28,7 @@ FILES = {"train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
          "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")}  # fmt: skip
 IMAGES = {"train": 60_000, "test": 10_000}
 HELD_OUT = 300  # training images of each label that are not learned from
-BYTES, IMAGE_DIMENSIONS, LABEL_DIMENSIONS = 8, 3, 1  # IDX: the type "unsigned byte", and [N, 28, 28] or [N]
+BYTES = 8  # IDX: the type "unsigned byte"
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ def open_set(folder: Path, log: Callable[[str], None] = say) -> FashionSet:
     return _by_torchvision(folder, log)
 
 
-def read_half(place: Path, half: str) -> ImageSplit:
-    """The "train" or "test" images from the IDX files in `place`. Raises DatasetError."""
-    images, labels = (read_idx(place / name) for name in FILES[half])
+def read_half(folder: Path, half: str) -> ImageSplit:
+    """The "train" or "test" images from the IDX files in `folder`. Raises DatasetError."""
+    images, labels = read_idx(folder / FILES[half][0]), read_idx(folder / FILES[half][1])
     if images.shape != (IMAGES[half], SIDE, SIDE) or labels.shape != (IMAGES[half],) or labels.max() >= len(LABELS):
-        raise DatasetError(f"{place} does not hold Fashion-MNIST's {IMAGES[half]:,} {half} images: get the set again.")
+        raise DatasetError(f"{folder} does not hold Fashion-MNIST's {IMAGES[half]:,} {half} images: get the set again.")
     return ImageSplit(images, labels.astype(np.int64))
 
 
@@ -84,11 +84,11 @@ def read_idx(file: Path) -> np.ndarray:
     return values.reshape(shape)
 
 
-def hold_out(labels: np.ndarray, seed: int, each: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(labels: np.ndarray, seed: int, per_label: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray]:
     """Places of the images to learn from, and of the `each` of every label that are not, both ascending."""
     random = np.random.default_rng(seed)
-    held = [random.permutation(np.flatnonzero(labels == label))[:each] for label in range(len(LABELS))]
-    held = np.sort(np.concatenate(held))
+    by_label = [random.permutation(np.flatnonzero(labels == label))[:per_label] for label in range(len(LABELS))]
+    held = np.sort(np.concatenate(by_label))
     return np.setdiff1d(np.arange(len(labels)), held), held
 
 

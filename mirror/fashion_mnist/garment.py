@@ -39,7 +39,7 @@ def crop_garment(photo: Image.Image) -> PreparedImage:
     levels = np.asarray(shrink(photo, SEEN), np.float32)
     ground = background(levels)
     mask = garment(levels, ground) if ground else None
-    if mask is None:
+    if ground is None or mask is None:
         return _as_a_whole(levels)
     strength = intensity(levels, ground.levels) * mask
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
@@ -73,29 +73,29 @@ def background(levels: np.ndarray) -> Background | None:
     wide = max(1, round(BORDER * min(height, width)))
     strip = np.ones((height, width), bool)
     strip[wide:-wide, wide:-wide] = False
-    y, x = (2 * (place + 0.5) / side - 1 for place, side in zip(np.nonzero(strip), (height, width), strict=True))
+    y, x = (2 * (index + 0.5) / side - 1 for index, side in zip(np.nonzero(strip), (height, width), strict=True))
     shown, plane = levels[strip], np.stack([np.ones_like(x), x, y], axis=1)
     plain = np.abs(shown - np.median(shown, axis=0)).max(axis=1) <= LOOSE
-    close = LOOSE
+    close = float(LOOSE)
     for _ in range(3):  # each time without what the last plane leaves over
         if plain.mean() < PLAIN:
             return None
-        found, *_ = np.linalg.lstsq(plane[plain], shown[plain], rcond=None)
-        apart = np.abs(shown - plane @ found).max(axis=1)
+        fit, *_ = np.linalg.lstsq(plane[plain], shown[plain], rcond=None)
+        apart = np.abs(shown - plane @ fit).max(axis=1)
         close = max(CLOSE, SPREADS * 1.4826 * float(np.median(apart[plain])) / 2)  # of the largest of three channels
         plain = apart <= close
     if close > NOISIEST:
         return None
     ys, xs = (2 * (np.arange(side) + 0.5) / side - 1 for side in (height, width))
-    even = found[0] + found[1] * xs[None, :, None] + found[2] * ys[:, None, None]
+    even = fit[0] + fit[1] * xs[None, :, None] + fit[2] * ys[:, None, None]
     return Background(np.clip(even, 0, 255).astype(np.float32), close)
 
 
 def garment(levels: np.ndarray, ground: Background) -> np.ndarray | None:
     """[h, w] whether a pixel belongs to the garment; None where there is none."""
     differs = np.abs(levels - ground.levels).max(axis=2) > ground.close
-    kept = Image.fromarray(differs.astype(np.uint8) * 255).filter(ImageFilter.MedianFilter(3))  # dust goes
-    number = components(np.asarray(kept) > 0)
+    without_dust = Image.fromarray(differs.astype(np.uint8) * 255).filter(ImageFilter.MedianFilter(3))  # dust goes
+    number = components(np.asarray(without_dust) > 0)
     sizes = np.bincount(number.ravel())[1:]
     if not len(sizes):
         return None

@@ -8,6 +8,7 @@ alone, which is slow on most processors.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,7 +35,7 @@ class Muon(torch.optim.SGD):
         super().__init__(groups, lr=rate, momentum=momentum, nesterov=True)
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: Any = None) -> Any:
         turning = next(group for group in self.param_groups if group["turns"])
         for weight in turning["params"]:
             state = self.state[weight]
@@ -45,7 +46,7 @@ class Muon(torch.optim.SGD):
             weight.mul_(len(weight) ** 0.5 / weight.norm())
             weight.sub_(orthogonal(step.flatten(1)).view_as(step), alpha=turning["lr"])
             weight.grad = None  # SGD passes over it
-        super().step()
+        return super().step(closure)
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
@@ -59,9 +60,9 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     a, b, c = NEWTON_SCHULZ
     gram = matrix @ matrix.T
     norm = gram.trace().sqrt() + 1e-12
-    gram, one = gram / norm**2, torch.eye(len(gram), device=gram.device)
-    polynomial = one
+    gram, identity = gram / norm**2, torch.eye(len(gram), device=gram.device)
+    polynomial = identity
     for _ in range(ITERATIONS):
-        factor = a * one + b * gram + c * (gram @ gram)
+        factor = a * identity + b * gram + c * (gram @ gram)
         polynomial, gram = factor @ polynomial, factor @ gram @ factor
     return polynomial @ matrix / norm

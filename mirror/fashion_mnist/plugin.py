@@ -3,16 +3,14 @@ models trained on it, and how one is trained. Imports no torch."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from mirror.errors import UsageError
-from mirror.fashion_mnist.dataset import LABELS, NAME
+from mirror.fashion_mnist.dataset import LABELS, NAME, open_set
+from mirror.fashion_mnist.fashion_settings import ARCH, EPOCHS, SIZE, FashionSettings
 from mirror.fashion_mnist.garment import SEEN, crop_garment
 from mirror.preparation import Preparation, PublishedDataset
-
-ARCH, SIZE, EPOCHS = "resnet18", 112, 30
 
 
 def train(options: Any) -> None:
@@ -23,11 +21,9 @@ def train(options: Any) -> None:
     if options.arch != ARCH or options.epochs == 0:
         given = f"--arch {options.arch}" if options.arch != ARCH else "--epochs 0"
         raise UsageError(f"--dataset {NAME} trains a {ARCH} from random weights: leave out {given}.")
-    if options.proxy:  # for torchvision, which fetches the set itself
-        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
-    from mirror.fashion_mnist.build import build_fashion
-    from mirror.fashion_mnist.dataset import open_set
-    from mirror.fashion_mnist.training import FashionSettings, train_network
+    from mirror.fashion_mnist.fashion_model import FashionModel
+    from mirror.fashion_mnist.from_scratch import train_network
+    from mirror.training.build import build_model
     from mirror.training.metrics import error_sentence
 
     folder, path = Path("data") / NAME, options.models / (options.name or "fashion")
@@ -35,8 +31,10 @@ def train(options: Any) -> None:
     print(f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images: {images.source}.")
     settings = FashionSettings(options.size or SIZE, options.epochs or EPOCHS, options.seed)
     network = train_network(images, folder, settings)
-    shipping = {"precision": options.precision, "keep_pickle": not options.no_pickle}
-    judged = build_fashion(network, images, path, settings, **shipping).info.metrics.validation
+    content = FashionModel(network, images, settings)
+    model = build_model(content, path, precision=options.precision, keep_pickle=not options.no_pickle)
+    assert model.info.metrics  # a model that was just built has been judged
+    judged = model.info.metrics.validation
     low, high = (1 - end for end in reversed(judged.interval))
     accuracy = f"{1 - judged.error_rate:.4f} (95 % interval {low:.4f}–{high:.4f})"
     print(f"Test accuracy {accuracy} on the {judged.photos:,} test images, which nothing else was done with.")

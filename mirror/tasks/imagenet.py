@@ -65,7 +65,7 @@ def packaged_folder(why: ModelUnavailable | None = None) -> ModelFolder:
     if not writable(folder.parent):
         raise ModelUnavailable(f"No place to keep the compiled {NAME}: make {folder.parent} writable.")
     run_child(
-        ["mirror.export.imagenet_network", str(weights), str(folder)],
+        ["mirror.training.imagenet_network", str(weights), str(folder)],
         what=f"the packaged {PACKAGED}",
         hint="install requirements-train.txt again",
     )

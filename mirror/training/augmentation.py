@@ -16,11 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-MIN_SCALE = 0.35  # of the photo's area, fastai's default for RandomResizedCrop is 0.08, its article's 0.8
-RATIOS = (3 / 4, 4 / 3)  # of a crop's width to its height, as in RandomResizedCrop
-TELLING = 0.2  # |AUC - 0.5| of the short side between two labels from which resolution is taken for a cue
-LEVELS = 5  # resolutions, from that of the coarsest label's photos to the network's
-MIN_LEVEL = 64  # px: the smallest photo that is kept
+from mirror.training.settings import LEVELS, MIN_LEVEL, MIN_SCALE, RATIOS, RESOLUTION_CUE
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,9 @@ def plan_views(
     """
     random = np.random.default_rng(seed)
     short = np.array([min(pair) for pair in sizes])
-    names = np.asarray(labels)
+    label_of = np.asarray(labels)
     plan: list[View] = []
-    levels = resolution_levels(short, names, size)
+    levels = resolution_levels(short, label_of, size)
     for photo, (width, height) in enumerate(sizes):
         for level in levels:
             if level is not None and short[photo] < 0.95 * level:
@@ -59,15 +55,15 @@ def plan_views(
             ]
     groups: dict[tuple[int, int | None], int] = {}
     for view in plan:
-        key = (int(names[view.photo]), view.level)
+        key = (int(label_of[view.photo]), view.level)
         groups[key] = groups.get(key, 0) + 1
     share = len(sizes) / len(groups)
-    return [View(v.photo, v.level, v.box, v.flip, share / groups[int(names[v.photo]), v.level]) for v in plan]
+    return [View(v.photo, v.level, v.box, v.flip, share / groups[int(label_of[v.photo]), v.level]) for v in plan]
 
 
 def resolution_levels(short: np.ndarray, labels: np.ndarray, size: int) -> list[int | None]:
     """[None] where resolution is no cue; else short sides in px, rising, that photos of every label reach."""
-    if resolution_cue(np.minimum(short, size), labels) < TELLING:
+    if resolution_cue(np.minimum(short, size), labels) < RESOLUTION_CUE:
         return [None]
     reach = [short[labels == label] for label in np.unique(labels)]
     low = max(MIN_LEVEL, min(int(np.min(short)), size // 2))
@@ -78,13 +74,13 @@ def resolution_levels(short: np.ndarray, labels: np.ndarray, size: int) -> list[
 
 def resolution_cue(short: np.ndarray, labels: np.ndarray) -> float:
     """How well the short side alone tells two labels apart: the largest |AUC - 0.5| of any label against the rest."""
-    found = 0.0
+    cue = 0.0
     for label in np.unique(labels):
         own, others = short[labels == label], short[labels != label]
         if len(own) and len(others):
             above = np.mean(own[:, None] > others[None]) + 0.5 * np.mean(own[:, None] == others[None])
-            found = max(found, abs(float(above) - 0.5))
-    return found
+            cue = max(cue, abs(float(above) - 0.5))
+    return cue
 
 
 def render(photo: Image.Image, view: View, size: int) -> Image.Image:
@@ -95,8 +91,8 @@ def render(photo: Image.Image, view: View, size: int) -> Image.Image:
         photo = photo.resize(smaller, Image.Resampling.BOX)
     if view.box is None:
         side = min(photo.size)
-        left, top = int(0.5 * (photo.width - side)), int(0.5 * (photo.height - side))
-        photo = photo.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BILINEAR)
+        x, y = int(0.5 * (photo.width - side)), int(0.5 * (photo.height - side))
+        photo = photo.crop((x, y, x + side, y + side)).resize((size, size), Image.Resampling.BILINEAR)
     else:
         left, top, right, bottom = view.box
         box = (left * photo.width, top * photo.height, right * photo.width, bottom * photo.height)
@@ -114,5 +110,5 @@ def _random_box(random: np.random.Generator, width: int, height: int) -> tuple[f
             left, top = random.uniform(0, width - w), random.uniform(0, height - h)
             return left / width, top / height, (left + w) / width, (top + h) / height
     side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left / width, top / height, (left + side) / width, (top + side) / height
+    x, y = (width - side) / 2, (height - side) / 2
+    return x / width, y / height, (x + side) / width, (y + side) / height

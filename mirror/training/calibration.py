@@ -16,8 +16,7 @@ import numpy as np
 
 from mirror.inference.classifier import softmax
 from mirror.model_schema import Calibration, CalibrationScores, Estimate, ReliabilityBin
-from mirror.training.folds import fold_numbers
-from mirror.training.linear_probe import cross_entropy
+from mirror.training.linear_probe import cross_entropy, fold_numbers
 
 COLDEST, HOTTEST = 0.25, 4.0  # temperatures beyond these say that something else is wrong
 FOLDS = 5
@@ -54,19 +53,19 @@ def calibrate(own: HeldOut, judged: HeldOut | None, source: str, seed: int) -> t
     """
     if not len(own):
         return 1.0, None
-    found = fit_temperature(own)
+    best = fit_temperature(own)
     crossed = cross_fitted(own, seed)
-    before, after = (cross_entropy(one.logits.astype(np.float64), own.actual) for one in (own, own.tempered(crossed)))
+    before, after = (cross_entropy(held.logits.astype(np.float64), own.actual) for held in (own, own.tempered(crossed)))
     gain = estimate(before - after, own.groups, seed)
-    shown = gain.interval[0] > 0 and len(np.unique(own.groups)) >= FEWEST
-    temperature = found if shown else 1.0
+    helps = gain.interval[0] > 0 and len(np.unique(own.groups)) >= FEWEST
+    temperature = best if helps else 1.0
     raw = judged or own
     by = temperature if judged or temperature == 1 else crossed
     used = raw.tempered(by)
     return temperature, Calibration(
         source=source,
         fitted_on=len(own),
-        found=found,
+        found=best,
         gain=gain,
         photos=len(raw),
         before=calibration_scores(raw, seed),
@@ -95,8 +94,8 @@ def fit_temperature(held: HeldOut) -> float:
         partition = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
         return float((partition - (target * scaled).sum(axis=1)).mean())
 
-    found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-6})
-    return float(1 / found.x)
+    minimum = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-6})
+    return float(1 / minimum.x)
 
 
 def cross_fitted(held: HeldOut, seed: int) -> np.ndarray:
@@ -127,10 +126,10 @@ def reliability(held: HeldOut) -> tuple[ReliabilityBin, ...]:
     """The bins that hold a photo, by rising confidence: how sure the model was in them, and how often right."""
     probabilities = softmax(held.logits)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == held.actual
-    place = bin_of(confidence)
+    bins = bin_of(confidence)
     return tuple(
-        ReliabilityBin(int((place == i).sum()), float(confidence[place == i].mean()), float(right[place == i].mean()))
-        for i in np.unique(place)
+        ReliabilityBin(int((bins == i).sum()), float(confidence[bins == i].mean()), float(right[bins == i].mean()))
+        for i in np.unique(bins)
     )
 
 
@@ -151,10 +150,10 @@ def estimate(
     Whole groups are drawn, for photos that belong together say less than as many that do not.
     """
     values = values.reshape(len(values), -1)
-    names, place = np.unique(groups, return_inverse=True)
-    sums, sizes = np.zeros((len(names), values.shape[1])), np.bincount(place)
-    np.add.at(sums, place, values)
+    names, group = np.unique(groups, return_inverse=True)
+    sums, sizes = np.zeros((len(names), values.shape[1])), np.bincount(group)
+    np.add.at(sums, group, values)
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    found = combine(draws @ sums / (draws @ sizes)[:, None])
-    low, high = np.quantile(found, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
+    resampled = combine(draws @ sums / (draws @ sizes)[:, None])
+    low, high = np.quantile(resampled, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
     return Estimate(float(combine(values.mean(axis=0, keepdims=True))[0]), (float(low), float(high)))

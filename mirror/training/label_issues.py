@@ -36,7 +36,7 @@ class HeldOutPredictions:
     """photos [N], and of each: probabilities [N, L] by what had not learned from it, nan where there is nothing such;
     features [N, D]; groups [N], the same number for photos that belong together. labels: in the order of L."""
 
-    photos: Sequence[Photo]
+    photos: list[Photo]
     labels: Sequence[str]
     probabilities: np.ndarray
     features: np.ndarray
@@ -54,12 +54,12 @@ def find_issues(evidence: HeldOutPredictions) -> list[PhotoIssue]:
 
 def mislabeled(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
     """Photos that are taken for another label than theirs; score: 1 less the probability of theirs."""
-    for place in np.flatnonzero(np.isfinite(evidence.probabilities).all(axis=1)):
-        photo, shares = evidence.photos[place], evidence.probabilities[place]
-        own, said = evidence.actual[place], int(shares.argmax())
-        if said != own:
-            label = evidence.labels[said]
-            reason = f"filed under {photo.label}, but taken for {label} ({100 * shares[said]:.0f} %)"
+    for row in np.flatnonzero(np.isfinite(evidence.probabilities).all(axis=1)):
+        photo, shares = evidence.photos[row], evidence.probabilities[row]
+        own, predicted = evidence.actual[row], int(shares.argmax())
+        if predicted != own:
+            label = evidence.labels[predicted]
+            reason = f"filed under {photo.label}, but taken for {label} ({100 * shares[predicted]:.0f} %)"
             yield PhotoIssue(photo.file_name, DISPUTED, float(1 - shares[own]), photo.label, label, reason=reason)
 
 
@@ -73,15 +73,15 @@ def outliers(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
         unit, groups = unit_rows(evidence.features[own]), evidence.groups[own]
         cosines = unit @ unit.T
         cosines[groups[:, None] == groups[None]] = -np.inf
-        alike = nearest(cosines, K)
-        known = alike[np.isfinite(alike)]
+        likeness = nearest(cosines, K)
+        known = likeness[np.isfinite(likeness)]
         if len(known) < FEWEST:
             continue
         low, high = np.quantile(known, [0.25, 0.75])
-        for place in np.flatnonzero(np.isfinite(alike) & (alike < low - max(FENCE * (high - low), MARGIN))):
-            score = float(np.clip(1 - alike[place], 0, 1))
-            reason = f"unlike the other photos of {label} ({alike[place]:.2f} alike, most are {low:.2f} or more)"
-            yield PhotoIssue(evidence.photos[own[place]].file_name, OUTLIER, score, label, reason=reason)
+        for row in np.flatnonzero(np.isfinite(likeness) & (likeness < low - max(FENCE * (high - low), MARGIN))):
+            score = float(np.clip(1 - likeness[row], 0, 1))
+            reason = f"unlike the other photos of {label} ({likeness[row]:.2f} alike, most are {low:.2f} or more)"
+            yield PhotoIssue(evidence.photos[own[row]].file_name, OUTLIER, score, label, reason=reason)
 
 
 def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
@@ -104,15 +104,15 @@ def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
 def close_pairs(features: np.ndarray, labels: np.ndarray, least: float) -> Iterator[tuple[float, int, int]]:
     """(cosine, i, j), i < j, of photos whose features [N, D] have at least this cosine. What is common to photos of a
     label is taken off first: the mean of its photos, or the middle between two labels' means."""
-    places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
-    means = {label: features[rows].mean(axis=0, dtype=np.float64) for label, rows in places.items()}
-    for one, other in combinations_with_replacement(places, 2):
-        middle = (means[one] + means[other]) / 2
-        unit = unit_rows(features[places[other]] - middle)
-        for start in range(0, len(places[one]), BLOCK):
-            rows = places[one][start : start + BLOCK]
+    rows_of = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
+    means = {label: features[rows].mean(axis=0, dtype=np.float64) for label, rows in rows_of.items()}
+    for first, second in combinations_with_replacement(rows_of, 2):
+        middle = (means[first] + means[second]) / 2
+        unit = unit_rows(features[rows_of[second]] - middle)
+        for start in range(0, len(rows_of[first]), BLOCK):
+            rows = rows_of[first][start : start + BLOCK]
             cosines = unit_rows(features[rows] - middle) @ unit.T
             for row, column in zip(*np.nonzero(cosines >= least), strict=True):
-                i, j = int(rows[row]), int(places[other][column])
-                if one != other or i < j:
+                i, j = int(rows[row]), int(rows_of[second][column])
+                if first != second or i < j:
                     yield float(cosines[row, column]), min(i, j), max(i, j)

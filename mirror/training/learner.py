@@ -19,8 +19,7 @@ from torch import nn
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.training.linear_probe import LinearProbe
 from mirror.training.pretrained import Architecture, load_into
-
-BATCH = 32  # photos; fewer where there are fewer, for fastai drops the last, incomplete batch of training photos
+from mirror.training.settings import BATCH
 
 
 @dataclass(frozen=True)

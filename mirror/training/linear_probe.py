@@ -12,10 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 strengths C (scikit-learn's term), tried from the strictest up
-FOLDS = 5
-VARIANCE_FLOOR = 1e-3  # added to a feature's variance: one that hardly varies must not be blown up
-MAX_ITERATIONS = 1000
+from mirror.training.settings import MAX_ITERATIONS, PROBE_FOLDS, STRENGTHS, VARIANCE_FLOOR
 
 
 @dataclass(frozen=True)
@@ -64,22 +61,47 @@ def _cross_validated(
     fewest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     if fewest < 2:
         return {}
-    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
-    lost = {strength: 0.0 for strength in STRENGTHS}
-    counted = 0.0
+    folds = StratifiedGroupKFold(min(PROBE_FOLDS, fewest), shuffle=True, random_state=seed)
+    losses = {strength: 0.0 for strength in STRENGTHS}
+    total_weight = 0.0
     for inside, outside in folds.split(features, labels, groups):
         if len(np.unique(labels[inside])) < len(np.unique(labels)):
             continue
         outside = outside[base[outside]]
         scaled, mean, deviation = _standardised(features[inside], weights[inside])
-        judged = (features[outside] - mean) / deviation
-        counted += weights[outside].sum()
+        held_out = (features[outside] - mean) / deviation
+        total_weight += weights[outside].sum()
         start = None
         for strength in STRENGTHS:
             weight, bias = start = _fit(scaled, labels[inside], weights[inside], strength, start)
-            logits = judged @ weight.T + bias
-            lost[strength] += float(weights[outside] @ cross_entropy(logits, labels[outside]))
-    return {strength: loss / counted for strength, loss in lost.items()} if counted else {}
+            logits = held_out @ weight.T + bias
+            losses[strength] += float(weights[outside] @ cross_entropy(logits, labels[outside]))
+    return {strength: loss / total_weight for strength, loss in losses.items()} if total_weight else {}
+
+
+def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """[N] the fold in which each photo is left out, 0 to at most folds - 1; -1 for one that never is, since without its
+    group there would be nothing to learn its label from. The same numbers for the same seed.
+
+    A group is left out as a whole, and each fold has its share of every label (scikit-learn's StratifiedGroupKFold).
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    number = np.full(len(labels), -1)
+    folds = min(folds, len(np.unique(groups)), int(np.bincount(labels).max(initial=0)))
+    if folds < 2:
+        return number
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a label with fewer photos than folds: some folds lack it
+        for fold, (inside, outside) in enumerate(splitter.split(labels, labels, groups)):
+            lost = outside[~np.isin(labels[outside], labels[inside])]
+            held = outside[~np.isin(groups[outside], groups[lost])]
+            number[held] = fold
+    _, renumbered = np.unique(number[number >= 0], return_inverse=True)  # a fold may be left with no photo
+    number[number >= 0] = renumbered
+    return number
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirror.collect.metadata import Photo
+from mirror.inference.classifier import softmax
 from mirror.model_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.training.linear_probe import cross_entropy
 
@@ -39,49 +39,47 @@ def confusion_matrix(actual: np.ndarray, predicted: np.ndarray, labels: int) -> 
 
 def measure(
     logits: np.ndarray,
-    photos: Sequence[Photo],
+    actual: np.ndarray,
     labels: Sequence[str],
-    trained_on: dict[str, int],
+    trained_on: Sequence[int] | np.ndarray,
+    files: Sequence[tuple[str, str | None]],
     folds: int | None = None,
 ) -> Metrics:
-    """The metrics of photos that were not learned from. trained_on: training photos a label; folds: in so many the
-    photos took turns in being left out."""
-    places = {label: i for i, label in enumerate(labels)}
-    actual = np.array([places[photo.label] for photo in photos], dtype=int)
+    """The metrics of photos that were not learned from. logits [N, L], actual [N]: their labels as indices in `labels`;
+    trained_on [L]: training photos a label; files [N]: (file name, URL) of each; folds: in so many the photos took
+    turns in being left out."""
     logits = np.asarray(logits, dtype=np.float64)
-    predicted = logits.argmax(axis=1) if len(photos) else actual
-    losses = cross_entropy(logits, actual)
+    predicted = logits.argmax(axis=1) if len(actual) else actual
+    losses, probabilities = cross_entropy(logits, actual), softmax(logits)
     matrix = confusion_matrix(actual, predicted, len(labels))
     errors = int((predicted != actual).sum())
     per_label = {}
     for i, label in enumerate(labels):
-        right, told, had = int(matrix[i, i]), int(matrix[:, i].sum()), int(matrix[i].sum())
+        right, answered, photos = int(matrix[i, i]), int(matrix[:, i].sum()), int(matrix[i].sum())
         per_label[label] = LabelMetrics(
-            train=trained_on.get(label, 0),
-            validation=had,
-            precision=right / told if told else None,
-            recall=right / had if had else None,
+            train=int(trained_on[i]),
+            validation=photos,
+            precision=right / answered if answered else None,
+            recall=right / photos if photos else None,
         )
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    worst = sorted(range(len(photos)), key=lambda i: (-losses[i], photos[i].file_name))[:TOP_LOSSES]
+    worst = sorted(range(len(actual)), key=lambda i: (-losses[i], files[i][0]))[:TOP_LOSSES]
     return Metrics(
         validation=Validation(
-            photos=len(photos),
+            photos=len(actual),
             errors=errors,
-            error_rate=errors / len(photos) if len(photos) else 0.0,
-            interval=wilson_interval(errors, len(photos)),
+            error_rate=errors / len(actual) if len(actual) else 0.0,
+            interval=wilson_interval(errors, len(actual)),
             confidence=CONFIDENCE,
-            loss=float(losses.mean()) if len(photos) else None,
+            loss=float(losses.mean()) if len(actual) else None,
             folds=folds,
         ),
         labels=per_label,
         confusion_matrix=tuple(tuple(int(n) for n in row) for row in matrix),
         top_losses=tuple(
             TopLoss(
-                file_name=photos[i].file_name,
-                url=photos[i].url or None,
-                label=photos[i].label,
+                file_name=files[i][0],
+                url=files[i][1],
+                label=labels[actual[i]],
                 predicted=labels[predicted[i]],
                 probability=float(probabilities[i, predicted[i]]),
                 loss=float(losses[i]),

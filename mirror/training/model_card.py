@@ -8,10 +8,9 @@ from __future__ import annotations
 import shlex
 
 from mirror.errors import reason_in_words
-from mirror.model_schema import Calibration, Estimate, Metrics, ModelInfo, Validation
+from mirror.model_schema import Calibration, Estimate, Metrics, ModelInfo, Novelty, Validation
 from mirror.preparation import PublishedDataset, preparation, published_dataset
 from mirror.training.metrics import error_sentence
-from mirror.training.ood_threshold import novelty_sentence
 
 FEW = 100  # photos judged, below which the card says what their number cannot tell
 FEW_OF_A_LABEL = 30
@@ -167,6 +166,17 @@ def _novelty(info: ModelInfo) -> str:
         f"them{', less what it is like photos of none' if info.novelty.others else ''}, is below "
         f"{info.novelty.threshold:.3f}) is answered with “none of these”. {novelty_sentence(info.novelty)}"
     )
+
+
+def novelty_sentence(novelty: Novelty) -> str:
+    """`Held out, 5 % of the labels' own 40 photos are taken for none of them, and so are 98 % of 52 others.`"""
+    if novelty.real_refused is None:
+        return "Too few photos to measure how many of the labels' own are taken for none of them."
+    refused = f"{100 * novelty.real_refused:.0f} % of the labels' own {novelty.photos} photos"
+    text = f"Held out, {refused} are taken for none of them"
+    if novelty.others_refused is not None:
+        text += f", and so are {100 * novelty.others_refused:.0f} % of {novelty.others} others"
+    return f"{text}."
 
 
 def _data(info: ModelInfo) -> str:

@@ -44,7 +44,7 @@ def find_architecture(name: str) -> Architecture:
 
     if name in torchvision.models.list_models(module=torchvision.models):
         url = torchvision.models.get_model_weights(name).DEFAULT.url
-        return Architecture(name, getattr(torchvision.models, name), *IMAGENET_STATS, url, None)
+        return Architecture(name, getattr(torchvision.models, name), IMAGENET_STATS[0], IMAGENET_STATS[1], url, None)
     if not timm.is_model(name):
         near = timm.list_models(f"*{name}*")[:3]
         hint = f"did you mean {', '.join(near)}?" if near else "resnet18 is a good first choice."
@@ -53,7 +53,7 @@ def find_architecture(name: str) -> Architecture:
     if config is None:
         raise UsageError(f"--arch {name} has no pretrained weights, and training from random ones takes many photos.")
     hub = (config.hf_hub_id, "model.safetensors") if config.hf_hub_id else None
-    return Architecture(name, name, tuple(config.mean), tuple(config.std), config.url or None, hub)
+    return Architecture(name, name, tuple(config.mean), tuple(config.std), str(config.url) if config.url else None, hub)
 
 
 def load_weights(
@@ -88,7 +88,7 @@ def load_into(body: nn.Module, state: dict[str, torch.Tensor], what: str) -> Non
     # A larger network of the family has all these names too, and others beside them in the same rooms
     stranger = any(name.split(".")[0] in rooms for name in plain.keys() - set(wanted.values()))
     if not stranger and all(w in plain and plain[w].shape == own[name].shape for name, w in wanted.items()):
-        found = {name: plain[wanted[name]] for name in own}
+        weights = {name: plain[wanted[name]] for name in own}
     else:
         # Weights saved by an old torch lack BatchNorm's counter, which inference does not use
         counters = {name for name in own if name.endswith("num_batches_tracked")}
@@ -97,13 +97,14 @@ def load_into(body: nn.Module, state: dict[str, torch.Tensor], what: str) -> Non
         values = list(state.values())[: len(names)]
         if len(values) < len(names) or any(own[n].shape != v.shape for n, v in zip(names, values, strict=True)):
             raise WeightsError(f"{what} does not fit the architecture: give --weights a file of the same --arch.")
-        found = own | dict(zip(names, values, strict=True))
-    body.load_state_dict(found)
+        weights = own | dict(zip(names, values, strict=True))
+    body.load_state_dict(weights)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise WeightsError(f"There is no weights file at {path}: check --weights.")
+    state: Any
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -132,15 +133,17 @@ def _cached(architecture: Architecture) -> Path | None:
     if architecture.hub_file:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(*architecture.hub_file)
-        if isinstance(found, str):
-            return Path(found)
+        cached = try_to_load_from_cache(*architecture.hub_file)
+        if isinstance(cached, str):
+            return Path(cached)
     return None
 
 
 def _packaged(name: str) -> Path | None:
-    package, file = PACKAGES.get(name, (None, None))
-    spec = importlib.util.find_spec(package) if package else None
+    if name not in PACKAGES:
+        return None
+    package, file = PACKAGES[name]
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
     path = Path(next(iter(spec.submodule_search_locations))) / file

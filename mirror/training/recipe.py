@@ -1,13 +1,14 @@
-"""The recipe: photos → a fastai learner.
+"""The recipe: photos → a trained model.
 
-1. The pretrained body, frozen, sees every photo a few times (views.py), and its features are kept (frozen.py).
-2. The head is the logistic regression on them that cross-validates best (head.py). On a few hundred photos this is
-   both accurate and quick (benchmarks/training/__main__.py --fine-tuning): fine-tuning the body then only raises the
+1. The pretrained body, frozen, sees every photo a few times (augmentation.py), and its features are kept
+   (feature_cache.py).
+2. The head is the logistic regression on them that cross-validates best (linear_probe.py). On a few hundred photos this
+   is both accurate and quick (benchmarks/training/__main__.py --fine-tuning): fine-tuning the body then only raises the
    validation loss.
-3. From FINE_TUNE_FROM training photos, or with `epochs`, the whole network is fine-tuned from there (tuning.py). The
-   epoch with the best validation loss is kept, the head of step 2 counting as epoch 0.
-4. Every photo is left out once (folds.py), for what is said of photos that were learned from says nothing: this is what
-   the temperature and the doubts about labels rest on, and with `folds` the error as well.
+3. Every photo is left out once, for predictions of photos that were learned from mean nothing: the temperature and the
+   doubts about labels rest on these, and with `folds` the error as well.
+4. From FINE_TUNE_FROM training photos, or with `epochs`, the whole network is fine-tuned from there (fine_tuning.py).
+   The epoch with the best validation loss is kept, the head of step 2 counting as epoch 0.
 
 Same photos, same seed, same machine: the same learner, to the last bit.
 """
@@ -16,229 +17,126 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo
-from mirror.collect.splits import group_photos
-from mirror.errors import DatasetError
+from mirror.model_schema import EpochMetrics
 from mirror.terminal import say
-from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
-from mirror.training.fine_tuning import fine_tune, fine_tune_epochs, tuned_out_of_fold
-from mirror.training.folds import out_of_fold
-from mirror.training.learner import Start, head_logits, repeatable, set_head
-from mirror.training.linear_probe import cross_entropy
+from mirror.training.feature_cache import FeatureExtractor, extract_features
+from mirror.training.fine_tuning import FineTuning, fine_tune, fine_tune_in_folds, history_row
+from mirror.training.learner import Start, head_logits, set_head
 from mirror.training.pretrained import find_architecture, load_weights
-
-FINE_TUNE_FROM = 1000  # training photos: at 244 the frozen body did better; from where on it does not is a guess
-FINE_TUNE_EPOCHS = 5  # at most
-FOLDS = 5  # in which training photos are left out in turn, where no other number is asked for
+from mirror.training.settings import FOLDS, TrainingSettings
+from mirror.training.training_data import TrainingData
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """arch: a torchvision or timm name; weights: a file of them; size: side of the network's input in px, a little
-    above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423); views: of each photo; epochs of fine-tuning
-    at most, None: by the number of photos; folds: cross-validate the error in so many and learn from every photo, None:
-    judge by the validation photos."""
-
-    arch: str = "resnet18"
-    weights: Path | None = None
-    size: int = 288
-    views: int = 3
-    epochs: int | None = None
-    seed: int = 42
-    folds: int | None = None
-
-
-@dataclass
 class TrainedModel:
     """A learner and what it is judged by.
 
-    learner: fastai's, as `learner.export` takes it. photos: all of them, in the order of `features` [N, D] (each
-    photo's serving view through the learner's body) and `logits` [N, L]. groups [N]: photos that belong together.
-    unseen [N, L]: logits of each photo by what had not learned from it, nan where there is nothing such: the learner
-    for a validation photo, the other folds' head for a training photo (with `folds`, their whole network).
-    tuned: whether more than the head was trained. history: a row an epoch. recipe: one sentence.
+    learner: fastai's, as `learner.export` takes it. features [N, D]: of each photo's serving view through the learner's
+    body; logits [N, L]: the learner's. unseen [N, L]: logits of each photo by a model that had not learned from it, nan
+    where there is none: the learner for a validation photo, the other folds' head for a training photo (with folds and
+    fine-tuning, their whole network). tuned: whether more than the head was trained. weights, recipe: a phrase each;
+    history: a row an epoch.
     """
 
     learner: Any
-    labels: tuple[str, ...]
-    photos: list[Photo]
+    data: TrainingData
     features: np.ndarray
     logits: np.ndarray
     unseen: np.ndarray
-    groups: np.ndarray
-    weights: str
-    folds: int | None = None
+    weights: str = ""
     tuned: bool = False
     recipe: str = ""
     seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def rows(self, split: str) -> np.ndarray:
-        """Places in `photos` of the train or validation photos."""
-        return np.array([i for i, photo in enumerate(self.photos) if photo.split == split], dtype=int)
-
-    @property
-    def actual(self) -> np.ndarray:
-        """[N] each photo's label as a place in `labels`."""
-        return np.array([self.labels.index(photo.label) for photo in self.photos])
+    notes: tuple[str, ...] = ()
+    history: tuple[EpochMetrics, ...] = ()
 
     @property
     def checked(self) -> np.ndarray:
-        """Places of the photos that something has judged without having learned from them."""
+        """Indices of the photos that were judged by a model that had not learned from them."""
         return np.flatnonzero(np.isfinite(self.unseen).all(axis=1))
 
     @property
     def judged(self) -> np.ndarray:
-        """Places of the photos that the error counts: with folds all that were left out, else the validation photos."""
-        return self.checked if self.folds else self.rows(VALIDATION)
+        """Indices of the photos that the error counts: with folds all that were left out, else the validation
+        photos."""
+        return self.checked if self.data.folds else self.data.rows(VALIDATION)
 
 
 def train(
     photos: Sequence[Photo], folder: Path, settings: TrainingSettings, log: Callable[[str], None] = say
 ) -> TrainedModel:
-    """Photos with their splits assigned → a trained learner. folder: the photo folder they lie in. With
+    """Photos with their splits assigned → a trained model. folder: the photo folder they lie in. With
     `settings.folds` the splits do not count, and every photo's is "train" afterwards.
 
     Raises DatasetError where a label has no training photo, UsageError for an unknown architecture, WeightsError.
     """
-    if settings.folds:
-        photos = [replace(photo, split=TRAIN) for photo in photos]
-    photos = sorted(photos, key=lambda photo: (photo.label, photo.sha256, photo.url))
-    labels = tuple(sorted({photo.label for photo in photos}))
-    untrained = sorted(set(labels) - {photo.label for photo in photos if photo.split == TRAIN})
-    if len(labels) < 2 or untrained:
-        what = f"{untrained[0]!r} has no training photo" if untrained else "there is only one label"
-        raise DatasetError(f"Nothing can be learned, for {what}: add photos and train again.")
+    data = TrainingData.of(photos, settings.folds)
     begun = time.perf_counter()
     architecture = find_architecture(settings.arch)
     state, source = load_weights(architecture, settings.weights, log)
-    start = Start(folder, labels, architecture, state, source, settings.size, settings.seed)
-    learner = start.learner(photos)
+    start = Start(folder, data.labels, architecture, state, source, settings.size, settings.seed)
+    learner = start.learner(data.photos)
     log(f"{architecture.name} at {settings.size} px, weights: {source}")
 
-    sight = FeatureExtractor(learner.model[0], folder, architecture, settings.size, log)
-    trained, seen = _fit_head(learner, labels, photos, sight, settings, log)
-    trained.weights = source
-    epochs = settings.epochs
-    if epochs is None:
-        epochs = FINE_TUNE_EPOCHS if len(trained.rows(TRAIN)) >= FINE_TUNE_FROM else 0
-    if epochs and settings.folds:
-        _tune_in_folds(trained, seen, start, epochs, log)
+    extractor = FeatureExtractor(learner.model[0], folder, architecture, settings.size, log)
+    learned, held = data.rows(TRAIN), data.rows(VALIDATION)
+    views = extract_features(extractor, data, learned, views=settings.views, seed=settings.seed)
+    notes = _notes(views.levels, log)
+    probe = views.fit(learned, settings.seed)
+    set_head(learner, probe)
+    loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""
+    width = views.features.shape[1]
+    log(f"head: logistic regression on {width} features a view (L2 strength 1/{probe.strength:g}{loss})")
+
+    epochs = settings.epochs_for(len(learned))
+    if epochs and data.folds:
+        tuning = fine_tune_in_folds(learner, start, data, views, epochs, log)
     else:
-        _leave_out(trained, seen, settings, log)
-        if epochs:
-            _tune(trained, epochs, log)
-    if trained.tuned:
-        trained.features = sight.served(trained.photos)
-        trained.logits = head_logits(learner, trained.features)
-    held = trained.rows(VALIDATION)
-    trained.unseen[held] = trained.logits[held]
-    if not trained.history:
-        trained.history = [_head_alone(trained)]
-    trained.seconds = time.perf_counter() - begun
-    return trained
+        folds = data.folds or FOLDS
+        log(f"leaving each photo out once, in {folds} folds")
+        out_of_fold = views.out_of_fold(learned, folds, settings.seed)
+        tuning = fine_tune(learner, data, out_of_fold, epochs, log) if epochs else FineTuning(out_of_fold)
 
-
-def _fit_head(
-    learner: Any,
-    labels: tuple[str, ...],
-    photos: list[Photo],
-    sight: FeatureExtractor,
-    settings: TrainingSettings,
-    log: Callable[[str], None],
-) -> tuple[TrainedModel, ViewFeatures]:
-    """Steps 1 and 2: the learner with its head, and what its frozen body saw."""
-    nothing = np.full((len(photos), len(labels)), np.nan, np.float32)
-    trained = TrainedModel(
-        learner, labels, photos, nothing, nothing, nothing.copy(), group_numbers(photos), "", settings.folds
+    features = extractor.served(data.photos) if tuning.epoch else views.served
+    logits = head_logits(learner, features) if tuning.epoch else probe.logits(features)
+    unseen = tuning.unseen.copy()
+    unseen[held] = logits[held]
+    return TrainedModel(
+        learner=learner,
+        data=data,
+        features=features,
+        logits=logits,
+        unseen=unseen,
+        weights=source,
+        tuned=tuning.epoch > 0,
+        recipe=f"frozen body, {settings.views} views a photo, logistic-regression head (C = {probe.strength:g})"
+        + tuning.sentence,
+        seconds=time.perf_counter() - begun,
+        notes=notes,
+        history=tuning.history or (_history_of_the_head(data, logits, unseen),),
     )
-    rows = trained.rows(TRAIN)
-    seen = extract_features(
-        sight, photos, trained.actual, trained.groups, rows, views=settings.views, seed=settings.seed
+
+
+def _notes(levels: Sequence[int], log: Callable[[str], None]) -> tuple[str, ...]:
+    if not levels:
+        return ()
+    note = (
+        "The labels' photos differ in resolution, which would give them away: every label is seen at "
+        f"{', '.join(map(str, levels))} px alike."
     )
-    if seen.levels:
-        trained.notes.append(
-            "The labels' photos differ in resolution, which would give them away: every label is seen at "
-            f"{', '.join(map(str, seen.levels))} px alike."
-        )
-        log(trained.notes[-1])
-    head = seen.fit(rows, settings.seed)
-    set_head(learner, head)
-    trained.features = seen.served
-    trained.logits = head.logits(trained.features)
-    loss = f", cross-validated loss {head.loss:.3f}" if head.loss is not None else ""
-    log(
-        f"head: logistic regression on {trained.features.shape[1]} features a view "
-        f"(L2 strength 1/{head.strength:g}{loss})"
-    )
-    trained.recipe = f"frozen body, {settings.views} views a photo, logistic-regression head (C = {head.strength:g})"
-    return trained, seen
+    log(note)
+    return (note,)
 
 
-def _leave_out(
-    trained: TrainedModel, seen: ViewFeatures, settings: TrainingSettings, log: Callable[[str], None]
-) -> None:
-    """Step 4, of the head: a second or so, for no photo is looked at again."""
-    rows, folds = trained.rows(TRAIN), settings.folds or FOLDS
-    log(f"leaving each photo out once, in {folds} folds")
-    trained.unseen[rows] = out_of_fold(seen, rows, folds, settings.seed)[rows]
-
-
-def _tune(trained: TrainedModel, epochs: int, log: Callable[[str], None]) -> None:
-    """Step 3, judged by the validation photos."""
-    if not len(trained.rows(VALIDATION)):
-        log("Without validation photos there is nothing to stop fine-tuning by, so it is left out.")
-        return
-    trained.history = fine_tune(trained.learner, epochs, log)
-    kept = int(np.argmin([row["valid_loss"] for row in trained.history]))
-    trained.tuned = kept > 0
-    trained.recipe += f", fine-tuned for up to {epochs} epochs, the best by validation loss being epoch {kept}"
-
-
-def _tune_in_folds(
-    trained: TrainedModel, seen: ViewFeatures, start: Start, epochs: int, log: Callable[[str], None]
-) -> None:
-    """Step 3, judged by the folds: the epoch with the lowest loss over all of them is the one that is kept."""
-    found = tuned_out_of_fold(start, trained.photos, seen, trained.folds, epochs, log)
-    trained.unseen = found[0]
-    judged, kept = trained.judged, 0
-    if len(judged):
-        actual = trained.actual[judged]
-        trained.history = [_judgement(epoch, logits[judged], actual) for epoch, logits in enumerate(found)]
-        kept = int(np.argmin([row["valid_loss"] for row in trained.history]))
-        trained.unseen = found[kept]
-    if kept:
-        log(f"fine-tuning on all {len(trained.photos)} photos, {kept} of {epochs} epochs")
-        repeatable(start.seed)
-        fine_tune_epochs(trained.learner, epochs, kept, log)
-    trained.tuned = kept > 0
-    trained.recipe += f", fine-tuned for up to {epochs} epochs, the best by the folds' loss being epoch {kept}"
-
-
-def _head_alone(trained: TrainedModel) -> dict[str, float]:
-    """The history where nothing but the head was trained, by the photos judged, or by those it learned from."""
-    rows, logits = (trained.judged, trained.unseen) if len(trained.judged) else (trained.rows(TRAIN), trained.logits)
-    return _judgement(0, logits[rows], trained.actual[rows])
-
-
-def _judgement(epoch: int, logits: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """A row of the history."""
-    loss = float(cross_entropy(logits.astype(np.float64), actual).mean())
-    return {"epoch": epoch, "valid_loss": loss, "error_rate": float(np.mean(logits.argmax(axis=1) != actual))}
-
-
-def group_numbers(photos: Sequence[Photo]) -> np.ndarray:
-    """[N] the number of each photo's group of near-duplicates and photos of one page."""
-    places = {photo.key: i for i, photo in enumerate(photos)}
-    numbers = np.zeros(len(photos), dtype=int)
-    for number, group in enumerate(group_photos(photos)):
-        for photo in group:
-            numbers[places[photo.key]] = number
-    return numbers
+def _history_of_the_head(data: TrainingData, logits: np.ndarray, unseen: np.ndarray) -> EpochMetrics:
+    """Its only row where nothing but the head was trained: by the photos judged, or by those it learned from."""
+    judged = np.flatnonzero(np.isfinite(unseen).all(axis=1)) if data.folds else data.rows(VALIDATION)
+    rows, by = (judged, unseen) if len(judged) else (data.rows(TRAIN), logits)
+    return history_row(0, by[rows], data.actual[rows])

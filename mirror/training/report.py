@@ -16,17 +16,20 @@ COLUMNS = 4
 FEW = 100  # photos: of fewer, a bin holds too few to tell chance from a fault
 
 
-def draw_report(info: ModelInfo, photos: Path | None, place: Path) -> None:
-    """What there is to draw, into `place`. photos: the photo folder, None where no photo may be shown."""
+Picture = Callable[[str], Path | Image.Image]  # of a photo, by its file name
+
+
+def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
+    """What there is to draw, into `folder`. picture: None where no photo may be shown."""
     metrics = info.metrics
     if metrics is None:
         return
     if metrics.validation.photos:
-        draw_confusion(metrics, info.labels, place / "confusion.png")
-        if photos and metrics.top_losses:
-            draw_top_losses(metrics, lambda name: photos / name, place / "top_losses.png")
+        draw_confusion(metrics, info.labels, folder / "confusion.png")
+        if picture and metrics.top_losses:
+            draw_top_losses(metrics, picture, folder / "top_losses.png")
     if metrics.calibration:
-        draw_reliability(metrics.calibration, info.temperature, place / "reliability.png")
+        draw_reliability(metrics.calibration, info.temperature, folder / "reliability.png")
 
 
 def draw_reliability(calibration: Calibration, temperature: float, path: Path) -> None:
@@ -82,20 +85,19 @@ def draw_confusion(metrics: Metrics, labels: tuple[str, ...], path: Path) -> Non
     _save(figure, path)
 
 
-def draw_top_losses(metrics: Metrics, photo: Callable[[str], Path | Image.Image], path: Path) -> None:
-    """top_losses.png: the photos with the largest loss, what they were and what the model said.
-    photo: of a file name."""
+def draw_top_losses(metrics: Metrics, picture: Picture, path: Path) -> None:
+    """top_losses.png: the photos with the largest loss, what they were and what the model said."""
     worst = metrics.top_losses
     rows = -(-len(worst) // COLUMNS)
     figure, axes = _figure(2.4 * COLUMNS, 2.75 * rows, rows, COLUMNS)
-    for place, axis in enumerate(np.atleast_1d(axes).flat):
+    for number, axis in enumerate(np.atleast_1d(axes).flat):
         axis.axis("off")
-        if place < len(worst):
-            found = worst[place]
-            axis.imshow(load_image(photo(found.file_name)))
-            right = found.label == found.predicted
-            said = f"{found.predicted} {100 * found.probability:.0f} %"
-            axis.set_title(f"{found.label}\nsaid {said}", fontsize=9, color=INK if right else WRONG)
+        if number < len(worst):
+            loss = worst[number]
+            axis.imshow(load_image(picture(loss.file_name)))
+            answer = f"{loss.predicted} {100 * loss.probability:.0f} %"
+            color = INK if loss.label == loss.predicted else WRONG
+            axis.set_title(f"{loss.label}\nsaid {answer}", fontsize=9, color=color)
     _save(figure, path)
 
 

@@ -28,9 +28,9 @@ from mirror.inference.preprocess import preprocess
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import OnnxInfo
 from mirror.training.pretrained import find_architecture, load_into, load_weights
-from tests.export.test_quantize import exported, noise
 from tests.learners import PACKAGED_ARCH as ARCH
 from tests.learners import dataloaders, export, loaded, plain_pickle
+from tests.support.networks import exported, noise
 
 ANTS_BEES = Path(__file__).resolve().parents[3] / "shared" / "data" / "ants_bees" / "val"
 BODY = (nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3, padding=1), nn.Tanh())

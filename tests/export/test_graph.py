@@ -13,8 +13,8 @@ from timm import create_model
 
 from mirror.export.graph import fold_shapes
 from mirror.inference.session import OnnxModel
-from tests.export.test_quantize import exported
 from tests.learners import PACKAGED_ARCH as ARCH
+from tests.support.networks import exported
 
 PIXELS = np.random.default_rng(0).normal(size=(3, 3, 96, 96)).astype(np.float32)
 

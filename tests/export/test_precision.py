@@ -24,8 +24,8 @@ from mirror.inference.session import OnnxModel
 from mirror.model_folder import Preprocessing
 from mirror.model_schema import ModelInfo
 from mirror.typed_json import encode
-from tests.export.test_quantize import exported, mobile
 from tests.learners import LABELS, drawing
+from tests.support.networks import exported, mobile
 
 BORDERS = {
     "nothing changes": (0.0, 0.0, 1.0, True),

@@ -13,23 +13,9 @@ from scipy import ndimage
 from mirror.fashion_mnist.dataset import DEBIAN, read_half
 from mirror.fashion_mnist.garment import PreparedImage, components, crop_garment, is_in_form
 from mirror.images import load_image
+from tests.support.garments import BOX, product
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-SHIRT = [(0.3, 0.2), (0.7, 0.2), (0.85, 0.4), (0.75, 0.47), (0.68, 0.38), (0.68, 0.85), (0.32, 0.85), (0.32, 0.38),
-         (0.25, 0.47), (0.15, 0.4)]  # fmt: skip
-BOX = (0.15, 0.2, 0.85, 0.85)
-
-
-def product(
-    ground: tuple[int, int, int] = (255, 255, 255), cloth: tuple[int, int, int] = (60, 70, 90),
-    size: tuple[int, int] = (600, 800), noise: float = 0.0, shade: float = 0.0,
-) -> Image.Image:  # fmt: skip
-    """A shirt of one colour on a ground of one colour, which may be noisy, and darker by `shade` levels at its foot."""
-    image = Image.new("RGB", size, ground)
-    ImageDraw.Draw(image).polygon([(x * size[0], y * size[1]) for x, y in SHIRT], fill=cloth)
-    levels = np.asarray(image, np.float32) - np.linspace(0, shade, size[1])[:, None, None]
-    levels = levels + np.random.default_rng(0).normal(0, noise, levels.shape)
-    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
 
 
 def expected_box(size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -19,21 +19,19 @@ class Kind:
 
 def collect(*arguments: str) -> None:
     """What train.py does before it trains: the photos, and their sides."""
-    import train
+    from mirror.cli import train, train_photos
     from mirror.collect.corrections import CorrectedFolder
-    from mirror.net.fetch import NetworkSettings
 
     options = train.parse([*arguments])
-    network = NetworkSettings(proxy=options.proxy, insecure=options.insecure)
-    photos, source, _ = train.collect(options, Path("data/mirror"), network)
-    with photos:
-        decided = CorrectedFolder(photos)
-        if source != "recipe":
-            decided.assign_splits(options.seed)
+    collected = train_photos.collect(options, "mirror", train.SEARCH)
+    with collected.folder as folder:
+        photos = CorrectedFolder(folder)
+        if collected.source != "recipe":
+            photos.assign_splits(options.seed)
 
 
 def training(*arguments: str) -> int:
-    import train
+    from mirror.cli import train
 
     return train.main([*arguments])
 
@@ -107,7 +105,7 @@ def done_in(folder: Path) -> int:
 
 
 def _import_collect() -> None:
-    import train
+    from mirror.cli import train
     from mirror.collect import collect_by_search
     from mirror.collect.corrections import CorrectedFolder
     from mirror.net.fetch import NetworkSettings

@@ -17,9 +17,12 @@ from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
 from mirror.model_schema import QuantizationLimits
-from mirror.training.build import build_model, describe_data
+from mirror.training.build import build_model
 from mirror.training.metrics import measure
-from mirror.training.recipe import TrainedModel, TrainingSettings, train
+from mirror.training.photo_model import PhotoModel, describe_data
+from mirror.training.recipe import TrainedModel, train
+from mirror.training.settings import TrainingSettings
+from mirror.training.training_data import TrainingData
 from tests.learners import PACKAGED_ARCH as ARCH
 
 SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7)
@@ -34,23 +37,23 @@ def trained(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
     place = tmp_path_factory.mktemp("precision")
     with collect_from_folder(place / "photos", drawings, log=quiet) as photos:
         photos.save_splits(assign_splits(photos.photos, seed=SETTINGS.seed))
-        return train(photos.photos, photos.path, SETTINGS, log=quiet), photos.path, describe_data(photos, "folder")
+        found = train(photos.photos, photos.path, SETTINGS, log=quiet)
+        return PhotoModel(found, photos.path, describe_data(photos, "folder"), SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def built(trained, tmp_path_factory: pytest.TempPathFactory):
     """Precision asked for → the model folder made, and the lines said."""
-    found, photos, data = trained
     place, folders = tmp_path_factory.mktemp("models"), {}
     for precision in ("auto", "fp32", "int8"):
         said: list[str] = []
-        made = build_model(found, photos, place / precision, data, SETTINGS, precision=precision, log=said.append)
+        made = build_model(trained, place / precision, precision=precision, log=said.append)
         folders[precision] = made, said
     return folders
 
 
 def paths(found: TrainedModel, photos: Path) -> list[Path]:
-    return [photo.path(photos) for photo in found.photos]
+    return [photo.path(photos) for photo in found.data.photos]
 
 
 def answers(folder, files: list[Path]) -> np.ndarray:
@@ -83,7 +86,7 @@ def test_the_figures_of_the_gate_are_written_down(built) -> None:
 
 
 def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
-    found, photos, _ = trained
+    found, photos = trained.trained, trained.folder
     folder, _ = built["auto"]
     files = paths(found, photos)
     with found.learner.no_bar(), found.learner.no_logging():
@@ -98,12 +101,13 @@ def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
 
 
 def test_the_metrics_are_those_of_the_network_that_ships(built, trained) -> None:
-    found, photos, _ = trained
-    held = found.rows("validation")
+    found, photos = trained.trained, trained.folder
+    held = found.data.rows("validation")
     for asked in ("auto", "fp32"):
         folder, _ = built[asked]
         probabilities = answers(folder, [paths(found, photos)[i] for i in held])
-        expected = measure(np.log(probabilities), [found.photos[i] for i in held], found.labels, {})
+        names = [(found.data.photos[i].file_name, None) for i in held]
+        expected = measure(np.log(probabilities), found.data.actual[held], found.data.labels, [0, 0], names)
         metrics = folder.info.metrics
         assert metrics.validation.errors == expected.validation.errors
         assert metrics.validation.loss == pytest.approx(expected.validation.loss, abs=1e-5)
@@ -116,14 +120,14 @@ def test_the_metrics_are_those_of_the_network_that_ships(built, trained) -> None
 
 def test_similarity_is_fitted_on_the_features_of_the_network_that_ships(built, trained) -> None:
     """Every photo of the bank is compared with itself too, and that cosine is 1 in the same network's features only."""
-    found, photos, _ = trained
+    found, photos = trained.trained, trained.folder
     files = paths(found, photos)
     for asked in ("auto", "fp32"):
         folder, _ = built[asked]
         classifier = Classifier.load(folder)
         pixels = np.stack([preprocess(load_image(file), folder.info.preprocessing) for file in files])
         (features,) = classifier.engine.run(pixels, ("features",))
-        bank = fit_feature_bank(features, found.groups)
+        bank = fit_feature_bank(features, found.data.groups)
         assert folder.info.novelty.threshold == pytest.approx(bank.threshold, abs=1e-6)
         unit = features / np.linalg.norm(features, axis=1, keepdims=True)
         expected = np.sort(unit @ unit.T, axis=1)[:, -3:].mean(axis=1)
@@ -132,8 +136,7 @@ def test_similarity_is_fitted_on_the_features_of_the_network_that_ships(built, t
 
 
 def test_the_same_learner_gives_the_same_network_byte_for_byte(built, trained, tmp_path: Path) -> None:
-    found, photos, data = trained
-    again = build_model(found, photos, tmp_path / "auto", data, SETTINGS, log=quiet)
+    again = build_model(trained, tmp_path / "auto", log=quiet)
     first = built["auto"][0]
     for file in ("model.onnx", "heat.onnx"):
         assert (again.path / file).read_bytes() == (first.path / file).read_bytes()
@@ -143,17 +146,18 @@ def test_the_same_learner_gives_the_same_network_byte_for_byte(built, trained, t
 
 def test_a_temperature_that_helps_is_stored_told_and_served(trained, tmp_path: Path) -> None:
     """The drawings three times over, for 22 are too few to show anything; what was said of them is made too sure."""
-    found, photos, data = trained
-    actual = np.tile(found.actual, 3)
+    found, photos = trained.trained, trained.folder
+    actual = np.tile(found.data.actual, 3)
     random = np.random.default_rng(0)
     sure = random.uniform(0.5, 1, len(actual))
     right = random.random(len(actual)) < sure  # 80 % sure: right four times in five
     said = np.log(np.where(np.eye(2)[np.where(right, actual, 1 - actual)] > 0, sure[:, None], 1 - sure[:, None]))
+    rows = [replace(photo, split="train") for photo in found.data.photos * 3]
     folded = replace(
-        found, photos=[replace(photo, split="train") for photo in found.photos * 3], unseen=4 * said, folds=5,
-        features=np.tile(found.features, (3, 1)), logits=np.tile(found.logits, (3, 1)), groups=np.arange(len(actual)),
+        found, data=TrainingData(rows, found.data.labels, np.arange(len(actual)), folds=5), unseen=4 * said,
+        features=np.tile(found.features, (3, 1)), logits=np.tile(found.logits, (3, 1)),
     )  # fmt: skip
-    folder = build_model(folded, photos, tmp_path / "cooler", data, SETTINGS, precision="fp32", log=quiet)
+    folder = build_model(replace(trained, trained=folded), tmp_path / "cooler", precision="fp32", log=quiet)
     temperature, calibration = folder.info.temperature, folder.info.metrics.calibration
     assert temperature == pytest.approx(4, rel=0.3) and calibration.after.nll.value < 0.6 * calibration.before.nll.value
     assert f"divided by a temperature of {temperature:.2f}" in (folder.path / "README.md").read_text()

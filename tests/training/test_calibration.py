@@ -25,15 +25,7 @@ from mirror.training.calibration import (
     fit_temperature,
     reliability,
 )
-
-
-def honest(photos: int, labels: int = 2, seed: int = 0, spread: float = 2.0) -> HeldOut:
-    """Labels drawn from the very probabilities that the logits stand for: a temperature of 1 is right."""
-    random = np.random.default_rng(seed)
-    logits = spread * random.normal(size=(photos, labels))
-    shares = softmax(logits, axis=1)
-    actual = np.array([random.choice(labels, p=share) for share in shares])
-    return HeldOut(logits, actual, np.arange(photos))
+from tests.support.training import honest
 
 
 @pytest.mark.parametrize("labels", [2, 3, 10])

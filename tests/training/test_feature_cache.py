@@ -12,19 +12,33 @@ from mirror.collect import collect_from_folder
 from mirror.model_folder import DataInfo
 from mirror.training.augmentation import plan_views
 from mirror.training.build import build_model
-from mirror.training.feature_cache import FeatureExtractor, extract_features
+from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.learner import Start
-from mirror.training.linear_probe import fit_probe
+from mirror.training.linear_probe import fit_probe, fold_numbers
+from mirror.training.photo_model import PhotoModel
 from mirror.training.pretrained import find_architecture, load_weights
-from mirror.training.recipe import TrainingSettings, train
+from mirror.training.recipe import train
+from mirror.training.settings import TrainingSettings
+from mirror.training.training_data import TrainingData
 from tests.learners import PACKAGED_ARCH as ARCH
-from tests.training.test_folds import clouds
 
 SIZE, SEED = 64, 7
 
 
 def quiet(*_: object) -> None:
     pass
+
+
+def clouds(labels: int, each: int, seed: int = 0, width: int = 10) -> ViewFeatures:
+    """Two views of each photo, the first being serving's."""
+    random = np.random.default_rng(seed)
+    actual = np.repeat(np.arange(labels), each)
+    photo = np.repeat(np.arange(len(actual)), 2)
+    centres = 1.5 * random.normal(size=(labels, width))
+    features = (centres[actual[photo]] + random.normal(size=(len(photo), width))).astype(np.float32)
+    serving = np.arange(len(photo)) % 2 == 0
+    ones = np.ones(len(photo))
+    return ViewFeatures(features, photo, ones, serving, serving, actual, np.arange(len(actual)))
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +53,9 @@ def test_every_photo_is_seen_as_served_and_those_learned_from_as_planned(gathere
     architecture = find_architecture(ARCH)
     start = Start(folder, labels, architecture, *load_weights(architecture, None, quiet), SIZE, SEED)
     sight = FeatureExtractor(start.learner(photos).model[0], folder, architecture, SIZE, quiet)
-    actual = np.array([labels.index(photo.label) for photo in photos])
-    learned = np.arange(0, len(photos), 2)
-    seen = extract_features(sight, photos, actual, np.arange(len(photos)), learned, views=3, seed=SEED)
+    data = TrainingData(photos, labels, np.arange(len(photos)))
+    actual, learned = data.actual, np.arange(0, len(photos), 2)
+    seen = extract_features(sight, data, learned, views=3, seed=SEED)
     assert seen.served.shape == (len(photos), 1280) and np.array_equal(seen.served, sight.served(photos))
     assert np.array_equal(np.bincount(seen.photo), np.where(np.isin(np.arange(len(photos)), learned), 3, 1))
     plan = plan_views([(p.width, p.height) for p in photos[::2]], actual[::2], size=SIZE, views=3, seed=SEED)
@@ -80,10 +94,48 @@ def test_photos_that_all_hang_together_are_learned_from_and_judged_by_none(gathe
     together = [replace(photo, page_url="https://one.example/page") for photo in photos]
     settings = TrainingSettings(ARCH, size=SIZE, views=1, seed=SEED, folds=5)
     found = train(together, folder, settings, log=quiet)
-    assert len(set(found.groups)) == 1 and len(found.judged) == 0 and np.isnan(found.unseen).all()
-    assert np.array_equal(found.logits.argmax(axis=1), found.actual)
-    made = build_model(found, folder, tmp_path / "one", DataInfo("folder"), settings, precision="fp32", log=quiet)
+    assert len(set(found.data.groups)) == 1 and len(found.judged) == 0 and np.isnan(found.unseen).all()
+    assert np.array_equal(found.logits.argmax(axis=1), found.data.actual)
+    content = PhotoModel(found, folder, DataInfo("folder"), settings)
+    made = build_model(content, tmp_path / "one", precision="fp32", log=quiet)
     assert made.info.metrics.validation.photos == 0 and made.info.metrics.calibration is None
     assert made.info.temperature == 1 and made.info.novelty is None
     assert {path.name for path in (made.path / "report").iterdir()} == {"suspects.csv", "predictions.csv"}
     assert "No photo was held out, so its error is not known." in (made.path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_each_photo_is_judged_by_the_head_of_the_others(labels: int) -> None:
+    seen = clouds(labels, 10)
+    rows = np.arange(len(seen.labels))
+    logits = seen.out_of_fold(rows, 4, seed=5)
+    number = fold_numbers(seen.labels, seen.groups, 4, seed=5)
+    for fold in range(4):
+        inside = np.isin(seen.photo, np.flatnonzero(number != fold))
+        place = seen.photo[inside]
+        head = fit_probe(
+            seen.features[inside], seen.labels[place], np.ones(inside.sum()), place, base=seen.serving[inside], seed=5
+        )
+        assert np.array_equal(logits[number == fold], head.logits(seen.features[::2][number == fold]))
+
+
+def test_photos_that_are_not_asked_about_are_neither_judged_nor_learned_from() -> None:
+    seen = clouds(2, 12)
+    rows = np.concatenate([np.arange(8), np.arange(12, 20)])
+    logits = seen.out_of_fold(rows, 4, seed=0)
+    assert np.isfinite(logits[rows]).all() and np.isnan(np.delete(logits, rows, axis=0)).all()
+    others = clouds(2, 12, seed=9).features  # what the rest look like changes nothing
+    features = np.where(np.isin(seen.photo, rows)[:, None], seen.features, others)
+    changed = ViewFeatures(features, seen.photo, seen.weight, seen.plain, seen.serving, seen.labels, seen.groups)
+    assert np.array_equal(changed.out_of_fold(rows, 4, seed=0)[rows], logits[rows])
+
+
+def test_labels_drawn_at_random_are_not_learned_out_of_fold() -> None:
+    random = np.random.default_rng(2)
+    seen = clouds(2, 60)
+    noise = ViewFeatures(
+        random.normal(size=seen.features.shape).astype(np.float32), seen.photo, seen.weight, seen.plain, seen.serving,
+        random.permutation(seen.labels), seen.groups,
+    )  # fmt: skip
+    logits = noise.out_of_fold(np.arange(120), 5, seed=0)
+    assert 0.35 < np.mean(logits.argmax(axis=1) == noise.labels) < 0.65

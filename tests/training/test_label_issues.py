@@ -9,14 +9,8 @@ import pytest
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
-from mirror.collect.metadata import Photo
 from mirror.training.label_issues import CLOSE, HeldOutPredictions, find_issues, mislabeled, near_duplicates, outliers
-
-
-def photo(number: int, label: str, phash: str = "") -> Photo:
-    name, url = f"images/{label}/{number:03}.jpg", f"https://e.example/{number}"
-    sha256 = f"{number:064}"
-    return Photo(url, label, file_name=name, sha256=sha256, width=300, height=200, phash=phash, split="train")
+from tests.support.training import photo
 
 
 def evidence(labels: int = 2, each: int = 20, width: int = 40, seed: int = 0) -> HeldOutPredictions:

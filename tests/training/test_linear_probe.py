@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from mirror.training.linear_probe import STRENGTHS, cross_entropy, fit_probe
+from mirror.training.linear_probe import STRENGTHS, cross_entropy, fit_probe, fold_numbers
 
 
 def clouds(labels: int, each: int = 30, width: int = 12, spread: float = 1.0, seed: int = 0):
@@ -70,3 +70,38 @@ def test_too_few_groups_to_cross_validate_still_give_a_head() -> None:
 
 def test_cross_entropy_survives_large_logits() -> None:
     assert cross_entropy(np.array([[1000.0, 0.0], [0.0, 1000.0]]), np.array([0, 0])) == pytest.approx([0.0, 1000.0])
+
+
+@pytest.mark.parametrize("labels,each,folds", [(2, 8, 5), (2, 40, 5), (3, 9, 3), (7, 8, 10), (2, 20, 2)])
+def test_every_photo_is_left_out_once_and_every_label_is_in_every_fold_that_can_have_it(labels, each, folds) -> None:
+    actual = np.repeat(np.arange(labels), each)
+    number = fold_numbers(actual, np.arange(len(actual)), folds, seed=3)
+    assert set(number) == set(range(min(folds, each)))
+    counts = np.array([np.bincount(actual[number == fold], minlength=labels) for fold in set(number)])
+    assert counts.max() - counts.min() <= 1
+    assert np.array_equal(number, fold_numbers(actual, np.arange(len(actual)), folds, seed=3))
+    assert not np.array_equal(number, fold_numbers(actual, np.arange(len(actual)), folds, seed=4))
+
+
+def test_groups_are_left_out_whole() -> None:
+    random = np.random.default_rng(1)
+    groups = random.integers(0, 30, 200)
+    actual = random.integers(0, 3, 200)
+    number = fold_numbers(actual, groups, 5, seed=0)
+    for group in np.unique(groups):
+        assert len(set(number[groups == group])) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "never"),
+    [
+        ("a label of one group", [0, 1, 2, 3, 4, 5, 9, 9, 9, 9], [6, 7, 8, 9]),
+        ("a group of two labels, one of which has no other", [0, 1, 2, 3, 4, 9, 9, 9, 9, 9], [5, 6, 7, 8, 9]),
+        ("one group", [0] * 10, list(range(10))),
+    ],
+)
+def test_what_cannot_be_left_out_never_is(name: str, groups: list[int], never: list[int]) -> None:
+    actual = np.array([0] * 6 + [1] * 4)
+    number = fold_numbers(actual, np.array(groups), 5, seed=0)
+    assert np.flatnonzero(number < 0).tolist() == never, name
+    assert sorted(set(number[number >= 0])) == list(range(number.max() + 1))

@@ -8,13 +8,11 @@ from sklearn.metrics import confusion_matrix as reference_matrix
 from sklearn.metrics import log_loss, precision_score, recall_score
 from statsmodels.stats.proportion import proportion_confint
 
-from mirror.collect.metadata import Photo
 from mirror.training.metrics import confusion_matrix, error_sentence, measure, wilson_interval
 
 
-def photo(name: str, label: str) -> Photo:
-    file, url = f"images/{label}/{name}.jpg", f"https://e.example/{name}"
-    return Photo(url, label, file_name=file, sha256=name, width=9, height=9, phash="", split="validation")
+def names(count: int) -> list[tuple[str, str | None]]:
+    return [(f"{i}.jpg", None) for i in range(count)]
 
 
 @pytest.mark.parametrize(("errors", "photos"), [(0, 8), (1, 8), (8, 8), (6, 153), (3, 100), (500, 10000)])
@@ -32,9 +30,7 @@ def test_metrics_agree_with_scikit_learn() -> None:
     labels = ("a", "b", "c")
     actual = random.integers(0, 3, 60)
     logits = random.normal(size=(60, 3)) + 1.5 * np.eye(3)[actual]
-    metrics = measure(
-        logits, [photo(str(i), labels[k]) for i, k in enumerate(actual)], labels, {"a": 5, "b": 6, "c": 7}
-    )
+    metrics = measure(logits, actual, labels, [5, 6, 7], names(60))
     predicted = logits.argmax(axis=1)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert metrics.confusion_matrix == tuple(map(tuple, reference_matrix(actual, predicted).tolist()))
@@ -49,16 +45,16 @@ def test_metrics_agree_with_scikit_learn() -> None:
 
 def test_top_losses_come_worst_first_with_file_and_url() -> None:
     logits = np.array([[3.0, 0.0], [0.0, 2.0], [5.0, 0.0]])
-    photos = [photo("sure", "a"), photo("wrong", "a"), photo("very-wrong", "b")]
-    worst = measure(logits, photos, ("a", "b"), {}).top_losses
-    assert [found.file_name for found in worst] == [f"images/{p.label}/{p.sha256}.jpg" for p in reversed(photos)]
+    files = [(f"{name}.jpg", f"https://e.example/{name}") for name in ("sure", "wrong", "very-wrong")]
+    worst = measure(logits, np.array([0, 0, 1]), ("a", "b"), [0, 0], files).top_losses
+    assert [found.file_name for found in worst] == ["very-wrong.jpg", "wrong.jpg", "sure.jpg"]
     assert (worst[0].label, worst[0].predicted, worst[0].url) == ("b", "a", "https://e.example/very-wrong")
     assert worst[0].probability == pytest.approx(1 / (1 + np.exp(-5)))
     assert worst[0].loss == pytest.approx(5 + np.log(1 + np.exp(-5)))
 
 
 def test_a_label_never_predicted_has_no_precision() -> None:
-    found = measure(np.array([[1.0, 0.0], [1.0, 0.0]]), [photo("1", "a"), photo("2", "b")], ("a", "b"), {}).labels["b"]
+    found = measure(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]), ("a", "b"), [0, 0], names(2)).labels["b"]
     assert (found.precision, found.recall) == (None, 0.0)
 
 
@@ -69,5 +65,5 @@ def test_rows_are_actual_and_columns_predicted() -> None:
 def test_the_summary_is_worded_as_documented() -> None:
     logits = np.tile([[1.0, 0.0]], (153, 1))
     logits[:6] = [0.0, 1.0]
-    metrics = measure(logits, [photo(str(i), "a") for i in range(153)], ("a", "b"), {})
+    metrics = measure(logits, np.zeros(153, int), ("a", "b"), [0, 0], names(153))
     assert error_sentence(metrics.validation) == "error 3.9 % (95 % interval 1.8–8.3 %) on 153 photos"

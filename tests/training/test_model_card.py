@@ -11,22 +11,21 @@ import pytest
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
 
-import train as command
+from mirror.cli.train import parse
 from mirror.model_folder import DataInfo, ModelInfo, Novelty, OnnxInfo, Preprocessing, Query, TrainingInfo
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
 from mirror.training.model_card import model_card
-from tests.training.test_calibration import honest
-from tests.training.test_label_issues import photo
+from tests.support.training import honest
 
 LABELS = ("a|b: it", "c", "-d")
 
 
 def card_of(photos: int = 153, sure: float = 1.0, folds: int | None = None, **changes) -> str:
     held = honest(photos, 3, seed=2).tempered(1 / sure)
-    rows = [photo(i, LABELS[label]) for i, label in enumerate(held.actual)]
+    files = [(f"{i}.jpg", None) for i in range(photos)]
     temperature, calibration = calibrate(held, None, "out-of-fold", seed=0)
-    metrics = measure(held.logits / temperature, rows, LABELS, dict.fromkeys(LABELS, 50), folds=folds)
+    metrics = measure(held.logits / temperature, held.actual, LABELS, [50] * 3, files, folds=folds)
     info = ModelInfo(
         "it's mine", LABELS, Preprocessing("crop", (288, 288), (0.5,) * 3, (0.5,) * 3), arch="resnet18",
         temperature=temperature,
@@ -83,7 +82,8 @@ def test_below_a_hundred_photos_it_says_what_they_cannot_say(photos: int, says: 
 
 
 def test_none_wrong_is_no_promise() -> None:
-    metrics = measure(np.eye(3)[[0, 1, 2] * 4] * 9, [photo(i, LABELS[i % 3]) for i in range(12)], LABELS, {})
+    actual = np.array([0, 1, 2] * 4)
+    metrics = measure(np.eye(3)[actual] * 9, actual, LABELS, [0] * 3, [(f"{i}.jpg", None) for i in range(12)])
     text = told(card_of(metrics=metrics))
     assert "Error 0.0 % (95 % interval 0.0–24.2 %) on 12 photos" in text
     assert "An error of 0 % and one of 24 % both fit" in text and "does not mean that none will be" in text
@@ -122,7 +122,7 @@ def test_where_the_photos_came_from_and_why_others_were_left_out() -> None:
 def test_the_command_that_makes_it_again_is_one_that_train_takes(sites: dict[str, int]) -> None:
     card = card_of(data=DataInfo("folder", sites=sites))
     line = next(line for line in card.splitlines() if line.startswith("python train.py"))
-    options = command.parse(shlex.split(line)[2:])
+    options = parse(shlex.split(line)[2:])
     assert (options.name, options.arch, options.seed, options.folds) == ("it's mine", "resnet18", 42, 5)
     assert (options.photos is None) == (not sites) and (options.data is None) == bool(sites)
 

@@ -13,9 +13,11 @@ import pytest
 from mirror.collect import PhotoFolder, assign_splits, collect_from_folder
 from mirror.errors import DatasetError
 from mirror.inference.classifier import Classifier
-from mirror.training.build import build_model, describe_data
+from mirror.training.build import build_model
 from mirror.training.linear_probe import cross_entropy
-from mirror.training.recipe import TrainingSettings, train
+from mirror.training.photo_model import PhotoModel, describe_data
+from mirror.training.recipe import train
+from mirror.training.settings import TrainingSettings
 from tests.learners import PACKAGED_ARCH as ARCH
 
 SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7)
@@ -36,31 +38,31 @@ def trained(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
     place = tmp_path_factory.mktemp("trained")
     with gathered(place, drawings) as photos:
         found = train(photos.photos, photos.path, SETTINGS, log=quiet)
-        data = describe_data(photos, "folder")
-        target = place / "models" / "shapes"
-        folder = build_model(found, photos.path, target, data, SETTINGS, precision="fp32", log=quiet)
+        content = PhotoModel(found, photos.path, describe_data(photos, "folder"), SETTINGS)
+        folder = build_model(content, place / "models" / "shapes", precision="fp32", log=quiet)
     return found, folder, place
 
 
 def test_it_learns_kinds_from_eight_photos_a_label(trained) -> None:
     found, _, _ = trained
-    held = found.rows("validation")
-    assert len(held) == 4 and len(found.rows("train")) == 18
-    assert (found.logits[held].argmax(axis=1) == found.actual[held]).all()
+    held = found.data.rows("validation")
+    assert len(held) == 4 and len(found.data.rows("train")) == 18
+    assert (found.logits[held].argmax(axis=1) == found.data.actual[held]).all()
 
 
 def test_the_history_begins_with_the_heads_validation_loss(trained) -> None:
     found, _, _ = trained
-    held = found.rows("validation")
-    expected = cross_entropy(found.logits[held].astype(float), found.actual[held]).mean()
-    assert found.history == [{"epoch": 0, "valid_loss": pytest.approx(expected), "error_rate": 0.0}]
+    held = found.data.rows("validation")
+    expected = cross_entropy(found.logits[held].astype(float), found.data.actual[held]).mean()
+    (row,) = found.history
+    assert (row.epoch, row.valid_loss, row.error_rate) == (0, pytest.approx(expected), 0.0)
 
 
 def test_the_logits_are_the_learners_own(trained) -> None:
     found, _, place = trained
-    for i in found.rows("validation"):
+    for i in found.data.rows("validation"):
         with found.learner.no_bar(), found.learner.no_logging():
-            theirs = found.learner.predict(found.photos[i].path(place / "photos"))[2].numpy()
+            theirs = found.learner.predict(found.data.photos[i].path(place / "photos"))[2].numpy()
         odds = np.exp(found.logits[i] - found.logits[i].max())
         assert np.abs(odds / odds.sum() - theirs).max() < 1e-4
 
@@ -68,11 +70,11 @@ def test_the_logits_are_the_learners_own(trained) -> None:
 def test_the_model_folder_answers_as_the_learner_does(trained) -> None:
     found, folder, place = trained
     classifier = Classifier.load(folder.path)
-    for i in found.rows("validation"):
-        ours = classifier.predict(found.photos[i].path(place / "photos"))
+    for i in found.data.rows("validation"):
+        ours = classifier.predict(found.data.photos[i].path(place / "photos"))
         odds = np.exp(found.logits[i] - found.logits[i].max())
         assert list(ours.probabilities.values()) == pytest.approx((odds / odds.sum()).tolist(), abs=1e-4)
-        assert ours.label == found.photos[i].label
+        assert ours.label == found.data.photos[i].label
 
 
 def test_the_model_folder_says_what_it_was_made_of(trained) -> None:
@@ -106,7 +108,7 @@ def test_the_pickle_holds_no_path_of_this_machine_and_opens_without_this_package
     found, folder, place = trained
     content = (folder.path / "learner.pkl").read_bytes()
     assert str(place).encode() not in content and b"site-packages" not in content
-    i = found.rows("validation")[0]
+    i = found.data.rows("validation")[0]
     script = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
         "from fastai.learner import load_learner\n"
@@ -114,7 +116,7 @@ def test_the_pickle_holds_no_path_of_this_machine_and_opens_without_this_package
         "with learner.no_bar(): print(*learner.predict(sys.argv[2])[2].tolist())\n"
         "assert not any(name.split('.')[0] == 'mirror' for name in sys.modules)\n"
     )
-    photo = found.photos[i].path(place / "photos")
+    photo = found.data.photos[i].path(place / "photos")
     command = [sys.executable, "-I", "-c", script, str(folder.path / "learner.pkl"), str(photo)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
@@ -144,14 +146,14 @@ def test_fine_tuning_repeats_keeps_the_best_epoch_and_stops(tmp_path: Path, draw
             found = train(
                 photos.photos, photos.path, TrainingSettings(ARCH, size=64, views=1, epochs=3, seed=7), log=quiet
             )
-        losses = [row["valid_loss"] for row in found.history]
+        losses = [row.valid_loss for row in found.history]
         best = int(np.argmin(losses))
-        assert [row["epoch"] for row in found.history] == list(range(len(losses)))
+        assert [row.epoch for row in found.history] == list(range(len(losses)))
         assert len(losses) - 1 <= max(3, best + 2) and f"best by validation loss being epoch {best}" in found.recipe
-        held = found.rows("validation")
+        held = found.data.rows("validation")
         with found.learner.no_bar(), found.learner.no_logging():
             assert found.learner.validate()[0] == pytest.approx(losses[best], abs=1e-4)
-        again = cross_entropy(found.logits[held].astype(float), found.actual[held]).mean()
+        again = cross_entropy(found.logits[held].astype(float), found.data.actual[held]).mean()
         assert again == pytest.approx(losses[best], rel=0.3)  # fastai's mean weighs the labels
         logits.append(found.logits.tobytes())
     assert logits[0] == logits[1]

@@ -13,16 +13,15 @@ from mirror.model_schema import ModelInfo, Preprocessing
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
 from mirror.training.report import draw_report
-from tests.training.test_calibration import honest
-from tests.training.test_label_issues import photo
+from tests.support.training import honest
 
 
 def described(photos: int, labels: int = 2, sure: float = 1.0) -> ModelInfo:
     held = honest(photos, labels, seed=3).tempered(1 / sure)
     names = tuple("abcdefgh"[:labels])
-    rows = [photo(i, names[label]) for i, label in enumerate(held.actual)]
+    files = [(f"{i}.jpg", None) for i in range(photos)]
     temperature, calibration = calibrate(held, None, "out-of-fold", seed=0)
-    metrics = replace(measure(held.logits, rows, names, {}), calibration=calibration)
+    metrics = replace(measure(held.logits, held.actual, names, [0] * labels, files), calibration=calibration)
     preprocessing = Preprocessing("crop", (8, 8), (0.5,) * 3, (0.5,) * 3)
     return ModelInfo("it", names, preprocessing, temperature=temperature, metrics=metrics)
 
@@ -50,6 +49,6 @@ def test_more_photos_draw_another_picture(tmp_path: Path) -> None:
 def test_a_model_that_was_not_judged_has_no_pictures(tmp_path: Path) -> None:
     info = described(40)
     draw_report(replace(info, metrics=None), None, tmp_path / "report")
-    nothing = measure(np.zeros((0, 2)), [], info.labels, {})
+    nothing = measure(np.zeros((0, 2)), np.zeros(0, int), info.labels, [0, 0], [])
     draw_report(replace(info, metrics=nothing), None, tmp_path / "report")
     assert not (tmp_path / "report").exists()

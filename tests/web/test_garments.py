@@ -10,9 +10,9 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from tests.fashion_mnist.conftest import LABELS
-from tests.fashion_mnist.test_garment import product
+from mirror.fashion_mnist.dataset import LABELS
 from tests.pictures import for_the_readme
+from tests.support.garments import product
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.test_page import DESKTOP, PHONE, choose, visiting
 from tests.web.tiny import YELLOW, photo, tiny_model

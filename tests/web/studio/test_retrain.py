@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import train
+from mirror.cli import train
 from mirror.errors import UsageError
 from mirror.model_folder import Metrics, Validation, read_model_folder
 from mirror.web.studio.compare import comparison, outcome, plan
@@ -81,12 +81,11 @@ def test_an_option_whose_file_is_not_known_is_never_passed_and_never_dropped(wor
 
 def test_every_option_that_is_recorded_is_passed_on_as_it_was() -> None:
     """What train.py writes into model.json, and what the studio reads, are one list."""
-    from mirror.training.build import _options
-    from mirror.training.recipe import TrainingSettings
+    from mirror.training.photo_model import PhotoModel
+    from mirror.training.settings import TrainingSettings
 
-    recorded = _options(
-        TrainingSettings("resnet18", Path("w.pth"), 96, epochs=3, seed=7, folds=5), "int8", object(), False
-    )
+    settings = TrainingSettings("resnet18", Path("w.pth"), 96, epochs=3, seed=7, folds=5)
+    recorded = PhotoModel(None, Path("."), None, settings, others=object()).options("int8", False)
     read = read_options(recorded)
     kept = [word for word in recorded if word not in ("--weights", "w.pth", "--others", "DIR")]
     assert list(read.passed) == kept and set(read.local) == {"--weights", "--others"} and not read.left_out

@@ -13,13 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from mirror.fashion_mnist.build import build_fashion, ranges
 from mirror.fashion_mnist.dataset import LABELS, FashionSet
-from mirror.fashion_mnist.loop import to_pixels
-from mirror.fashion_mnist.training import TrainedNetwork, enlarged
+from mirror.fashion_mnist.fashion_model import FashionModel, ranges
+from mirror.fashion_mnist.from_scratch import TrainedNetwork, enlarged, to_pixels
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import ModelFolder, read_model_folder, sha256_of
-from tests.fashion_mnist.conftest import RECIPE
+from mirror.training.build import build_model
+from tests.support.garments import RECIPE
 
 WITHOUT_US = """
 import json, sys
@@ -35,7 +35,7 @@ print(json.dumps([label, probabilities.tolist(), list(learner.dls.vocab)]))
 @pytest.fixture(scope="module")
 def folder(grown: TrainedNetwork, shapes: FashionSet, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     path = tmp_path_factory.mktemp("models") / "fashion"
-    build_fashion(grown, shapes, path, RECIPE, precision="fp32", log=lambda line: None)
+    build_model(FashionModel(grown, shapes, RECIPE), path, precision="fp32", log=lambda line: None)
     return read_model_folder(path)
 
 
@@ -110,7 +110,8 @@ def test_the_folder_is_complete_and_its_card_tells_of_the_set(folder: ModelFolde
 def test_a_folder_without_the_pickle_says_which_it_came_from(
     grown: TrainedNetwork, shapes: FashionSet, tmp_path: Path, folder: ModelFolder
 ) -> None:
-    build_fashion(grown, shapes, tmp_path / "lean", RECIPE, keep_pickle=False, log=lambda line: None)
+    content = FashionModel(grown, shapes, RECIPE)
+    build_model(content, tmp_path / "lean", keep_pickle=False, log=lambda line: None)
     lean = read_model_folder(tmp_path / "lean")
     assert not (lean.path / "learner.pkl").exists() and "learner.pkl" not in lean.info.files
     assert len(lean.info.learner_sha256) == 64

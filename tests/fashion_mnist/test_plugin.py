@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import train as command_line
-from mirror.fashion_mnist.training import EPOCHS, SIZE
+from mirror.cli.train import main
+from mirror.fashion_mnist.fashion_settings import EPOCHS, SIZE
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 WHOLE = ("--dataset", "fashion-mnist")
@@ -24,25 +24,25 @@ WHOLE = ("--dataset", "fashion-mnist")
     ],
 )
 def test_what_its_recipe_does_not_know_is_refused(capsys: pytest.CaptureFixture, given: tuple, told: str) -> None:
-    assert command_line.main([*WHOLE, *given]) == 2
+    assert main([*WHOLE, *given]) == 2
     said = capsys.readouterr()
     assert said.err.startswith(f"train.py: {told}") and not said.out
 
 
 @pytest.mark.parametrize("given", [("--data", "x"), ("--search", "a=b"), ("--collected", "x"), ("--photos", "x.csv")])
 def test_it_takes_the_place_of_photos(capsys: pytest.CaptureFixture, given: tuple) -> None:
-    assert command_line.main([*WHOLE, *given]) == 2
+    assert main([*WHOLE, *given]) == 2
     assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_another_dataset_is_not_known(capsys: pytest.CaptureFixture) -> None:
-    assert command_line.main(["--dataset", "cifar10"]) == 2
+    assert main(["--dataset", "cifar10"]) == 2
     assert "invalid choice: 'cifar10'" in capsys.readouterr().err
 
 
 def test_help_and_readme_name_the_recipes_own_size_and_epochs(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
-        command_line.main(["--help"])
+        main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert f"of a --dataset {SIZE})" in said and f"of a --dataset exactly N, by default {EPOCHS})" in said
     readme = README.read_text(encoding="utf-8")

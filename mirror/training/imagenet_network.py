@@ -1,6 +1,6 @@
 """timm's EfficientNet-Lite0 with ImageNet weights → a model folder that knows 1,000 everyday things.
 
-    python -m mirror.export.imagenet_network WEIGHTS FOLDER
+    python -m mirror.training.imagenet_network WEIGHTS FOLDER
 
 `mirror/tasks/imagenet.py` runs it once, where the Hugging Face Hub cannot be reached. The labels are those of the Hub's
 ImageNet models ("tabby, tabby cat"), as timm's `ImageNetInfo` has them.
@@ -43,8 +43,8 @@ def compile_imagenet(weights: Path, folder: Path) -> ModelFolder:
     state, _ = load_weights(find_architecture(ARCH), weights)
     load_into(network, state, str(weights))
 
-    def build(place: Path) -> ModelInfo:
-        onnx = place / "model.onnx"
+    def build(building: Path) -> ModelInfo:
+        onnx = building / "model.onnx"
         with quiet():
             outputs = export_network(network, PREPROCESSING.input_size, onnx)
             fold_shapes(onnx)

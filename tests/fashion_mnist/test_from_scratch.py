@@ -11,20 +11,23 @@ from PIL import Image
 
 from mirror.errors import DatasetError
 from mirror.fashion_mnist.dataset import FashionSet
-from mirror.fashion_mnist.loop import Plan, to_pixels
-from mirror.fashion_mnist.training import (
-    FashionSettings,
+from mirror.fashion_mnist.fashion_settings import FashionSettings
+from mirror.fashion_mnist.from_scratch import (
     TrainedNetwork,
     accuracy,
     enlarged,
+    erase,
     new_network,
+    select_images,
+    shift_and_flip,
+    to_pixels,
     train_network,
 )
 from mirror.folders import locked
 from mirror.images import load_image
 from mirror.inference.preprocess import preprocess
 from mirror.model_schema import Preprocessing
-from tests.fashion_mnist.conftest import RECIPE
+from tests.support.garments import RECIPE
 
 
 class Stopped(Exception):
@@ -39,24 +42,6 @@ def test_training_sees_the_pixels_that_serving_sees() -> None:
     ours = np.stack([preprocess(load_image(Image.fromarray(one)), how) for one in pixels])
     assert ours.shape == theirs.shape == (4, 3, side, side)
     assert np.abs(ours - theirs).max() < 1e-6
-
-
-def test_the_images_grow() -> None:
-    assert FashionSettings().plan == Plan(sizes=(32,) * 12 + (56,) * 12 + (112,) * 6, again=6, seed=42)
-    sizes = [FashionSettings(epochs=count).plan.sizes for count in (1, 2, 3, 5)]
-    assert sizes == [(112,), (56, 112), (32, 56, 112), (32, 32, 56, 56, 112)]
-    assert [FashionSettings(epochs=count).plan.again for count in (1, 2, 5, 9, 10)] == [1, 1, 1, 1, 2]
-    sizes = [FashionSettings(size=side, epochs=3).plan.sizes for side in (224, 40, 20)]
-    assert sizes == [(64, 112, 224), (28, 28, 40), (20, 20, 20)]
-    plan = FashionSettings(epochs=4).plan
-    small, middle, large = (side * side + 784 for side in (32, 56, 112))
-    done = (0, small, small + middle / 2, small + 2 * middle + large)  # 1 of 3 in the first cycle, its last two whole
-    assert plan.sizes == (32, 56, 56, 112)
-    assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(4)] == [
-        (round(work), round(done[-1])) for work in done
-    ]  # fmt: skip
-    plan = FashionSettings(epochs=6).plan  # the others see some 60 % of the images
-    assert plan.work(6)[0] == round(small + 0.6 * small + 0.6 * middle + 2 * middle + large)
 
 
 def test_what_the_card_says_is_what_was_done() -> None:
@@ -117,3 +102,48 @@ def test_two_trainings_do_not_share_a_folder(shapes: FashionSet, tmp_path: Path)
 def test_the_first_weights_are_the_seeds() -> None:
     ours, theirs, others = (new_network(seed).conv1.weight for seed in (1, 1, 2))
     assert torch.equal(ours, theirs) and not torch.equal(ours, others)
+
+
+def test_what_is_known_well_is_seen_half_as_often_and_counts_twice() -> None:
+    losses = torch.cat([torch.full((8000,), 0.1), torch.full((1900,), 2.0), torch.full((100,), torch.inf)])
+    places, weights = select_images(losses, False, torch.Generator().manual_seed(0))
+    assert len(set(places.tolist())) == len(places) and not torch.equal(places, places.sort().values)
+    hard = places >= 8000
+    assert set(places[hard].tolist()) == set(range(8000, 10000))  # the unseen ones among them
+    assert (weights[hard] == 1).all() and (weights[~hard] == 2).all()
+    assert abs(int((~hard).sum()) - 4000) < 4 * 45  # four standard deviations of 8,000 coins
+    others, _ = select_images(losses, False, torch.Generator().manual_seed(1))
+    assert set(others.tolist()) != set(places.tolist())
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the last epochs", "none seen yet"])
+def test_all_are_seen(whole: bool) -> None:
+    losses = torch.arange(100.0) if whole else torch.full((100,), torch.inf)
+    places, weights = select_images(losses, whole, torch.Generator().manual_seed(0))
+    assert sorted(places.tolist()) == list(range(100)) and (weights == 1).all()
+
+
+def test_images_are_flipped_and_shifted_as_a_slow_loop_does() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(1, 256, (40, 28, 28), dtype=np.uint8))
+    moved = shift_and_flip(images, 2 / 28, torch.Generator().manual_seed(0))
+    for image, shown in zip(images, moved, strict=True):
+        padded = torch.nn.functional.pad(image, [2] * 4)
+        every = {
+            (flip, y, x): (padded.flip(1) if flip else padded)[y : y + 28, x : x + 28]
+            for flip in (False, True) for y in range(5) for x in range(5)
+        }  # fmt: skip
+        assert sum(torch.equal(shown, one) for one in every.values()) == 1
+
+
+def test_half_of_them_have_one_grey_rectangle_and_are_as_they_were_beside_it() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2000, 56, 56), dtype=np.uint8))
+    shown = erase(images, 0.5, torch.Generator().manual_seed(0))
+    sides = []
+    for image, erased in zip(images, shown, strict=True):
+        rows, columns = (image != erased).nonzero(as_tuple=True)
+        if len(rows):  # a grey that happens to be the pixel's own may hide a row or column, which is rare
+            hole = erased[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+            assert (hole == hole[0, 0]).all()
+            sides += hole.shape
+    assert abs(len(sides) / 2 - 1000) < 4 * 23  # four standard deviations of 2,000 coins
+    assert (min(sides), max(sides)) == (7, 28) and shown.dtype == torch.uint8

@@ -15,10 +15,12 @@ from mirror.export.feature_bank import OTHERS_WEIGHT
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
-from mirror.model_folder import ModelFolder, Novelty, OnnxInfo
-from mirror.training.build import build_model, describe_data
-from mirror.training.ood_threshold import add_novelty, fit_novelty, novelty_sentence
-from mirror.training.recipe import TrainingSettings, train
+from mirror.model_folder import ModelFolder, Novelty, Preprocessing
+from mirror.training.build import ShippedNetwork, build_model
+from mirror.training.model_card import novelty_sentence
+from mirror.training.photo_model import PhotoModel, describe_data
+from mirror.training.recipe import train
+from mirror.training.settings import TrainingSettings
 from tests.learners import PACKAGED_ARCH as ARCH
 from tests.world.photos import draw_photo
 
@@ -34,10 +36,8 @@ def built(
         photos.save_splits(assign_splits(photos.photos, seed=settings.seed))
         strange = read_others(others, photos.photos) if others else None
         trained = train(photos.photos, photos.path, settings, log=quiet)
-        data = describe_data(photos, "folder")
-        return build_model(
-            trained, photos.path, place / "model", data, settings, precision="fp32", others=strange, log=log
-        )
+        content = PhotoModel(trained, photos.path, describe_data(photos, "folder"), settings, others=strange)
+        return build_model(content, place / "model", precision="fp32", log=log)
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,15 @@ def test_resnet18s_features_are_compared_too(drawings: Path, tmp_path: Path) -> 
     assert answer.similarity > folder.info.novelty.threshold and answer.known
 
 
-def test_a_model_without_features_or_with_too_few_photos_knows_everything(tmp_path: Path) -> None:
-    network, onnx, said = tmp_path / "model.onnx", OnnxInfo(), []
-    assert fit_novelty(network, None, np.zeros((5, 0)), range(5), None, 1) is None
-    assert fit_novelty(network, None, np.ones((3, 4)), range(3), None, 1) is None
-    assert add_novelty(network, onnx, None, None, said.append) == (onnx, None)
+def test_a_model_without_features_or_with_too_few_photos_knows_everything() -> None:
+    said: list[str] = []
+    network = ShippedNetwork(
+        Path("model.onnx"), Preprocessing("crop", (8, 8), (0.5,) * 3, (0.5,) * 3), "fp32", said.append
+    )
+    content = PhotoModel(None, Path("."), None, TrainingSettings())
+    assert content._bank(network, np.zeros((5, 0)), np.arange(5)) is None
+    assert content._bank(network, np.ones((3, 4)), np.arange(3)) is None
+    assert network.add_novelty(None) is None
     assert said == ["Too few photos to tell what is none of the labels: it will always name one."]
 
 

@@ -1,0 +1,112 @@
+"""Two words → photos → a judged image classifier that app.py serves.
+
+    python train.py                                                    # duckling or cygnet?
+    python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
+    python train.py --name mine --data my_photos --folds 5             # my_photos/<label>/*.jpg, only a few of them
+    python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
+    python train.py --collected data/mirror                            # photos that lie there, as the studio left them
+    python train.py --dataset fashion-mnist --name fashion             # ten kinds of garment, from scratch, in hours
+
+Photos land in data/<name>/ with where each came from (metadata.csv) and why others were left out (rejected.csv), the
+model in models/<name>/. Stopped at any moment, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+
+from mirror.cli.train_options import add_options
+from mirror.errors import MirrorError, require_installed
+from mirror.preparation import published_dataset
+from mirror.terminal import Parser, guarded, sentence
+
+# What is asked for where no option says otherwise; the recipe's own settings: mirror/training/settings.py
+NAME = "mirror"  # of the model, and of its photo folder
+SEARCH = ("cygnet=baby swan", "duckling=duckling")  # "cygnet" alone also finds wool and whisky of that brand
+COUNT = 100  # usable photos a label
+ARCH = "resnet18"  # small, and enough for a few labels
+SIZE = 288  # px: a little above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423)
+SEED = 42
+PRECISION = "auto"  # int8 where it answers as float32 does, two to four times as fast
+
+NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "onnx", "imagehash", "ddgs")
+
+
+def recipe(options: argparse.Namespace) -> None:
+    """Collect → split → train → judge → export."""
+    from mirror.cli.train_messages import say_result
+    from mirror.cli.train_photos import collect, find_others_early, model_name, read_photos_of_none, split
+
+    name = model_name(options, NAME)
+    find_others_early(options.others)
+    collected = collect(options, name, SEARCH)
+    with collected.folder as folder:
+        photos = split(collected, options.folds, options.seed)
+        others = read_photos_of_none(options.others, photos.photos)
+
+        # torch and fastai take seconds to import: not before they are needed
+        from mirror.training.build import build_model
+        from mirror.training.photo_model import PhotoModel, describe_data
+        from mirror.training.recipe import train
+        from mirror.training.settings import TrainingSettings
+
+        settings = TrainingSettings(
+            arch=options.arch, weights=options.weights, size=options.size or SIZE,
+            epochs=options.epochs, folds=options.folds, seed=options.seed,
+        )  # fmt: skip
+        trained = train(photos.photos, folder.path, settings)
+        data = describe_data(photos, collected.source, collected.queries, collected.license_filter)
+        content = PhotoModel(trained, folder.path, data, settings, not options.no_photos_in_report, others)
+        path = options.models / name
+        model = build_model(content, path, precision=options.precision, keep_pickle=not options.no_pickle)
+    say_result(path, model.info, folder.path, len(photos.photos), options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains as the options say, and returns the exit code. Raises MirrorError."""
+    require_installed("Training", *NEEDED)
+    # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
+    warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
+    if options.proxy:  # for the weights and data sets, which torch and Hugging Face fetch themselves
+        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
+    dataset = published_dataset(options.dataset or "")
+    if dataset:
+        dataset.train(options)
+    else:
+        recipe(options)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python train.py`. Errors are one sentence on standard error."""
+    try:
+        options = parse(arguments)
+        with guarded():
+            return run(options)
+    except MirrorError as error:
+        print(f"train.py: {sentence(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("train.py: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return _with_options(parser).parse_args(arguments)
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """`python -m mirror train`, which is the same."""
+    raw = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser("train", help="make a model of words", description=__doc__, formatter_class=raw)
+    _with_options(command).set_defaults(run=run)
+
+
+def _with_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    add_options(parser, name=NAME, search=SEARCH, size=SIZE)
+    parser.set_defaults(count=COUNT, arch=ARCH, seed=SEED, precision=PRECISION)
+    return parser

@@ -1,0 +1,75 @@
+"""The options of train.py."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mirror.cli.options import count, whole_number
+from mirror.preparation import DATASETS, PublishedDataset, published_dataset
+
+
+def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[str], size: int) -> None:
+    """name, search, size: what is taken where they are not given."""
+    add = parser.add_argument
+    add("--name", type=folder_name, help=f"of the model and its photo folder (default: {name})")
+    words = parser.add_argument_group("photos")
+    where = words.add_mutually_exclusive_group()
+    where.add_argument(
+        "--search", action="append", metavar="LABEL=QUERY",
+        help="words to search for and the label of what is found; repeat it, also for one label "
+        f"(default: {list(search)})",
+    )  # fmt: skip
+    where.add_argument("--data", type=Path, metavar="DIR", help="a folder of label folders, instead of searching")
+    where.add_argument("--photos", type=Path, metavar="CSV", help="a model's photos.csv: fetch exactly those again")
+    where.add_argument(
+        "--collected", type=Path, metavar="DIR",
+        help="a photo folder that this command made, as it lies there, with the decisions made in the studio",
+    )  # fmt: skip
+    where.add_argument(
+        "--dataset", choices=tuple(DATASETS),
+        help="a published set instead: a network is trained on it from random weights (default name: fashion)",
+    )  # fmt: skip
+    add = words.add_argument
+    add("--count", type=count, help="usable photos of each label (default: %(default)s)")
+    add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
+    add("--others", type=Path, metavar="DIR", help="photos of none of the labels: it learns to say so of such")
+    add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
+    add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")
+    add("--allow-private-hosts", action="store_true", help="also fetch from your own network, even through a proxy")
+    add = parser.add_argument_group("training").add_argument
+    add("--arch", help="a torchvision or timm model (default: %(default)s)")
+    add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
+    sizes = ", ".join(str(dataset.size) for dataset in _datasets())
+    epochs = ", ".join(str(dataset.epochs) for dataset in _datasets())
+    add(
+        "--size", type=count,
+        help=f"side of the network's input in pixels (default: {size}, of a --dataset {sizes})",
+    )  # fmt: skip
+    add("--epochs", type=whole_number(0), metavar="N",
+        help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
+        f"of a --dataset exactly N, by default {epochs})",
+    )  # fmt: skip
+    add("--folds", type=whole_number(2), metavar="K",
+        help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",
+    )  # fmt: skip
+    seed = whole_number(0)
+    add("--seed", type=seed, help="of the split, the views and the training (default: %(default)s)")
+    add = parser.add_argument_group("model").add_argument
+    add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models live (default: %(default)s)")
+    add("--precision", choices=("auto", "fp32", "int8"), 
+        help="of the network: auto is int8 where it answers as float32 does, else fp32 (default: %(default)s)",
+    )  # fmt: skip
+    add("--no-pickle", action="store_true", help="leave learner.pkl out of the model folder: 45 MB less to publish")
+    add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
+
+
+def _datasets() -> list[PublishedDataset]:
+    return [dataset for name in DATASETS if (dataset := published_dataset(name))]
+
+
+def folder_name(text: str) -> str:
+    if not text or text in (".", "..") or text.startswith(".") or any(c in text for c in '/\\:*?"<>|\0'):
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder name")
+    return text

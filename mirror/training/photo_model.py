@@ -1,0 +1,157 @@
+"""A model trained on photos, as `build.py` makes a folder of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirror.collect.corrections import CorrectedFolder
+from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, write_issues, write_predictions
+from mirror.collect.metadata import TRAIN, VALIDATION, write_photos
+from mirror.collect.others import Others
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.splits import site_of
+from mirror.export.feature_bank import FeatureBank, bank_rows, fit_feature_bank
+from mirror.export.parity import PARITY_PHOTOS
+from mirror.export.precision import CALIBRATION_PHOTOS, UNJUDGED, evenly_spaced
+from mirror.model_folder import DataInfo, ModelInfo, Query, TrainingInfo
+from mirror.training.build import Samples, ShippedNetwork, given_options
+from mirror.training.evaluation import Evaluation, evaluate
+from mirror.training.recipe import TrainedModel
+from mirror.training.report import Picture
+from mirror.training.settings import TrainingSettings
+
+MAX_SITES = 20  # named in model.json; photos.csv names them all
+ENOUGH = 100  # validation photos; where there are fewer, training photos help to tell int8 from float32
+
+
+def describe_data(
+    photos: PhotoFolder | CorrectedFolder,
+    source: str,
+    queries: Sequence[tuple[str, str]] = (),
+    license: str | None = None,
+) -> DataInfo:
+    """What model.json says of a photo folder. queries: (label, query) pairs."""
+    rows = photos.photos
+    times = sorted(row.retrieved_at for row in rows if row.retrieved_at)
+    sites = Counter(host for row in rows if (host := site_of(row.url)))
+    return DataInfo(
+        source=source,
+        counts={label: sum(row.label == label for row in rows) for label in sorted({row.label for row in rows})},
+        rejected=dict(sorted(Counter(row.reason for row in photos.rejected).items())),
+        queries=tuple(Query(label, query) for label, query in queries),
+        license_filter=license,
+        retrieved=(times[0], times[-1]) if times else None,
+        engines=dict(sorted(Counter(row.engine for row in rows if row.engine).items())),
+        relabelled=photos.relabelled if isinstance(photos, CorrectedFolder) else 0,
+        removed=photos.removed if isinstance(photos, CorrectedFolder) else 0,
+        sites=dict(sorted(sites.items(), key=lambda item: (-item[1], item[0]))[:MAX_SITES]),
+    )
+
+
+@dataclass(frozen=True)
+class PhotoModel:
+    """folder: the photos'; info: what model.json says of them. show_photos: whether the report may copy photos into the
+    model folder, which is what gets published. others: photos of none of the labels."""
+
+    trained: TrainedModel
+    folder: Path
+    info: DataInfo
+    settings: TrainingSettings
+    show_photos: bool = True
+    others: Others | None = None
+    noun: str = "photos"
+
+    @property
+    def learner(self) -> Any:
+        return self.trained.learner
+
+    @property
+    def picture(self) -> Picture | None:
+        return (lambda name: self.folder / name) if self.show_photos else None
+
+    def samples(self) -> Samples:
+        """Networks are compared on the validation photos, and on training photos up to ENOUGH."""
+        data = self.trained.data
+        held, learned = data.rows(VALIDATION).tolist(), data.rows(TRAIN).tolist()
+        compared = held + evenly_spaced(learned, ENOUGH - len(held)) if len(held) < ENOUGH else held
+        return Samples(
+            parity=self._paths(compared[:PARITY_PHOTOS]),
+            calibration=self._paths(evenly_spaced(learned, CALIBRATION_PHOTOS)),  # sorted by label: each has its share
+            compared=self._paths(compared),
+            actual=np.where(np.isin(compared, held), data.actual[compared], UNJUDGED),
+        )
+
+    def judge(self, network: ShippedNetwork) -> Evaluation:
+        compared = bank_rows(len(self.trained.data.photos), self.settings.seed)
+        unseen, features = self._answers(network, compared)
+        novelty = network.add_novelty(self._bank(network, features, self.trained.data.groups[compared]))
+        if novelty and self.others:
+            novelty = dataclasses.replace(novelty, others_left_out=self.others.rejected)
+        return dataclasses.replace(evaluate(self.trained, unseen, self.settings.seed), novelty=novelty)
+
+    def _answers(self, network: ShippedNetwork, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`trained.unseen` and the features [M, D] of the photos at `compared`, as the network that ships gives them:
+        int8 has logits and features of its own. What folds gave stays in float32, for their heads do not ship."""
+        unseen, features = self.trained.unseen, self.trained.features
+        if network.precision == "int8":
+            held = self.trained.data.rows(VALIDATION)
+            needed = np.union1d(held, compared)
+            logits, own_features = network.outputs(self._paths(needed.tolist()), ("logits", "features"))
+            unseen, features = unseen.copy(), np.zeros_like(features)
+            unseen[held], features[needed] = logits[np.isin(needed, held)], own_features
+        return unseen, features[compared]
+
+    def _bank(self, network: ShippedNetwork, features: np.ndarray, groups: np.ndarray) -> FeatureBank | None:
+        """None where there are too few photos, or the network gives no features."""
+        if not features.size:
+            return None
+        if self.others is None:
+            return fit_feature_bank(features, groups)
+        rows = bank_rows(len(self.others.paths), self.settings.seed)
+        (other_features,) = network.outputs([self.others.paths[i] for i in rows], ("features",))
+        return fit_feature_bank(features, groups, other_features, np.array(self.others.groups)[rows])
+
+    def describe(self, info: ModelInfo, precision: str, keep_pickle: bool) -> ModelInfo:
+        trained, settings = self.trained, self.settings
+        training = TrainingInfo(
+            seed=settings.seed,
+            epochs=max(row.epoch for row in trained.history),
+            weights=trained.weights,
+            recipe=trained.recipe,
+            seconds=round(trained.seconds, 1),
+            options=self.options(precision, keep_pickle),
+            notes=trained.notes,
+            size=settings.size,
+            views=settings.views,
+        )
+        return dataclasses.replace(info, arch=settings.arch, data=self.info, training=training)
+
+    def options(self, precision: str, keep_pickle: bool) -> tuple[str, ...]:
+        """train.py's options that make this model of these photos, without a path of this machine in them."""
+        settings = self.settings
+        return given_options(
+            ("--arch", settings.arch, None),
+            ("--seed", settings.seed, None),
+            ("--weights", settings.weights and settings.weights.name, None),
+            ("--size", settings.size, TrainingSettings.size),
+            ("--epochs", settings.epochs, None),
+            ("--folds", settings.folds, None),
+            ("--precision", precision, "auto"),
+            ("--others", self.others and "DIR", None),
+            keep_pickle=keep_pickle,
+        )
+
+    def write_lists(self, folder: Path, evaluation: Evaluation) -> None:
+        write_photos(folder / "photos.csv", sorted(self.trained.data.photos, key=lambda photo: photo.file_name))
+        write_issues(folder / SUSPECTS_CSV, evaluation.issues)
+        write_predictions(folder / PREDICTIONS_CSV, evaluation.predictions)
+
+    def _paths(self, rows: Sequence[int]) -> list[Path]:
+        return [self.trained.data.photos[i].path(self.folder) for i in rows]

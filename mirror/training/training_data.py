@@ -1,0 +1,57 @@
+"""The photos of a training, in one order, with their labels and groups as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from mirror.collect.metadata import TRAIN, Photo
+from mirror.collect.splits import group_photos
+from mirror.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """photos [N], their splits assigned; labels [L]; groups [N]: the same number for photos that belong together
+    (near-duplicates, photos of one page). folds: in so many each photo is left out once to judge by, None: the
+    validation photos judge."""
+
+    photos: list[Photo]
+    labels: tuple[str, ...]
+    groups: np.ndarray
+    folds: int | None = None
+
+    @classmethod
+    def of(cls, photos: Sequence[Photo], folds: int | None = None) -> TrainingData:
+        """With `folds` every photo's split is "train". Raises DatasetError where a label has no training photo."""
+        if folds:
+            photos = [replace(photo, split=TRAIN) for photo in photos]
+        photos = sorted(photos, key=lambda photo: (photo.label, photo.sha256, photo.url))
+        labels = tuple(sorted({photo.label for photo in photos}))
+        untrained = sorted(set(labels) - {photo.label for photo in photos if photo.split == TRAIN})
+        if len(labels) < 2 or untrained:
+            reason = f"{untrained[0]!r} has no training photo" if untrained else "there is only one label"
+            raise DatasetError(f"Nothing can be learned, for {reason}: add photos and train again.")
+        return cls(photos, labels, group_numbers(photos), folds)
+
+    @cached_property
+    def actual(self) -> np.ndarray:
+        """[N] each photo's label as its index in `labels`."""
+        return np.array([self.labels.index(photo.label) for photo in self.photos], dtype=int)
+
+    def rows(self, split: str) -> np.ndarray:
+        """Indices of the "train" or "validation" photos."""
+        return np.array([i for i, photo in enumerate(self.photos) if photo.split == split], dtype=int)
+
+
+def group_numbers(photos: Sequence[Photo]) -> np.ndarray:
+    """[N] the number of each photo's group of near-duplicates and photos of one page."""
+    indices = {photo.key: i for i, photo in enumerate(photos)}
+    numbers = np.zeros(len(photos), dtype=int)
+    for number, group in enumerate(group_photos(photos)):
+        for photo in group:
+            numbers[indices[photo.key]] = number
+    return numbers
