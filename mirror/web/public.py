@@ -24,22 +24,26 @@ def app_settings(folder: Path, largest: int, host: str | None, environ: Mapping[
     one. host: the address to listen on, if it was given."""
     connections.install()
     sweeper: retention.Sweeper | None = None
+    page: Any = None
 
     @asynccontextmanager
     async def swept(app: Any) -> AsyncIterator[None]:
-        nonlocal sweeper
+        nonlocal sweeper, page
         page, memory = app.get_blocks(), retention.Memory()
 
         def after() -> None:
             retention.forget_paths(page)
             memory.give_back()
 
-        sweeper = retention.Sweeper(folder, lambda: retention.named_in_queue(page), after)
+        sweeper = retention.Sweeper(folder, named, after)
         sweeper.start()
         yield
         sweeper.stop()
 
-    uploads = Uploads(folder, largest, lambda: sweeper is not None and sweeper.works())
+    def named() -> set[str]:
+        return retention.named_in_queue(page)
+
+    uploads = Uploads(folder, largest, lambda: sweeper is not None and sweeper.works(), named)
     policy = Policy(page_routes(largest), names(host, environ), uploads)
     return {"lifespan": in_front(policy, swept), "middleware": [Middleware(ScriptNonces), Middleware(Failures)]}
 

@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from mirror.storage import parse_json
 from mirror.web.gateway.clients import address_of
 from mirror.web.gateway.inline import Inline
-from mirror.web.gateway.refusal import Gone, Refusal
+from mirror.web.gateway.refusal import AGAIN, Gone, Refusal
 
 IN_MEMORY = 64 * 1024  # bytes of a body; above it lies on the disk
 MOST_BODIES = 256  # being received at a time; each may hold a file descriptor, of which there are often 1,024
@@ -35,7 +35,6 @@ UNCOUNTED = 16 * 1024  # bytes of JSON that may be all brackets
 WAITING_BYTES = 128 << 20  # of memory, for large bodies that wait in the queue together
 ADMISSION_SECONDS = 30.0
 CHUNK = 256 * 1024
-AGAIN = {"Retry-After": "10"}
 
 
 @dataclass(eq=False)

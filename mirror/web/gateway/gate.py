@@ -111,7 +111,7 @@ class Gate:
         elif not has_body(scope):
             await self.app(scope, receive, send)
         else:
-            with uploads.inline() if uploads and route.photos else nullcontext() as inline:
+            with uploads.inline(scope) if uploads and route.photos else nullcontext() as inline:
                 body = await self._bodies.whole(scope, receive, route.body, inline)
                 with body.file:
                     async with self._admission.admit(body, send) as listening:

@@ -8,7 +8,6 @@ gradio names that file instead. Whatever else is in the JSON stays as it is, byt
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from mirror.storage import parse_json
 from mirror.web.data_url import DataUrl, is_data
+from mirror.web.gateway.disk import NewFile
 from mirror.web.gateway.refusal import Refusal
 
 LONG = 64 * 1024  # bytes of a string, from which on it is put aside where it is a data: URL
@@ -26,15 +26,16 @@ _WHOLE = re.compile(rb'(?:[^"\\]++|\\u[0-9A-Fa-f]{4}|\\[^u])*+', re.DOTALL)  # o
 
 
 class Inline:
-    """One JSON body. new_file: makes an empty file of a visitor's, and its descriptor. limit: bytes of a photo."""
+    """One JSON body. new_file: makes an empty file of a visitor's. limit: bytes of a photo."""
 
-    def __init__(self, new_file: Callable[[], tuple[Path, int]], limit: int):
+    def __init__(self, new_file: Callable[[], NewFile], limit: int):
         self._new_file, self._limit = new_file, limit
         self.paths: list[Path] = []
         self._strings, self._in_string, self._half = 0, False, b""
         self._begun: bytearray | None = None  # of a string that is not long yet
         self._photo: DataUrl | None = None
-        self._handle, self._bytes = -1, 0
+        self._file: NewFile | None = None  # that is being written
+        self._bytes = 0
 
     def feed(self, piece: bytes) -> bytes:
         """What of the next piece goes on to gradio. Raises Refusal, OSError."""
@@ -69,9 +70,9 @@ class Inline:
 
     def close(self) -> None:
         """Ends the file that is being written, if there is one."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def remove(self) -> None:
         """Takes away all that was written."""
@@ -93,7 +94,7 @@ class Inline:
             raw, self._begun = bytes(self._begun), None
             if _begins_as_data(raw):
                 self._open()
-        if self._handle >= 0:
+        if self._file is not None:
             self._decode(raw)
         elif self._photo is None:
             kept += raw
@@ -103,22 +104,22 @@ class Inline:
         if self._begun is not None:
             kept += self._begun
             self._begun = None
-        elif self._handle >= 0:
+        elif self._file is not None:
             self._decode(b"", last=True)
         if self._photo is not None:
-            kept += json.dumps(str(self.paths[-1])).encode()[1:-1] if self._handle >= 0 else UNREADABLE
+            kept += json.dumps(str(self.paths[-1])).encode()[1:-1] if self._file is not None else UNREADABLE
         self.close()
         kept += b'"'
 
     def _open(self) -> None:
         if len(self.paths) >= MOST_PHOTOS:
             raise Refusal(413, f"The request holds too many photos: send at most {MOST_PHOTOS} at a time.")
-        path, self._handle = self._new_file()
-        self.paths.append(path)
+        self._file = self._new_file()
+        self.paths.append(self._file.path)
         self._photo, self._bytes = DataUrl(), 0
 
     def _decode(self, raw: bytes, last: bool = False) -> None:
-        assert self._photo is not None
+        assert self._photo is not None and self._file is not None
         try:
             found = self._photo.end() if last else self._photo.feed(_plain(raw))
         except ValueError:
@@ -127,9 +128,7 @@ class Inline:
         self._bytes += len(found)
         if self._bytes > self._limit:
             raise Refusal(413, f"The photo is larger than {self._limit / 2**20:g} MB: please send a smaller one.")
-        view = memoryview(found)
-        while view:
-            view = view[os.write(self._handle, view) :]
+        self._file.write(found)
 
 
 def _begins_as_data(raw: bytes) -> bool:

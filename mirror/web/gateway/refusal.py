@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 LINGER_SECONDS = 10.0  # as nginx's lingering_time: a client that still sends would lose the answer to a reset
 SILENT_SECONDS = 2.0  # … lingering_timeout: without a byte
 LINGER_BYTES = 1 << 30
+AGAIN = {"Retry-After": "10"}  # headers of an answer to what may be asked again
 MOST_LINGERING = 32  # clients at a time; any other is cut off at once
 
 _lingering = 0

@@ -14,11 +14,10 @@ import json
 import logging
 import os
 import re
-import secrets
-import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -27,7 +26,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Receive, Scope, Send
 
 from mirror.storage import open_file
-from mirror.web.gateway.bodies import CHUNK, Bodies, not_stored
+from mirror.web.gateway.bodies import CHUNK, Bodies, client_of, not_stored
+from mirror.web.gateway.disk import Disk, NewFile
 from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
 
@@ -76,10 +76,9 @@ class _Progress:
 class _Form:
     """Writes the parts of one multipart body to files as they come in. `close` takes away what it wrote."""
 
-    def __init__(self, boundary: bytes, folder: Path, limit: int, progress: _Progress | None):
-        self.paths: list[Path] = []
-        self._folder, self._limit, self._progress = folder, limit, progress
-        self._handle: int | None = None
+    def __init__(self, boundary: bytes, new_file: Callable[[str], NewFile], limit: int, progress: _Progress | None):
+        self.files: list[NewFile] = []
+        self._new_file, self._limit, self._progress = new_file, limit, progress
         self._name, self._size = "", 0
         self._disposition, self._field = b"", b""
         self._ended = False
@@ -98,14 +97,13 @@ class _Form:
     def finish(self) -> list[Path]:
         if not self._ended:
             raise Refusal(400, "The upload breaks off before the end of its form.")
-        if not self.paths:
+        if not self.files:
             raise Refusal(400, "The upload holds no file: send one in the field “files”.")
-        return self.paths
+        return [file.path for file in self.files]
 
     def close(self) -> None:
-        self._close()
-        for path in self.paths:
-            shutil.rmtree(path.parent, ignore_errors=True)
+        for file in self.files:
+            file.remove()
 
     def _begin(self) -> None:
         self._disposition, self._field, self._value = b"", b"", b""
@@ -130,51 +128,46 @@ class _Form:
             raise Refusal(400, f"The file's name is too long: at most {LONGEST_NAME} characters.")
         if not name.strip(". "):
             raise Refusal(400, "The file has no name: give it one, such as photo.jpg.")
-        if len(self.paths) >= MOST_FILES:
+        if len(self.files) >= MOST_FILES:
             raise Refusal(400, f"The upload holds too many files: send at most {MOST_FILES} at a time.")
         self._name, self._size = name, 0
-        path, self._handle = new_file(self._folder, name)
-        self.paths.append(path)
+        self.files.append(self._new_file(safe_name(name)))
 
     def _write(self, data: bytes, start: int, end: int) -> None:
-        if self._handle is None:
-            return
         self._size += end - start
         if self._size > self._limit:
             raise file_too_large(self._limit)
-        view = memoryview(data)[start:end]
-        while view:
-            view = view[os.write(self._handle, view) :]
+        self.files[-1].write(memoryview(data)[start:end])
         if self._progress is not None:
             self._progress.add(self._name, end - start)
 
     def _end(self) -> None:
-        self._close()
+        self.files[-1].close()
 
     def _finish(self) -> None:
         self._ended = True
 
-    def _close(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-
 
 @dataclass
 class Uploads:
-    """The folder of visitors' files. limit: bytes of one file. usable: whether what is taken is deleted again."""
+    """The folder of visitors' files. limit: bytes of one file. usable: whether what is taken is deleted again.
+    named: the paths that waiting requests name."""
 
     folder: Path
     limit: int
     usable: Callable[[], bool] = lambda: True
+    named: Callable[[], Collection[str]] = frozenset
     _followed: dict[str, _Progress] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._disk = Disk(self.folder, self.named)
 
     async def take(self, scope: Scope, receive: Receive, send: Send, bodies: Bodies, body_limit: int) -> None:
         """POST: writes the files, answers their paths. Raises Refusal and Gone."""
         self._require_usable()
         form, progress = None, self._follow(query(scope, "upload_id"))
         try:
-            form = _Form(_boundary(scope), self.folder, self.limit, progress)
+            form = _Form(_boundary(scope), partial(NewFile, self._disk, client=client_of(scope)), self.limit, progress)
             try:
                 await bodies.each(scope, receive, body_limit, form.feed)
             except Refusal as refusal:
@@ -191,11 +184,11 @@ class Uploads:
         await _send_json(send, [str(path) for path in paths])
 
     @contextlib.contextmanager
-    def inline(self) -> Iterator[Inline]:
+    def inline(self, scope: Scope) -> Iterator[Inline]:
         """For the photos within one JSON body; those that are still in its `paths` at the end are removed. Raises
         Refusal."""
         self._require_usable()
-        inline = Inline(lambda: new_file(self.folder, "inline"), self.limit)
+        inline = Inline(partial(NewFile, self._disk, "inline", client_of(scope)), self.limit)
         try:
             yield inline
         finally:
@@ -271,15 +264,6 @@ class Uploads:
 
 def file_too_large(limit: int) -> Refusal:
     return Refusal(413, f"The file is larger than the maximum allowed size of {limit // 2**20} MB.")
-
-
-def new_file(folder: Path, name: str) -> tuple[Path, int]:
-    """A new file for a visitor's, in a folder of its own whose name cannot be guessed, and its descriptor."""
-    while True:
-        path = folder / secrets.token_hex(16) / safe_name(name)
-        path.parent.mkdir(mode=0o700, parents=True)
-        with contextlib.suppress(FileNotFoundError):  # the empty folder may be swept away in between
-            return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 def safe_name(name: str) -> str:

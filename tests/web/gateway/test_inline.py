@@ -16,9 +16,9 @@ import pytest
 
 from mirror.web import uploads
 from mirror.web.gateway.bodies import TEXT_BYTES
+from mirror.web.gateway.disk import Disk, NewFile
 from mirror.web.gateway.inline import LONG, MOST_PHOTOS, MOST_STRINGS, Inline
 from mirror.web.gateway.refusal import Refusal
-from mirror.web.gateway.upload_routes import new_file
 from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_BASE64, TOO_MANY_BYTES
 from tests.hostile import requests
 from tests.web.gateway import wire
@@ -31,7 +31,7 @@ JSON = {"Content-Type": "application/json"}
 
 def split(body: bytes, folder: Path, size: int = 1 << 16, limit: int = MAX_UPLOAD_BYTES) -> tuple[bytes, Inline]:
     """What goes on to gradio of a body that comes in pieces of that size."""
-    inline = Inline(lambda: new_file(folder, "inline"), limit)
+    inline = Inline(lambda: NewFile(Disk(folder), "inline", ""), limit)
     kept = b"".join(inline.feed(body[at : at + size]) for at in range(0, len(body), size))
     return kept + inline.finish(), inline
 

@@ -1,0 +1,105 @@
+"""The disk that visitors' files may take: counted in bytes and files, with a share for each client.
+
+Files are swept by age (retention.py), so what is here is what came within the last minute. A client may hold no more
+than there is room left, and an eighth of all, so that one of them never keeps the others out (the dynamic threshold of
+Choudhury and Hahne 1998). Where many share an address that says nothing, as behind a proxy, the oldest files that no
+request names give way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Collection
+from pathlib import Path
+from time import monotonic
+
+from mirror.web.gateway.refusal import AGAIN, Refusal
+
+MOST_BYTES = 4 << 30  # 200 visitors with three phone photos each; at most half of what the disk has free
+MOST_FILES = 4_000
+SHARE = 8  # one client may hold an eighth
+PROTECTED_SECONDS = 10.0  # clients ask about a file within a second of its upload
+LOOK_SECONDS = 1.0  # between two looks at which files are gone
+
+
+class NewFile:
+    """A visitor's file that is being written, in a folder of its own whose name cannot be guessed."""
+
+    def __init__(self, disk: Disk, name: str, client: str):
+        self._disk, self.client, self.since, self.bytes = disk, client, monotonic(), 0
+        disk.require_room(self, 0, 1)
+        while True:
+            self.path = disk.folder / secrets.token_hex(16) / name
+            self.path.parent.mkdir(mode=0o700, parents=True)
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+            with contextlib.suppress(FileNotFoundError):  # the empty folder may be swept away in between
+                self._handle = os.open(self.path, flags, 0o600)
+                break
+        disk.files.append(self)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Raises Refusal where there is no room, OSError."""
+        self._disk.require_room(self, len(data), 0)
+        self.bytes += len(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def remove(self) -> None:
+        self.close()
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+class Disk:
+    """What lies in `folder`. named: the paths that waiting requests name, which stay."""
+
+    def __init__(self, folder: Path, named: Callable[[], Collection[str]] = frozenset):
+        self.folder, self._named = folder, named
+        self.files: list[NewFile] = []
+        self._looked, self._most = -LOOK_SECONDS, 0.0
+
+    def require_room(self, file: NewFile, size: int, files: int) -> None:
+        """Raises Refusal where so many bytes more of a file, or one file more, are too much."""
+        if monotonic() - self._looked > LOOK_SECONDS:
+            self._look()
+        while True:
+            left = self._most - sum(each.bytes for each in self.files) - size, MOST_FILES - len(self.files) - files
+            if min(left) >= 0:
+                break
+            if not self._give_way(file):
+                raise no_room()
+        if file.client:
+            own = [each for each in self.files if each.client == file.client]
+            held = sum(each.bytes for each in own) + size, len(own) + files
+            if held[0] > min(left[0], self._most / SHARE) or held[1] > min(left[1], MOST_FILES / SHARE):
+                raise no_room()
+
+    def _look(self) -> None:
+        self._looked = monotonic()
+        self.files = [each for each in self.files if os.path.lexists(each.path)]
+        free = shutil.disk_usage(self.folder).free
+        self._most = min(MOST_BYTES, (sum(each.bytes for each in self.files) + free) / 2)
+
+    def _give_way(self, file: NewFile) -> bool:
+        """Removes the oldest file that nobody asks about, of the client with the most; whether there was one."""
+        named = {os.path.normpath(path) for path in self._named()}
+        counts, before = Counter(each.client for each in self.files), monotonic() - PROTECTED_SECONDS
+        old = [one for one in self.files if one.since < before and one is not file and str(one.path) not in named]
+        if old:
+            victim = min(old, key=lambda each: (-counts[each.client], each.since))
+            self.files.remove(victim)
+            victim.remove()
+        return bool(old)
+
+
+def no_room() -> Refusal:
+    return Refusal(503, "Too many photos are here at once: please try again in a moment.", AGAIN)
