@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from mirror.collect.corrections import Correction, record_corrections
-from mirror.collect.metadata import Photo, read_photos, read_rejections
+from mirror.collect.metadata import Origin, Photo, read_photos, read_rejections
 from mirror.collect.photo_folder import PhotoFolder
+from tests.world import draw_photo, encode
 
 
 def make_photo(number: int, label: str = "cygnet", phash: str = "", page_url: str = "", **more: Any) -> Photo:
@@ -38,3 +40,22 @@ def check_totals(folder: PhotoFolder) -> None:
     assert len(set(keys)) == len(keys)
     stored = {path.relative_to(folder.path).as_posix() for path in folder.path.glob("images/*/*.jpg")}
     assert stored == {photo.file_name for photo in photos}
+
+
+def origin(number: int, label: str = "cygnet", **more: Any) -> Origin:
+    values = {"page_url": f"https://pages.example/{label}/{number}", "query": "baby swan", "engine": "test"}
+    return Origin(f"https://photos.example/{label}/{number}.jpg", label, **{**values, **more})
+
+
+def drawing(number: int, label: str = "cygnet") -> bytes:
+    return encode(draw_photo(label, number))
+
+
+def fill(folder: PhotoFolder, numbers: range, label: str = "cygnet") -> None:
+    for number in numbers:
+        assert isinstance(folder.add(origin(number, label), drawing(number, label)), Photo)
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
