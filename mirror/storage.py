@@ -27,6 +27,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 MAX_FILE = 1 << 30  # bytes that are read at once where no smaller limit is given: a metadata.csv of 2,000,000 photos
 MAX_LINE = 16 << 20  # bytes of a line
 MAX_NESTED = 100  # lists and objects of JSON inside each other; whatever walks through the value may recurse
@@ -58,7 +63,8 @@ def check_inside(folder: Path, name: str | Path) -> Path:
 def open_file(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = None, mode: int = 0o666) -> int:
     """`os.open` of a regular file that is not a link. inside: a folder above it below which no folder is a link either.
 
-    Raises OSError; also for a file to be written that has a second name (a hard link), under which it would change too.
+    A file to be written that has a second name (a hard link, as `cp -al` makes), under which it would change too, is
+    first replaced by a copy of its own. Raises OSError.
     """
     path = Path(path)
     with _parent(path, inside) as (parent, where):
@@ -74,12 +80,14 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = Non
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        if flags & (os.O_WRONLY | os.O_RDWR) and status.st_nlink > 1:
-            raise OSError(errno.EMLINK, "it is the same file as another one (a hard link): copy it", str(path))
+        if not flags & (os.O_WRONLY | os.O_RDWR) or status.st_nlink < 2:
+            return descriptor
+        _unshare(path, descriptor, inside)
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    os.close(descriptor)
+    return open_file(path, flags, inside=inside, mode=mode)
 
 
 def read_file(path: Path, *, inside: Path | None = None, limit: int = MAX_FILE) -> bytes:
@@ -158,6 +166,16 @@ def write_atomically(path: Path, data: bytes, *, inside: Path | None = None) -> 
             raise
         if parent is not None:  # the new name itself must outlast a power cut
             os.fsync(parent)
+
+
+def _unshare(path: Path, descriptor: int, inside: Path | None) -> None:
+    """Gives `path` a file of its own in the place of the open one, of the same content. Raises BlockingIOError where
+    another process locks that one: the folder it was copied from is in use."""
+    if fcntl is not None:  # of two who do this at once, the second finds the first one's file
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    content = read_file(path, inside=inside)
+    if os.path.samestat(os.lstat(path), os.fstat(descriptor)):
+        write_atomically(path, content, inside=inside)
 
 
 @contextlib.contextmanager

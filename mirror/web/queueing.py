@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -40,6 +40,9 @@ TOO_MANY_HERE = f"You have {A_SESSION} photos waiting already: please wait for t
 TOO_MANY = "Too many photos are waiting right now: please try again in a moment."
 NO_HANDLER = "There is nothing of that number here: see “Use via API” at the foot of the page."
 NO_SESSION = "The session_hash must be up to 64 letters, digits, - and _."
+
+
+Used = dict[str, tuple[datetime, float]]  # session → when gradio says it was used, and when that was first seen
 
 
 class Messages(asyncio.Queue[EventMessage]):
@@ -148,11 +151,12 @@ class VisitorsQueue(Queue):
             await self._forget(longest)
 
     async def _sweep(self) -> None:
+        used: Used = {}
         while not self.stopped:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self.forget_unread(UNREAD_SECONDS)
-                forget_values(self.blocks.state_holder, datetime.now() - timedelta(seconds=REMEMBERED_SECONDS))
+                forget_values(self.blocks.state_holder, used, REMEMBERED_SECONDS)
             except Exception as error:  # the next round tries again, and the log shows it
                 report(error)
 
@@ -182,13 +186,18 @@ class VisitorsQueue(Queue):
         self.pending_event_ids_session.pop(session, None)
 
 
-def forget_values(holder: StateHolder, before: datetime) -> None:
-    """Drops the values of the sessions that were last used before then."""
+def forget_values(holder: StateHolder, seen: Used, seconds: float) -> None:
+    """Drops the values of the sessions that have not been used for so long. seen: what this found before; gradio
+    notes a time of the wall clock, which may be set."""
     with holder.lock:
         for session, used in list(holder.time_last_used.items()):
-            if used < before:
+            if seen.get(session, (None, 0.0))[0] != used:
+                seen[session] = used, monotonic()
+            elif monotonic() - seen[session][1] > seconds:
                 holder.session_data.pop(session, None)
                 holder.time_last_used.pop(session, None)
+        for session in seen.keys() - holder.time_last_used.keys():
+            del seen[session]
 
 
 def _unread_for(messages: asyncio.Queue[EventMessage]) -> float:

@@ -36,6 +36,10 @@ MAX_ADDRESS = 8_192  # letters of a path or an address: Linux takes 4,096 for a 
 NOT_HERE = "The photo is not here (uploads are deleted soon after the answer): please send it again."
 NOT_A_PHOTO = "This is no photo: send it as a file, as a data: URL or by its http(s) address."
 NOT_BASE64 = "The photo's data: URL cannot be read: send the photo as a file."
+BARE = "This is base64 alone: put “data:image/jpeg;base64,” before it, or send the photo as a file."
+# How a JPEG, PNG, GIF, WebP, BMP, TIFF, and what a phone takes begin; a path with such a name is none of an upload's
+_FIRST_LETTERS = "/9j/|iVBORw0KGgo|R0lGOD|UklGR|Qk[0-9A-Za-z]|SUkqA|TU0AK|AAAA[0-9A-Za-z]GZ0eX"
+BARE_BASE64 = re.compile(rf"\s*({_FIRST_LETTERS})[A-Za-z0-9+/=_\s-]{{40}}")
 TOO_MANY_BYTES = f"The photo is larger than {MAX_UPLOAD_BYTES / 2**20:g} MB: please send a smaller one."
 
 # four letters hold three bytes, and base64 is commonly broken each 64 to 76 letters
@@ -125,6 +129,8 @@ def received(sent: Any, folder: str | Path) -> Sent | None:
         raise NotAnImage(NOT_A_PHOTO)
     if is_data(sent):
         return InlinePhoto(sent)
+    if BARE_BASE64.match(sent):
+        raise NotAnImage(BARE)
     if len(sent) > MAX_ADDRESS:
         raise NotAnImage(NOT_HERE)
     if not is_address(sent):

@@ -370,14 +370,17 @@ async def test_no_more_than_so_many_unread_answers_are_kept(queue, clock):
 @story
 async def test_one_sweep_drops_what_is_kept_of_a_session(queue, monkeypatch):
     monkeypatch.setattr(queueing, "SWEEP_SECONDS", 0.01)
-    holder, now = queue.blocks.state_holder, datetime.now()
-    for visitor, age in (("idle", 25), ("busy", 1)):
+    monkeypatch.setattr(queueing, "REMEMBERED_SECONDS", 0.1)
+    holder = queue.blocks.state_holder
+    for visitor, noted in (("idle", timedelta(hours=9)), ("busy", timedelta(hours=-9))):  # the wall clock was set
         holder.session_data[visitor] = {"photo": "data:image/jpeg;base64,AAAA"}
-        holder.time_last_used[visitor] = now - timedelta(seconds=age)
+        holder.time_last_used[visitor] = datetime.now() + noted
     queue.pending_messages_per_session["unread"] = Messages()
     queue.pending_messages_per_session["unread"]._last -= 60
     sweeping = asyncio.ensure_future(queue._sweep())
-    await asyncio.sleep(0.1)
+    for _ in range(30):
+        await asyncio.sleep(0.02)
+        holder.time_last_used["busy"] += timedelta(seconds=1)
     assert list(holder.session_data) == list(holder.time_last_used) == ["busy"]
     assert not sweeping.done() and "unread" not in queue.pending_messages_per_session
     sweeping.cancel()

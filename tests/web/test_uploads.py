@@ -7,6 +7,7 @@ asked over HTTP through every handler that takes a photo.
 from __future__ import annotations
 
 import base64
+import io
 import os
 import random
 import re
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from PIL import Image
 
 from mirror.errors import ImageTooLarge, MirrorError, NotAnImage
 from mirror.web import uploads
@@ -320,3 +322,11 @@ def test_what_is_no_photo_gets_a_sentence_over_http(served: Served):
         event, data = ask(served.url, "predict", sent)
         assert event == "error" and data["error"] and data["error"].endswith((".", "!")), (name, data)
     assert "Traceback" not in served.log()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_base64_alone_is_told_what_it_lacks(folder, kind):
+    buffer = io.BytesIO()
+    Image.new("RGB", (80, 80), "teal").save(buffer, kind)
+    for letters in (base64.b64encode(buffer.getvalue()), base64.encodebytes(buffer.getvalue())):
+        assert "before it" in sentence(letters.decode(), folder)
