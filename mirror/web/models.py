@@ -60,7 +60,7 @@ class ModelRegistry:
     def __init__(self, models: Path, log: Callable[[str], None] = say):
         self.models = models
         self.mirrors = {entry.name: self._read(entry, log) for entry in list_models(models)}
-        healthy = [name for name, mirror in self.mirrors.items() if mirror.folder]
+        healthy = [name for name, mirror in self.mirrors.items() if mirror.folder and _has_network(mirror.folder)]
         names = healthy or list(self.mirrors)
         self.default = self.mirrors[FIRST_CHOICE if FIRST_CHOICE in names else names[0]] if names else None
 
@@ -99,6 +99,12 @@ class ModelRegistry:
             log(sentence(error))
             return ServedModel(entry.name, problem=for_visitors(error, self.models))
         return ServedModel(entry.name, folder, from_pickle=entry.needs_compiling)
+
+
+def _has_network(folder: ModelFolder) -> bool:
+    """Whether its network is a file, as far as that is seen without reading it: no pipe, no link."""
+    network = folder.path / folder.info.onnx.file
+    return network.is_file() and not network.is_symlink()
 
 
 def for_visitors(error: MirrorError, models: Path) -> str:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,18 @@ def test_a_model_that_works_comes_before_one_that_does_not(tmp_path):
     assert said == [f"{tmp_path}/{shelf.mirrors['mirror'].problem}"]
     with pytest.raises(ModelFolderError, match="mirror/model.json is not JSON"):
         shelf.get("mirror").classifier()
+
+
+NO_FILES = [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: None]
+
+
+@pytest.mark.parametrize("instead", NO_FILES)
+def test_a_model_with_a_network_comes_before_one_whose_network_is_no_file(tmp_path, instead):
+    network = tiny_model(tmp_path, "mirror") / "model.onnx"
+    network.unlink()
+    instead(network)
+    tiny_model(tmp_path, "zebras")
+    assert ModelRegistry(tmp_path, silent).default.name == "zebras"
 
 
 def test_only_broken_models_still_make_a_shelf(tmp_path):
