@@ -113,8 +113,16 @@ def test_the_architecture_names_what_is_there() -> None:
         assert any(path.name == name for path in ROOT.rglob("*.py")), name
 
 
+def test_every_module_that_docstrings_and_comments_name_exists() -> None:
+    foreign = {"augment.py", "data_files.py"}  # of fastai and of datasets
+    modules = {path.name for path in ROOT.rglob("*.py")} | foreign
+    sources = [*CODE, *(ROOT / "benchmarks").rglob("*.py")]
+    named = {(path.name, name) for path in sources for name in re.findall(r"\b\w+\.py\b", path.read_text("utf-8"))}
+    assert sorted((path, name) for path, name in named if name not in modules) == []
+
+
 def test_every_package_says_what_each_of_its_modules_is_for() -> None:
-    for package in sorted(path.parent for path in (ROOT / "mirror").glob("*/__init__.py")):
+    for package in sorted(path.parent for path in (ROOT / "mirror").rglob("*/__init__.py")):
         text = (package / "__init__.py").read_text(encoding="utf-8")
         for module in sorted(package.glob("*.py")):
             if module.name != "__init__.py":

@@ -58,7 +58,7 @@ def tallies(share: float = 1.0) -> Iterator[Tally]:
 
 
 def measure(share: float = 1.0) -> list[tuple[str, str]]:
-    """(what, figure) for the table of hostile.py."""
+    """(what, figure) for the table of benchmarks.hostile."""
     return _rows(list(tallies(share)))
 
 

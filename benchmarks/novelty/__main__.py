@@ -143,7 +143,7 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "mirror", help="a waterfowl model's folder")
     options = parser.parse_args()
     if not DATA.is_dir():
-        print(f"novelty.py: {DATA} is not there: the benchmark needs its photos.", file=sys.stderr)
+        print(f"benchmarks.novelty: {DATA} is not there: the benchmark needs its photos.", file=sys.stderr)
         return 1
     network = Network.of(options.model)
     if options.only in (None, "cost"):

@@ -1,0 +1,94 @@
+"""Imports point one way (ARCHITECTURE.md, rule 5): no module imports what stands above it, and there are no circles.
+
+What is imported inside a function counts as well: it is needed all the same. What is imported for annotations alone
+(`if TYPE_CHECKING`) does not run, and does not count. `mirror/__init__.py` is the door for programs: its version is
+read by all, and what it opens stands above all.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((ROOT / "mirror").rglob("*.py"))
+}
+PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"]
+ORDER = (  # from the ground up
+    "errors privacy terminal progress storage folders sources net decoding images preparation typed_json model_schema "
+    "model_folder describe collect inference tasks export training fashion_mnist batch publish web cli __main__"
+).split()
+
+
+def runs(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module that run: all but those for annotations alone."""
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for other in node.orelse:
+                yield from runs(other)
+        else:
+            yield from runs(node)
+
+
+def imported(source: str) -> set[str]:
+    """The modules of this package that a text imports."""
+    names: set[str] = set()
+    for node in runs(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a module is imported by its whole name"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names.update(inner & MODULES.keys() or {node.module or ""})
+    return names & MODULES.keys() - {"mirror"}
+
+
+IMPORTS = {name: imported(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+def test_no_module_imports_what_stands_above_it() -> None:
+    floors = {f"mirror.{name}": floor for floor, name in enumerate(ORDER)}
+    rooms = {name: ".".join(name.split(".")[:2]) for name in MODULES if name != "mirror"}
+    assert sorted(set(rooms.values()) - floors.keys()) == [], "where in ORDER does it stand?"
+    upward = [
+        f"{name} imports {other}"
+        for name, room in rooms.items()
+        for other in IMPORTS[name]
+        if floors[rooms[other]] > floors[room]
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_modules_of_a_package_and_the_packages_in_it_form_no_circle(package: str) -> None:
+    depth = package.count(".") + 2
+    members = {name: ".".join(name.split(".")[:depth]) for name in MODULES if name.startswith(f"{package}.")}
+    graph: dict[str, set[str]] = {member: set() for member in members.values()}
+    for name, member in members.items():
+        graph[member] |= {members[other] for other in IMPORTS[name] if other in members} - {member}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import mirror.errors", {"mirror.errors"}),
+        ("from mirror import storage, __version__", {"mirror.storage"}),
+        ("from mirror.errors import MirrorError", {"mirror.errors"}),
+        ("def f():\n    from mirror.collect import metadata", {"mirror.collect.metadata"}),
+        ("if TYPE_CHECKING:\n    import mirror.errors\nelse:\n    import mirror.storage", {"mirror.storage"}),
+        ("import numpy\nfrom PIL import Image", set()),
+    ],
+)
+def test_imports_are_found_wherever_they_are(source: str, expected: set[str]) -> None:
+    assert imported(source) == expected
