@@ -1,9 +1,9 @@
 """The disk that visitors' files may take: counted in bytes and files, with a share for each client.
 
 Files are swept by age (retention.py), so what is here is what came within the last minute. A client may hold no more
-than there is room left, and an eighth of all, so that one of them never keeps the others out (the dynamic threshold of
-Choudhury and Hahne 1998). Where many share an address that says nothing, as behind a proxy, the oldest files that no
-request names give way.
+than there is room left, and a quarter of all, so that one of them never keeps the others out (the dynamic threshold of
+Choudhury and Hahne 1998). The oldest files that no request names give way: a client's own to its share, those of who
+has the most to the room of all, since many may share an address that says nothing, as behind a proxy.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from time import monotonic
 
 from mirror.web.gateway.refusal import AGAIN, Refusal
 
-MOST_BYTES = 4 << 30  # 200 visitors with three phone photos each; at most half of what the disk has free
+MOST_BYTES = 1 << 30  # 14 phone photos a second, which two cores answer, for 20 s; at most half of what is free
 MOST_FILES = 4_000
-SHARE = 8  # one client may hold an eighth
+SHARE = 4  # one client may hold a quarter
 PROTECTED_SECONDS = 10.0  # clients ask about a file within a second of its upload
 LOOK_SECONDS = 1.0  # between two looks at which files are gone
 
@@ -73,14 +73,14 @@ class Disk:
             self._look()
         while True:
             left = self._most - sum(each.bytes for each in self.files) - size, MOST_FILES - len(self.files) - files
-            if min(left) >= 0:
-                break
-            if not self._give_way(file):
-                raise no_room()
-        if file.client:
-            own = [each for each in self.files if each.client == file.client]
+            own = [each for each in self.files if each.client == file.client] if file.client else []
             held = sum(each.bytes for each in own) + size, len(own) + files
-            if held[0] > min(left[0], self._most / SHARE) or held[1] > min(left[1], MOST_FILES / SHARE):
+            whole = min(left) < 0
+            if not whole and (not file.client or (
+                held[0] <= min(left[0], self._most / SHARE) and held[1] <= min(left[1], MOST_FILES / SHARE)
+            )):
+                return
+            if not self._give_way(file, self.files if whole else own):
                 raise no_room()
 
     def _look(self) -> None:
@@ -89,11 +89,11 @@ class Disk:
         free = shutil.disk_usage(self.folder).free
         self._most = min(MOST_BYTES, (sum(each.bytes for each in self.files) + free) / 2)
 
-    def _give_way(self, file: NewFile) -> bool:
+    def _give_way(self, file: NewFile, among: list[NewFile]) -> bool:
         """Removes the oldest file that nobody asks about, of the client with the most; whether there was one."""
         named = {os.path.normpath(path) for path in self._named()}
         counts, before = Counter(each.client for each in self.files), monotonic() - PROTECTED_SECONDS
-        old = [one for one in self.files if one.since < before and one is not file and str(one.path) not in named]
+        old = [one for one in among if one.since < before and one is not file and str(one.path) not in named]
         if old:
             victim = min(old, key=lambda each: (-counts[each.client], each.since))
             self.files.remove(victim)

@@ -20,7 +20,7 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
-    """8,000 bytes and 80 files for all, an eighth of them for a client; nothing is protected, every look is fresh."""
+    """8,000 bytes and 80 files for all, a quarter of them for a client; nothing is protected, every look is fresh."""
     for name, value in {"MOST_BYTES": 8_000, "MOST_FILES": 80, "PROTECTED_SECONDS": 1e9, "LOOK_SECONDS": -1.0}.items():
         monkeypatch.setattr(disk, name, value)
     return Disk(tmp_path)
@@ -50,23 +50,30 @@ def fill(here: Disk, client: str, size: int) -> int:
 
 
 def test_one_client_has_a_share_and_others_are_let_in(here: Disk) -> None:
-    assert fill(here, "1.1.1.1", 100) == 10
-    assert fill(here, "1.1.1.2", 0) == 10
+    assert fill(here, "1.1.1.1", 100) == 20
+    assert fill(here, "1.1.1.2", 0) == 20
     assert send(here, "1.1.1.3", 900).path.stat().st_size == 900
 
 
 def test_all_together_have_a_limit_and_the_later_always_find_some_room(here: Disk, tmp_path: Path) -> None:
     taken = [fill(here, f"1.1.1.{number}", 50) for number in range(40)]
-    assert min(taken[:5]) == 10 and sum(taken) <= 80
+    assert min(taken[:3]) == 20 and sum(taken) <= 80
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.jpg")) <= 8_000
 
 
 def test_what_is_deleted_is_room_again(here: Disk) -> None:
-    files = [send(here, "1.1.1.1", 500) for _ in range(2)]
+    files = [send(here, "1.1.1.1", 1_000) for _ in range(2)]
     with pytest.raises(Refusal):
         send(here, "1.1.1.1", 500)
     shutil.rmtree(files[0].path.parent)
     send(here, "1.1.1.1", 500)
+
+
+def test_a_client_s_own_files_give_way_to_its_share(here: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "PROTECTED_SECONDS", 0.0)
+    other = send(here, "1.1.1.2", 100)
+    files = [send(here, "1.1.1.1", 1_000) for _ in range(10)]
+    assert other.path.exists() and [file.path.exists() for file in files] == [False] * 8 + [True] * 2
 
 
 def test_no_more_than_half_of_what_is_free_is_taken(here: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
