@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mirror.storage import open_file, sync_folder
+from mirror.storage import flush_to_disk, open_file
 
 try:
     import fcntl
@@ -152,7 +152,7 @@ def swap_folder(new: Path, path: Path) -> None:
         except OSError:  # a reader put `.name.old` back in between, or another writer was faster
             if attempt == ATTEMPTS - 1 or not path.exists():
                 raise
-    sync_folder(path.parent)
+    flush_to_disk(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

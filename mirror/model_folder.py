@@ -42,7 +42,7 @@ from mirror.model_schema import (
     Validation,
 )
 from mirror.preparation import NAMES
-from mirror.storage import parse_json, read_file
+from mirror.storage import flush_to_disk, parse_json, read_file
 from mirror.typed_json import decode, encode
 
 __all__ = [
@@ -250,10 +250,10 @@ def _finish(folder: Path, info: ModelInfo) -> ModelInfo:
     text = json.dumps(encoded, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / MODEL_JSON).write_text(text, encoding="utf-8")
     for file in (*files, folder / MODEL_JSON):
-        _fsync(file)
+        flush_to_disk(file)
     for directory in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
-        _fsync(directory)
-    _fsync(folder)
+        flush_to_disk(directory)
+    flush_to_disk(folder)
     return info
 
 
@@ -315,17 +315,6 @@ def sha256_of(path: Path) -> str:
     """The hex sha256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        return  # Windows opens no directories
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

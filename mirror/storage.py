@@ -203,7 +203,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
             temporary.unlink()
         raise
     if sync:
-        sync_folder(path.parent)
+        flush_to_disk(path.parent)
 
 
 def sweep(path: Path) -> None:
@@ -222,14 +222,18 @@ def _is_special(path: Path) -> bool:
     return path.parent == Path("/dev") or not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind))
 
 
-def sync_folder(folder: Path) -> None:
-    """Names made in `folder` outlast a power cut; Windows has no such call."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def flush_to_disk(path: Path) -> None:
+    """What is in a file, or which names are in a folder, outlasts a power cut. Windows opens no folders: there, not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def recover(path: Path, *, quoted: bool = False) -> bytes:

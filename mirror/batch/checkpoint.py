@@ -26,13 +26,13 @@ from mirror.errors import ImageError, MirrorError, UsageError
 from mirror.folders import locked
 from mirror.sources import ImageSource, is_url
 from mirror.storage import (
+    flush_to_disk,
     journal,
     make_folder,
     open_file,
     parse_json,
     read_file,
     read_lines,
-    sync_folder,
     write_atomically,
 )
 
@@ -151,7 +151,7 @@ class JobStore:
         with os.fdopen(open_file(self.finished), "rb") as file:
             os.fsync(file.fileno())
         os.replace(self.finished, self.out)
-        sync_folder(self.out.parent)  # its name must outlast a power cut before its rows may go
+        flush_to_disk(self.out.parent)  # its name must outlast a power cut before its rows may go
         self._state.unlink()
 
 
