@@ -281,7 +281,7 @@ def record_corrections(folder: Path, choices: Sequence[tuple[str, str, str]]) ->
             raise DatasetError(f"There is no photo {file_name!r} in {folder}; load the page again.")
     try:
         with locked(folder, LOCK_TIMEOUT):
-            undoable = Counter(one.file_name for one in effective_corrections(read_corrections(folder)))
+            undoable = Counter(row.file_name for row in effective_corrections(read_corrections(folder)))
             if not Counter(file_name for file_name, action, _ in choices if action == UNDO) <= undoable:
                 raise DatasetError("There is nothing left to undo.")
             return _append(folder / DECISIONS_CSV, choices)

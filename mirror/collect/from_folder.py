@@ -275,6 +275,6 @@ def _forget_stale(photos: PhotoFolder, files: list[LocalFile], source: Path, log
 def _summary(photos: PhotoFolder, source: Path) -> str:
     counts = Counter(photo.label for photo in photos.photos)
     reasons = Counter(row.reason for row in photos.rejected)
-    kept = ", ".join(f"{count} {label}" for label, count in sorted(counts.items())) or "none"
+    labels = ", ".join(f"{count} {label}" for label, count in sorted(counts.items())) or "none"
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return f"{source}: {kept}" + (f"; rejected: {rejected}." if rejected else "; nothing rejected.")
+    return f"{source}: {labels}" + (f"; rejected: {rejected}." if rejected else "; nothing rejected.")

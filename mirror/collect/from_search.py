@@ -225,9 +225,9 @@ class _SearchRun:
         if errors:
             least = min(self._photos.count(label) for label in self._searches)
             instead = f", or with --count {least} to make do with them" if least else ""
-            kept = f"Kept in {self._photos.path}: {self.tally()}"
             raise type(errors[-1])(
-                f"{errors[-1]} {kept}; the same command goes on from there{instead}.",
+                f"{errors[-1]} Kept in {self._photos.path}: {self.tally()}; the same command goes on from there"
+                f"{instead}.",
                 engine=errors[-1].engine,
                 status=errors[-1].status,
             )

@@ -56,28 +56,28 @@ def read_others(source: Path, own: Sequence[Photo], *, progress: Callable[[int, 
     own_sha256, own_hashes = {photo.sha256 for photo in own}, HashIndex[tuple[str, str]]()
     for photo in own:
         own_hashes.add(photo.key, photo.phash)
-    kept: dict[Path, str] = {}  # path → perceptual hash
-    kept_sha256, kept_hashes = set[str](), HashIndex[Path]()
+    usable: dict[Path, str] = {}  # path → perceptual hash
+    usable_sha256, usable_hashes = set[str](), HashIndex[Path]()
     rejected: Counter[str] = Counter()
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="others") as pool:
         for done, (path, (sha256, phash, reason)) in enumerate(zip(files, pool.map(_screen, files), strict=True), 1):
             if not reason and (sha256 in own_sha256 or own_hashes.near(phash)):
                 reason = OWN
-            elif not reason and (sha256 in kept_sha256 or kept_hashes.near(phash)):
+            elif not reason and (sha256 in usable_sha256 or usable_hashes.near(phash)):
                 reason = COPY
             if reason:
                 rejected[reason] += 1
             else:
-                kept_sha256.add(sha256)
-                kept_hashes.add(path, phash)
-                kept[path] = phash
+                usable_sha256.add(sha256)
+                usable_hashes.add(path, phash)
+                usable[path] = phash
             if progress:
                 progress(done, len(files))
-    if len(kept) < FEWEST:
+    if len(usable) < FEWEST:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
-        raise _too_few(source, f"{len(kept)} usable photos (left out: {reasons})")
-    groups = connected_components(len(kept), look_alikes(list(kept.values())))
-    return Others(tuple(kept), tuple(groups), dict(sorted(rejected.items())))
+        raise _too_few(source, f"{len(usable)} usable photos (left out: {reasons})")
+    groups = connected_components(len(usable), look_alikes(list(usable.values())))
+    return Others(tuple(usable), tuple(groups), dict(sorted(rejected.items())))
 
 
 def _too_few(source: Path, photos: str) -> DatasetError:

@@ -97,11 +97,11 @@ def contrast(image: Image.Image) -> float:
     return float(np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)).std())
 
 
-def hamming(one: str, other: str) -> int:
+def hamming(first: str, second: str) -> int:
     """Bits that differ between two hashes in hex; UNRELATED if either is "" (an unknown photo is near to none)."""
-    if not one or not other:
+    if not first or not second:
         return UNRELATED
-    return (int(one, 16) ^ int(other, 16)).bit_count()
+    return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
 def near_pairs(hashes: Sequence[str], distance: int, mirror: bool = False) -> list[tuple[int, int]]:

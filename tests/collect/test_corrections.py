@@ -249,17 +249,17 @@ for number in itertools.count():
 
 
 def test_a_writer_killed_at_any_moment_loses_nothing_that_it_reported(folder: Path) -> None:
-    said = folder / "said.txt"
+    messages = folder / "said.txt"
     for delay in (3, 10, 25):
-        with open(said, "wb") as out:
+        with open(messages, "wb") as out:
             writer = subprocess.Popen(
                 [sys.executable, "-c", WRITER, str(folder), A, B, C], cwd=REPOSITORY, stdout=out,
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             )  # fmt: skip
-        wait_until(lambda delay=delay: said.read_bytes().count(b"\n") >= delay)
+        wait_until(lambda delay=delay: messages.read_bytes().count(b"\n") >= delay)
         os.kill(writer.pid, signal.SIGKILL)
         assert writer.wait() == -signal.SIGKILL
-        reported = said.read_text().rpartition("\n")[0].splitlines()
+        reported = messages.read_text().rpartition("\n")[0].splitlines()
         decisions = read_corrections(folder)
         assert set(reported) <= {f"{one.time},{one.label}" for one in decisions}
         apply_corrections(PHOTOS, decisions)

@@ -39,7 +39,7 @@ def download(world: World, urls: list[str], settings: DownloadSettings = QUICK, 
     return outcomes
 
 
-def told(outcome: Outcome) -> str:
+def text_of(outcome: Outcome) -> str:
     return outcome.body.decode() if isinstance(outcome, Fetched) else outcome.reason
 
 
@@ -55,7 +55,7 @@ def test_every_hit_comes_back_once_in_order_whatever_became_of_it(world: World, 
         else:
             urls.append(f"nonsense {n}")
             expected.append("bad-url")
-    assert [told(outcome) for outcome in download(world, urls)] == expected
+    assert [text_of(outcome) for outcome in download(world, urls)] == expected
 
 
 def test_nothing_asked_for_is_nothing_done(world: World) -> None:
@@ -72,7 +72,7 @@ def test_a_slow_photo_keeps_its_place_and_holds_up_no_download(world: World, hos
     wait_until(lambda: sum(world.count(url, answered=True) for url in urls[1:]) == 10)
     gate.set()
     thread.join()
-    assert [told(outcome) for outcome in outcomes] == ["slow", *(str(n) for n in range(10))]
+    assert [text_of(outcome) for outcome in outcomes] == ["slow", *(str(n) for n in range(10))]
 
 
 def test_a_host_serves_four_at_a_time_and_a_busy_one_delays_no_other(world: World, host: PhotoHost) -> None:
@@ -104,14 +104,14 @@ def test_four_at_a_time_holds_behind_redirects_too(world: World, host: PhotoHost
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_status_that_may_pass_is_tried_again(world: World, host: PhotoHost, status: int) -> None:
     url = host.refuses("/a", status, times=2, then=b"at last")
-    assert [told(outcome) for outcome in download(world, [url])] == ["at last"]
+    assert [text_of(outcome) for outcome in download(world, [url])] == ["at last"]
     assert world.count(url) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
 def test_a_status_that_will_not_pass_is_not_tried_again(world: World, host: PhotoHost, status: int) -> None:
     url = host.refuses("/a", status)
-    assert [told(outcome) for outcome in download(world, [url])] == [f"http-{status}"]
+    assert [text_of(outcome) for outcome in download(world, [url])] == [f"http-{status}"]
     assert world.count(url) == 1
 
 
@@ -124,7 +124,7 @@ def test_a_status_that_does_not_pass_is_given_up(world: World, host: PhotoHost) 
 
 def test_a_dropped_connection_is_tried_again(world: World, host: PhotoHost) -> None:
     url = host.drops("/a", times=1, then=b"at last")
-    assert [told(outcome) for outcome in download(world, [url])] == ["at last"]
+    assert [text_of(outcome) for outcome in download(world, [url])] == ["at last"]
     assert world.count(url) == 2
 
 
@@ -133,14 +133,14 @@ def test_retry_after_holds_back_the_whole_host(world: World, host: PhotoHost) ->
     same_host = host.body("/b", b"b")
     other_host = world.photo_host("other.example").body("/c", b"c")
     one_by_one = DownloadSettings(workers=1, first_wait=0.01)
-    assert [told(o) for o in download(world, [cross, same_host, other_host], one_by_one)] == ["a", "b", "c"]
-    asked = [request.url for request in world.requests]
-    assert asked[:2] == [cross, other_host] and sorted(asked[2:]) == [cross, same_host]
+    assert [text_of(o) for o in download(world, [cross, same_host, other_host], one_by_one)] == ["a", "b", "c"]
+    urls = [request.url for request in world.requests]
+    assert urls[:2] == [cross, other_host] and sorted(urls[2:]) == [cross, same_host]
 
 
 def test_retry_after_beyond_reason_is_not_waited_for(world: World, host: PhotoHost) -> None:
     url = host.refuses("/a", 429, times=1, then=b"later", retry_after="3600")
-    assert [told(outcome) for outcome in download(world, [url])] == ["http-429"]
+    assert [text_of(outcome) for outcome in download(world, [url])] == ["http-429"]
     assert world.count(url) == 1
 
 
@@ -227,10 +227,10 @@ class TestDownloadCache:
     def test_what_has_arrived_is_not_asked_for_again(self, world: World, host: PhotoHost, tmp_path) -> None:
         urls = [host.body("/a", b"photo\nwith lines\n"), "https://photos.example/missing", host.body("/c", b"")]
         first = download(world, urls, cache=DownloadCache(tmp_path / "cache"))
-        asked = len(world.requests)
+        requests = len(world.requests)
         second = download(world, urls, cache=DownloadCache(tmp_path / "cache"))
-        assert [told(o) for o in second] == [told(o) for o in first] == ["photo\nwith lines\n", "http-404", ""]
-        assert len(world.requests) == asked
+        assert [text_of(o) for o in second] == [text_of(o) for o in first] == ["photo\nwith lines\n", "http-404", ""]
+        assert len(world.requests) == requests
         assert [(o.url, o.requested) for o in second if isinstance(o, Fetched)] == [(u, u) for u in urls[::2]]
 
     def test_a_failure_of_our_own_network_is_not_kept(self, world: World, tmp_path) -> None:

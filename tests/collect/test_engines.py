@@ -68,12 +68,12 @@ def test_a_page_costs_no_more_requests_than_it_needs(world: World) -> None:
 def test_filters_reach_duckduckgo(world: World, engine: type, filters: SearchFilters, slots: str, safe: str) -> None:
     world.results("baby swan", urls(1))
     (hit,) = searcher(world, filters=filters, engines=[engine]).page(SWAN).hits
-    asked = parse_qs(urlsplit(world.requests[-1].url).query)
-    assert (asked["f"], asked["p"], hit.license_filter) == ([slots], [safe], filters.license or "")
+    query = parse_qs(urlsplit(world.requests[-1].url).query)
+    assert (query["f"], query["p"], hit.license_filter) == ([slots], [safe], filters.license or "")
 
 
 @pytest.mark.parametrize(
-    ("filters", "asked"),
+    ("filters", "usable"),
     [
         (SearchFilters(), True),
         (SearchFilters(license="any"), False),
@@ -82,10 +82,10 @@ def test_filters_reach_duckduckgo(world: World, engine: type, filters: SearchFil
         (SearchFilters(safesearch="off"), False),
     ],
 )
-def test_bing_is_asked_only_where_it_drops_no_filter(world: World, filters: SearchFilters, asked: bool) -> None:
+def test_bing_is_asked_only_where_it_drops_no_filter(world: World, filters: SearchFilters, usable: bool) -> None:
     world.results("baby swan", urls(1))
     world.engine_mode(DUCKDUCKGO, 403)
-    if asked:
+    if usable:
         assert searcher(world, filters=filters).page(SWAN).engine == "ddgs:bing"
     else:
         with pytest.raises(RateLimited, match="ddgs:bing was not asked: it would drop the .* filter"):
@@ -102,9 +102,9 @@ def test_bing_is_asked_only_where_it_drops_no_filter(world: World, filters: Sear
 )
 def test_bing_says_once_what_it_cannot_do(world: World, filters: SearchFilters, cautions: list[str]) -> None:
     world.results("baby swan", urls(50))
-    said: list[str] = []
-    assert len(all_pages(searcher(world, filters=filters, engines=[DdgsBing], log=said.append))) == 3
-    assert said == cautions
+    messages: list[str] = []
+    assert len(all_pages(searcher(world, filters=filters, engines=[DdgsBing], log=messages.append))) == 3
+    assert messages == cautions
 
 
 @pytest.mark.parametrize("status", [202, 301, 400, 403, 418, 429])

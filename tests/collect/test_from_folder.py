@@ -119,16 +119,16 @@ def test_the_defect_set_end_to_end_every_file_counted_and_none_altered(tmp_path:
 
 def test_the_same_folder_gives_the_same_bytes_wherever_it_lies(tmp_path: Path) -> None:
     written = []
-    for place in ("one", "two"):
-        source = tree(tmp_path / place / "in", swan=range(5), goose=range(5))
+    for name in ("one", "two"):
+        source = tree(tmp_path / name / "in", swan=range(5), goose=range(5))
         put(source / "swan/page.jpg", b"<html>")
         put(source / "swan/huge.jpg", b"\xff" * (20 * 1024 * 1024 + 1))
         for path in source.rglob("*.jpg"):
             os.utime(path, (1_600_000_000, 1_600_000_000))
-        collect_from_folder(tmp_path / place / "out", source, log=Lines()).close()
+        collect_from_folder(tmp_path / name / "out", source, log=Lines()).close()
         written.append({
-            path.relative_to(tmp_path / place / "out").as_posix(): path.read_bytes()
-            for path in (tmp_path / place / "out").rglob("*") if path.is_file() and path.name != ".lock"
+            path.relative_to(tmp_path / name / "out").as_posix(): path.read_bytes()
+            for path in (tmp_path / name / "out").rglob("*") if path.is_file() and path.name != ".lock"
         })  # fmt: skip
     assert written[0] == written[1] and len(written[0]) == 12
     assert written[0]["metadata.csv"].count(b",2020-09-13T12:26:40+00:00,") == 10

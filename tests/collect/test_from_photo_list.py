@@ -45,19 +45,19 @@ def recipe(world: World, host: PhotoHost, tmp_path: Path) -> Path:
 
 
 def refetch(world: World, folder: Path, recipe: Path) -> tuple[PhotoListReport, list[str]]:
-    said: list[str] = []
+    messages: list[str] = []
     network = NetworkSettings(proxy=world.proxy_url, insecure=True)
-    report = collect_from_photo_list(folder, recipe, network=network, log=said.append, settings=QUICK)
+    report = collect_from_photo_list(folder, recipe, network=network, log=messages.append, settings=QUICK)
     with report.folder as photos:
         check_totals(photos)
-    return report, said
+    return report, messages
 
 
 def test_unchanged_photos_come_back_with_their_labels_splits_and_provenance(
     world: World, recipe: Path, tmp_path: Path
 ) -> None:
-    report, said = refetch(world, tmp_path / "again", recipe)
-    assert said[-1] == "10 of 10 photos are as they were."
+    report, messages = refetch(world, tmp_path / "again", recipe)
+    assert messages[-1] == "10 of 10 photos are as they were."
     assert world.searches() == []
     assert (tmp_path / "again" / "metadata.csv").read_bytes() == recipe.read_bytes()
     for photo in report.matched:
@@ -71,11 +71,11 @@ def test_what_changed_or_vanished_is_told_and_left_out(
     other = host.photo("/baby-swan/1.jpg", "something else", 1)
     page = host.body("/duckling/2.jpg", b"<html>Gone.</html>")
     gone = host.refuses("/duckling/3.jpg", 410)
-    report, said = refetch(world, tmp_path / "again", recipe)
+    report, messages = refetch(world, tmp_path / "again", recipe)
     assert (len(report.matched), report.offline) == (7, [])
     assert [(row.url, row.reason) for row in report.changed] == [(other, "changed-since"), (page, "changed-since")]
     assert [(row.url, row.reason) for row in report.vanished] == [(gone, "http-410")]
-    assert said[-4:] == [
+    assert messages[-4:] == [
         "7 of 10 photos are as they were, 2 changed, 1 vanished.",
         f"  cygnet: {other} (changed-since)",
         f"  duckling: {page} (changed-since)",
@@ -87,9 +87,9 @@ def test_what_changed_or_vanished_is_told_and_left_out(
 def test_a_second_run_asks_nothing_again(world: World, host: PhotoHost, recipe: Path, tmp_path: Path) -> None:
     host.refuses("/duckling/3.jpg", 410)
     first, _ = refetch(world, tmp_path / "again", recipe)
-    asked = len(world.requests)
+    requests = len(world.requests)
     second, _ = refetch(world, tmp_path / "again", recipe)
-    assert len(world.requests) == asked == 10
+    assert len(world.requests) == requests == 10
     assert (second.matched, second.vanished) == (first.matched, first.vanished)
 
 
@@ -99,10 +99,10 @@ def test_photos_of_somebodys_folder_are_told_apart(world: World, host: PhotoHost
         local = photos.photos[0]
     with PhotoFolder(tmp_path / "first") as photos:
         write_photos(recipe, [*photos.photos, local])
-    report, said = refetch(world, tmp_path / "again", recipe)
+    report, messages = refetch(world, tmp_path / "again", recipe)
     assert (len(report.matched), report.offline) == (10, [local])
-    assert said[0] == "1 of 11 photos came from a folder, not from the web: they stay out."
-    assert said[-1] == "10 of 11 photos are as they were, 1 came from a folder and cannot be fetched."
+    assert messages[0] == "1 of 11 photos came from a folder, not from the web: they stay out."
+    assert messages[-1] == "10 of 11 photos are as they were, 1 came from a folder and cannot be fetched."
 
 
 def test_a_recipe_of_a_folder_alone_is_refused_with_a_reason(world: World, tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_a_photo_that_was_relabelled_by_hand_comes_back_under_its_new_label(
 ) -> None:
     rows = [replace(photo, label="goose") if n < 2 else photo for n, photo in enumerate(read_photos(recipe))]
     write_photos(recipe, rows)  # their file_name still is that of the folder they were collected into
-    report, said = refetch(world, tmp_path / "again", recipe)
-    assert said[-1] == "10 of 10 photos are as they were."
+    report, messages = refetch(world, tmp_path / "again", recipe)
+    assert messages[-1] == "10 of 10 photos are as they were."
     assert [(photo.label, photo.url, photo.split) for photo in report.matched] == [
         (photo.label, photo.url, photo.split) for photo in rows
     ]
@@ -175,39 +175,42 @@ def test_a_photo_that_was_relabelled_by_hand_comes_back_under_its_new_label(
 # ---- a photo folder as it lies there ---------------------------------------------------------------------------------
 
 
-def folder_of(path: Path, engine: str, query: str = "", license_filter: str = "") -> list[Photo]:
+def folder_of(path: Path, engine: str, query: str = "", license_filter: str = "", split: str = "") -> list[Photo]:
+    """Three photos of each label. split: given with the photos, or ""."""
     with PhotoFolder(path) as photos:
         for label in ("cygnet", "duckling"):
+            given = {"license_filter": license_filter, "split": split, "split_given": bool(split)}
             for seed in range(3):
                 origin = Origin(
-                    f"{label}/{seed}.jpg", label, query=query and f"{query} {label}", engine=engine,
-                    license_filter=license_filter,
-                )  # fmt: skip
+                    f"{label}/{seed}.jpg", label, query=query and f"{query} {label}", engine=engine, **given
+                )
                 photos.add(origin, encode(draw_photo(label, seed)))
         return photos.photos
 
 
 def model_of(path: Path, labels: tuple[str, str], data: DataInfo) -> None:
-    def build(place: Path) -> ModelInfo:
-        (place / "model.onnx").write_bytes(b"not opened here")
+    def build(folder: Path) -> ModelInfo:
+        (folder / "model.onnx").write_bytes(b"not opened here")
         return ModelInfo("birds", labels, Preprocessing("squish", (8, 8), (0.0,) * 3, (1.0,) * 3), data=data)
 
     write_model_folder(path, build)
 
 
 @pytest.mark.parametrize(
-    ("engine", "query", "license_filter", "source", "queries"),
+    ("engine", "query", "license_filter", "split", "source", "queries"),
     [
-        ("duckduckgo", "young", "Public", "search", (("cygnet", "young cygnet"), ("duckling", "young duckling"))),
-        ("folder", "", "", "folder", ()),
+        ("duckduckgo", "young", "Public", "", "search", (("cygnet", "young cygnet"), ("duckling", "young duckling"))),
+        ("folder", "", "", "", "folder", ()),
+        ("folder", "", "", "train", "folder", ()),
     ],
 )
-def test_without_a_model_the_rows_tell(tmp_path: Path, engine, query, license_filter, source, queries) -> None:
-    photos = folder_of(tmp_path / "birds", engine, query, license_filter)
-    found = open_collected(tmp_path / "birds", tmp_path / "no model")
-    with found.folder as folder:
+def test_without_a_model_the_rows_tell(tmp_path: Path, engine, query, license_filter, split, source, queries) -> None:
+    photos = folder_of(tmp_path / "birds", engine, query, license_filter, split)
+    collected = open_collected(tmp_path / "birds", tmp_path / "no model")
+    with collected.folder as folder:
         assert folder.photos == photos
-        assert (found.source, found.queries, found.license_filter) == (source, queries, license_filter or None)
+    assert (collected.source, collected.queries) == (source, queries)
+    assert collected.license_filter == (license_filter or None)
 
 
 @pytest.mark.parametrize(
@@ -216,10 +219,10 @@ def test_without_a_model_the_rows_tell(tmp_path: Path, engine, query, license_fi
 def test_a_model_of_these_labels_tells(tmp_path: Path, labels: tuple[str, str], source: str) -> None:
     folder_of(tmp_path / "birds", "folder")
     model_of(tmp_path / "model", labels, DataInfo("recipe", queries=(Query("cygnet", "baby swan"),)))
-    found = open_collected(tmp_path / "birds", tmp_path / "model")
-    with found.folder:
-        assert found.source == source
-        assert found.queries == ((("cygnet", "baby swan"),) if source == "recipe" else ())
+    collected = open_collected(tmp_path / "birds", tmp_path / "model")
+    with collected.folder:
+        assert collected.source == source
+        assert collected.queries == ((("cygnet", "baby swan"),) if source == "recipe" else ())
 
 
 @pytest.mark.parametrize(
@@ -239,10 +242,10 @@ def test_decisions_about_photos_whose_files_have_gone_stop_nothing(tmp_path: Pat
     correct(tmp_path / "birds", [photos[0].file_name, photos[1].file_name], RELABEL, "duckling")
     correct(tmp_path / "birds", [photos[2].file_name], REMOVE)
     photos[0].path(tmp_path / "birds").unlink()
-    said: list[str] = []
-    with open_collected(tmp_path / "birds", tmp_path, log=said.append).folder as folder:
+    messages: list[str] = []
+    with open_collected(tmp_path / "birds", tmp_path, log=messages.append).folder as folder:
         decided = CorrectedFolder(folder)
         assert decided.summary == "1 photo relabelled, 1 removed by decisions.csv."
         assert [photo.file_name for photo in decided.photos] == [photo.file_name for photo in (photos[1], *photos[3:])]
         check_totals(folder)
-    assert said == [f"{tmp_path / 'birds'}: 1 photos whose files were deleted now count as rejected."]
+    assert messages == [f"{tmp_path / 'birds'}: 1 photos whose files were deleted now count as rejected."]

@@ -58,13 +58,13 @@ def folder(tmp_path: Path) -> Path:
 def gather(
     world: World, folder: Path, terms: Sequence[SearchTerm], count: int, settings: CollectSettings = QUICK, **options
 ) -> tuple[PhotoFolder, list[str]]:
-    said: list[str] = []
+    messages: list[str] = []
     network = NetworkSettings(proxy=world.proxy_url, insecure=True, read_timeout=3, total_timeout=5)
     with collect_by_search(
-        folder, terms, count, network=network, log=said.append, settings=settings, **options
+        folder, terms, count, network=network, log=messages.append, settings=settings, **options
     ) as photos:
         check_totals(photos)
-    return photos, said
+    return photos, messages
 
 
 def child(world: World, folder: Path, count: int) -> subprocess.Popen:
@@ -101,11 +101,11 @@ def test_every_label_gets_its_number_and_no_photo_too_many_is_asked_for(
 ) -> None:
     world.results("baby swan", host.photos("baby swan", 30))
     world.results("duckling", host.photos("duckling", 30))
-    photos, said = gather(world, folder, [SWAN, DUCK], 12)
+    photos, messages = gather(world, folder, [SWAN, DUCK], 12)
     assert counts(photos) == {"cygnet": 12, "duckling": 12}
     assert photos.rejected == []
     assert len([r for r in world.requests if "photos.example" in r.url]) == 24
-    assert said[-1] == "duckling: 12 of 12 photos, 0 rejected."
+    assert messages[-1] == "duckling: 12 of 12 photos, 0 rejected."
 
 
 def test_each_photo_says_where_it_came_from(world: World, host: PhotoHost, folder: Path) -> None:
@@ -184,9 +184,11 @@ def test_pages_are_turned_until_there_are_enough_usable_photos(world: World, hos
 
 def test_a_dry_engine_ends_it_with_a_word(world: World, host: PhotoHost, folder: Path) -> None:
     world.results("baby swan", [*host.photos("baby swan", 3), "https://photos.example/dead"])
-    photos, said = gather(world, folder, [SWAN], 10)
+    photos, messages = gather(world, folder, [SWAN], 10)
     assert counts(photos) == {"cygnet": 3}
-    assert said[-1] == "cygnet: there are no more than 3 of 10 photos (1 http-404); more words (--search) find more."
+    assert (
+        messages[-1] == "cygnet: there are no more than 3 of 10 photos (1 http-404); more words (--search) find more."
+    )
 
 
 def test_queries_of_one_label_take_turns(world: World, host: PhotoHost, folder: Path) -> None:
@@ -239,9 +241,9 @@ class TestGoingOn:
     def test_a_full_folder_asks_nothing(self, world: World, host: PhotoHost, folder: Path) -> None:
         world.results("baby swan", host.photos("baby swan", 5))
         gather(world, folder, [SWAN], 5)
-        asked = len(world.requests)
+        requests = len(world.requests)
         photos, _ = gather(world, folder, [SWAN], 5)
-        assert (counts(photos), len(world.requests)) == ({"cygnet": 5}, asked)
+        assert (counts(photos), len(world.requests)) == ({"cygnet": 5}, requests)
 
     def test_a_larger_count_takes_the_next_hits_and_then_the_next_page(
         self, world: World, host: PhotoHost, folder: Path
@@ -262,9 +264,9 @@ class TestGoingOn:
     def test_a_dry_search_is_not_made_again(self, world: World, host: PhotoHost, folder: Path) -> None:
         world.results("baby swan", host.photos("baby swan", 3))
         gather(world, folder, [SWAN], 10)
-        asked = len(world.requests)
+        requests = len(world.requests)
         gather(world, folder, [SWAN], 10)
-        assert len(world.requests) == asked
+        assert len(world.requests) == requests
 
     @pytest.mark.parametrize("torn", [b'{"query": "baby', b"\xff", b"{"])
     def test_a_torn_last_page_is_searched_again(self, world: World, host: PhotoHost, folder: Path, torn: bytes) -> None:
@@ -294,9 +296,9 @@ class TestGoingOn:
         world.results("baby swan", host.photos("baby swan", 3))
         world.results("cygnet", host.photos("cygnet", 3))
         gather(world, folder, [SWAN], 3)
-        photos, said = gather(world, folder, [SearchTerm("cygnet", "cygnet")], 5)
+        photos, messages = gather(world, folder, [SearchTerm("cygnet", "cygnet")], 5)
         assert [photo.query for photo in photos.photos] == ["baby swan"] * 3 + ["cygnet"] * 2
-        assert said[0] == "cygnet: 3 photos are kept that were found as “baby swan”."
+        assert messages[0] == "cygnet: 3 photos are kept that were found as “baby swan”."
 
     @pytest.mark.parametrize(
         ("terms", "license", "message"),
@@ -397,9 +399,9 @@ class TestTrouble:
         world.results("baby swan", urls)
         gather(world, folder, [SWAN], 40)
         world.engine_mode(DUCKDUCKGO, 403)
-        photos, said = gather(world, folder, [SWAN], 60)
+        photos, messages = gather(world, folder, [SWAN], 60)
         assert Counter(photo.engine for photo in photos.photos) == {"duckduckgo_search": 40, "ddgs:bing": 20}
-        assert "duckduckgo_search refuses for now (HTTP 403); moving on." in said
+        assert "duckduckgo_search refuses for now (HTTP 403); moving on." in messages
         assert all(world.count(url) == 1 for url in urls)
 
     def test_one_refused_query_does_not_matter_where_another_fills_the_label(

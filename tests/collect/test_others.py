@@ -36,17 +36,17 @@ def own_photo(data: bytes) -> Photo:
 def street(tmp_path: Path) -> Path:
     """Nine photos, in folders and not."""
     for seed in range(9):
-        place = "near" if seed % 2 else "."
-        put(tmp_path / "street" / place / f"{seed}.jpg", encode(draw_photo("street", seed)))
+        subfolder = "near" if seed % 2 else "."
+        put(tmp_path / "street" / subfolder / f"{seed}.jpg", encode(draw_photo("street", seed)))
     return tmp_path / "street"
 
 
 def test_every_photo_below_is_used_in_the_order_of_paths(street: Path) -> None:
     calls = []
-    found = read_others(street, [], progress=lambda done, total: calls.append((done, total)))
-    inside = [path.relative_to(street).as_posix() for path in found.paths]
+    others = read_others(street, [], progress=lambda done, total: calls.append((done, total)))
+    inside = [path.relative_to(street).as_posix() for path in others.paths]
     assert inside == [*(f"{n}.jpg" for n in (0, 2, 4, 6, 8)), *(f"near/{n}.jpg" for n in (1, 3, 5, 7))]
-    assert found.groups == tuple(range(9)) and found.rejected == {}
+    assert others.groups == tuple(range(9)) and others.rejected == {}
     assert calls == [(done, 9) for done in range(1, 10)]
 
 
@@ -61,9 +61,9 @@ def test_what_cannot_be_used_is_counted_by_its_reason(street: Path) -> None:
     put(street / "x" / "own copy.jpg", encode(near_copy(draw_photo("duck", 1))))
     put(street / "x" / "notes.txt", b"where they came from")
     put(street / ".hidden.jpg", encode(draw_photo("street", 78)))
-    found = read_others(street, [own_photo(duck)])
-    assert len(found.paths) == 9 and not any(path.parent.name == "x" for path in found.paths)
-    assert found.rejected == {"near-duplicate": 2, "not-an-image": 1, "one-of-the-labels": 2, "too-small": 1}
+    others = read_others(street, [own_photo(duck)])
+    assert len(others.paths) == 9 and not any(path.parent.name == "x" for path in others.paths)
+    assert others.rejected == {"near-duplicate": 2, "not-an-image": 1, "one-of-the-labels": 2, "too-small": 1}
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -75,9 +75,9 @@ def test_photos_that_look_alike_are_one_group(street: Path) -> None:
         dx, dy = round(width * share), round(height * share)
         copy = encode(photo.crop((0, 0, width - dx, height - dy)))
         put(street / f"crop {share}.jpg", copy)
-    found = read_others(street, [])
-    crops = [group for path, group in zip(found.paths, found.groups, strict=True) if path.name.startswith("crop")]
-    assert crops and set(crops) == {found.groups[[path.name for path in found.paths].index("4.jpg")]}
+    others = read_others(street, [])
+    crops = [group for path, group in zip(others.paths, others.groups, strict=True) if path.name.startswith("crop")]
+    assert crops and set(crops) == {others.groups[[path.name for path in others.paths].index("4.jpg")]}
 
 
 @pytest.mark.parametrize(

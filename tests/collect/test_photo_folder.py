@@ -260,12 +260,12 @@ def test_taking_back_half_done_is_finished_on_opening(tmp_path: Path) -> None:
 def test_taking_back_is_on_record_before_it_is_done(tmp_path: Path) -> None:
     with PhotoFolder(tmp_path) as folder:
         fill(folder, range(1, 4))
-        kept = (tmp_path / "metadata.csv").rename(tmp_path / "kept.csv")
+        aside = (tmp_path / "metadata.csv").rename(tmp_path / "kept.csv")
         (tmp_path / "metadata.csv").mkdir()  # stops the process at the moment when metadata.csv is replaced
         with pytest.raises(DatasetError, match="metadata.csv cannot be written"):
             folder.add(origin(1, "duckling"), drawing(1))
     (tmp_path / "metadata.csv").rmdir()
-    kept.rename(tmp_path / "metadata.csv")
+    aside.rename(tmp_path / "metadata.csv")
     with PhotoFolder(tmp_path) as folder:
         check_totals(folder)
         assert {row.key for row in folder.rejected} == {

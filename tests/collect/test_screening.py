@@ -125,17 +125,17 @@ def test_the_index_agrees_with_comparing_one_by_one() -> None:
     rng = np.random.default_rng(7)
     hashes = [f"{int(value):016x}" for value in rng.integers(0, 2**63, 300, dtype=np.uint64)]
     # Copies some bits away from those
-    for place in range(1200):
+    for number in range(1200):
         flips = rng.choice(64, size=int(rng.integers(0, 12)), replace=False)
-        hashes.append(f"{int(hashes[place % 300], 16) ^ sum(1 << int(bit) for bit in flips):016x}")
+        hashes.append(f"{int(hashes[number % 300], 16) ^ sum(1 << int(bit) for bit in flips):016x}")
     index = HashIndex()
-    for place, phash in enumerate(hashes):
-        index.add(f"{place}", phash)
+    for number, phash in enumerate(hashes):
+        index.add(f"{number}", phash)
     found = 0
-    for place in range(0, 1500, 100):
-        slow = sorted((hamming(hashes[place], other), row) for row, other in enumerate(hashes))
+    for number in range(0, 1500, 100):
+        slow = sorted((hamming(hashes[number], other), row) for row, other in enumerate(hashes))
         expected = [(bits, f"{row}") for bits, row in slow if bits <= NEAR_DISTANCE]
-        assert index.near(hashes[place]) == expected
+        assert index.near(hashes[number]) == expected
         found += len(expected)
     assert found > 30
     slow_pairs = [(i, j) for i in range(400) for j in range(i + 1, 400) if hamming(hashes[i], hashes[j]) <= 10]

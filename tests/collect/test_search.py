@@ -1,4 +1,4 @@
-"""Engines tried in order: refusals, pages and what is said when none answers."""
+"""Engines tried in order: refusals, pages and what is messages when none answers."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ def test_a_server_error_is_no_refusal_but_keeps_its_status_too(world: World) -> 
 def test_a_refusal_that_passes_is_waited_for_and_said(world: World) -> None:
     world.results("baby swan", urls(3))
     world.engine_mode(DUCKDUCKGO, 202, times=2)
-    said: list[str] = []
-    page = searcher(world, log=said.append).page(SWAN)
+    messages: list[str] = []
+    page = searcher(world, log=messages.append).page(SWAN)
     assert (page.engine, len(page.hits)) == ("duckduckgo_search", 3)
-    assert [line.partition(": waiting")[0] for line in said] == [
+    assert [line.partition(": waiting")[0] for line in messages] == [
         "duckduckgo_search answers HTTP 202 for “baby swan”"
     ] * 2
-    assert [line.rpartition("attempt ")[2] for line in said] == ["2 of 3.", "3 of 3."]
+    assert [line.rpartition("attempt ")[2] for line in messages] == ["2 of 3.", "3 of 3."]
 
 
 def test_a_refusal_that_stays_moves_to_the_next_engine_for_the_whole_run(world: World) -> None:
     world.results("baby swan", urls(1))
     world.results("duckling", urls(1))
     world.engine_mode(DUCKDUCKGO, 429, times=3)
-    said: list[str] = []
-    run = searcher(world, log=said.append)
+    messages: list[str] = []
+    run = searcher(world, log=messages.append)
     assert run.page(SWAN).engine == "ddgs:duckduckgo"
-    assert said[-1] == "duckduckgo_search refuses for now (HTTP 429); moving on."
-    before = len(said)
+    assert messages[-1] == "duckduckgo_search refuses for now (HTTP 429); moving on."
+    before = len(messages)
     assert run.page(SearchTerm("duckling", "duckling")).engine == "ddgs:duckduckgo"
-    assert len(said) == before
+    assert len(messages) == before
 
 
 def test_the_last_error_says_what_to_do(world: World) -> None:
