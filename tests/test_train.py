@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from mirror.cli.train_messages import say_sides
+from mirror.cli.train_steps import say_sides
 from mirror.collect import PhotoFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.model_folder import read_model_folder

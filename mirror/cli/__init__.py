@@ -5,7 +5,7 @@ predict.py  images, folders and URLs → answers, by any task, to the screen or 
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
 train.py    words or photos → a model: the settings and the recipe
-train_options.py, train_photos.py, train_messages.py: its options, the photos that they ask for, what it prints
+train_options.py, train_steps.py: its options; its steps around the training, and what it prints
 """
 
 from __future__ import annotations

@@ -37,11 +37,9 @@ NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "on
 
 def recipe(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
-    from mirror.cli.train_messages import say_result
-    from mirror.cli.train_photos import collect, find_others_early, model_name, read_photos_of_none, split
+    from mirror.cli.train_steps import collect, model_name, read_photos_of_none, say_result, split
 
     name = model_name(options, NAME)
-    find_others_early(options.others)
     collected = collect(options, name, SEARCH)
     with collected.folder as folder:
         photos = split(collected, options.folds, options.seed)

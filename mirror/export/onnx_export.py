@@ -27,7 +27,14 @@ from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, Usag
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
 from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
-from mirror.export.precision import CALIBRATION_PHOTOS, UNJUDGED, PreprocessedImages, choose_precision, evenly_spaced
+from mirror.export.precision import (
+    CALIBRATION_PHOTOS,
+    UNJUDGED,
+    PreprocessedImages,
+    choose_precision,
+    evenly_spaced,
+    with_precision,
+)
 from mirror.export.restricted_unpickler import NotForAPickle, refused
 from mirror.export.restricted_unpickler import load as restricted_load
 from mirror.images import load_image
@@ -128,7 +135,7 @@ def compile_to_folder(
             compiled.labels.index(photo.parent.name) if photo.parent.name in compiled.labels else UNJUDGED
             for photo in judged
         ]
-        choice = choose_precision(
+        quantisation = choose_precision(
             network,
             PreprocessedImages(evenly_spaced(photos[::2], CALIBRATION_PHOTOS), compiled.preprocessing),
             PreprocessedImages(judged, compiled.preprocessing),
@@ -136,7 +143,7 @@ def compile_to_folder(
             precision,
             log,
         )
-        info = choice.describe(compiled.info(name))
+        info = with_precision(compiled.info(name), quantisation)
         return dataclasses.replace(info, onnx=add_heat(network, info.onnx, log))
 
     return write_model_folder(folder, build)

@@ -12,7 +12,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,8 @@ from mirror.model_folder import ModelInfo, Preprocessing
 from mirror.model_schema import Quantization, QuantizationLimits, QuantizationResult
 from mirror.terminal import say
 
-LARGEST_ERROR_INCREASE = 0.005  # of the validation photos
-LARGEST_MEAN_CHANGE = 0.02  # in a probability
-LEAST_AGREEMENT = 0.99  # of top labels
+# Error rate of the validation photos; mean change of a probability; share of photos with the same top label
+LIMITS = QuantizationLimits(largest_error_increase=0.005, largest_mean_change=0.02, least_agreement=0.99)
 CALIBRATION_PHOTOS = 64  # 32 give the same ranges within 1 %
 BATCH = 8
 UNJUDGED = -1  # in place of a label: the photo counts for change and agreement, and not for the error
@@ -43,63 +41,32 @@ ATTEMPTS = {
 }
 
 
-@dataclass(frozen=True)
-class QuantizationCheck:
-    """int8 against fp32. photos, judged: how many there were, and how many of them counted for the error;
-    error_increase: of the error rate (None where no photo counted); mean_change: of a probability; agreement: the share
-    of photos with the same top label."""
-
-    layers: str
-    photos: int
-    judged: int
-    error_increase: float | None
-    mean_change: float
-    agreement: float
-
-    @property
-    def passed(self) -> bool:
-        rounding = 1e-9  # of the float64 means: a border belongs to the passing side
-        return (
-            (self.error_increase is None or self.error_increase <= LARGEST_ERROR_INCREASE + rounding)
-            and self.mean_change <= LARGEST_MEAN_CHANGE + rounding
-            and self.agreement >= LEAST_AGREEMENT - rounding
-        )
-
-    def sentence(self) -> str:
-        """`int8 (every layer) passes: …`"""
-        error = "" if self.error_increase is None else f"error {100 * self.error_increase:+.1f} points, "
-        return (
-            f"int8 ({self.layers}) {'passes' if self.passed else 'does not pass'}: {error}mean change "
-            f"{self.mean_change:.4f}, same label on {100 * self.agreement:.1f} % of {self.photos} photos"
-        )
-
-    def result(self) -> QuantizationResult:
-        return QuantizationResult(**asdict(self), passed=self.passed)
+def within_limits(error_increase: float | None, mean_change: float, agreement: float) -> bool:
+    rounding = 1e-9  # of the float64 means: a border belongs to the passing side
+    return (
+        (error_increase is None or error_increase <= LIMITS.largest_error_increase + rounding)
+        and mean_change <= LIMITS.largest_mean_change + rounding
+        and agreement >= LIMITS.least_agreement - rounding
+    )
 
 
-@dataclass(frozen=True)
-class PrecisionChoice:
-    """precision: of the network that ships; gates: of every version tried, in order; shipped: that of the int8 one."""
+def result_sentence(result: QuantizationResult) -> str:
+    """`int8 (every layer) passes: …`"""
+    error = "" if result.error_increase is None else f"error {100 * result.error_increase:+.1f} points, "
+    return (
+        f"int8 ({result.layers}) {'passes' if result.passed else 'does not pass'}: {error}mean change "
+        f"{result.mean_change:.4f}, same label on {100 * result.agreement:.1f} % of {result.photos} photos"
+    )
 
-    precision: str
-    asked: str
-    calibration_photos: int = 0
-    gates: tuple[QuantizationCheck, ...] = ()
-    shipped: QuantizationCheck | None = None
 
-    def describe(self, info: ModelInfo) -> ModelInfo:
-        """`info` with this in it: onnx.precision, and "quantisation" where int8 was tried."""
-        onnx = dataclasses.replace(info.onnx, precision=self.precision)
-        if not self.gates:
-            return dataclasses.replace(info, onnx=onnx)
-        quantisation = Quantization(
-            self.asked,
-            self.calibration_photos,
-            QuantizationLimits(LARGEST_ERROR_INCREASE, LARGEST_MEAN_CHANGE, LEAST_AGREEMENT),
-            tuple(gate.result() for gate in self.gates),
-            self.shipped.result() if self.shipped else None,
-        )
-        return dataclasses.replace(info, onnx=onnx, quantisation=quantisation)
+def precision_of(quantisation: Quantization | None) -> str:
+    """Of the network that ships, "int8" or "fp32"."""
+    return "int8" if quantisation and quantisation.shipped else "fp32"
+
+
+def with_precision(info: ModelInfo, quantisation: Quantization | None) -> ModelInfo:
+    onnx = dataclasses.replace(info.onnx, precision=precision_of(quantisation))
+    return dataclasses.replace(info, onnx=onnx, quantisation=quantisation)
 
 
 class PreprocessedImages:
@@ -146,19 +113,15 @@ def outputs_of(network: Path, pixels: PreprocessedImages, outputs: Sequence[str]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
-def compare(layers: str, before: np.ndarray, after: np.ndarray, actual: np.ndarray) -> QuantizationCheck:
+def compare(layers: str, before: np.ndarray, after: np.ndarray, actual: np.ndarray) -> QuantizationResult:
     """fp32 and int8 logits [N, L] of the same photos. actual [N]: their labels, UNJUDGED where they do not count."""
     first, second = before.argmax(axis=1), after.argmax(axis=1)
     counted = np.asarray(actual) != UNJUDGED
     errors = [int((predicted != actual)[counted].sum()) for predicted in (first, second)]
-    return QuantizationCheck(
-        layers=layers,
-        photos=len(before),
-        judged=int(counted.sum()),
-        error_increase=(errors[1] - errors[0]) / int(counted.sum()) if counted.any() else None,
-        mean_change=float(np.abs(softmax(after) - softmax(before)).mean()),
-        agreement=float(np.mean(first == second)),
-    )
+    increase = (errors[1] - errors[0]) / int(counted.sum()) if counted.any() else None
+    change, agreement = float(np.abs(softmax(after) - softmax(before)).mean()), float(np.mean(first == second))
+    passed = within_limits(increase, change, agreement)
+    return QuantizationResult(layers, len(before), int(counted.sum()), increase, change, agreement, passed)
 
 
 def choose_precision(
@@ -168,17 +131,17 @@ def choose_precision(
     actual: np.ndarray,
     asked: str = "auto",
     log: Callable[[str], None] = say,
-) -> PrecisionChoice:
+) -> Quantization | None:
     """Replaces the float32 `network` by its int8 version where that passes (asked "auto") or in any case ("int8": the
     version nearest to float32 where none passes).
 
     calibration: training photos, some dozens; judged: photos it is judged on, with their labels `actual` [N], UNJUDGED
-    for those that the network was trained on.
+    for those that the network was trained on. None where int8 was not tried.
     """
     if asked == "fp32" or not len(calibration) or not len(judged):
-        return PrecisionChoice("fp32", asked)
+        return None
     (before,) = outputs_of(network, judged)
-    gates: list[QuantizationCheck] = []
+    attempts: list[QuantizationResult] = []
     with tempfile.TemporaryDirectory(dir=network.parent) as folder:
         try:
             quantizer = Quantizer(network, list(calibration))
@@ -186,22 +149,23 @@ def choose_precision(
             if asked == "int8":
                 raise
             log(f"int8: this network cannot be quantised ({type(error).__name__}), so fp32 ships.")
-            return PrecisionChoice("fp32", asked)
+            return None
         for name, (first, last) in ATTEMPTS.items():
             if first + last >= len(quantizer.layers):
                 continue  # nothing would be left for int8
-            target = Path(folder) / f"{len(gates)}.onnx"
+            target = Path(folder) / f"{len(attempts)}.onnx"
             quantizer.write(target, first, last)
-            gates.append(compare(name, before, outputs_of(target, judged)[0], actual))
-            log(gates[-1].sentence())
-            if gates[-1].passed:
+            attempts.append(compare(name, before, outputs_of(target, judged)[0], actual))
+            log(result_sentence(attempts[-1]))
+            if attempts[-1].passed:
                 break
-        if not gates:
+        if not attempts:
             log("int8: this network has too few layers for it, so fp32 ships.")
-        shipped = next((gate for gate in gates if gate.passed), None)
-        if shipped is None and gates and asked == "int8":
-            shipped = min(gates, key=lambda gate: gate.mean_change)
+            return None
+        shipped = next((attempt for attempt in attempts if attempt.passed), None)
+        if shipped is None and asked == "int8":
+            shipped = min(attempts, key=lambda attempt: attempt.mean_change)
             log("int8 ships all the same, for it was asked for.")
         if shipped:
-            os.replace(Path(folder) / f"{gates.index(shipped)}.onnx", network)
-    return PrecisionChoice("int8" if shipped else "fp32", asked, len(calibration), tuple(gates), shipped)
+            os.replace(Path(folder) / f"{attempts.index(shipped)}.onnx", network)
+    return Quantization(asked, len(calibration), LIMITS, tuple(attempts), shipped)

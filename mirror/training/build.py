@@ -20,7 +20,7 @@ from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import attach_novelty_bank
 from mirror.export.onnx_export import compile_learner
-from mirror.export.precision import PreprocessedImages, choose_precision, outputs_of
+from mirror.export.precision import PreprocessedImages, choose_precision, outputs_of, precision_of, with_precision
 from mirror.inference.classifier import SIMILARITY
 from mirror.model_folder import ModelFolder, ModelInfo, Novelty, Preprocessing, write_model_folder
 from mirror.terminal import say
@@ -112,9 +112,9 @@ def build_model(
         calibration, compared = (
             PreprocessedImages(images, compiled.preprocessing) for images in (samples.calibration, samples.compared)
         )
-        choice = choose_precision(file, calibration, compared, samples.actual, precision, log)
-        evaluation = content.judge(ShippedNetwork(file, compiled.preprocessing, choice.precision, log))
-        info = choice.describe(compiled.info(path.name))
+        quantisation = choose_precision(file, calibration, compared, samples.actual, precision, log)
+        evaluation = content.judge(ShippedNetwork(file, compiled.preprocessing, precision_of(quantisation), log))
+        info = with_precision(compiled.info(path.name), quantisation)
         onnx = info.onnx
         if evaluation.novelty:
             onnx = dataclasses.replace(onnx, outputs=(*onnx.outputs, SIMILARITY))

@@ -14,11 +14,13 @@ from torch import nn
 from mirror.export.precision import (
     UNJUDGED,
     PreprocessedImages,
-    QuantizationCheck,
     choose_precision,
     compare,
     evenly_spaced,
     outputs_of,
+    precision_of,
+    with_precision,
+    within_limits,
 )
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import Preprocessing
@@ -43,7 +45,7 @@ BORDERS = {
 @pytest.mark.parametrize("name", BORDERS)
 def test_a_gate_passes_up_to_and_on_its_borders(name: str) -> None:
     error, change, agreement, passes = BORDERS[name]
-    assert QuantizationCheck("all", 200, 200, error, change, agreement).passed is passes
+    assert within_limits(error, change, agreement) is passes
 
 
 @pytest.mark.parametrize(
@@ -110,9 +112,9 @@ def test_a_network_that_passes_ships_in_int8_unless_float_is_asked_for(tmp_path:
     network = exported(mobile(), tmp_path / "model.onnx")
     before, judged, said = network.read_bytes(), pixels(100, 20), []
     (logits,) = outputs_of(network, judged)
-    choice = choose_precision(network, pixels(0, 12), judged, logits.argmax(axis=1), asked, said.append)
-    assert choice.precision == shipped and (network.read_bytes() == before) == (shipped == "fp32")
-    info = choice.describe(ModelInfo("a", ("x", "y", "z"), PREPROCESSING))
+    quantisation = choose_precision(network, pixels(0, 12), judged, logits.argmax(axis=1), asked, said.append)
+    assert precision_of(quantisation) == shipped and (network.read_bytes() == before) == (shipped == "fp32")
+    info = with_precision(ModelInfo("a", ("x", "y", "z"), PREPROCESSING), quantisation)
     assert info.onnx.precision == shipped
     if shipped == "fp32":
         assert info.quantisation is None and not said
@@ -120,8 +122,8 @@ def test_a_network_that_passes_ships_in_int8_unless_float_is_asked_for(tmp_path:
     found = json.loads(json.dumps(encode(info)))["quantisation"]
     assert found["asked"] == asked and found["calibration_photos"] == 12 and found["attempts"][-1]["passed"] is True
     assert found["shipped"] == found["attempts"][-1] and len(said) == len(found["attempts"])
-    gate = compare(choice.gates[-1].layers, logits, outputs_of(network, judged)[0], logits.argmax(axis=1))
-    assert gate == choice.shipped
+    gate = compare(quantisation.attempts[-1].layers, logits, outputs_of(network, judged)[0], logits.argmax(axis=1))
+    assert gate == quantisation.shipped
 
 
 def near_twins(count: int) -> PreprocessedImages:
@@ -149,16 +151,17 @@ def test_a_network_that_cannot_pass_ships_in_float_unless_int8_is_asked_for(tmp_
     network = exported(knife_edge(), tmp_path / "model.onnx")
     before, judged, said = network.read_bytes(), near_twins(40), []
     (logits,) = outputs_of(network, judged)
-    choice = choose_precision(network, near_twins(12), judged, logits.argmax(axis=1), asked, said.append)
-    assert choice.precision == shipped and [gate.passed for gate in choice.gates] == [False, False]
+    quantisation = choose_precision(network, near_twins(12), judged, logits.argmax(axis=1), asked, said.append)
+    assert precision_of(quantisation) == shipped and [attempt.passed for attempt in quantisation.attempts] == [
+        False,
+        False,
+    ]
     assert (network.read_bytes() == before) == (shipped == "fp32")
-    quantisation = choice.describe(ModelInfo("a", ("x", "y"), PREPROCESSING)).quantisation
-    assert [attempt.passed for attempt in quantisation.attempts] == [False, False]
     assert all("does not pass" in line for line in said[:2])
     if shipped == "fp32":
         assert quantisation.shipped is None and len(said) == 2
     else:
-        assert quantisation.shipped.mean_change == min(gate.mean_change for gate in choice.gates)
+        assert quantisation.shipped.mean_change == min(attempt.mean_change for attempt in quantisation.attempts)
         assert said[2] == "int8 ships all the same, for it was asked for."
         assert not np.array_equal(OnnxModel(network).run(np.stack(list(judged)))[0], logits)
 
@@ -166,11 +169,11 @@ def test_a_network_that_cannot_pass_ships_in_float_unless_int8_is_asked_for(tmp_
 def test_a_network_without_a_layer_to_quantise_ships_in_float(tmp_path: Path) -> None:
     model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     network, said = exported(model, tmp_path / "model.onnx"), []
-    choice = choose_precision(network, pixels(0, 4), pixels(9, 4), np.zeros(4, int), "int8", said.append)
-    assert choice.precision == "fp32" and said == ["int8: this network has too few layers for it, so fp32 ships."]
+    quantisation = choose_precision(network, pixels(0, 4), pixels(9, 4), np.zeros(4, int), "int8", said.append)
+    assert quantisation is None and said == ["int8: this network has too few layers for it, so fp32 ships."]
 
 
 def test_without_photos_to_fit_to_float_ships(tmp_path: Path) -> None:
     network = exported(mobile(), tmp_path / "model.onnx")
-    choice = choose_precision(network, pixels(0, 0), pixels(0, 4), np.zeros(4, int), "auto", print)
-    assert choice.precision == "fp32" and choice.gates == ()
+    quantisation = choose_precision(network, pixels(0, 0), pixels(0, 4), np.zeros(4, int), "auto", print)
+    assert quantisation is None and precision_of(None) == "fp32"

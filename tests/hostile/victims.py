@@ -19,11 +19,11 @@ class Kind:
 
 def collect(*arguments: str) -> None:
     """What train.py does before it trains: the photos, and their sides."""
-    from mirror.cli import train, train_photos
+    from mirror.cli import train, train_steps
     from mirror.collect.corrections import CorrectedFolder
 
     options = train.parse([*arguments])
-    collected = train_photos.collect(options, "mirror", train.SEARCH)
+    collected = train_steps.collect(options, "mirror", train.SEARCH)
     with collected.folder as folder:
         photos = CorrectedFolder(folder)
         if collected.source != "recipe":

@@ -12,7 +12,7 @@ import scipy.special
 
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.export.feature_bank import fit_feature_bank
-from mirror.export.precision import LARGEST_MEAN_CHANGE
+from mirror.export.precision import LIMITS
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
@@ -93,7 +93,7 @@ def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
         theirs = np.stack([found.learner.predict(file)[2].numpy() for file in files])
     ours = answers(folder, files)
     change = np.abs(ours - theirs).mean()
-    assert change <= LARGEST_MEAN_CHANGE
+    assert change <= LIMITS.largest_mean_change
     assert change == pytest.approx(folder.info.quantisation.shipped.mean_change, abs=1e-5)
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).all()
     assert 1e-6 < change, "int8 that changes nothing at all is not int8"

@@ -1,4 +1,5 @@
-"""Options of train.py → the photos that a model is trained on."""
+"""The steps of train.py around the training: its photos, their sides, and what a person is told of them and of the
+model."""
 
 from __future__ import annotations
 
@@ -6,16 +7,20 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirror.cli.train_messages import say_counts, say_sides
 from mirror.cli.train_options import folder_name
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.from_photo_list import Collected
+from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 from mirror.collect.metadata import Photo
 from mirror.collect.others import Others, find_others, read_others
-from mirror.collect.splits import require_enough
+from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.errors import UsageError
+from mirror.model_folder import ModelInfo
 from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar
+from mirror.terminal import sentence
+
+FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
 
 def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Collected:
@@ -28,6 +33,8 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         open_collected,
     )
 
+    if options.others:
+        find_others(options.others)  # says so at once where there is nothing to use, not after the search
     folder = Path("data") / name
     network = NetworkSettings(
         proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts
@@ -59,12 +66,6 @@ def split(collected: Collected, folds: int | None, seed: int) -> CorrectedFolder
     return photos
 
 
-def find_others_early(directory: Path | None) -> None:
-    """Says so at once where --others has nothing to use, not after the search."""
-    if directory:
-        find_others(directory)
-
-
 def read_photos_of_none(directory: Path | None, own: Sequence[Photo]) -> Others | None:
     """The photos of --others, or None without it."""
     if directory is None:
@@ -92,3 +93,53 @@ def label_and_query(text: str) -> tuple[str, str]:
     if not label or not query:
         raise UsageError(f"--search {text!r} lacks a label or a query: write LABEL=QUERY, as in cygnet='baby swan'.")
     return label, query
+
+
+def say_counts(photos: CorrectedFolder, folds: int | None) -> None:
+    rows = photos.photos
+    counts = {label: sum(row.label == label for row in rows) for label in photos.labels}
+    held = sum(row.split == "validation" for row in rows)
+    listed = ", ".join(f"{count} {label}" for label, count in counts.items())
+    judged = f"each is held out once, in {folds} folds" if folds else f"{held} of them are held out to judge by"
+    print(f"{len(rows)} photos ({listed}); {judged}. Left out: {len(photos.rejected)}.")
+    if max(counts.values()) > 2 * min(counts.values()):
+        print("The labels differ in number; each weighs the same in training.")
+
+
+def say_sides(rows: Sequence[Photo], source: str, folds: int | None) -> None:
+    """What is not as one might expect about the photos that are held out."""
+    given = source == "recipe" or any(row.split_given for row in rows)
+    held = sum(row.split == "validation" for row in rows)
+    if folds and given and held:
+        print("The split that came with the photos is set aside: with --folds every photo is learned from.")
+    if folds:
+        return
+    if not held:
+        print("No photo is held out, so the error is not measured: add --folds 5 to measure it by all of them in turn.")
+        return
+    if held < FEW_HELD:
+        print(f"{held} photos are few to judge by: --folds 5 would judge by all {len(rows)}, and learn from them.")
+    for label in unvalidated_labels(rows):
+        print(f"{label}: all its photos hang together, so none can be held out: its error is not measured.")
+
+
+def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options: argparse.Namespace) -> None:
+    """model: the model folder, as it was named; folder: of the `photos` photos. The last line is the summary."""
+    from mirror.training.metrics import error_sentence
+
+    issues = read_issues(model / SUSPECTS_CSV)
+    for line in issue_sentences(issues, folder):
+        print(sentence(line))
+    if issues:
+        print(f"  All of them: {model / SUSPECTS_CSV}; to go through them: python app.py --studio {folder}")
+    print(f"See it: python app.py --models {options.models}")
+    assert info.metrics  # a model that was just built has been judged
+    validation = info.metrics.validation
+    if options.folds:
+        rest = photos - validation.photos
+        never = f"; {rest} never were, for without them nothing shows their label" if rest else ""
+        print(
+            f"Cross-validated in {options.folds} folds: {validation.photos} photos were left out in turn and judged by "
+            f"what had learned from the others{never}. The model has learned from all {photos}."
+        )
+    print(f"{model}: {error_sentence(validation)}")
