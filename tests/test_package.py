@@ -13,9 +13,11 @@ import venv
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 import mirror
+from tests.web.serving import serve
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -113,3 +115,17 @@ def test_importing_the_library_imports_nothing_heavy(tmp_path: Path) -> None:
     assert {"numpy", "PIL", "gradio", "onnxruntime"}.isdisjoint(
         eval(run([sys.executable, "-c", program], tmp_path).stdout)
     )
+
+
+@pytest.mark.slow
+def test_the_page_starts_in_an_empty_folder_and_looks_like_itself(bin: Path, tmp_path: Path) -> None:
+    with serve("page", app=bin / "mirror", interpreter=bin / "python", cwd=tmp_path) as page:
+        config = httpx.get(f"{page.url}/config").text
+        theme = httpx.get(f"{page.url}/theme.css").status_code
+    assert "nothing to go by yet" in config and 'id=\\"question\\"' in config and theme == 200
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_an_empty_folder(bin: Path, tmp_path: Path) -> None:
+    done = run([bin / "mirror", "train", "--data", "no/such/folder"], tmp_path)
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("mirror: "), done.stderr

@@ -4,6 +4,7 @@ options.py  what the commands share: the options of models and of the network
 predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
+page.py     the page and the studio, for `python app.py` too
 train.py    words or photos → a model: the settings and the recipe
 train_options.py, train_steps.py: its options; its steps around the training, and what it prints
 """
@@ -17,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mirror.cli import compile, explain, predict, train
+from mirror.cli import compile, explain, page, predict, train
 from mirror.errors import MirrorError
 from mirror.terminal import Parser, guarded, sentence
 
@@ -73,6 +74,6 @@ def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (predict, explain, compile, train):
+    for command in (predict, explain, compile, train, page):
         command.add(commands)
     return parser

@@ -71,7 +71,7 @@ def run_app(*arguments: str, app: Path = REPOSITORY / "app.py", **variables: str
 @contextlib.contextmanager
 def serve(
     *arguments: str, app: Path = REPOSITORY / "app.py", uploads: Path | None = None, python: tuple[str, ...] = (),
-    port: int | None = None, **variables: str,
+    port: int | None = None, interpreter: Path = Path(sys.executable), cwd: Path | None = None, **variables: str,
 ) -> Iterator[Served]:  # fmt: skip
     """Starts the page and waits until it answers. `port`: where it will be, if the environment says so."""
     if port is None:
@@ -82,7 +82,7 @@ def serve(
         output = Path(scratch, "output.txt")
         with open(output, "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *python, str(app), *arguments],
+                [str(interpreter), *python, str(app), *arguments], cwd=cwd,
                 env=environment(**{"GRADIO_TEMP_DIR": str(uploads), **variables}), stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         page = Served(f"http://127.0.0.1:{port}", port, process, uploads, output)

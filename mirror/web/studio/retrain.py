@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.errors import UsageError
+from mirror.inference.sandbox import ROOT
 from mirror.model_schema import ModelInfo
 from mirror.web.studio.train_options import Options, read_options
 
-TRAIN = Path(__file__).resolve().parents[3] / "train.py"
+TRAIN = "from mirror.cli.train import main; raise SystemExit(main())"
 KEPT_LINES = 400
 PATIENCE = 10  # seconds for a cancelled training to end by itself
 _COUNTED = re.compile(r"\b(\d[\d,]*) of (\d[\d,]*)\b")
@@ -86,10 +87,11 @@ class Retraining:
                 raise UsageError("A training runs already; wait for it to end, or cancel it.")
             self.before, self._cancelled, self._begun, self._ended = before, False, time.monotonic(), 0.0
             self._lines.clear()
+            path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
-                [sys.executable, str(TRAIN), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                [sys.executable, "-c", TRAIN, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             )  # fmt: skip
             threading.Thread(target=self._listen, args=(self._process,), name="training", daemon=True).start()
 

@@ -27,7 +27,6 @@ from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import Sent
 
 SHOWN_LABELS = 5
-EXAMPLE = Path(__file__).parents[3] / "examples" / "pineapple.jpg"  # of the three there, the one that ImageNet has
 INVITATION = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
 BUSY = ("I am looking…", "The first time it takes a while to open the model.")
 
@@ -47,17 +46,18 @@ def build(opened: TaskModels, network: NetworkSettings) -> None:
                 elem_id="general-probabilities", elem_classes="probabilities",
             )  # fmt: skip
             who = gr.HTML(elem_id="general-model")
-            example = _example() if EXAMPLE.is_file() else None
+            example = _example(opened.example) if opened.example else None
 
     look, shown = TaskHandler(_opener(opened), _look, _decode), [answer, bars, who]
     busy = (card("waiting", *BUSY), None, gr.skip())
     waiting = (card("waiting", *INVITATION), {}, gr.skip())
     handlers.wire(asked, network, look, shown, waiting=waiting, busy=busy, failed=_failed)
     quietly = {"api_visibility": "private", "show_progress": "hidden"}
-    if example:
+    if example and opened.example:
+        photo = ExamplePhoto(opened.example)
 
         async def look_at_example() -> AsyncIterator[tuple]:
-            async for answer_so_far in handlers.show_answer(network, look, busy, _failed, ExamplePhoto(EXAMPLE)):
+            async for answer_so_far in handlers.show_answer(network, look, busy, _failed, photo):
                 yield answer_so_far
 
         example.click(look_at_example, None, [asked.photo, *shown], **quietly)
@@ -66,12 +66,12 @@ def build(opened: TaskModels, network: NetworkSettings) -> None:
     _add_api(opened, network, asked)
 
 
-def _example() -> gr.Button:
+def _example(path: Path) -> gr.Button:
     with gr.Column(elem_classes="examples-box"):
         gr.HTML('<p class="hint">No photo at hand? Try this one.</p>')
         with gr.Row(elem_classes="examples"):
             return gr.Button(
-                EXAMPLE.stem, icon=thumbnail(EXAMPLE), elem_id="general-example", elem_classes="example", min_width=88,
+                path.stem, icon=thumbnail(path), elem_id="general-example", elem_classes="example", min_width=88,
                 scale=0,
             )  # fmt: skip
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.errors import ModelUnavailable, NotInstalled
@@ -20,10 +21,13 @@ NOT_OFFERED = "This page does not offer that: it was set up for the other tabs."
 
 
 class TaskModels:
-    """`models`: which model answers a task, where it is not the task's default; never a visitor's choice."""
+    """`models`: which model answers a task, where it is not the task's default; never a visitor's choice.
 
-    def __init__(self, models: Mapping[str, str] | None = None):
-        self.models = dict(models or {})
+    example: a picture to click in the tab of everyday things, where there is one.
+    """
+
+    def __init__(self, models: Mapping[str, str] | None = None, example: Path | None = None):
+        self.models, self.example = dict(models or {}), example
         self._opened: dict[str, Any] = {}
         self._said: set[str] = set()  # the tasks of which the log says what is not installed
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)

@@ -12,10 +12,10 @@ from gradio_client.exceptions import AppError
 
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.tasks import imagenet
-from mirror.web.tabs.image_classification_tab import EXAMPLE, SHOWN_LABELS, spoken
+from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, spoken
 from tests.pictures import for_the_readme
 from tests.support.tiny_vit import tiny_vit
-from tests.web.serving import PATIENCE, Served, serve
+from tests.web.serving import PATIENCE, REPOSITORY, Served, serve
 from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model
 
@@ -138,7 +138,7 @@ def test_a_photo_is_named(chromium, served: Served, classifier: Classifier, coff
 
 @pytest.mark.browser
 def test_the_example_a_long_name_and_an_address(chromium, served: Served, world):
-    address = world.direct_host().body("/photo.jpg", EXAMPLE.read_bytes())
+    address = world.direct_host().body("/photo.jpg", (REPOSITORY / "examples" / "pineapple.jpg").read_bytes())
     with visiting(chromium, served.url) as visit:
         tab = General(visit)
         tab.page.locator("#general-example").click()
