@@ -18,7 +18,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mirror.cli import compile, explain, page, predict, train
 from mirror.errors import MirrorError
 from mirror.terminal import Parser, guarded, sentence
 
@@ -71,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    from mirror.cli import compile, explain, page, predict, train  # here: app.py imports one of them, and stays light
+
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
