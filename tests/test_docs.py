@@ -16,7 +16,7 @@ from mirror.privacy import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted((ROOT / "docs").glob("*.md"))]
 CODE = [ROOT / "app.py", ROOT / "train.py", *sorted((ROOT / "mirror").rglob("*.py"))]
 COMMANDS = [
     ("app.py",), ("train.py",), ("-m", "mirror"), ("-m", "mirror", "predict"), ("-m", "mirror", "explain"),
@@ -47,9 +47,10 @@ def test_help_names_every_option_of_its_parser_and_teaches_by_example(command: t
     assert "python " in text and len(text) > 400
 
 
-def test_every_option_of_train_is_in_the_readme() -> None:
+def test_every_option_of_train_is_in_its_table() -> None:
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", helped("train.py"))) - {"--help", "--version"}
-    table = README[README.index("| option |") : README.index("Without an internet connection")]
+    text = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+    table = text[text.index("| option |") : text.index("Without an internet connection")]
     assert options == set(re.findall(r"--[a-z][\w-]*", table))
 
 
@@ -74,7 +75,7 @@ def test_every_benchmark_is_in_the_documents_and_every_one_that_they_name_exists
 
 
 def test_every_environment_variable_that_the_code_reads_is_documented() -> None:
-    text = README + helped("app.py") + helped("train.py") + helped("-m", "mirror", "predict")
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES) + helped("app.py") + helped("train.py") + helped("-m", "mirror", "predict")
     for file in CODE:
         code = file.read_text(encoding="utf-8")
         for name in re.findall(r'environ(?:\.get\(|\[|\.setdefault\()\s*"([A-Z_]+)"', code):
@@ -85,6 +86,8 @@ def test_the_two_commands_do_all_the_setting_up() -> None:
     for name in ("start command", "test command"):
         command = fenced(name)
         assert command.startswith("python3 -m venv ~/.venvs/mirror && ")
+    assert len(README.split("---\n", 2)[2].splitlines()) <= 120
+    assert " && scripts/check && " in fenced("test command")
     assert " -r requirements.txt && " in fenced("start command") and fenced("start command").endswith("python app.py")
     assert " -r requirements-train.txt -r tests/requirements.txt && " in fenced("test command")
     assert fenced("test command").endswith("python -m pytest -n auto --dist loadfile")

@@ -9,7 +9,7 @@ import pytest
 from mirror.cli.train import main
 from mirror.fashion_mnist.fashion_settings import EPOCHS, SIZE
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "train.md"
 WHOLE = ("--dataset", "fashion-mnist")
 
 
@@ -45,5 +45,5 @@ def test_help_and_readme_name_the_recipes_own_size_and_epochs(capsys: pytest.Cap
         main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert f"of a --dataset {SIZE})" in said and f"of a --dataset exactly N, by default {EPOCHS})" in said
-    readme = README.read_text(encoding="utf-8")
+    readme = DOCUMENT.read_text(encoding="utf-8")
     assert f"; {SIZE} with `--dataset`" in readme and f"With `--dataset` exactly N, by default {EPOCHS} |" in readme
