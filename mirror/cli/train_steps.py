@@ -14,6 +14,7 @@ from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issue
 from mirror.collect.metadata import Photo
 from mirror.collect.others import Others, find_others, read_others
 from mirror.collect.splits import require_enough, unvalidated_labels
+from mirror.describe import error_sentence
 from mirror.errors import UsageError
 from mirror.model_folder import ModelInfo
 from mirror.net.fetch import NetworkSettings
@@ -125,7 +126,6 @@ def say_sides(rows: Sequence[Photo], source: str, folds: int | None) -> None:
 
 def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options: argparse.Namespace) -> None:
     """model: the model folder, as it was named; folder: of the `photos` photos. The last line is the summary."""
-    from mirror.training.metrics import error_sentence
 
     issues = read_issues(model / SUSPECTS_CSV)
     for line in issue_sentences(issues, folder):

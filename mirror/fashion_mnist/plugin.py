@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mirror.describe import error_sentence
 from mirror.errors import UsageError
 from mirror.fashion_mnist.dataset import LABELS, NAME, open_set
 from mirror.fashion_mnist.fashion_settings import ARCH, EPOCHS, SIZE, FashionSettings
@@ -24,7 +25,6 @@ def train(options: Any) -> None:
     from mirror.fashion_mnist.fashion_model import FashionModel
     from mirror.fashion_mnist.from_scratch import train_network
     from mirror.training.build import build_model
-    from mirror.training.metrics import error_sentence
 
     folder, path = Path("data") / NAME, options.models / (options.name or "fashion")
     images = open_set(folder)

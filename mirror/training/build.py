@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from mirror.describe import novelty_sentence
 from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import attach_novelty_bank
@@ -25,7 +26,7 @@ from mirror.inference.classifier import SIMILARITY
 from mirror.model_folder import ModelFolder, ModelInfo, Novelty, Preprocessing, write_model_folder
 from mirror.terminal import say
 from mirror.training.evaluation import Evaluation
-from mirror.training.model_card import NO_PICKLE, model_card, novelty_sentence
+from mirror.training.model_card import write_card
 from mirror.training.report import Picture, draw_report
 
 Images = Sequence[Path | Image.Image]
@@ -129,7 +130,7 @@ def build_model(
         )
         content.write_lists(folder, evaluation)
         draw_report(info, content.picture, folder / "report")
-        (folder / "README.md").write_text(model_card(info), encoding="utf-8")
+        write_card(folder, info)
         return info
 
     return write_model_folder(path, build)
@@ -145,4 +146,4 @@ def export_learner(learner: Any, file: Path) -> None:
 def given_options(*options: tuple[str, object, object], keep_pickle: bool) -> tuple[str, ...]:
     """train.py's options from (name, value, default), those that are as the default left out."""
     given = [text for name, value, default in options if value != default for text in (name, str(value))]
-    return tuple(given if keep_pickle else [*given, NO_PICKLE])
+    return tuple(given if keep_pickle else [*given, "--no-pickle"])

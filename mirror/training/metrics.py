@@ -87,13 +87,3 @@ def measure(
             for i in worst
         ),
     )
-
-
-def error_sentence(validation: Validation) -> str:
-    """`error 3.1 % (95 % interval 1.2–7.6 %) on 153 photos`."""
-    low, high = (100 * end for end in validation.interval)
-    share = f"{100 * validation.confidence:g} %"
-    return (
-        f"error {100 * validation.error_rate:.1f} % ({share} interval {low:.1f}–{high:.1f} %) "
-        f"on {validation.photos} photos"
-    )

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mirror.describe import WORST_PHOTOS, is_few
 from mirror.images import load_image
 from mirror.model_schema import Calibration, Metrics, ModelInfo
 
 INK, ACCENT, WRONG = "#22303a", "#2f6f6a", "#a8412f"
 COLUMNS = 4
-FEW = 100  # photos: of fewer, a bin holds too few to tell chance from a fault
 
 
 Picture = Callable[[str], Path | Image.Image]  # of a photo, by its file name
@@ -27,7 +27,7 @@ def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
     if metrics.validation.photos:
         draw_confusion(metrics, info.labels, folder / "confusion.png")
         if picture and metrics.top_losses:
-            draw_top_losses(metrics, picture, folder / "top_losses.png")
+            draw_top_losses(metrics, picture, folder / Path(WORST_PHOTOS).name)
     if metrics.calibration:
         draw_reliability(metrics.calibration, info.temperature, folder / "reliability.png")
 
@@ -52,7 +52,7 @@ def draw_reliability(calibration: Calibration, temperature: float, path: Path) -
     axes.set_ylabel("how often it was right")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    few = "\ntoo few to tell a fault from chance" if calibration.photos < FEW else ""
+    few = "\ntoo few to tell a fault from chance" if is_few(calibration.photos) else ""
     gap = 100 * calibration.after.ece.value
     axes.set_title(
         f"{calibration.photos} photos it had not learned from{few}\n"

@@ -3,7 +3,7 @@
     page.py      lays it out: its question, the picker, the tabs
     mirror_tab.py the tab of the trained model, and its API
     photo_fields.py a photo or its address, and the button: the same in every tab
-    about.py     the note on a model (markup.py: its pieces of HTML)
+    about.py     the note on a model: templates/about.html, and the pictures of its report
     heat_map.py  where it looked: the button, the picture, and its API
     phrases.py   what the page says, from a model's labels
     models.py    the models that the page offers, each opened once

@@ -24,6 +24,7 @@ from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExampleP
 from mirror.web.photo_input import PhotoInput, preview, to_gradio_error
 from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.uploads import Address, Sent
+from mirror.wording import plain
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 # Folder in examples/ → the labels that its pictures show
@@ -193,7 +194,7 @@ def _tiles(examples: list[Path], kind: str, shelf: ModelRegistry) -> tuple[gr.Co
         with gr.Row(elem_id=name, elem_classes="examples"):
             buttons = {
                 path: gr.Button(
-                    phrases.plain(path.stem).replace("-", " "),
+                    plain(path.stem).replace("-", " "),
                     icon=thumbnail(path),
                     elem_classes="example",
                     min_width=88,

@@ -22,6 +22,7 @@ from mirror.web.tabs import task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
 from mirror.web.uploads import MAX_UPLOAD_BYTES, Sent
+from mirror.wording import plain
 
 FAVICON = Path(__file__).with_name("favicon.svg")
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
@@ -122,7 +123,7 @@ def _title(mirror: ServedModel | None) -> str:
 def _choice(mirror: ServedModel) -> str:
     if mirror.problem:
         return f"{mirror.name} (cannot be opened)"
-    labels = [phrases.plain(label) for label in mirror.labels]
+    labels = [plain(label) for label in mirror.labels]
     shown = " · ".join(labels) if len(labels) <= phrases.SPELLED_OUT else f"{len(labels)} labels"
     return f"{mirror.name}: {shown}"
 

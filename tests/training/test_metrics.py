@@ -8,7 +8,8 @@ from sklearn.metrics import confusion_matrix as reference_matrix
 from sklearn.metrics import log_loss, precision_score, recall_score
 from statsmodels.stats.proportion import proportion_confint
 
-from mirror.training.metrics import confusion_matrix, error_sentence, measure, wilson_interval
+from mirror.describe import error_sentence
+from mirror.training.metrics import confusion_matrix, measure, wilson_interval
 
 
 def names(count: int) -> list[tuple[str, str | None]]:

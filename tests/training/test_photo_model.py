@@ -11,13 +11,13 @@ import torchvision
 
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.collect.others import read_others
+from mirror.describe import novelty_sentence
 from mirror.export.feature_bank import OTHERS_WEIGHT
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import ModelFolder, Novelty, Preprocessing
 from mirror.training.build import ShippedNetwork, build_model
-from mirror.training.model_card import novelty_sentence
 from mirror.training.photo_model import PhotoModel, describe_data
 from mirror.training.recipe import train
 from mirror.training.settings import TrainingSettings

@@ -4,6 +4,7 @@ import pytest
 
 from mirror.inference.classifier import Prediction
 from mirror.web import phrases
+from mirror.wording import count, percent, with_article
 
 TITLES = {
     "the shipped model's labels": (
@@ -41,7 +42,7 @@ def test_the_title_asks_for_the_labels(labels, title):
     ],
 )  # fmt: skip
 def test_articles_follow_the_sound(label, spoken):
-    assert phrases.with_article(label) == spoken
+    assert with_article(label) == spoken
 
 
 @pytest.mark.parametrize(
@@ -121,11 +122,11 @@ def test_the_colours_are_explained_by_the_label_and_what_was_cut_off_is_owned_up
      (0.0312, 1, "3.1 %"), (0.0001, 1, "less than 0.1 %"), (0.0, 1, "0.0 %")],
 )  # fmt: skip
 def test_percentages_never_round_to_certainty(share, digits, shown):
-    assert phrases.percent(share, digits) == shown
+    assert percent(share, digits) == shown
 
 
 @pytest.mark.parametrize(
     ("number", "shown"), [(0, "0 photos"), (1, "1 photo"), (1204, "1,204 photos")], ids=["none", "one", "thousands"]
 )
 def test_counts_agree_with_their_noun(number, shown):
-    assert phrases.count(number, "photo") == shown
+    assert count(number, "photo") == shown

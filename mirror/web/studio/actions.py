@@ -8,8 +8,8 @@ from pathlib import Path
 from mirror.collect.corrections import RELABEL, REMOVE, RESTORE, record_corrections, undo_last
 from mirror.collect.issue_files import PhotoIssue
 from mirror.errors import UsageError
-from mirror.web.phrases import count, plain
 from mirror.web.studio.state import Snapshot
+from mirror.wording import count, plain
 
 ACCEPT, KEEP, BACK, UNDO = "accept", "keep", "back", "undo"  # beside the actions of decisions.csv
 DEEDS = (RELABEL, REMOVE, ACCEPT, KEEP, BACK, UNDO)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from mirror.collect.metadata import VALIDATION
 from mirror.model_schema import ModelInfo, Validation
 from mirror.web.markup import text
-from mirror.web.phrases import count, percent, plain
 from mirror.web.studio.retrain import TrainingProgress
 from mirror.web.studio.state import Snapshot
+from mirror.wording import count, percent, plain
 
 FEW_PHOTOS = 100  # judged by fewer, an error rate says little
 

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from mirror.collect.corrections import CurrentLabel
 from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, PhotoIssue
 from mirror.collect.metadata import Photo
-from mirror.web.phrases import percent, plain
 from mirror.web.studio.state import Snapshot
+from mirror.wording import percent, plain
 
 LABELS, CONFUSION, DECIDED, RETRAIN = "labels", "confusion", "decided", "retrain"
 TABS = {

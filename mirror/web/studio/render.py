@@ -10,7 +10,6 @@ from mirror.collect.corrections import DECISIONS_CSV, RELABEL, REMOVE, Correctio
 from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER
 from mirror.net.addresses import as_address, is_private_name, is_public
 from mirror.web.markup import scrolling, text
-from mirror.web.phrases import count, plain
 from mirror.web.studio.actions import ACCEPT, BACK, KEEP, UNDO
 from mirror.web.studio.gallery import (
     CONFUSION,
@@ -25,6 +24,7 @@ from mirror.web.studio.gallery import (
 )
 from mirror.web.studio.photo_routes import PHOTOS, THUMBNAILS
 from mirror.web.studio.state import Snapshot
+from mirror.wording import count, plain
 
 KEYED_LABELS = 9  # digits 1 to 9
 SHOWN_HISTORY = 200  # lines of the journal, the latest

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirror.describe import shows_photos
 from mirror.errors import UsageError
 from mirror.inference.sandbox import ROOT
 from mirror.model_schema import ModelInfo
@@ -44,7 +45,7 @@ def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | Non
             f"again with `python train.py {shlex.join([*arguments, *options.passed])} {given}`."
         )
     arguments += options.passed
-    if info.metrics and info.metrics.top_losses and "report/top_losses.png" not in info.files:
+    if info.metrics and info.metrics.top_losses and not shows_photos(info):
         arguments.append("--no-photos-in-report")
     return arguments
 

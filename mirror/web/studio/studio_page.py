@@ -19,7 +19,6 @@ from mirror.web.gateway import connections
 from mirror.web.gateway.gate import in_front
 from mirror.web.markup import text
 from mirror.web.page import FAVICON
-from mirror.web.phrases import count
 from mirror.web.studio import actions, render
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.compare import outcome, plan
@@ -28,6 +27,7 @@ from mirror.web.studio.photo_routes import routes
 from mirror.web.studio.retrain import Retraining, recorded_options, train_arguments
 from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.theme import css, theme
+from mirror.wording import count
 
 HERE = Path(__file__).parent
 SECONDS = 1.0  # between looks at a training that runs

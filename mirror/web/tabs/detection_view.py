@@ -24,13 +24,13 @@ from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
-from mirror.web import phrases
 from mirror.web.markup import scrolling, text
 from mirror.web.mirror_tab import card, trouble
 from mirror.web.photo_fields import PhotoFields
 from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
 from mirror.web.tabs.handlers import TaskHandler, answer_photo
 from mirror.web.uploads import Sent
+from mirror.wording import count, is_plural, listed, percent, plain
 
 FLOOR = 0.05  # what scores no more is not sent to the browser: the slider's least
 HIGHEST, STEP = 0.99, 0.01
@@ -139,17 +139,17 @@ def add_api(task: str, network: NetworkSettings, asked: PhotoFields, look: TaskH
 
 def count_labels(found: Sequence[Detection]) -> str:
     """`2 bicycles and 1 person.`, the most frequent first, equals by name."""
-    counts = Counter(phrases.plain(each.label) for each in found)
+    counts = Counter(plain(each.label) for each in found)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if not ranked:
         return NOTHING_SO_SURE
-    return phrases.listed([phrases.count(number, label, several(label)) for label, number in ranked]) + "."
+    return listed([count(number, label, several(label)) for label, number in ranked]) + "."
 
 
 def several(label: str) -> str:
     """The plural of a label by the usual rules of English, which bend its last word."""
     *first, last = label.split(" ")
-    if phrases.is_plural(label):
+    if is_plural(label):
         plural = last
     elif last in IRREGULAR:
         plural = IRREGULAR[last]
@@ -191,7 +191,7 @@ def _box(each: Detection, size: tuple[int, int], colour: str, threshold: float) 
     return (
         f'<div class="box{place}" aria-hidden="true" {_scored(each, threshold)} style="left:{left:.2%};top:{top:.2%};'
         f'width:{right - left:.2%};height:{bottom - top:.2%};--colour:{colour};--ink:{ink(colour)}">'
-        f"<span>{text(phrases.plain(each.label))}</span></div>"
+        f"<span>{text(plain(each.label))}</span></div>"
     )
 
 
@@ -199,7 +199,7 @@ def _row(each: Detection, colour: str, threshold: float) -> str:
     box = each.box
     return (
         f'<tr {_scored(each, threshold)}><th scope="row"><i style="background:{colour}"></i>'
-        f"{text(phrases.plain(each.label))}</th><td class=number>{phrases.percent(each.score, 1)}</td>"
+        f"{text(plain(each.label))}</th><td class=number>{percent(each.score, 1)}</td>"
         f"<td class=number>{box.xmin}, {box.ymin}</td><td class=number>{box.xmax}, {box.ymax}</td></tr>"
     )
 

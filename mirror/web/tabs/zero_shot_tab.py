@@ -14,7 +14,6 @@ from mirror.net.fetch import NetworkSettings
 from mirror.tasks.label_input import split_labels
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT
 from mirror.tasks.zero_shot import ZeroShot
-from mirror.web import phrases
 from mirror.web.mirror_tab import card, trouble
 from mirror.web.photo_fields import PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
@@ -22,6 +21,7 @@ from mirror.web.tabs import handlers
 from mirror.web.tabs.handlers import TaskHandler
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import Sent
+from mirror.wording import percent
 
 SHOWN_LABELS = 5
 MOST_LABELS = 1_000  # of one visitor: a model reads that many in seconds
@@ -178,7 +178,7 @@ async def _read_file(
 
 def spoken(prediction: Prediction, model: ZeroShot) -> Shown:
     """What the probabilities can mean is said with them: where labels compete, one of them must win."""
-    sure = phrases.percent(prediction.probability)
+    sure = percent(prediction.probability)
     if model.competing:
         told = f"It gets {sure} of my trust, the other labels the rest: one of them must win, even if none fits."
     else:

@@ -1,0 +1,344 @@
+"""What a model is, told once for its card, the page, the studio and the command line: facts and sentences, no markup.
+
+model = ModelDescription(info)
+model.error_sentences    # ("Error 3.1 % (95 % interval 1.2–7.6 %) on 153 photos that it had not learned from.", …)
+model.limits             # what it does not know and is not good for
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from mirror.errors import reason_in_words
+from mirror.model_schema import Calibration, DataInfo, Estimate, ModelInfo, Novelty, Validation
+from mirror.preparation import Preparation, PublishedDataset, preparation, published_dataset
+from mirror.wording import count, listed, none_of, percent, plain
+
+FEW = 100  # photos judged, below which their number says little, and what it cannot say is told
+FEW_OF_A_LABEL = 30
+NAMED_LABELS = 12  # beyond these, a sentence names the first 8
+NAMED_QUERIES = 12
+NAMED_SITES = 10
+WORST_PHOTOS = "report/top_losses.png"  # the picture of the report that shows photos themselves
+SOURCES = {
+    "search": "found by DuckDuckGo image search",
+    "folder": "taken from a folder of photos",
+    "recipe": "fetched again from another model's list of photos",
+}
+RESIZES = {
+    "crop": "the middle of the photo",
+    "squish": "the whole photo, squeezed to fit",
+    "pad": "the whole photo, with its margins filled",
+    "none": "the photo as it is",
+}
+
+
+def error_sentence(judged: Validation) -> str:
+    """`error 3.1 % (95 % interval 1.2–7.6 %) on 153 photos`."""
+    low, high = (100 * end for end in judged.interval)
+    share = f"{100 * judged.confidence:g} %"
+    rate = f"{100 * judged.error_rate:.1f} %"
+    return f"error {rate} ({share} interval {low:.1f}–{high:.1f} %) on {count(judged.photos, 'photo')}"
+
+
+def judged_by(judged: Validation) -> str:
+    """How the photos that an error counts were kept from the model, after their number: `… photos {judged_by}`."""
+    return f"cross-validated in {judged.folds} folds" if judged.folds else "that it had not learned from"
+
+
+def is_few(photos: int) -> bool:
+    """Whether so many photos leave an error or a calibration to chance."""
+    return 0 < photos < FEW
+
+
+def novelty_sentence(novelty: Novelty) -> str:
+    """`Held out, 5 % of the labels' own 40 photos are taken for none of them, and so are 98 % of 52 others.`"""
+    if novelty.real_refused is None:
+        return "Too few photos to measure how many of the labels' own are taken for none of them."
+    photos = "photos" if novelty.photos is None else f"{novelty.photos:,} photos"
+    text = f"Held out, {percent(novelty.real_refused)} of the labels' own {photos} are taken for none of them"
+    if novelty.others_refused is not None:
+        text += f", and so are {percent(novelty.others_refused)} of {novelty.others:,} others"
+    return f"{text}."
+
+
+def shows_photos(info: ModelInfo) -> bool:
+    """Whether the model folder holds photos that the model was judged by: whether its report's picture of them is
+    among its files."""
+    return WORST_PHOTOS in info.files
+
+
+def between(estimate: Estimate, signed: bool = False) -> str:
+    """`0.105 (0.062 to 0.151)`, the interval being of 95 %."""
+    form = "+.3f" if signed else ".3f"
+    low, high = (format(end, form) for end in estimate.interval)
+    return f"{estimate.value:{form}} ({low} to {high})"
+
+
+class ModelDescription:
+    """Facts and sentences of one ModelInfo. A sentence of which the model says nothing is left out; properties that
+    name `rows` are pairs or rows for a table, None where a value is not recorded."""
+
+    def __init__(self, info: ModelInfo):
+        self.info = info
+        self.preparation: Preparation = preparation(info.preprocessing.prepare)
+        self.published: PublishedDataset | None = published_dataset(info.data.source) if info.data else None
+        self.labels = [plain(label) for label in info.labels]
+        self.refuses = info.novelty is not None and info.novelty.threshold is not None
+        self.judged = info.metrics.validation if info.metrics and info.metrics.validation.photos else None
+        self.calibration = info.metrics.calibration if info.metrics else None
+        self.shows_photos = shows_photos(info)
+
+    @property
+    def named_labels(self) -> str:
+        if len(self.labels) <= NAMED_LABELS:
+            return listed(self.labels)
+        return f"{listed(self.labels[:8])} and {len(self.labels) - 8:,} more"
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a sentence."""
+        kind = f"An image classifier ({self.info.arch})" if self.info.arch else "An image classifier"
+        ending = ", or with none of them." if self.refuses else "."
+        return f"{kind} that answers with one of {count(len(self.labels), 'label')}{ending}"
+
+    @property
+    def sees(self) -> str:
+        """`288×288 pixels, the middle of the photo`."""
+        height, width = self.info.preprocessing.input_size
+        resize = self.info.preprocessing.resize
+        return f"{width}×{height} pixels, {self.preparation.view or RESIZES.get(resize, resize)}"
+
+    @property
+    def error_sentences(self) -> tuple[str, ...]:
+        """How often it errs, on what, and what few photos cannot say."""
+        metrics, judged = self.info.metrics, self.judged
+        if metrics is None:
+            return ("It has not been judged on photos it was not trained on.",)
+        if judged is None:
+            return ("No photo was held out, so its error is not known.",)
+        sentence = error_sentence(judged)
+        sentence = sentence[0].upper() + sentence[1:]
+        if not judged.folds:
+            return (f"{sentence} {judged_by(judged)}.", *self.small_sample_note)
+        return (
+            f"{sentence}, {judged_by(judged)}: each photo was left out once and judged by what had learned from the "
+            "others. The model itself has learned from all of them.",
+            *self.small_sample_note,
+        )
+
+    @property
+    def small_sample_note(self) -> tuple[str, ...]:
+        """What must not be read into figures of fewer than FEW photos; () where there are more, or none."""
+        if self.judged is None or not is_few(self.judged.photos):
+            return ()
+        low, high = (f"{100 * end:.0f} %" for end in self.judged.interval)
+        text = (
+            f"What {count(self.judged.photos, 'photo')} cannot say: an error of {low} and one of {high} both fit what "
+            "was seen, so the interval says more than the figure, and two models whose intervals overlap cannot be "
+            "told apart by it."
+        )
+        if not self.judged.errors:
+            text += " That none was wrong does not mean that none will be."
+        labels = self.info.metrics.labels if self.info.metrics else {}
+        fewest = min((one.validation for one in labels.values()), default=0)
+        if labels and fewest < FEW_OF_A_LABEL:
+            step = f"moves a label's recall by up to {100 / fewest:.0f} points" if fewest else "is all some labels have"
+            text += f" One photo more or less {step}: the table of labels is a list of cases, not a measurement."
+        return (text,)
+
+    @property
+    def calibration_sentences(self) -> tuple[str, ...]:
+        """What was done to its probabilities, and how far they can be trusted; () where nothing is known of it."""
+        if self.calibration is None:
+            return ()
+        gap = self.calibration.after.ece
+        low, high = (percent(end) for end in gap.interval)
+        few = (
+            (
+                "So few photos say little of it: a calibration error of theirs is mostly chance (it is above 0 for a "
+                "perfect model as well).",
+            )
+            if is_few(self.calibration.photos)
+            else ()
+        )
+        return (
+            self._temperature(self.calibration),
+            f"Its probabilities are {percent(gap.value)} away, on average, from how often it was right (95 % interval "
+            f"{low} to {high}; {count(self.calibration.photos, 'photo')} it had not learned from).",
+            *few,
+        )
+
+    def _temperature(self, calibration: Calibration) -> str:
+        kind = "left out in turn" if calibration.source == "out-of-fold" else "held out"
+        photos, temperature = f"{count(calibration.fitted_on, 'photo')} {kind}", self.info.temperature
+        if temperature == 1:
+            gain = calibration.gain
+            change = ""
+            if gain is not None:
+                low, high = gain.interval
+                lower = between(Estimate(-gain.value, (-high, -low)), signed=True)
+                change = f": on photos that it was not fitted to, the negative log-likelihood changes by {lower} nats"
+            return (
+                f"Its probabilities are as the network gives them. The temperature that fits {photos} best, "
+                f"{calibration.found:.2f}, could not be shown to be better than none{change}."
+            )
+        pickle = " learner.pkl's own probabilities are without it." if self.info.pickle else ""
+        return (
+            f"Its logits are divided by a temperature of {temperature:.2f}, fitted to {photos}: it makes the model "
+            f"{'less' if temperature > 1 else 'more'} sure of everything alike, and changes no answer.{pickle}"
+        )
+
+    @property
+    def calibration_rows(self) -> list[tuple[str, str, str]]:
+        if self.calibration is None:
+            return []
+        before, after = self.calibration.before, self.calibration.after
+        return [
+            ("negative log-likelihood, nats", between(before.nll), between(after.nll)),
+            ("Brier score, 0 to 2", between(before.brier), between(after.brier)),
+            ("expected calibration error", between(before.ece), between(after.ece)),
+        ]
+
+    @property
+    def novelty_sentences(self) -> tuple[str, ...]:
+        """When it answers with none of its labels, and how often wrongly; () where it never does."""
+        novelty = self.info.novelty
+        if novelty is None or novelty.threshold is None:
+            return ()
+        others = ", less what it is like photos of none" if novelty.others else ""
+        return (
+            f"A photo unlike those it has learned from (its score, the mean cosine with the {novelty.k} nearest of "
+            f"them{others}, is below {novelty.threshold:.3f}) is answered with “{none_of(self.labels)}”.",
+            novelty_sentence(novelty),
+        )
+
+    @property
+    def photo_sentences(self) -> tuple[str, ...]:
+        """Where its photos came from, whose they are, and what was done to them; () where nothing is known of them."""
+        data = self.info.data
+        if data is None:
+            return ()
+        if self.published:
+            counts = ", ".join(f"{number:,} {plain(label)}" for label, number in data.counts.items())
+            sentences = [self.published.photos.format(total=sum(data.counts.values()), counts=counts)]
+        else:
+            origin = SOURCES.get(data.source)
+            sentences = [f"Its photos were {origin}." if origin else f"Source: {data.source}.", *_search_words(data)]
+            if "photos.csv" in self.info.files:
+                sentences.append("photos.csv lists each with its origin, its sha256 and its side.")
+            sentences.append(f"Licence filter: {data.license_filter or 'none'}.")
+            if data.source != "folder" and not data.license_filter:
+                sentences.append("So most of them belong to their makers.")
+            sentences.append(
+                f"{WORST_PHOTOS} shows some of them; no other file of the model does."
+                if self.shows_photos
+                else "No file of the model shows any of them."
+            )
+        if data.retrieved:
+            first, last = data.retrieved[0][:10], data.retrieved[-1][:10]
+            sentences.append(f"Retrieved on {first}." if first == last else f"Retrieved {first} to {last}.")
+        if data.source == "search" and data.engines:
+            sentences.append(
+                "By engine: " + ", ".join(f"{number:,} {name}" for name, number in data.engines.items()) + "."
+            )
+        if data.sites:
+            sites = ", ".join(f"{site} ({number:,})" for site, number in list(data.sites.items())[:NAMED_SITES])
+            sentences.append(f"Sites with most: {sites}.")
+        if data.relabelled or data.removed:
+            sentences.append(f"By hand, {data.relabelled:,} were relabelled and {data.removed:,} removed.")
+        return tuple(sentences)
+
+    @property
+    def label_rows(self) -> list[tuple[str, int | None, int | None, int | None, float | None, float | None]]:
+        """For each label: its name, its photos, those to learn from, those judged by, precision and recall."""
+        counts = self.info.data.counts if self.info.data else {}
+        metrics = self.info.metrics.labels if self.info.metrics else {}
+        rows = []
+        for label in self.info.labels:
+            one = metrics.get(label)
+            number = counts.get(label, one.train + one.validation if one else None)
+            figures = (one.train, one.validation, one.precision, one.recall) if one else (None,) * 4
+            rows.append((plain(label), number, *figures))
+        return rows
+
+    @property
+    def left_out_rows(self) -> list[tuple[str, int]]:
+        """Why photos were left out, and how many, the most frequent first."""
+        rejected = self.info.data.rejected if self.info.data else {}
+        ranked = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
+        return [(reason_in_words(reason), number) for reason, number in ranked]
+
+    @property
+    def left_out(self) -> int:
+        return sum(number for _, number in self.left_out_rows)
+
+    @property
+    def training_rows(self) -> list[tuple[str, str | None]]:
+        """How it was made: a name, and what model.json records, None where it does not."""
+        info, training = self.info, self.info.training
+        seconds = training.seconds if training else None
+        rows = [
+            ("Network", info.arch),
+            ("Sees", self.sees),
+            ("Starting weights", training.weights if training else None),
+            ("Recipe", training.recipe if training else None),
+            ("Epochs", _text(training.epochs if training else None)),
+            ("Seed", _text(training.seed if training else None)),
+            ("Training time", None if seconds is None else f"{seconds:,.0f} s"),
+            ("Made on", info.created_at[:10] if info.created_at else None),
+            ("Runs as", f"ONNX, {self.precision}"),
+            ("Versions", ", ".join(f"{name} {version}" for name, version in sorted(info.versions.items())) or None),
+        ]
+        return rows + [("Note", note) for note in (training.notes if training else ())]
+
+    @property
+    def precision(self) -> str:
+        """`fp32`, or of int8 how far it answers as float32 does, and whose figures those of this model are."""
+        info = self.info
+        if info.onnx.precision != "int8":
+            return info.onnx.precision
+        result = info.quantisation and info.quantisation.shipped
+        same = (
+            f": the same label on {percent(result.agreement, 1)} of {count(result.photos, 'photo')}" if result else ""
+        )
+        folds = self.judged and self.judged.folds
+        return f"8-bit integers{same}; " + ("what the folds said is in float32" if folds else "the figures are its own")
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What it does not know, and what it is not good for."""
+        other = (
+            "What it refuses it refuses by likeness, and it errs both ways."
+            if self.refuses
+            else "It has no way of noticing that a photo shows something else, and answers with one of them whatever "
+            "it is shown."
+        )
+        return (
+            f"It knows only {self.named_labels}. {other}",
+            self.preparation.limits,
+            "Its probabilities say how sure it is, not how right: they mislead on photos unlike those it learned from.",
+            "Where a photo shows people it says which label fits, as for anything else: it detects, and never "
+            "identifies anyone.",
+            "Decide nothing that matters to a person or an animal by it.",
+        )
+
+    @property
+    def command(self) -> str | None:
+        """The command that trains it again; None where its options are not recorded."""
+        info = self.info
+        if not info.training or not info.training.options or not info.data:
+            return None
+        photos = [] if self.published else ["--photos", "photos.csv"] if info.data.sites else ["--data", "DIR"]
+        return shlex.join(["python", "train.py", "--name", info.name, *photos, *info.training.options])
+
+
+def _search_words(data: DataInfo) -> list[str]:
+    if not data.queries:
+        return []
+    words = [f"“{query.query}” for {plain(query.label)}" for query in data.queries[:NAMED_QUERIES]]
+    return [f"Searched for: {listed(words)}."]
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)
