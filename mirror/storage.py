@@ -114,10 +114,10 @@ def parse_json(text: bytes | str, **options: Any) -> Any:
     raise ValueError("its lists and objects are too deep inside each other")
 
 
-def is_deeper(value: Any, most: int) -> bool:
-    """Whether a JSON value has more than `most` lists and objects inside each other."""
+def is_deeper(value: Any, limit: int) -> bool:
+    """Whether a JSON value has more than `limit` lists and objects inside each other."""
     level = [value] if isinstance(value, (list, dict)) else []
-    for _ in range(most):
+    for _ in range(limit):
         inside = (each.values() if isinstance(each, dict) else each for each in level)
         level = [item for items in inside for item in items if isinstance(item, (list, dict))]
     return bool(level)

@@ -17,7 +17,7 @@ from mirror import __version__
 from mirror.errors import UsageError
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-MOST = 10_000  # characters of a sentence: a name of megabytes is shown by its beginning
+MAX_LENGTH = 10_000  # characters of a sentence: a name of megabytes is shown by its beginning
 # What a terminal obeys even in the middle of a line; \n, \t and \r are the program's own by then
 _OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile(r"[ -~]*")
@@ -34,7 +34,7 @@ def printable(text: str, keep: str = "") -> str:
 def sentence(error: object) -> str:
     """An error, or any other text that holds words from outside, as one line to print."""
     text = str(error).encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8, as they are written
-    return printable(text if len(text) <= MOST else text[:MOST] + "…")
+    return printable(text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…")
 
 
 class _Guarded:

@@ -41,21 +41,21 @@ def draw_summary(summary: Summary, path: Path) -> None:
     figure, axes = pyplot.subplots(
         1, len(columns), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    most = max((cell.count for line in drawn for cell in line.cells), default=0) or 1
+    largest = max((cell.count for line in drawn for cell in line.cells), default=0) or 1
     for number, (axis, column) in enumerate(zip(axes[0], columns, strict=True)):
         cells = [line.cells[number] for line in drawn]
         scored = any(cell.total for cell in cells)
         axis.barh(range(len(cells)), [cell.count for cell in cells], color=BAR if scored else QUIET, height=0.7)
         for place, cell in enumerate(cells):
-            told = str(cell) if cell.count else ""
-            axis.text(cell.count + 0.03 * most, place, told, va="center", fontsize=8, color=INK)
+            text = str(cell) if cell.count else ""
+            axis.text(cell.count + 0.03 * largest, place, text, va="center", fontsize=8, color=INK)
         axis.set_title(_plain(title(column)), fontsize=9, color=INK)
         axis.set_xticks([])
         axis.tick_params(length=0, labelsize=8, colors=INK)
         for side in ("top", "right", "bottom"):
             axis.spines[side].set_visible(False)
         axis.spines["left"].set_color(QUIET)
-    axes[0][0].set_xlim(0, 1.6 * most)  # room for the numbers
+    axes[0][0].set_xlim(0, 1.6 * largest)  # room for the numbers
     axes[0][0].set_yticks(range(len(drawn)), [_name(line.folder) for line in drawn])
     axes[0][0].set_ylim(len(drawn) - 0.5, -0.5)  # the first folder on top
     what = "objects" if summary.objects else "images"

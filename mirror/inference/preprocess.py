@@ -23,7 +23,7 @@ DECODE_MARGIN = 2
 
 # Pixels of a frame that is made whole: beyond it, a photo that is padded to a square is resized before it is padded.
 # 49,000 x 1,000 pixels would make a square of 7 GB
-MOST_FRAMED = 16_000_000
+MAX_FRAME_PIXELS = 16_000_000
 
 
 def preprocess(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
@@ -72,7 +72,7 @@ def _resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
         frame = (max(1, int(scale * width)), max(1, int(scale * height)))  # at least 1 px, where fastai would fail
         # fastai truncates toward zero here, and floors in CropPad
         corner = (int(0.5 * (image.width - frame[0])), int(0.5 * (image.height - frame[1])))
-        if preprocessing.resize == "pad" and frame[0] * frame[1] > MOST_FRAMED:
+        if preprocessing.resize == "pad" and frame[0] * frame[1] > MAX_FRAME_PIXELS:
             return pad_and_resize(image, frame, corner, preprocessing.pad_mode, (width, height), resample)
         image = crop_pad(image, frame, corner, preprocessing.pad_mode)
     return image.resize((width, height), resample)

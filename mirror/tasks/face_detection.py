@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LABEL = "face"
 HUB_FILE = "face_detection_yunet_2023mar.onnx"  # in opencv/face_detection_yunet
 FLOOR = 0.05  # scores below are noise, and many
-MOST = 1_000  # boxes, the surest, that are compared with each other
+MAX_BOXES = 1_000  # boxes, the surest, that are compared with each other
 
 # The long side that an image is scaled to, in pixels, for small faces and for large ones. Closer up than the first the
 # network takes a face for parts of one; further off than the second it misses faces of less than a sixth of the side.
@@ -116,7 +116,7 @@ def _detections(boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int]) ->
 def suppress_overlaps(boxes: np.ndarray, scores: np.ndarray) -> list[int]:
     """Which boxes [n, 4] to keep, the surest first (non-maximum suppression): a box falls to a surer one that is nearly
     the same or holds most of it."""
-    order = np.argsort(-scores, kind="stable")[:MOST]
+    order = np.argsort(-scores, kind="stable")[:MAX_BOXES]
     kept = []
     while len(order):
         first, order = order[0], order[1:]

@@ -22,7 +22,7 @@ from mirror.inference.session import available_cpus
 from mirror.model_folder import MODEL_JSON, sha256_of
 from mirror.sources import ImageSource
 from mirror.tasks.detection import Detections
-from mirror.tasks.prefetch import MOST_BYTES, bytes_of, decoded_ahead
+from mirror.tasks.prefetch import MAX_BYTES, bytes_of, decoded_ahead
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -113,7 +113,7 @@ class BatchPredictor(Predictor):
         batch: list[tuple[ImageSource, Image.Image | MirrorError]] = []
         for decoded in decoded_ahead(sources, self._decode_or_error, workers=workers, count=count):
             batch.append(decoded)
-            if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MOST_BYTES:
+            if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MAX_BYTES:
                 yield from self._answer_batch(batch)
                 batch = []
         yield from self._answer_batch(batch)

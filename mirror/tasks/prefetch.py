@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-MOST_BYTES = 200_000_000  # of decoded photos that wait: one of 50 megapixels
+MAX_BYTES = 200_000_000  # of decoded photos that wait: one of 50 megapixels
 
 
 def bytes_of(decoded: Any) -> int:
@@ -23,10 +23,10 @@ def bytes_of(decoded: Any) -> int:
 
 
 def decoded_ahead(
-    sources: Iterator[Any], decode: Callable[[Any], Any], *, workers: int, count: int, most_bytes: int = MOST_BYTES
+    sources: Iterator[Any], decode: Callable[[Any], Any], *, workers: int, count: int, max_bytes: int = MAX_BYTES
 ) -> Iterator[tuple[Any, Any]]:
     """(source, what `decode` makes of it) in their order, at most `count` of them ahead."""
-    gate, numbers = _Gate(most_bytes), iter(range(1 << 62))
+    gate, numbers = _Gate(max_bytes), iter(range(1 << 62))
 
     def in_turn(number: int, source: Any) -> Any:
         gate.wait_for_turn(number)
@@ -53,13 +53,13 @@ def decoded_ahead(
 
 
 class _Gate:
-    def __init__(self, most: int):
-        self._most, self._held, self._turn = most, 0, 0
+    def __init__(self, limit: int):
+        self._limit, self._held, self._turn = limit, 0, 0
         self._changed = threading.Condition()
 
     def wait_for_turn(self, number: int) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._turn == number and self._held < self._most or self._turn < 0)
+            self._changed.wait_for(lambda: self._turn == number and self._held < self._limit or self._turn < 0)
             if self._turn >= 0:
                 self._turn += 1
             self._changed.notify_all()

@@ -33,9 +33,9 @@ def test_the_pixels_are_those_of_the_whole_frame_to_the_last_bit(
         how = Preprocessing("pad", target, (0, 0, 0), (1, 1, 1), resample=resample.name.lower(), pad_mode=pad_mode)
         for width, height in SIZES:
             image = noise(width, height)
-            monkeypatch.setattr(room, "MOST_FRAMED", 10**12)
+            monkeypatch.setattr(room, "MAX_FRAME_PIXELS", 10**12)
             whole = preprocess(image, how)
-            monkeypatch.setattr(room, "MOST_FRAMED", 0)
+            monkeypatch.setattr(room, "MAX_FRAME_PIXELS", 0)
             assert np.array_equal(preprocess(image, how), whole), (width, height)
 
 

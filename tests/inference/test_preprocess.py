@@ -17,7 +17,7 @@ from fastai.vision.all import (
 from PIL import Image
 
 from mirror.export.learner_transforms import read_preprocessing
-from mirror.inference.preprocess import MOST_FRAMED, crop_pad, decode_at_least, preprocess
+from mirror.inference.preprocess import MAX_FRAME_PIXELS, crop_pad, decode_at_least, preprocess
 from mirror.model_schema import Preprocessing
 from tests.learners import dataloaders
 
@@ -122,6 +122,6 @@ def test_a_panorama_is_padded_as_fastai_does_without_the_square(mode: str, size:
     """fastai makes a square of 36 megapixels; for 49,000 x 1,000 pixels it would be one of 7 GB."""
     dls = dataloaders(Resize(64, method="pad", pad_mode=mode), Normalize.from_stats(*imagenet_stats, cuda=False))
     how = read_preprocessing(dls)
-    assert max(size) ** 2 > MOST_FRAMED
+    assert max(size) ** 2 > MAX_FRAME_PIXELS
     image = photo(*size)
     assert np.abs(preprocess(image, how) - fastai_pixels(dls, image)).max() <= 1e-6

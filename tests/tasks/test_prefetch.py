@@ -13,13 +13,13 @@ from mirror.tasks.prefetch import bytes_of, decoded_ahead
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-@pytest.mark.parametrize("most_bytes", [1, 400, 4_000, 10**9])
-def test_every_photo_comes_in_its_order_whatever_the_limit(workers: int, most_bytes: int) -> None:
+@pytest.mark.parametrize("max_bytes", [1, 400, 4_000, 10**9])
+def test_every_photo_comes_in_its_order_whatever_the_limit(workers: int, max_bytes: int) -> None:
     def decode(number: int) -> Image.Image | NotAnImage:
         time.sleep(0.002 * (number % 3))
         return NotAnImage("no.") if number % 5 == 4 else Image.new("RGB", (10, 10))
 
-    found = list(decoded_ahead(iter(range(40)), decode, workers=workers, count=12, most_bytes=most_bytes))
+    found = list(decoded_ahead(iter(range(40)), decode, workers=workers, count=12, max_bytes=max_bytes))
     assert [number for number, _ in found] == list(range(40))
     assert all(isinstance(decoded, NotAnImage) == (number % 5 == 4) for number, decoded in found)
 
@@ -34,7 +34,7 @@ def test_large_photos_wait_until_those_before_them_are_taken() -> None:
             most = max(most, alive)
         return Image.new("RGB", (100, 100))
 
-    for _ in decoded_ahead(iter(range(30)), decode, workers=2, count=24, most_bytes=2 * 40_000):
+    for _ in decoded_ahead(iter(range(30)), decode, workers=2, count=24, max_bytes=2 * 40_000):
         time.sleep(0.003)
         with lock:
             alive -= 1
@@ -43,7 +43,7 @@ def test_large_photos_wait_until_those_before_them_are_taken() -> None:
 
 def test_a_consumer_that_leaves_early_leaves_no_thread_behind() -> None:
     before = threading.active_count()
-    photos = decoded_ahead(iter(range(1_000)), lambda _: Image.new("RGB", (9, 9)), workers=3, count=20, most_bytes=300)
+    photos = decoded_ahead(iter(range(1_000)), lambda _: Image.new("RGB", (9, 9)), workers=3, count=20, max_bytes=300)
     next(photos)
     photos.close()
     deadline = time.monotonic() + 10
