@@ -43,11 +43,11 @@ def sgd(parameters: Iterable[nn.Parameter], rate: float, plain_rate: float, mome
 
 
 TRAININGS: dict[str, tuple[Plan, Callable[..., Any]]] = {
-    "Muon, every image in every epoch": (Plan((SMALL,) * 4, whole=4), Muon),
-    "SGD instead": (Plan((SMALL,) * 4, whole=4), sgd),
-    "half of the known left out, more epochs": (Plan((SMALL,) * 6, whole=1), Muon),
-    "images that grow": (Plan((SMALL,) * 3 + (LARGE,) * 2, whole=5), Muon),
-    "large from the first epoch": (Plan((LARGE,) * 3, whole=3), Muon),
+    "Muon, every image in every epoch": (Plan((SMALL,) * 4, full_epochs=4), Muon),
+    "SGD instead": (Plan((SMALL,) * 4, full_epochs=4), sgd),
+    "half of the known left out, more epochs": (Plan((SMALL,) * 6, full_epochs=1), Muon),
+    "images that grow": (Plan((SMALL,) * 3 + (LARGE,) * 2, full_epochs=5), Muon),
+    "large from the first epoch": (Plan((LARGE,) * 3, full_epochs=3), Muon),
 }
 
 

@@ -28,20 +28,20 @@ LEFT_OUT = 0.5  # of the images whose loss is below the mean
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. sizes: the images' side in px, epoch by epoch; again: how many of these epochs, at the end, are a
-    second cycle; whole: how many, at the end of each cycle, leave out no image; shift: by at most this share of the
-    side, to either side; mean, std: of values in 0..1, for every channel."""
+    """How to train. sizes: the images' side in px, epoch by epoch; second_cycle: how many of these epochs, at the end,
+    are a second cycle; full_epochs: how many, at the end of each cycle, leave out no image; shift: by at most this
+    share of the side, to either side; mean, std: of values in 0..1, for every channel."""
 
     sizes: tuple[int, ...]
-    again: int = 0
-    whole: int = 2
+    second_cycle: int = 0
+    full_epochs: int = 2
     batch: int = 256
     rate: float = 0.05  # the highest, of convolutions: how far a step turns them; reached after WARM of the training
     plain_rate: float = 0.2  # the highest of everything else
     momentum: float = 0.9
     smoothing: float = 0.1
     shift: float = 4 / 56
-    again_rate: float = 0.3  # of the highest rates: the highest of the second cycle
+    second_rate: float = 0.3  # of the highest rates: the highest of the second cycle
     erased: float = 0.5  # of its images: how many have a part missing
     mean: float = 0.2860
     std: float = 0.3530
@@ -53,23 +53,23 @@ class Plan:
 
     def cycle(self, epoch: int) -> tuple[int, int]:
         """The first epoch of the cycle that this one is in, counted from 0, and the first one after it."""
-        first = self.epochs - self.again
+        first = self.epochs - self.second_cycle
         return (0, first) if epoch < first else (first, self.epochs)
 
-    def is_whole(self, epoch: int) -> bool:
+    def is_full(self, epoch: int) -> bool:
         """Whether the epoch leaves out no image."""
-        return self.cycle(epoch)[1] - epoch <= self.whole
+        return self.cycle(epoch)[1] - epoch <= self.full_epochs
 
     def rate_at(self, epoch: float) -> float:
         """The rate after so many epochs, as a share of the highest."""
         begin, end = self.cycle(int(epoch))
-        return (self.again_rate if begin else 1) * rate_at((epoch - begin) / (end - begin))
+        return (self.second_rate if begin else 1) * rate_at((epoch - begin) / (end - begin))
 
     def work(self, epoch: int, share: float = 0.0) -> tuple[int, int]:
         """The work that is done when `share` of an epoch is, counted from 0, and all of it, in pixels of an image: what
         an epoch takes grows with them, and with how many images it sees."""
         work = [
-            (side * side + OPTIMIZER) * (1 if number == 0 or self.is_whole(number) else SEEN)
+            (side * side + OPTIMIZER) * (1 if number == 0 or self.is_full(number) else SEEN)
             for number, side in enumerate(self.sizes)
         ]
         return round(sum(work[:epoch]) + share * sum(work[epoch : epoch + 1])), round(sum(work))
@@ -94,25 +94,25 @@ class FashionSettings:
     @property
     def plan(self) -> Plan:
         small, middle = (max(min(SIDE, self.size), round(share * self.size)) for share in (SMALL, MIDDLE))
-        again = max(1, self.epochs // SECOND_CYCLE)
-        first = (self.epochs - again) // 2
-        sides = (small,) * first + (middle,) * (self.epochs - again - first) + (self.size,) * again
-        return Plan(sides, again, seed=self.seed)
+        second = max(1, self.epochs // SECOND_CYCLE)
+        first = (self.epochs - second) // 2
+        sides = (small,) * first + (middle,) * (self.epochs - second - first) + (self.size,) * second
+        return Plan(sides, second, seed=self.seed)
 
     def sentence(self) -> str:
         """What model.json says of it."""
         plan = self.plan
         sides = ", then ".join(f"{len(list(run))} at {side} px" for side, run in groupby(plan.sizes))
         cycles = "one cycle of the rate"
-        if plan.again < plan.epochs:
+        if plan.second_cycle < plan.epochs:
             cycles += (
-                f" and, over the last {plan.again} epochs, another {plan.again_rate} times as high, in which "
+                f" and, over the last {plan.second_cycle} epochs, another {plan.second_rate} times as high, in which "
                 f"{100 * plan.erased:.0f} % of the images have a rectangle erased"
             )
         return (
             f"{ARCH} from random weights, {plan.epochs} epochs ({sides}) of Muon (rates up to {plan.rate} for "
             f"convolutions and {plan.plain_rate} for the rest, momentum {plan.momentum}, batches of {plan.batch}), "
             f"{cycles}; labels smoothed by {plan.smoothing}; images flipped and shifted by up to "
-            f"{100 * plan.shift:.0f} % of their side; except in the last {plan.whole} epochs of a cycle, half of those "
-            "whose loss is below the mean is left out, and the other half counts twice"
+            f"{100 * plan.shift:.0f} % of their side; except in the last {plan.full_epochs} epochs of a cycle, half of "
+            "those whose loss is below the mean is left out, and the other half counts twice"
         )

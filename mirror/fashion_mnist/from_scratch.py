@@ -156,7 +156,7 @@ def _epoch(
     """Its mean loss. losses [N]: brought up to date."""
     device, total = labels.device, 0.0
     random = torch.Generator().manual_seed(plan.seed * 1000 + epoch)
-    order, weights = select_images(losses, plan.is_whole(epoch), random)
+    order, weights = select_images(losses, plan.is_full(epoch), random)
     steps = max(1, len(order) // plan.batch)
     bfloat16 = computes_bfloat16(device)
     network.train()

@@ -9,10 +9,10 @@ from mirror.fashion_mnist.fashion_settings import FashionSettings, Plan, rate_at
 
 
 def test_the_images_grow() -> None:
-    assert FashionSettings().plan == Plan(sizes=(32,) * 12 + (56,) * 12 + (112,) * 6, again=6, seed=42)
+    assert FashionSettings().plan == Plan(sizes=(32,) * 12 + (56,) * 12 + (112,) * 6, second_cycle=6, seed=42)
     sizes = [FashionSettings(epochs=count).plan.sizes for count in (1, 2, 3, 5)]
     assert sizes == [(112,), (56, 112), (32, 56, 112), (32, 32, 56, 56, 112)]
-    assert [FashionSettings(epochs=count).plan.again for count in (1, 2, 5, 9, 10)] == [1, 1, 1, 1, 2]
+    assert [FashionSettings(epochs=count).plan.second_cycle for count in (1, 2, 5, 9, 10)] == [1, 1, 1, 1, 2]
     sizes = [FashionSettings(size=side, epochs=3).plan.sizes for side in (224, 40, 20)]
     assert sizes == [(64, 112, 224), (28, 28, 40), (20, 20, 20)]
     plan = FashionSettings(epochs=4).plan
@@ -40,10 +40,10 @@ def test_the_rate_rises_and_falls_as_one_cycle_does_in_torch() -> None:
 
 
 def test_the_second_cycle_is_a_lower_one_over_the_last_epochs() -> None:
-    plan = Plan((28,) * 9, again=3, again_rate=0.5)
+    plan = Plan((28,) * 9, second_cycle=3, second_rate=0.5)
     assert [plan.rate_at(epoch) for epoch in (0, 1.5, 4)] == [rate_at(share) for share in (0, 0.25, 4 / 6)]
     assert [plan.rate_at(epoch) for epoch in (6, 6.75, 8)] == [rate_at(share) / 2 for share in (0, 0.25, 2 / 3)]
-    assert [epoch for epoch in range(9) if plan.is_whole(epoch)] == [4, 5, 7, 8]
+    assert [epoch for epoch in range(9) if plan.is_full(epoch)] == [4, 5, 7, 8]
     alone = Plan((28,) * 9)
     assert [alone.rate_at(epoch) for epoch in range(9)] == [rate_at(epoch / 9) for epoch in range(9)]
-    assert [epoch for epoch in range(9) if alone.is_whole(epoch)] == [7, 8]
+    assert [epoch for epoch in range(9) if alone.is_full(epoch)] == [7, 8]
