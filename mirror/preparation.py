@@ -36,15 +36,16 @@ class PreparedImage:
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A data set that others published. name: of --dataset, and the data's source in model.json; provenance: completes
-    "Its photos were …"; photos: of a model card, with {total} and {counts}; hub: its repository on the Hugging Face
-    Hub; task, test_split: its name as a task, and that of its test images, in a card's metadata.
+    """A data set that others published. name: of --dataset, and the data's source in model.json; model: the name of a
+    model trained on it, unless another is given; photos: of a model card, with {total} and {counts}; hub: its
+    repository on the Hugging Face Hub; task, test_split: its name as a task, and that of its test images, in a card's
+    metadata.
 
     size, epochs: what it is trained with unless told otherwise, px and passes over its images; train: does it, by
     train.py's options, and writes the model folder."""
 
     name: str
-    provenance: str
+    model: str
     photos: str
     hub: str
     task: str

@@ -29,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     )  # fmt: skip
     where.add_argument(
         "--dataset", choices=tuple(DATASETS),
-        help="a published set instead: a network is trained on it from random weights (default name: fashion)",
+        help="a published set instead: a network is trained on it from random weights "
+        f"(default name: {', '.join(dataset.model for dataset in _datasets())})",
     )  # fmt: skip
     add = words.add_argument
     add("--count", type=count, help="usable photos of each label (default: %(default)s)")

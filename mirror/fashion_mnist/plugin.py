@@ -13,6 +13,8 @@ from mirror.fashion_mnist.fashion_settings import ARCH, EPOCHS, SIZE, FashionSet
 from mirror.fashion_mnist.garment import SEEN, crop_garment
 from mirror.preparation import Preparation, PublishedDataset
 
+MODEL = "fashion"
+
 
 def train(options: Any) -> None:
     """The published set → a network from scratch → judged by its test images."""
@@ -26,7 +28,7 @@ def train(options: Any) -> None:
     from mirror.fashion_mnist.from_scratch import train_network
     from mirror.training.build import build_model
 
-    folder, path = Path("data") / NAME, options.models / (options.name or "fashion")
+    folder, path = Path("data") / NAME, options.models / (options.name or MODEL)
     images = open_set(folder)
     print(f"{len(images.train.labels):,} training and {len(images.test.labels):,} test images: {images.source}.")
     settings = FashionSettings(options.size or SIZE, options.epochs or EPOCHS, options.seed)
@@ -61,7 +63,7 @@ PREPARATION = Preparation(
     labels=LABELS,
     dataset=PublishedDataset(
         name=NAME,
-        provenance="the product pictures of Fashion-MNIST, a published set (Zalando Research, MIT licence)",
+        model=MODEL,
         photos=(
             "Fashion-MNIST's {total:,} product pictures, grey and of 28 px ({counts}; Xiao et al. 2017, arXiv "
             "1708.07747; MIT licence). photos.csv says which of them it has learned from, which were held out and "
