@@ -1,4 +1,4 @@
-"""The page, and the Space: `python app.py --help`. Options, models and what is launched: mirror/cli/page.py."""
+"""The page, and the Space: `python app.py --help`. Options, models and what is launched: mirror/cli/serve.py."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirror.cli import page
+from mirror.cli import serve
 
 HOME = Path(__file__).resolve().parent  # models/ and examples/ lie beside this file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return page.main(arguments, HOME)
+    return serve.main(arguments, HOME)
 
 
 def __getattr__(name: str) -> Any:
     """`demo`, where Spaces and `gradio app.py` look for it; built when asked for, so that importing stays light."""
     if name != "demo":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["demo"] = page.build(HOME)[0]
+    globals()["demo"] = serve.build(HOME)[0]
     return globals()["demo"]
 
 

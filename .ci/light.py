@@ -1,6 +1,6 @@
 """The page in an environment that holds requirements.txt alone: a visitor's photo is answered, without torch.
 
-    python .ci/light.py      from the checkout; ends with 0 where all of it holds
+python .ci/light.py      from the checkout; ends with 0 where all of it holds
 """
 
 import importlib.util

@@ -48,7 +48,14 @@ FULL_SIZE = "full size"  # in the info of an image that was reduced
 JPEG_QUALITY = 90  # at 640 px about 110 KB; below about 85 the 8 x 8 blocks become visible after augmentation's zoom
 
 __all__ = [
-    "FORMATS", "MAX_BYTES", "MAX_PIXELS", "encode_jpeg", "full_size", "load_image", "read_file", "shrink",
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "encode_jpeg",
+    "full_size",
+    "load_image",
+    "read_file",
+    "shrink",
     "small_jpeg",
 ]
 

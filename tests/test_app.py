@@ -13,7 +13,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from mirror.cli.page import task_models
+from mirror.cli.serve import task_models
 from tests.web.serving import REPOSITORY, environment, free_port, run_app, serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
@@ -35,7 +35,7 @@ def picture(tmp_path: Path) -> Path:
 def test_help_tells_every_option_and_variable():
     told = run_app("--help")
     assert (told.returncode, told.stderr) == (0, "")
-    source = (REPOSITORY / "mirror" / "cli" / "page.py").read_text(encoding="utf-8")
+    source = (REPOSITORY / "mirror" / "cli" / "serve.py").read_text(encoding="utf-8")
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     variables = set(re.findall(r'environ(?:\.get\(|\[)"(MIRROR_\w+)"', source))
     assert options == {"--studio", "--models", "--host", "--port", "--task-model", "--allow-private-hosts"}

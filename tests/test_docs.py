@@ -16,7 +16,8 @@ from mirror.privacy import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
 CODE = [ROOT / "app.py", ROOT / "train.py", *sorted((ROOT / "mirror").rglob("*.py"))]
 COMMANDS = [
     ("app.py",), ("train.py",), ("-m", "mirror"), ("-m", "mirror", "predict"), ("-m", "mirror", "explain"),
@@ -75,7 +76,8 @@ def test_every_benchmark_is_in_the_documents_and_every_one_that_they_name_exists
 
 
 def test_every_environment_variable_that_the_code_reads_is_documented() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES) + helped("app.py") + helped("train.py") + helped("-m", "mirror", "predict")
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    text += helped("app.py") + helped("train.py") + helped("-m", "mirror", "predict")
     for file in CODE:
         code = file.read_text(encoding="utf-8")
         for name in re.findall(r'environ(?:\.get\(|\[|\.setdefault\()\s*"([A-Z_]+)"', code):

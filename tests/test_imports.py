@@ -22,7 +22,8 @@ MODULES = {
 PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"]
 ORDER = (  # from the ground up
     "errors privacy terminal progress storage folders sources net decoding images preparation typed_json model_schema "
-    "model_folder wording templates describe collect inference tasks export training fashion_mnist batch publish web cli __main__"
+    "model_folder wording templates describe collect inference tasks export training fashion_mnist batch publish web "
+    "cli __main__"
 ).split()
 
 
@@ -92,3 +93,9 @@ def test_the_modules_of_a_package_and_the_packages_in_it_form_no_circle(package:
 )
 def test_imports_are_found_wherever_they_are(source: str, expected: set[str]) -> None:
     assert imported(source) == expected
+
+
+def test_no_name_of_a_module_is_given_twice() -> None:
+    """So that who asks for a module by its name finds one file."""
+    names = [name.rpartition(".")[2] for name, path in MODULES.items() if path.name != "__init__.py"]
+    assert {name for name in names if names.count(name) > 1} == set()

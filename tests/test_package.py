@@ -119,7 +119,7 @@ def test_importing_the_library_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_page_starts_in_an_empty_folder_and_looks_like_itself(bin: Path, tmp_path: Path) -> None:
-    with serve("page", app=bin / "mirror", interpreter=bin / "python", cwd=tmp_path) as page:
+    with serve("serve", app=bin / "mirror", interpreter=bin / "python", cwd=tmp_path) as page:
         config = httpx.get(f"{page.url}/config").text
         theme = httpx.get(f"{page.url}/theme.css").status_code
     assert "nothing to go by yet" in config and 'id=\\"question\\"' in config and theme == 200

@@ -4,7 +4,7 @@ options.py  what the commands share: the options of models and of the network
 predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
-page.py     the page and the studio, for `python app.py` too
+serve.py    the page and the studio, for `python app.py` too
 train.py    words or photos → a model: the settings and the recipe
 train_options.py, train_steps.py: its options; its steps around the training, and what it prints
 """
@@ -70,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from mirror.cli import compile, explain, page, predict, train  # here: app.py imports one of them, and stays light
+    from mirror.cli import compile, explain, predict, serve, train  # here: app.py imports one of them, and stays light
 
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (predict, explain, compile, train, page):
+    for command in (predict, explain, compile, train, serve):
         command.add(commands)
     return parser

@@ -96,7 +96,7 @@ def _after_turning(opened: Any) -> int:
 
 
 def _from_webp(opened: Any) -> Decoded | None:
-    decoder = getattr(opened, "_decoder", None)
+    decoder: Any = getattr(opened, "_decoder", None)
     if not hasattr(decoder, "get_next") or opened.rawmode not in ("RGBX", "RGBA"):
         return None
     picture = decoder.get_next()
@@ -109,7 +109,7 @@ def _from_webp(opened: Any) -> Decoded | None:
 
 
 def _from_avif(opened: Any) -> Decoded | None:
-    decoder = getattr(opened, "_decoder", None)
+    decoder: Any = getattr(opened, "_decoder", None)
     if not hasattr(decoder, "get_frame") or opened.mode not in ("RGB", "RGBA", "L"):
         return None
     picture = decoder.get_frame(0)[0]

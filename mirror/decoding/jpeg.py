@@ -55,10 +55,12 @@ def read_jpeg(data: bytes) -> Jpeg | None:
     """
     position, segments, junk, odd = 2, 0, 0, False
     kept: list[memoryview] = []
-    view, exif, xmp = memoryview(data), [], None
+    view, xmp = memoryview(data), None
+    exif: list[memoryview] = []
     frame: tuple[int, bytes] | None = None
     while True:
-        start = JUNK.match(data, position).end()
+        junk_here = JUNK.match(data, position)
+        start = junk_here.end() if junk_here else position
         junk += start - position
         if junk > MAX_JUNK:
             raise TooCostly(f"has more than {MAX_JUNK:,} bytes between its parts that mean nothing")
@@ -91,7 +93,7 @@ def read_jpeg(data: bytes) -> Jpeg | None:
             break
         position = end
     found = _frame(*frame) if frame else None
-    if odd or junk or found is None or len(data) <= position + 4 or sum(map(len, kept)) > MAX_TABLES:
+    if odd or junk or frame is None or found is None or len(data) <= position + 4 or sum(map(len, kept)) > MAX_TABLES:
         return None
     size, components, blocks = found
     several = frame[0] == PROGRESSIVE or data[position + 4] < components

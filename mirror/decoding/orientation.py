@@ -97,10 +97,9 @@ def _value(endian: str, kind: int, value: bytes, size: int) -> int:
 
 
 def _in_xmp(info: Mapping[Any, Any]) -> int | None:
-    text = info.get("XML:com.adobe.xmp")
+    text, body = info.get("XML:com.adobe.xmp"), info.get("xmp")
     if text:
         match = re.search(XMP, text)
-    else:
-        text = info.get("xmp")
-        match = re.search(XMP.encode(), text) if text else None
-    return int(match[2]) if match else None
+        return int(match[2]) if match else None
+    found = re.search(XMP.encode(), body) if body else None
+    return int(found[2]) if found else None

@@ -49,9 +49,7 @@ def of_image(image: Image.Image, orientation: int) -> Decoded:
     return Decoded(image.size, image.mode, orientation, rows, image)
 
 
-def of_buffer(
-    size: tuple[int, int], mode: str, layout: tuple[str, int], data: Any, orientation: int
-) -> Decoded:
+def of_buffer(size: tuple[int, int], mode: str, layout: tuple[str, int], data: Any, orientation: int) -> Decoded:
     """Pixels in a buffer. layout: Pillow's raw mode, and the bytes from a row to the next."""
     view = memoryview(data).cast("B")
     raw, stride = layout
@@ -218,4 +216,10 @@ def _lab() -> Callable[[Image.Image], Image.Image]:
 
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     transform = ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
-    return lambda band: ImageCms.applyTransform(band, transform)
+
+    def convert(band: Image.Image) -> Image.Image:
+        converted = ImageCms.applyTransform(band, transform)
+        assert converted is not None  # it is changed in place only where that is asked for
+        return converted
+
+    return convert

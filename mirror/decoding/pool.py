@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -58,14 +59,15 @@ class Worker:
     """One process, and how far it is with its task."""
 
     def __init__(self) -> None:
-        posix = {"process_group": 0} if os.name == "posix" else {}
+        group = 0 if os.name == "posix" else None
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mirror.decoding.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, bufsize=0, pipesize=1 << 20, env=environment(), **posix,
+                stderr=subprocess.DEVNULL, bufsize=0, pipesize=1 << 20, env=environment(), process_group=group,
             )  # fmt: skip
         except (OSError, ValueError) as error:
             raise NoWorker(str(error)) from None
+        self.requests, self.replies = cast(RawIOBase, self.process.stdin), cast(RawIOBase, self.process.stdout)
         self.begun: float | None = time.monotonic()  # when it began what it does; None where it has nothing to do
         self.idle_since = self.used = 0.0
         self.allowed = START_SECONDS
@@ -101,7 +103,7 @@ class Worker:
         for part in (LENGTHS.pack(len(head), len(data)) + head, data):
             view = memoryview(part)
             while view:
-                view = view[self.process.stdin.write(view) :]
+                view = view[self.requests.write(view) :]
 
     def read_answer(self) -> dict[str, Any]:
         size = LENGTH.unpack(self.read(LENGTH.size))[0]
@@ -120,7 +122,7 @@ class Worker:
 
     def read_into(self, view: memoryview) -> None:
         while view:
-            count = self.process.stdout.readinto(view)
+            count = self.replies.readinto(view)
             if not count:
                 raise self.failure()
             view = view[count:]
@@ -146,7 +148,7 @@ class Worker:
 
     def close(self) -> None:
         self.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self.requests, self.replies):
             with contextlib.suppress(OSError):
                 pipe.close()
         self.process.wait()
@@ -252,10 +254,10 @@ class Pool:
     def _look_after(self, now: float) -> list[Worker]:
         """Demotes and ends what takes too long; the workers that are no longer needed, taken out of the pool."""
         crowded = self._waiting and len(self.workers) >= self.most
-        busy = [worker for worker in self.workers if worker.begun is not None]
-        longest = min(busy, key=lambda worker: worker.begun, default=None)
-        for worker in busy:
-            passed = now - worker.begun
+        busy = [(worker.begun, worker) for worker in self.workers if worker.begun is not None]
+        longest = min(busy, key=lambda pair: pair[0], default=(0.0, None))[1]
+        for begun, worker in busy:
+            passed = now - begun
             if passed > (min(worker.allowed, CROWDED_SECONDS) if crowded and worker is longest else worker.allowed):
                 worker.overdue = True
                 worker.kill()
@@ -346,7 +348,7 @@ def _after_fork() -> None:
     global _pool, _lock
     if _pool is not None:
         for worker in _pool.workers:
-            for pipe in (worker.process.stdin, worker.process.stdout):
+            for pipe in (worker.requests, worker.replies):
                 with contextlib.suppress(OSError):
                     pipe.close()
             worker.process.returncode = 0  # so that nothing here waits for it, or warns that it runs

@@ -1,26 +1,26 @@
 """The page. Imports neither torch nor fastai.
 
-    page.py      lays it out: its question, the picker, the tabs
-    mirror_tab.py the tab of the trained model, and its API
-    photo_fields.py a photo or its address, and the button: the same in every tab
-    about.py     the note on a model: templates/about.html, and the pictures of its report
-    heat_map.py  where it looked: the button, the picture, and its API
-    phrases.py   what the page says, from a model's labels
-    markup.py    tables and escaping for HTML that is no template
-    models.py    the models that the page offers, each opened once
-    photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
-    uploads.py   the one reader of what a visitor sends as a photo
-    data_url.py  … and data: URLs, decoded piece by piece
-    arguments.py the arguments of a request: checked, completed, or refused in one sentence
-    scheduling.py turns, fair among visitors: fetching, decoding and the models have lines of their own
-    queueing.py  gradio's queue: a few requests a visitor, and nothing kept that nobody reads
-    failures.py  what nobody foresaw: a sentence for the visitor, a line for the log
-    blocks.py    gr.Blocks whose requests end in an answer or one sentence, and whose log holds nothing of them
-    retention.py the folder of visitors' files, swept by age as long as the process runs
-    public.py    what the page is launched with, so that it can be shown to strangers
-    gateway/     what stands between the network and gradio: open routes, limits, headers, uploads
-    theme.py     colours, fonts and page.css
-    gradio_patches.py gradio without what the page has no use for
-    tabs/        the other tabs, a module a task
-    studio/      the other page: a photo folder is browsed, cleaned and trained on again
+page.py      lays it out: its question, the picker, the tabs
+mirror_tab.py the tab of the trained model, and its API
+photo_fields.py a photo or its address, and the button: the same in every tab
+about.py     the note on a model: templates/about.html, and the pictures of its report
+heat_map.py  where it looked: the button, the picture, and its API
+phrases.py   what the page says, from a model's labels
+markup.py    tables and escaping for HTML that is no template
+models.py    the models that the page offers, each opened once
+photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
+uploads.py   the one reader of what a visitor sends as a photo
+data_url.py  … and data: URLs, decoded piece by piece
+arguments.py the arguments of a request: checked, completed, or refused in one sentence
+scheduling.py turns, fair among visitors: fetching, decoding and the models have lines of their own
+queueing.py  gradio's queue: a few requests a visitor, and nothing kept that nobody reads
+failures.py  what nobody foresaw: a sentence for the visitor, a line for the log
+blocks.py    gr.Blocks whose requests end in an answer or one sentence, and whose log holds nothing of them
+retention.py the folder of visitors' files, swept by age as long as the process runs
+public.py    what the page is launched with, so that it can be shown to strangers
+gateway/     what stands between the network and gradio: open routes, limits, headers, uploads
+theme.py     colours, fonts and page.css
+gradio_patches.py gradio without what the page has no use for
+tabs/        the other tabs, a module a task
+studio/      the other page: a photo folder is browsed, cleaned and trained on again
 """

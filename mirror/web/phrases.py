@@ -18,8 +18,6 @@ WHY, ENOUGH = "Why do you say so?", "Hide the reason"  # the button before and a
 SURE, LIKELY = 0.9, 0.7  # of the first label's probability: stated as a fact above the one, as a guess below the other
 
 
-
-
 def title(labels: Sequence[str]) -> str:
     """The question the page asks, in one line."""
     if frozenset(labels) == SHIPPED_LABELS:

@@ -67,7 +67,7 @@ def test_parquet_holds_records_that_other_programs_read(tmp_path: Path) -> None:
 
 def test_a_table_says_what_is_where(tmp_path: Path) -> None:
     lines = written("table", tmp_path / "x").read_text("utf-8").split("\n")
-    assert lines[0] == f"{'two.jpg':<24}  cat \"ü\",\N{REPLACEMENT CHARACTER} 99.9 % (-1, 52)–(317, 480)"
+    assert lines[0] == f'{"two.jpg":<24}  cat "ü",\N{REPLACEMENT CHARACTER} 99.9 % (-1, 52)–(317, 480)'
     assert [line.split("  ")[-1].strip() for line in lines[1:3]] == [NOTHING] * 2
     assert lines[3].startswith("broken.jpg") and lines[3].endswith("error: It is none, \\udcff.")
 

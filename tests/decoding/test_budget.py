@@ -72,6 +72,7 @@ def test_large_ones_come_in_their_order() -> None:
     with shared.decoding(700):
         threads, large = [], 0
         for number, size in enumerate((600, 200, 700)):
+
             def work(number: int = number, size: int = size) -> None:
                 with shared.decoding(size):
                     order.append(number)

@@ -244,6 +244,7 @@ def test_where_memory_cannot_be_limited_it_is_said_once(
 
 def test_a_worker_that_lies_is_not_believed() -> None:
     """It has met the file: its answer is as hostile as that."""
+
     class Liar:
         def read_into(self, view: memoryview) -> None:
             view[:] = bytes(len(view))

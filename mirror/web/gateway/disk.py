@@ -76,9 +76,10 @@ class Disk:
             own = [each for each in self.files if each.client == file.client] if file.client else []
             held = sum(each.bytes for each in own) + size, len(own) + files
             whole = min(left) < 0
-            if not whole and (not file.client or (
-                held[0] <= min(left[0], self._most / SHARE) and held[1] <= min(left[1], MOST_FILES / SHARE)
-            )):
+            if not whole and (
+                not file.client
+                or (held[0] <= min(left[0], self._most / SHARE) and held[1] <= min(left[1], MOST_FILES / SHARE))
+            ):
                 return
             if not self._give_way(file, self.files if whole else own):
                 raise no_room()

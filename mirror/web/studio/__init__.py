@@ -5,7 +5,7 @@ state.py    what lies on the desk: photos, decisions, and what the model says of
 gallery.py  which photos a tab shows
 render.py   a view as HTML; board.js: selecting and keys; studio.css
 actions.py  what a click or key decides, written to decisions.csv
-train_options.py what of a model's recorded options may go on a command line again
+retrain_options.py what of a model's recorded options may go on a command line again
 retrain.py  train.py as a child process: started, watched, cancelled
 compare.py  the training's panel: its progress, and the error before and after
 access.py   for its owner only: the token in its address, who is answered, for which addresses

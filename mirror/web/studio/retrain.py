@@ -20,7 +20,7 @@ from mirror.describe import shows_photos
 from mirror.errors import UsageError
 from mirror.inference.sandbox import ROOT
 from mirror.model_schema import ModelInfo
-from mirror.web.studio.train_options import Options, read_options
+from mirror.web.studio.retrain_options import Options, read_options
 
 TRAIN = "from mirror.cli.train import main; raise SystemExit(main())"
 KEPT_LINES = 400

@@ -1,6 +1,6 @@
 """`app.py` where gradio takes one made-up public name for this machine, as if a stranger had a server there.
 
-    python app_with_a_stand_in.py …    the options of app.py
+python app_with_a_stand_in.py …    the options of app.py
 """
 
 from __future__ import annotations

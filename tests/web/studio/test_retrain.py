@@ -18,8 +18,8 @@ from mirror.web.studio.retrain import (
     recorded_options,
     train_arguments,
 )
+from mirror.web.studio.retrain_options import read_options
 from mirror.web.studio.state import StudioState
-from mirror.web.studio.train_options import read_options
 from tests.web.studio.folders import QUICK, model_of, photo_folder
 from tests.world import wait_until
 

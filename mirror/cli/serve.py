@@ -1,9 +1,9 @@
-"""`python app.py` and `python -m mirror page`: opens models/, builds the page or the studio, and serves it.
+"""`python app.py` and `python -m mirror serve`: opens models/, builds the page or the studio, and serves it.
 
     python app.py                            http://127.0.0.1:7860
     python app.py --models /path/to/models --port 8000
     python app.py --studio data/mirror       the photos of a model: look through them, clean them, train again
-    mirror page                              the same where the package is installed, with models/ in this folder
+    mirror serve                             the same where the package is installed, with models/ in this folder
 
 It imports neither torch nor fastai: models answer through onnxruntime.
 """
@@ -52,8 +52,8 @@ ABOUT: dict[str, Any] = {
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """`python -m mirror page`."""
-    command = commands.add_parser("page", help="serve the page, or the studio", **ABOUT)
+    """`python -m mirror serve`."""
+    command = commands.add_parser("serve", help="serve the page, or the studio", **ABOUT)
     add_options(command)
     command.set_defaults(run=lambda options: run(options, Path.cwd()))
 
