@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +15,7 @@ from mirror.errors import MirrorError, ModelFolderError
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import Explanation, describe_regions, explain, overlay
 from mirror.net.fetch import NetworkSettings
+from mirror.templates import render
 from mirror.web import phrases
 from mirror.web.models import ModelRegistry, ServedModel, for_visitors
 from mirror.web.photo_fields import NO_PHOTO, decoded
@@ -99,7 +99,7 @@ async def _tell(
         label = max(probabilities, key=probabilities.__getitem__)  # what was answered, to the last digit's rounding
         return await _explained(shelf, network, photo, model, label, figure), phrases.ENOUGH
     except MirrorError as error:
-        return f'<p class="problem">{html.escape(to_gradio_error(error).message)}</p>', phrases.WHY
+        return render("sentence.html", kind="problem", sentence=to_gradio_error(error).message), phrases.WHY
 
 
 def figure(explanation: Explanation) -> str:
@@ -110,7 +110,5 @@ def figure(explanation: Explanation) -> str:
     found, cut = describe_regions(explanation), explanation.box[0] > 0 or explanation.box[1] > 0
     looked = phrases.looked(found, explanation.label, known=explanation.known)
     meaning = phrases.heat(explanation.label, cut=cut)
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{picture}" alt="{html.escape(phrases.heat_alt(found))}">'
-        f'<figcaption><p class="looked">{html.escape(looked)}</p><p>{html.escape(meaning)}</p></figcaption></figure>'
-    )
+    picture = f"data:image/jpeg;base64,{picture}"
+    return render("heat_map.html", picture=picture, alt=phrases.heat_alt(found), looked=looked, meaning=meaning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from mirror.errors import MirrorError
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import NAMES, Preparation, PreparedImage, preparation
+from mirror.templates import render
 from mirror.web import heat_map, phrases
 from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo
@@ -222,28 +222,27 @@ def waiting(mirror: ServedModel | None) -> str:
 
 
 def spoken(answer: Answer) -> str:
-    prediction, missing = answer.prediction, answer.preparation.missing
+    """The answer as HTML, with the small picture that the model was shown instead of the photo, each of its pixels
+    large, where there is one."""
+    prediction, framed, preparation = answer.prediction, answer.framed, answer.preparation
     labels = list(prediction.probabilities)
-    says = phrases.verdict(prediction) if answer.framed.found else phrases.unframed(labels, missing)
-    kind = "known" if prediction.known else "stranger"
-    return card(kind, says, phrases.certainty(prediction)) + shown_to_model(answer.framed, answer.preparation)
-
-
-def shown_to_model(framed: PreparedImage, made_by: Preparation) -> str:
-    """The small picture that a model was shown instead of the photo, each of its pixels large; "" where it was shown
-    the photo itself."""
-    if not framed.made:
-        return ""
-    buffer = io.BytesIO()
-    framed.image.save(buffer, "PNG")
-    picture = base64.b64encode(buffer.getvalue()).decode("ascii")
-    size = " × ".join(map(str, framed.image.size)) + " pixels"
-    what = made_by.shown if framed.found else made_by.shown_whole
-    caption = html.escape(f"What the model was shown: {what}, in {size}.")
-    return (
-        f'<figure class="shown"><img src="data:image/png;base64,{picture}" alt="The photo in {size}, {made_by.look}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+    return render(
+        "answer.html",
+        kind="known" if prediction.known else "stranger",
+        says=phrases.verdict(prediction) if framed.found else phrases.unframed(labels, preparation.missing),
+        sure=phrases.certainty(prediction),
+        picture=png_url(framed.image) if framed.made else "",
+        size=" × ".join(map(str, framed.image.size)) + " pixels",
+        look=preparation.look,
+        what=preparation.shown if framed.found else preparation.shown_whole,
     )
+
+
+def png_url(image: Image.Image) -> str:
+    """The image within the page itself, so that no file has to stay for it."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def trouble(sentence: str) -> str:
@@ -251,5 +250,4 @@ def trouble(sentence: str) -> str:
 
 
 def card(kind: str, says: str, sure: str) -> str:
-    second = f'<p class="sure">{html.escape(sure)}</p>' if sure else ""
-    return f'<div class="verdict {kind}"><p class="says">{html.escape(says)}</p>{second}</div>'
+    return render("answer.html", kind=kind, says=says, sure=sure, picture="")

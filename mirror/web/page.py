@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
+from mirror.templates import render
 from mirror.web import about, heat_map, mirror_tab, phrases
 from mirror.web.blocks import VisitedBlocks
 from mirror.web.models import ModelRegistry, ServedModel
@@ -137,7 +138,6 @@ def _question(mirror: ServedModel | None) -> str:
         stranger = mirror.info.novelty is not None and mirror.info.novelty.threshold is not None
         subject = preparation(mirror.info.preprocessing.prepare).subject
         promise = phrases.subtitle(mirror.labels, knows_strangers=stranger, subject=subject)
-    crest = FAVICON.read_text(encoding="utf-8")
+    crest = Markup(FAVICON.read_text(encoding="utf-8"))
     call, comma, rest = _title(mirror).partition("wall,")  # a narrow screen breaks the line there
-    heading = f"<span>{html.escape(call + comma)}</span> <span>{html.escape(rest.strip())}</span>"
-    return f'<div id="question">{crest}<h1>{heading}</h1><p>{html.escape(promise)}</p></div>'
+    return render("question.html", crest=crest, call=call + comma, rest=rest.strip(), promise=promise)

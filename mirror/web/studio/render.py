@@ -1,15 +1,17 @@
-"""A view as HTML: its filters, its photos, what can be done to them. Every text of a photo or model is escaped."""
+"""A view as HTML: what templates/gallery.html lays out of its filters, its photos, and what can be done to them."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import groupby
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from mirror.collect.corrections import DECISIONS_CSV, RELABEL, REMOVE, Correction, effective_corrections
+from mirror.collect.corrections import DECISIONS_CSV, REMOVE, Correction, effective_corrections
 from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER
 from mirror.net.addresses import as_address, is_private_name, is_public
-from mirror.web.markup import scrolling, text
+from mirror.templates import render
 from mirror.web.studio.actions import ACCEPT, BACK, KEEP, UNDO
 from mirror.web.studio.gallery import (
     CONFUSION,
@@ -55,138 +57,113 @@ KEYS = (
 )  # fmt: skip
 
 
-def render(scene: Snapshot, view: View) -> str:
+def render_gallery(scene: Snapshot, view: View) -> str:
     """The board below the tabs; "" for the tab that has none."""
     if view.tab == RETRAIN:
         return ""
-    board = lay_out(scene, view)
-    parts = [f'<p class="intro">{text(INTRODUCTIONS[view.tab])}</p>', notices(scene, view), _filters(scene, board)]
-    if view.tab == CONFUSION:
-        parts.append(_matrix(scene, view))
-    if board.tiles:
-        parts += [_bar(scene, board), _grid(board), _pager(board)]
-    else:
-        parts.append(f'<p class="nothing">{text(NONE_LEFT[view.tab])}</p>')
-        if scene.can_undo:
-            parts.append(f'<div class="bar" role="toolbar" aria-label="Decide">{_button(UNDO, "Undo", "u")}</div>')
-    if view.tab == DECIDED:
-        parts.append(_history(scene))
-    return f'<div class="board" data-tab="{view.tab}">{"".join(parts)}</div>'
+    gallery = lay_out(scene, view)
+    return render(
+        "gallery.html",
+        tab=view.tab,
+        introduction=INTRODUCTIONS[view.tab],
+        nothing=NONE_LEFT[view.tab],
+        notices=_notices(scene, view),
+        filters=_filters(scene, view),
+        labels=scene.labels,
+        keyed_labels=KEYED_LABELS,
+        actions=_actions(scene, gallery),
+        can_undo=scene.can_undo,
+        groups=_groups(gallery),
+        total=gallery.total,
+        **_pager(gallery),
+        **_mistakes(scene, view),
+        **_history(scene, view),
+    )
 
 
-def notices(scene: Snapshot, view: View) -> str:
-    """What a person must know first: a training that runs, a model that says nothing, photos whose files have gone."""
-    told = []
-    if scene.busy:
-        told.append("The photos are being trained on; decisions can be made again when that has ended.")
-    if scene.problem and view.tab not in (LABELS, DECIDED):
-        told.append(scene.problem)
-    return "".join(f'<p class="notice" role="note">{text(notice)}</p>' for notice in told)
+def render_dialogs() -> str:
+    """The help on keys, and the larger view of a photo; apart from the board, which is drawn anew all the time."""
+    return render("dialogs.html", keys=KEYS)
 
 
-def _filters(scene: Snapshot, board: GalleryPage) -> str:
-    view = board.view
+def _notices(scene: Snapshot, view: View) -> list[str]:
+    """What a person must know first: a training that runs, a model that says nothing."""
+    busy = "The photos are being trained on; decisions can be made again when that has ended."
+    problem = scene.problem if view.tab not in (LABELS, DECIDED) else ""
+    return [*([busy] if scene.busy else []), *([problem] if problem else [])]
+
+
+def _filters(scene: Snapshot, view: View) -> list[dict[str, Any]]:
     if view.tab in (CONFUSION, DECIDED):
-        return ""
-    choices = [("", "all"), *((label, plain(label)) for label in scene.labels)]
-    buttons = []
-    for label, name in choices:
-        number = f" <small>{_number(scene, label):,}</small>" if view.tab == LABELS else ""
-        pressed = "true" if view.label == label else "false"
-        go = _go(View(view.tab, label))
-        buttons.append(f'<button type="button" aria-pressed="{pressed}" {go}>{text(name)}{number}</button>')
-    return f'<div class="filters" role="group" aria-label="Labels">{"".join(buttons)}</div>'
+        return []
+    numbers = {"": sum(scene.counts.values()), **scene.counts}
+    return [
+        {
+            "name": plain(label) if label else "all",
+            "number": numbers[label] if view.tab == LABELS else None,
+            "pressed": _flag(view.label == label),
+            "go": _go(View(view.tab, label)),
+        }
+        for label in ("", *scene.labels)
+    ]
 
 
-def _number(scene: Snapshot, label: str) -> int:
-    return scene.counts[label] if label else sum(scene.counts.values())
+def _actions(scene: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, str]]:
+    """(action, name, key) of each button for the chosen photos."""
+    tab = gallery.view.tab
+    offered = {
+        (REMOVE, "Remove", "x"): True,
+        (KEEP, "Keep", "k"): tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, CONFUSION),
+        (ACCEPT, "Accept suggestion", "a"): any(tile.suggested for tile in gallery.tiles),
+        (BACK, "Put back", "b"): tab == DECIDED,
+        (UNDO, "Undo", "u"): scene.can_undo,
+    }
+    return [button for button, shown in offered.items() if shown]
 
 
-def _bar(scene: Snapshot, board: GalleryPage) -> str:
-    labels = "".join(
-        f'<button type="button" data-do="{RELABEL}" data-label="{text(label)}">'
-        f"<kbd>{number}</kbd>{text(plain(label))}</button>"
-        for number, label in enumerate(scene.labels[:KEYED_LABELS], start=1)
-    )
-    options = "".join(f'<option value="{text(label)}">' for label in scene.labels)
-    other = (
-        '<input id="other-label" list="labels" maxlength="100" placeholder="other label" aria-label="Another label"'
-        f' autocomplete="off"><datalist id="labels">{options}</datalist>'
-    )
-    deeds = [_button(REMOVE, "Remove", "x")]
-    if board.view.tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, CONFUSION):
-        deeds.append(_button(KEEP, "Keep", "k"))
-    if any(tile.suggested for tile in board.tiles):
-        deeds.append(_button(ACCEPT, "Accept suggestion", "a"))
-    if board.view.tab == DECIDED:
-        deeds.append(_button(BACK, "Put back", "b"))
-    if scene.can_undo:
-        deeds.append(_button(UNDO, "Undo", "u"))
-    deeds.append('<button type="button" data-help aria-label="Keys"><kbd>?</kbd>Keys</button>')
-    return (
-        '<div class="bar" role="toolbar" aria-label="Decide about the chosen photos">'
-        f'<span class="labels">{labels}{other}</span><span class="chosen" aria-live="polite"></span>'
-        f'<span class="deeds">{"".join(deeds)}</span></div>'
-    )
+def _groups(gallery: GalleryPage) -> list[tuple[int | None, list[dict[str, Any]]]]:
+    """(number of the pair, None of single photos; tiles), in the order of the page."""
+    first = gallery.view.page * TILES_A_PAGE
+    numbered = enumerate(gallery.tiles)
+    return [
+        (pair, [_tile(tile, first + place + 1, place == 0) for place, tile in tiles])
+        for pair, tiles in groupby(numbered, key=lambda item: item[1].pair)
+    ]
 
 
-def _button(deed: str, name: str, key: str) -> str:
-    return f'<button type="button" data-do="{deed}"><kbd>{key}</kbd>{name}</button>'
-
-
-def _grid(board: GalleryPage) -> str:
-    shown = []
-    place = 0
-    for pair, tiles in groupby(board.tiles, key=lambda tile: tile.pair):
-        drawn = []
-        for tile in tiles:
-            drawn.append(_tile(tile, place, board))
-            place += 1
-        together = "".join(drawn)
-        shown.append(together if pair is None else f'<div class="pair" role="presentation">{together}</div>')
-    name = "Photos, moved through with the arrow keys, chosen with the space bar"
-    return f'<div class="tiles" role="listbox" aria-multiselectable="true" aria-label="{name}">{"".join(shown)}</div>'
-
-
-def _tile(tile: Tile, place: int, board: GalleryPage) -> str:
+def _tile(tile: Tile, number: int, first: bool) -> dict[str, Any]:
+    """What the template shows of a photo. number: its place in the view, from 1; first: whether it is the page's."""
     photo, label = tile.photo, plain(tile.standing.label)
     state = "removed" if tile.standing.removed else ""
     changed = tile.standing.label != photo.label
     tag = f"{plain(photo.label)} → {label}" if changed else label
-    spoken = ", ".join(filter(None, [tag.replace("→", "is now"), state, tile.note, tile.name]))
-    url = f"{THUMBNAILS}/{quote(photo.file_name)}"
-    picture = (
-        '<span class="missing">its file is missing</span>'
-        if tile.missing
-        else f'<img src="{text(url)}" alt="" loading="lazy" decoding="async" draggable="false">'
-    )
-    badges = [f'<span class="tag{" changed" if changed else ""}">{text(tag)}</span>']
+    badges = [("tag changed" if changed else "tag", tag)]
     if state:
-        badges.append(f'<span class="tag gone">{state}</span>')
+        badges.append(("tag gone", state))
     elif tile.decided and not changed:
-        badges.append('<span class="tag">kept</span>')
+        badges.append(("tag", "kept"))
     if tile.suggested and not tile.decided:
-        badges.append(f'<span class="tag suggested">{text(plain(tile.suggested))}?</span>')
-    note = f'<span class="why">{text(tile.note)}</span>' if tile.note else ""
-    number = board.view.page * TILES_A_PAGE + place + 1
-    return (
-        f'<div class="tile {state}" role="option" aria-selected="false" tabindex="{0 if place == 0 else -1}" '
-        f'aria-label="{text(spoken)}" aria-setsize="{board.total}" aria-posinset="{number}" '
-        f'data-name="{text(photo.file_name)}" title="{text(tile.name)}">{picture}'
-        f'<span class="badges">{"".join(badges)}</span>{note}<div class="details" hidden>{_details(tile)}</div></div>'
-    )
+        badges.append(("tag suggested", f"{plain(tile.suggested)}?"))
+    return {
+        "name": tile.name,
+        "file_name": photo.file_name,
+        "number": number,
+        "first": first,
+        "state": state,
+        "spoken": ", ".join(filter(None, [tag.replace("→", "is now"), state, tile.note, tile.name])),
+        "missing": tile.missing,
+        "thumbnail": f"{THUMBNAILS}/{quote(photo.file_name)}",
+        "photo": f"{PHOTOS}/{quote(photo.file_name)}",
+        "badges": badges,
+        "note": tile.note,
+        "details": [(name, value, is_web_link(value)) for name, value in _details(tile) if value],
+    }
 
 
-def _details(tile: Tile) -> str:
+def _details(tile: Tile) -> list[tuple[str, str]]:
     """What the larger view says of a photo."""
     photo = tile.photo
-    url = f"{PHOTOS}/{quote(photo.file_name)}"
-    picture = (
-        '<p class="missing">Its file is missing: it is left out of the next training.</p>'
-        if tile.missing
-        else f'<img src="{text(url)}" alt="{text(tile.name)}" loading="lazy">'
-    )
-    rows = [
+    return [
         ("Label", plain(tile.standing.label) + (", removed" if tile.standing.removed else "")),
         ("Collected as", plain(photo.label) if tile.standing.label != photo.label else ""),
         ("Why it is here", tile.note),
@@ -198,122 +175,90 @@ def _details(tile: Tile) -> str:
         ("Used to", {"train": "learn from", "validation": "judge by"}.get(photo.split, "")),
         ("File", photo.file_name),
     ]
-    told = "".join(f"<dt>{name}</dt><dd>{_linked(value)}</dd>" for name, value in rows if value)
-    return f"{picture}<dl>{told}</dl>"
 
 
-def _linked(value: str) -> str:
-    """The text, a link where it is the address of a page on the web. Any other scheme (javascript:, data:) stays text,
-    and so does an address of this machine or its network, the studio's own among them: a photo's list may be anyone's.
-    """
+def is_web_link(value: str) -> bool:
+    """Whether a text is the address of a page on the web. Any other scheme (javascript:, data:) stays text, and so does
+    an address of this machine or its network, the studio's own among them: a photo's list may be anyone's."""
     try:
         parts = urlsplit(value)
-        elsewhere = parts.scheme in ("http", "https") and _is_public(parts.hostname or "")
+        host = parts.hostname or ""
     except ValueError:
-        elsewhere = False
-    if not elsewhere:
-        return text(value)
-    return f'<a href="{text(value)}" target="_blank" rel="noopener noreferrer nofollow">{text(value)}</a>'
-
-
-def _is_public(host: str) -> bool:
-    """Whether a host's name may be one on the web, as far as the name tells."""
+        return False
     address = as_address(host)  # 127.1 and 0x7f000001 too, as browsers read them
-    return is_public(address) if address else not is_private_name(host)
+    return parts.scheme in ("http", "https") and (is_public(address) if address else not is_private_name(host))
 
 
-def _pager(board: GalleryPage) -> str:
-    view, last = board.view, board.pages - 1
+def _pager(gallery: GalleryPage) -> dict[str, Any]:
+    view, last = gallery.view, gallery.pages - 1
     first = view.page * TILES_A_PAGE + 1
-    shown = f"{first:,}–{first + len(board.tiles) - 1:,} of {count(board.total, 'photo')}"
-    if not last:
-        return f'<p class="pager">{shown}</p>'
-
-    def step(name: str, page: int, key: str) -> str:
-        off = "" if 0 <= page <= last else " disabled"
-        go = _go(View(view.tab, view.label, view.cell, page))
-        return f'<button type="button" data-step="{key}" {go}{off}>{name}</button>'
-
-    return (
-        f'<nav class="pager" aria-label="Pages">{step("First", 0, "")}{step("Back", view.page - 1, "[")}'
-        f"<span>{shown}</span>{step('On', view.page + 1, ']')}{step('Last', last, '')}</nav>"
-    )
+    steps = (("First", 0, ""), ("Back", view.page - 1, "["), ("On", view.page + 1, "]"), ("Last", last, ""))
+    return {
+        "pages": gallery.pages,
+        "shown": f"{first:,}–{first + len(gallery.tiles) - 1:,} of {count(gallery.total, 'photo')}",
+        "steps": [
+            (name, key, _go(View(view.tab, view.label, view.cell, page)), not 0 <= page <= last)
+            for name, page, key in steps
+        ],
+    }
 
 
-def _matrix(scene: Snapshot, view: View) -> str:
-    """The confusion matrix of the photos that the model was judged by, a button a cell."""
-    if not scene.predictions:
-        return ""
-    counts: dict[tuple[str, str], int] = {}
-    for one in scene.predictions:
-        counts[one.label, one.predicted] = counts.get((one.label, one.predicted), 0) + 1
-    labels = [label for label in (scene.info.labels if scene.info else ())]
+def _mistakes(scene: Snapshot, view: View) -> dict[str, Any]:
+    """matrix: the confusion matrix of the photos that the model was judged by, a button a cell; mix_ups: the most
+    frequent ones, where there are too many labels for a table."""
+    labels = list(scene.info.labels) if scene.info and scene.predictions and view.tab == CONFUSION else []
+    counts = Counter((one.label, one.predicted) for one in scene.predictions)
+
+    def button(actual: str, predicted: str) -> dict[str, Any]:
+        number = counts[actual, predicted]
+        return {
+            "number": number,
+            "pressed": _flag(view.cell == (actual, predicted)),
+            "go": _go(View(CONFUSION, cell=(actual, predicted))),
+        }
+
     if len(labels) > SHOWN_MATRIX:
-        return _mix_ups(counts, view)
-    totals = {label: sum(counts.get((label, other), 0) for other in labels) for label in labels}
+        wrong = sorted((pair for pair in counts if pair[0] != pair[1]), key=lambda pair: (-counts[pair], pair))
+        mix_ups = [{"name": " → ".join(map(plain, pair)), **button(*pair)} for pair in wrong[:SHOWN_MATRIX]]
+        return {"matrix": [], "mix_ups": mix_ups}
 
-    def cell(actual: str, predicted: str) -> str:
-        number = counts.get((actual, predicted), 0)
-        kind = "right" if actual == predicted else "wrong" if number else "none"
-        share = number / totals[actual] if totals[actual] else 0
-        pressed = "true" if view.cell == (actual, predicted) else "false"
-        name = f"{count(number, 'photo')} of {plain(actual)} taken for {plain(predicted)}"
-        off = "" if number else " disabled"
-        return (
-            f'<td class="{kind}" style="--share:{share:.2f}"><button type="button" aria-label="{text(name)}" '
-            f'aria-pressed="{pressed}" {_go(View(CONFUSION, cell=(actual, predicted)))}{off}>{number:,}</button></td>'
-        )
+    def cell(actual: str, predicted: str, total: int) -> dict[str, Any]:
+        number = counts[actual, predicted]
+        return button(actual, predicted) | {
+            "kind": "right" if actual == predicted else "wrong" if number else "none",
+            "share": number / total if total else 0,
+            "name": f"{count(number, 'photo')} of {plain(actual)} taken for {plain(predicted)}",
+        }
 
-    head = "".join(f'<th scope="col">{text(plain(label))}</th>' for label in labels)
-    body = "".join(
-        f'<tr><th scope="row">{text(plain(one))}</th>{"".join(cell(one, other) for other in labels)}</tr>'
-        for one in labels
-    )
-    table = f'<table class="confusion"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="note">{scrolling("Labels by what the model took them for", table)}</div>'
+    totals = {label: sum(counts[label, other] for other in labels) for label in labels}
+    matrix = [
+        {"label": plain(label), "cells": [cell(label, other, totals[label]) for other in labels]} for label in labels
+    ]
+    return {"matrix": matrix, "mix_ups": []}
 
 
-def _mix_ups(counts: dict[tuple[str, str], int], view: View) -> str:
-    """The most frequent mix-ups, where there are too many labels for a table."""
-    wrong = [(number, pair) for pair, number in counts.items() if pair[0] != pair[1]]
-    buttons = "".join(
-        f'<button type="button" aria-pressed="{"true" if view.cell == pair else "false"}" '
-        f"{_go(View(CONFUSION, cell=pair))}>{text(' → '.join(map(plain, pair)))} <small>{number:,}</small></button>"
-        for number, pair in sorted(wrong, key=lambda item: (-item[0], item[1]))[:SHOWN_MATRIX]
-    )
-    return f'<div class="filters" role="group" aria-label="The most frequent mix-ups">{buttons}</div>'
-
-
-def _history(scene: Snapshot) -> str:
+def _history(scene: Snapshot, view: View) -> dict[str, Any]:
     """The journal, the latest first; what was taken back is struck through."""
-    decisions = scene.reading.corrections
-    if not decisions:
-        return ""
-    stands = {decision.line for decision in effective_corrections(decisions)}
-    lines = "".join(
-        f"<li>{_line(decision, decision.line in stands or decision.action == UNDO)}</li>"
-        for decision in reversed(decisions[-SHOWN_HISTORY:])
-    )
-    summary = f"The journal, {DECISIONS_CSV}: {count(len(decisions), 'line')}"
-    return f'<details class="history"><summary>{text(summary)}</summary><ol>{lines}</ol></details>'
+    corrections = scene.reading.corrections if view.tab == DECIDED else []
+    effective = {correction.line for correction in effective_corrections(corrections)}
+    return {
+        "journal": f"The journal, {DECISIONS_CSV}: {count(len(corrections), 'line')}",
+        "history": [
+            (_line(correction), correction.line in effective or correction.action == UNDO)
+            for correction in reversed(corrections[-SHOWN_HISTORY:])
+        ],
+    }
 
 
-def _line(decision: Correction, stands: bool) -> str:
-    what = f"{decision.action} {plain(decision.label)}".strip()
-    told = text(f"{decision.time[:19].replace('T', ' ')}  {what}  {decision.file_name}")
-    return told if stands else f"<s>{told}</s>"
+def _line(correction: Correction) -> str:
+    action = f"{correction.action} {plain(correction.label)}".strip()
+    return f"{correction.time[:19].replace('T', ' ')}  {action}  {correction.file_name}"
 
 
 def _go(view: View) -> str:
     """Where a button leads, for board.js to hand back."""
-    return f'data-go="{text(json.dumps({"label": view.label, "cell": view.cell, "page": view.page}))}"'
+    return json.dumps({"label": view.label, "cell": view.cell, "page": view.page})
 
 
-def dialogs() -> str:
-    """The help on keys, and the larger view of a photo; apart from the board, which is drawn anew all the time."""
-    keys = "".join(f"<dt><kbd>{text(key)}</kbd></dt><dd>{text(what)}</dd>" for key, what in KEYS)
-    close = '<form method="dialog"><button>Close</button></form>'
-    return (
-        f'<dialog class="keys" aria-label="Keys"><h2>Keys</h2><dl>{keys}</dl>{close}</dialog>'
-        f'<dialog class="closer" aria-label="The photo"><div class="details"></div>{close}</dialog>'
-    )
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from mirror.collect.label_names import check_label
 from mirror.errors import MirrorError, UsageError
+from mirror.templates import render
 from mirror.web.gateway import connections
 from mirror.web.gateway.gate import in_front
-from mirror.web.markup import text
 from mirror.web.page import FAVICON
-from mirror.web.studio import actions, render
+from mirror.web.studio import actions
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.compare import outcome, plan
 from mirror.web.studio.gallery import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, waiting
 from mirror.web.studio.photo_routes import routes
+from mirror.web.studio.render import render_dialogs, render_gallery
 from mirror.web.studio.retrain import Retraining, recorded_options, train_arguments
 from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.theme import css, theme
@@ -49,9 +51,9 @@ def build(desk: StudioState) -> gr.Blocks:
                 cancel = gr.Button("Cancel", visible=False)
             told = gr.HTML()
         clock = gr.Timer(SECONDS, active=False)
-        said = gr.HTML('<p role="status" aria-live="polite"></p>', elem_id="said")
+        said = gr.HTML(_sentence(""), elem_id="said")
         shown = gr.HTML(js_on_load=(HERE / "board.js").read_text(encoding="utf-8"), elem_id="board")
-        gr.HTML(render.dialogs(), elem_id="dialogs")
+        gr.HTML(render_dialogs(), elem_id="dialogs")
 
         def look(looked_at: View, sentence: str = "") -> dict[Any, Any]:
             """Everything on the page, as it is now."""
@@ -62,7 +64,7 @@ def build(desk: StudioState) -> gr.Blocks:
                 view: looked_at,
                 head: _head(desk, scene),
                 said: _sentence(sentence),
-                shown: render.render(scene, looked_at),
+                shown: render_gallery(scene, looked_at),
                 planned: plan(scene, arguments, problem, recorded_options(scene.info).note),
                 told: outcome(scene, progress, training.before),
                 start: gr.update(interactive=not progress.running and not problem),
@@ -194,13 +196,11 @@ def _tab(scene: Snapshot, tab: str) -> str:
 
 
 def _sentence(sentence: str) -> str:
-    return f'<p role="status" aria-live="polite">{text(sentence)}</p>'
+    return render("sentence.html", kind="status", sentence=sentence)
 
 
 def _head(desk: StudioState, scene: Snapshot) -> str:
     kept = sum(scene.counts.values())
     removed = f", {scene.removed:,} removed" if scene.removed else ""
-    return (
-        f'<div id="studio">{FAVICON.read_text(encoding="utf-8")}<div><h1>The studio</h1>'
-        f"<p><code>{text(str(desk.folder))}</code> {count(kept, 'photo')}{removed}</p></div></div>"
-    )
+    crest = Markup(FAVICON.read_text(encoding="utf-8"))
+    return render("studio_head.html", crest=crest, folder=str(desk.folder), photos=f"{count(kept, 'photo')}{removed}")

@@ -24,7 +24,7 @@ from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
-from mirror.web.markup import scrolling, text
+from mirror.templates import render
 from mirror.web.mirror_tab import card, trouble
 from mirror.web.photo_fields import PhotoFields
 from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
@@ -104,8 +104,10 @@ def answer(image: Image.Image, found: Detections, threshold: float) -> Shown:
     says = [count_labels(ranked[:kept]) for kept in range(len(ranked) + 1)]
     kept = sum(each.score > threshold for each in ranked)
     palette = colours(each.label for each in ranked)
-    picture = _picture(image, ranked, palette, says, threshold)
-    return card("known", says[kept], MORE_OR_FEWER), picture, _table(ranked, palette, threshold)
+    boxes = [_box(each, full_size(image), palette[each.label], threshold) for each in ranked]
+    ratio = image.width / image.height
+    picture = render("detections.html", boxes=boxes, says=json.dumps(says), photo=_data_url(image), ratio=ratio)
+    return card("known", says[kept], MORE_OR_FEWER), picture, render("detection_table.html", boxes=boxes)
 
 
 def shown(look: TaskHandler) -> TaskHandler:
@@ -162,50 +164,17 @@ def several(label: str) -> str:
     return " ".join([*first, plural])
 
 
-def _picture(
-    image: Image.Image, ranked: Sequence[Detection], palette: dict[str, str], says: Sequence[str], threshold: float
-) -> str:
-    boxes = "".join(_box(each, full_size(image), palette[each.label], threshold) for each in reversed(ranked))
-    photo = f'<img src="{_data_url(image)}" alt="Your photo, with a box around each thing that the table lists">'
-    stage = f'<div class="stage" style="--ratio:{image.width / image.height:.4f}">{photo}{boxes}</div>'
-    return f'<div class="found" data-says="{text(json.dumps(says))}">{stage}</div>'
-
-
-def _table(ranked: Sequence[Detection], palette: dict[str, str], threshold: float) -> str:
-    rows = "".join(_row(each, palette[each.label], threshold) for each in ranked)
-    none = "" if any(each.score > threshold for each in ranked) else " hidden"
-    table = (
-        f'<table{none}><caption class="hidden">What was found, the surest first; boxes in pixels</caption><thead><tr>'
-        '<th scope="col">What</th><th scope="col" class=number>Score</th><th scope="col" class=number>Left, top</th>'
-        f'<th scope="col" class=number>Right, bottom</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
-    return f'<div class="note">{scrolling("What was found", table)}</div>'
-
-
-def _box(each: Detection, size: tuple[int, int], colour: str, threshold: float) -> str:
-    """A box in shares of the photo, within it; its label stands above it, or inside where there is no room."""
-    width, height = size
-    left, right = (min(max(side, 0), width) / width for side in (each.box.xmin, each.box.xmax))
-    top, bottom = (min(max(side, 0), height) / height for side in (each.box.ymin, each.box.ymax))
-    place = " inside" * (top < 0.08) + " from-right" * (left > 0.6)
-    return (
-        f'<div class="box{place}" aria-hidden="true" {_scored(each, threshold)} style="left:{left:.2%};top:{top:.2%};'
-        f'width:{right - left:.2%};height:{bottom - top:.2%};--colour:{colour};--ink:{ink(colour)}">'
-        f"<span>{text(plain(each.label))}</span></div>"
-    )
-
-
-def _row(each: Detection, colour: str, threshold: float) -> str:
-    box = each.box
-    return (
-        f'<tr {_scored(each, threshold)}><th scope="row"><i style="background:{colour}"></i>'
-        f"{text(plain(each.label))}</th><td class=number>{percent(each.score, 1)}</td>"
-        f"<td class=number>{box.xmin}, {box.ymin}</td><td class=number>{box.xmax}, {box.ymax}</td></tr>"
-    )
-
-
-def _scored(each: Detection, threshold: float) -> str:
-    return f'data-score="{each.score!r}"' + " hidden" * (each.score <= threshold)
+def _box(found: Detection, size: tuple[int, int], colour: str, threshold: float) -> dict[str, Any]:
+    """What the templates draw of a detection: its sides in shares of the photo, within it, and what it says."""
+    (width, height), box = size, found.box
+    left, right = (min(max(side, 0), width) / width for side in (box.xmin, box.xmax))
+    top, bottom = (min(max(side, 0), height) / height for side in (box.ymin, box.ymax))
+    return {
+        "label": plain(found.label), "score": repr(found.score), "percent": percent(found.score, 1),
+        "hidden": found.score <= threshold, "colour": colour, "ink": ink(colour),
+        "left": left, "top": top, "width": right - left, "height": bottom - top,
+        "corners": (f"{box.xmin}, {box.ymin}", f"{box.xmax}, {box.ymax}"),
+    }  # fmt: skip
 
 
 def _data_url(image: Image.Image) -> str:

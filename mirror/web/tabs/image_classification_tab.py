@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.tasks.predictor import LabelPredictor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
+from mirror.templates import render
 from mirror.web import phrases
 from mirror.web.mirror_tab import card, thumbnail, trouble
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
@@ -116,7 +116,7 @@ async def _open(opened: TaskModels) -> str:
     try:
         return _who(await opened.wait_for_model(IMAGE_CLASSIFICATION, _open_model))
     except MirrorError as error:
-        return f'<p class="hint problem">{html.escape(to_gradio_error(error).message)}</p>'
+        return render("sentence.html", kind="hint problem", sentence=to_gradio_error(error).message)
 
 
 def spoken(prediction: Prediction) -> str:
@@ -127,8 +127,7 @@ def spoken(prediction: Prediction) -> str:
 
 
 def _who(predictor: LabelPredictor) -> str:
-    name, labels = html.escape(predictor.name), len(predictor.labels)
-    return f'<p class="hint">Answered by <b>{name}</b>, which knows {labels:,} labels.</p>'
+    return render("answered_by.html", name=predictor.name, labels=len(predictor.labels))
 
 
 def _failed(sentence: str) -> tuple:

@@ -129,7 +129,7 @@ def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path:
         wait_until(lambda: not training.progress().running)
         failure = training.progress().failure
         assert failure.startswith("Training needs at least 8 usable photos of every label but 'cygnet' has 3")
-        assert failure in outcome(desk.look(), training.progress(), None).replace("&#x27;", "'")
+        assert failure in outcome(desk.look(), training.progress(), None).replace("&#39;", "'")
 
 
 def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
@@ -175,5 +175,5 @@ def test_the_plan_is_the_command_that_it_runs(tmp_path: Path) -> None:
     desk = StudioState(tmp_path / "my birds", tmp_path)
     arguments = train_arguments("my birds", Path("data/my birds"), Path("models"), None)
     shown = plan(desk.look(), arguments)
-    assert "python train.py --name &#x27;my birds&#x27; --collected &#x27;data/my birds&#x27; --models models" in shown
+    assert "python train.py --name &#39;my birds&#39; --collected &#39;data/my birds&#39; --models models" in shown
     assert "2 cygnet, 2 duckling" in shown
