@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -52,7 +53,7 @@ def test_all_that_is_found_is_there_and_what_scores_less_is_hidden():
     scores = re.findall(r'data-score="([\d.]+)"( hidden)?', picture)
     assert scores == [("0.3", " hidden"), ("0.8", "")]  # the surest on top; below the floor not at all
     assert re.findall(r'<tr data-score="([\d.]+)"( hidden)?', table) == [("0.8", ""), ("0.3", " hidden")]
-    says = json.loads(re.search(r'data-says="([^"]*)"', picture)[1].replace("&quot;", '"'))
+    says = json.loads(html.unescape(re.search(r'data-says="([^"]*)"', picture)[1]))
     assert says == [NOTHING_SO_SURE, "1 cat.", "1 cat and 1 dog."]
 
 
