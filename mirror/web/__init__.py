@@ -6,7 +6,6 @@ photo_fields.py a photo or its address, and the button: the same in every tab
 about.py     the note on a model: templates/about.html, and the pictures of its report
 heat_map.py  where it looked: the button, the picture, and its API
 phrases.py   what the page says, from a model's labels
-markup.py    tables and escaping for HTML that is no template
 models.py    the models that the page offers, each opened once
 photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
 uploads.py   the one reader of what a visitor sends as a photo
