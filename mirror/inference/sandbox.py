@@ -75,7 +75,7 @@ def run_sandboxed(
         "USERPROFILE": home, "MIRROR_CONFINED": f"{os.getpid()} {int(seconds)} {memory} {files}",
     }  # fmt: skip
     if writes is not None:
-        environment[WRITES] = json.dumps([os.path.abspath(folder) for folder in (*writes, home)])
+        environment[WRITES] = json.dumps([os.path.abspath(folder) for folder in (*map(os.fspath, writes), home)])
     with contextlib.ExitStack() as held:
         if lock is not None:
             held.callback(os.close, lock)
