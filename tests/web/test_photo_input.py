@@ -10,6 +10,7 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from mirror.errors import FetchError, NoProxy, NotAnImage, PrivateAddress
+from mirror.images import load_image
 from mirror.web import photo_input
 from tests.web.tiny import BLUE, photo
 
@@ -79,3 +80,18 @@ ONLY_PUBLIC = " cannot be fetched: the mirror looks at photos on the public web 
 def test_errors_are_worded_for_visitors(error, says):
     shown = photo_input.to_gradio_error(error)
     assert (shown.message, shown.print_exception) == (says, False)
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded_at", "decodes"),
+    [((640, 480), None, 0), ((4000, 3000), 1024, 0), ((4000, 3000), 100, 1)],
+    ids=["small", "large enough for the page", "reduced for the model"],
+)
+def test_the_preview_is_made_of_what_was_decoded_where_that_is_large_enough(monkeypatch, size, decoded_at, decodes):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, BLUE).save(buffer, "JPEG")
+    image = load_image(buffer.getvalue(), at_least=decoded_at)
+    calls = []
+    monkeypatch.setattr(photo_input, "load_image", lambda *a, **k: calls.append(a) or load_image(*a, **k))
+    shown = Image.open(io.BytesIO(photo_input.preview(buffer.getvalue(), decoded=image)))
+    assert len(calls) == decodes and max(shown.size) >= min(max(size), 1000)

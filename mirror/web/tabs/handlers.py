@@ -132,4 +132,5 @@ def _answer(look: TaskHandler, model: Any, image: Image.Image, *inputs: Any) -> 
 
 def _with_preview(look: TaskHandler, model: Any, needed: bool, body: bytes) -> tuple[Image.Image | None, bytes]:
     """needed: whether there is a model to look at it."""
-    return look.decode(model, body) if needed else None, preview(body)
+    image = look.decode(model, body) if needed else None
+    return image, preview(body, decoded=image)
