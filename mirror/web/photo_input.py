@@ -22,7 +22,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from mirror.errors import FetchError, MirrorError, NoProxy
-from mirror.images import full_size, load_image, small_jpeg
+from mirror.images import load_image, small_jpeg
 from mirror.web.uploads import Sent, received
 
 JPEG = b"\xff\xd8"  # how its files begin
@@ -79,10 +79,11 @@ def upload_folder() -> str:
 def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Image | None = None) -> bytes:
     """What the mirror saw, upright, as a JPEG of at most `pixels` a side. Raises ImageError.
 
-    decoded: the photo as a model has it, which is made small here, instead of being decoded once more, unless it was
-    decoded smaller than it is shown.
+    decoded: the photo as a model has it, which is made small here, instead of being decoded once more, unless it is a
+    JPEG that may have been decoded smaller than it is shown.
     """
-    if decoded is None or (min(decoded.size) < pixels // 2 and decoded.size != full_size(decoded)):
+    is_jpeg = isinstance(photo, bytes) and photo.startswith(JPEG)
+    if decoded is None or (is_jpeg and min(decoded.size) < pixels // 2):
         decoded = load_image(photo, at_least=pixels // 2)
     return small_jpeg(decoded, pixels, 88)
 

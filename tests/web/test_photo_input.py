@@ -84,7 +84,7 @@ def test_errors_are_worded_for_visitors(error, says):
 
 @pytest.mark.parametrize(
     ("size", "decoded_at", "decodes"),
-    [((640, 480), None, 0), ((4000, 3000), 1024, 0), ((4000, 3000), 100, 1)],
+    [((1200, 900), None, 0), ((4000, 3000), 1024, 0), ((4000, 3000), 288, 1)],
     ids=["small", "large enough for the page", "reduced for the model"],
 )
 def test_the_preview_is_made_of_what_was_decoded_where_that_is_large_enough(monkeypatch, size, decoded_at, decodes):
