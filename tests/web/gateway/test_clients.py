@@ -30,7 +30,7 @@ def test_whose_address_counts(monkeypatch, peer, forwarded, space, expected):
     monkeypatch.setenv("SYSTEM", "spaces" if space else "")
     assert address_of(peer, forwarded) == expected
     scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", value.encode()) for value in forwarded]}
-    assert bodies._client(scope) == expected
+    assert bodies.client_of(scope) == expected
 
 
 def test_connections_of_one_network_of_ipv6_are_counted_together(monkeypatch):
