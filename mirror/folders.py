@@ -12,6 +12,7 @@ anything. Windows has no flock: there, two processes on one folder are up to the
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import stat
@@ -138,8 +139,12 @@ def _sweep(folder: Path) -> None:
 
 
 def swap_folder(new: Path, path: Path) -> None:
-    """Puts the folder `new` at `path`. What was there steps aside as `.name.old` meanwhile, where `recovered` finds it
-    if the writer is killed, and is then removed."""
+    """Puts the folder `new` at `path`, in one step where the system can: a reader always finds a folder. Elsewhere what
+    was there steps aside as `.name.old` meanwhile, where `recovered` finds it if the writer is killed."""
+    if path.exists() and _exchanged(new, path):
+        flush_to_disk(path.parent)
+        shutil.rmtree(new, ignore_errors=True)
+        return
     old = _old(path)
     for attempt in range(ATTEMPTS):
         if path.exists():
@@ -154,6 +159,16 @@ def swap_folder(new: Path, path: Path) -> None:
                 raise
     flush_to_disk(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the two paths changed places in one step (renameat2, Linux 3.15)."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, from fcntl.h and stdio.h
+    return rename(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0
 
 
 def recovered(path: Path) -> Path:

@@ -11,6 +11,7 @@ says which one that was.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -72,6 +73,7 @@ __all__ = [
 
 MODEL_JSON = "model.json"
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
+READ_ATTEMPTS = 10  # while another process replaces the folder
 MAX_MODEL_JSON_BYTES = 16 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
 MAX_PIXELS = 2**24  # of what the network sees: 200 MB of float32
 MAX_FORMAT_VERSION = 10**6  # beyond it, no version but a number made up
@@ -150,7 +152,7 @@ def read_model_folder(path: str | Path) -> ModelFolder:
             f"There is no model folder at {path}: train one with `python train.py`, or check the path."
         )
     try:
-        value = parse_json(read_file(source, limit=MAX_MODEL_JSON_BYTES))
+        value = parse_json(_read_while_replaced(source))
     except FileNotFoundError:
         raise ModelFolderError(
             f"{path} holds no {MODEL_JSON}, so it is not a model folder: make the model again."
@@ -175,6 +177,14 @@ def read_model_folder(path: str | Path) -> ModelFolder:
     except ModelFolderError as error:
         raise ModelFolderError(f"{source} is not valid: {error}; restore it or make the model again.") from None
     return ModelFolder(path, info)
+
+
+def _read_while_replaced(source: Path) -> bytes:
+    """The bytes of a model.json, whose folder a writer may replace and remove just as it is opened."""
+    for _ in range(READ_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):
+            return read_file(source, limit=MAX_MODEL_JSON_BYTES)
+    return read_file(source, limit=MAX_MODEL_JSON_BYTES)
 
 
 def _check(info: ModelInfo) -> None:
