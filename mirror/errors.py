@@ -115,7 +115,6 @@ class NotInstalled(ModelUnavailable):
     """`what` needs a package of requirements-train.txt that is not here."""
 
     def __init__(self, what: str, package: str):
-        self.package = package
         super().__init__(
             f"{what} needs the package {package}, which is not here: `pip install -r requirements-train.txt`."
         )

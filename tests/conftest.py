@@ -47,9 +47,10 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Files and folders whose tests train, compile, kill, start clusters or serve pages
 SLOW = (
-    "batch/test_ray.py", "export", "fashion_mnist", "hostile", "training", "web", "tasks/test_imagenet.py",
-    "inference/test_sandbox.py", "inference/test_pickle_cache.py", "test_app.py", "test_cli.py", "test_light.py",
-    "test_privacy.py", "test_train.py",
+    "batch/test_ray.py", "batch/test_summary.py", "collect/test_from_search.py", "export", "fashion_mnist", "hostile",
+    "inference/test_pickle_cache.py", "inference/test_sandbox.py", "tasks/test_imagenet.py", "test_app.py",
+    "test_cli.py", "test_light.py", "test_privacy.py", "test_storage.py", "test_terminal.py", "test_train.py",
+    "training", "web",
 )  # fmt: skip
 
 
@@ -60,25 +61,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def skip_where_lacking(report: Any, path: Path) -> None:
+    """Where only requirements.txt is installed, as on the further versions of Python in CI, what fails for a package
+    that training needs is skipped."""
+    named = re.findall(r"(?:No module named '|needs (?:the package )?)([\w-]+)", str(report.longrepr))
+    lacking = [name for name in HEAVY if name in {text.replace("-", "_") for text in named} and not find_spec(name)]
+    if report.failed and lacking:
+        report.outcome, report.longrepr = "skipped", (str(path), 0, f"{lacking[0]} is not installed")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Any:
-    """Where only requirements.txt is installed, as on the further versions of Python in CI, a file of tests that
-    imports what training needs is skipped."""
     report = yield
-    lacking = re.search(r"No module named '(\w+)", str(report.longrepr)) if report.failed else None
-    if lacking and lacking[1] in HEAVY:
-        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, f"{lacking[1]} is not installed")
+    skip_where_lacking(report, collector.path)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """The same for a test; and where MIRROR_REQUIRE_BROWSER=1, as in CI, a browser test that is skipped has failed."""
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Where MIRROR_REQUIRE_BROWSER=1, as in CI, a browser test that is skipped has failed."""
     report = yield
-    error = call.excinfo.value if call.excinfo else None
-    name = error.name if isinstance(error, ImportError) else getattr(error, "package", None)
-    if report.failed and name in HEAVY and find_spec(name) is None:
-        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"{name} is not installed")
+    skip_where_lacking(report, item.path)
     if report.skipped and item.get_closest_marker("browser") and os.environ.get("MIRROR_REQUIRE_BROWSER") == "1":
         report.outcome = "failed"
         report.longrepr = f"a browser test was skipped where it must run: {report.longrepr[-1]}"

@@ -95,7 +95,7 @@ def test_a_stranger_s_listing_and_rows_end_in_no_traceback(
                 path.write_bytes(body)
         with contextlib.suppress(MirrorError):
             list(work.sources())
-            work.kept()
+            work.checkpoint()
 
 
 @pytest.mark.parametrize("body", [*BAD_JSON.values(), None, b'{"url": "http://h/a", "length": 0}\n', b"[]\n"])
