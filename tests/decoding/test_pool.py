@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -144,12 +145,17 @@ def test_where_all_are_taken_the_longest_task_ends_sooner(monkeypatch: pytest.Mo
 
 @linux
 def test_a_long_task_goes_behind_everything_else(workers: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "DEMOTED_AFTER", 0.1)
     own = os.getpriority(os.PRIO_PROCESS, 0)
     workers.decode(TASK, gif())
     worker = workers.workers[0]
+    monkeypatch.setattr(room, "DEMOTED_AFTER", 0.1)
     assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == min(own + NICE, 19)
-    thread = threading.Thread(target=lambda: workers.decode(TASK, slow(1_500)))
+
+    def decode() -> None:
+        with contextlib.suppress(WorkerFailed):  # behind a loaded machine's other work it may take too long
+            workers.decode(TASK, slow(1_500))
+
+    thread = threading.Thread(target=decode)
     thread.start()
     found = set()
     while thread.is_alive() and DEMOTED_NICE not in found:
