@@ -16,7 +16,7 @@ MirrorError                     exit code 1
 ├── ModelUnavailable            a task's model that is not here and cannot be fetched, or cannot do the task
 │   └── NotInstalled            packages that are not here; the sentence is for who runs the program, not for a visitor
 └── ModelFolderError            a model folder that cannot be read or written
-    └── UnsupportedLearner      a learner pickle the fast engine cannot express
+    └── UnsupportedLearner      a learner pickle the fast engine cannot express; `.reason` is a slug
 """
 
 from __future__ import annotations
@@ -125,7 +125,11 @@ class ModelFolderError(MirrorError):
 
 
 class UnsupportedLearner(ModelFolderError):
-    pass
+    """A learner pickle that is not served. `reason`: a stable slug, with which a confined process says why."""
+
+    def __init__(self, message: str, reason: str = "unknown"):
+        super().__init__(message)
+        self.reason = reason
 
 
 def require_installed(what: str, *modules: str) -> None:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     if is_customized and out is None and entry.pickle is not None:
         out = keeping_place(entry, sha256_of(entry.pickle))  # where it is looked for
     if out is None:
-        folder = open_model(entry)
+        folder = open_model(entry, log=print)
     else:
         pickle = entry.pickle or options.pickle
         compile_in_child(

@@ -8,6 +8,8 @@ grad_cam_export.py       the output of model.onnx that tells where in a photo an
 feature_bank.py          how alike photos must be to the training photos to be known
 quantize.py              model.onnx in 8-bit integers
 precision.py             whether those ship
-restricted_unpickler.py  a pickle opened without leave to run anything but what a learner needs
+restricted_unpickler.py  a pickle read without running it: networks, numbers, and descriptions of the rest
+learner_parts.py         … of which a learner is made anew
+audit.py                 Python itself refuses what compiling never does
 compile_child.py         onnx_export.py in a confined process
 """

@@ -2,7 +2,8 @@
 
     python -m mirror.export.compile_child '{"pickle": …, "out": …, "precision": …, "calibrate": …, "trust": false}'
 
-An error is the last line of standard error, after "mirror: ".
+Its exit status tells the reason of an error (`inference/learner_refusals.py`); the words on standard error are for the
+pickle's owner.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import sys
 from pathlib import Path
 
-from mirror.errors import MirrorError
+from mirror.errors import MirrorError, UsageError
+from mirror.inference.learner_refusals import status_of
 from mirror.inference.sandbox import MISSING, confine
 
 
@@ -21,15 +23,19 @@ def main() -> int:
     if MISSING in os.environ:
         print(f"This system keeps no process from the {os.environ[MISSING]}: the pickle is opened all the same.")
     request = json.loads(sys.argv[1])
+    from mirror.export.audit import watch
     from mirror.export.onnx_export import compile_to_folder
 
+    if not request["trust"]:
+        watch()
     calibrate = Path(request["calibrate"]) if request["calibrate"] else None
     try:
         pickle, folder = Path(request["pickle"]), Path(request["out"])
         compile_to_folder(pickle, folder, request["precision"], calibrate, trusted=bool(request["trust"]))
     except MirrorError as error:
-        print(f"mirror: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
+        print(f"mirror: {error}", file=sys.stderr)
+        reason = "few photos" if isinstance(error, UsageError) else getattr(error, "reason", "unknown")
+        return status_of(reason)
     return 0
 
 

@@ -24,7 +24,7 @@ def read_preprocessing(dls: Any) -> Preprocessing:
     frame = _item_transforms(_at_validation(valid.after_item))
     unexpected = _at_validation(valid.before_batch)
     if unexpected:
-        raise _unsupported(unexpected[0])
+        raise unsupported(unexpected[0])
     return _batch_transforms(_at_validation(valid.after_batch), frame)
 
 
@@ -56,11 +56,12 @@ def _item_transforms(transforms: list[Any]) -> dict[str, Any]:
             frame |= {"crop_pad_mode": str(getattr(transform, "pad_mode", "zeros"))}
             frame |= {} if resizes else {"resize": "none", "size": frame["crop"]}
         else:
-            raise _unsupported(transform)
+            raise unsupported(transform)
     if not frame:
         raise UnsupportedLearner(
             "The learner resizes its photos nowhere, so they would not fit one network input: "
-            "add item_tfms=Resize(…) and export it again."
+            "add item_tfms=Resize(…) and export it again.",
+            "no size",
         )
     return frame
 
@@ -82,7 +83,7 @@ def _batch_transforms(transforms: list[Any], frame: dict[str, Any]) -> Preproces
         elif isinstance(transform, augment.AffineCoordTfm) and not normalized:
             if transform.size is not None and transform.cp_size != size:
                 if transform.mode != "bilinear" or not transform.align_corners:
-                    raise _unsupported(transform)
+                    raise unsupported(transform)
                 size = tuple(int(side) for side in transform.cp_size)
                 resizes.append(BatchResize(size))
         elif kind is augment.RandomResizedCropGPU and transform.mode == "bilinear" and not normalized:
@@ -91,10 +92,11 @@ def _batch_transforms(transforms: list[Any], frame: dict[str, Any]) -> Preproces
                 resizes.append(BatchResize(tuple(transform.size), None if crop == size else crop))
                 size = tuple(transform.size)
         else:
-            raise _unsupported(transform)
+            raise unsupported(transform)
     if divisor is None:
         raise UnsupportedLearner(
-            "The learner feeds its network bytes, not numbers from 0 to 1, which is not supported."
+            "The learner feeds its network bytes, not numbers from 0 to 1, which is not supported.",
+            "bytes",
         )
     scale = divisor / 255  # our pixels are always divided by 255
     return Preprocessing(
@@ -128,15 +130,18 @@ def _resample(transform: Any) -> str:
 def _channels(values: Any) -> Channels:
     flat = [float(value) for value in values.flatten()]
     if len(flat) not in (1, 3):
-        raise UnsupportedLearner(f"The learner normalises {len(flat)} channels, and only RGB photos are supported.")
+        raise UnsupportedLearner(
+            f"The learner normalises {len(flat)} channels, and only RGB photos are supported.", "photos"
+        )
     red, green, blue = flat * (3 // len(flat))
     return red, green, blue
 
 
-def _unsupported(transform: Any) -> UnsupportedLearner:
-    name = getattr(transform, "name", None) or type(transform).__name__
+def unsupported(transform: Any) -> UnsupportedLearner:
+    name = transform if isinstance(transform, str) else getattr(transform, "name", None) or type(transform).__name__
     name = str(name).split(" -- ")[0]
     return UnsupportedLearner(
         f"The learner's transform {name} cannot be reproduced outside fastai: "
-        "train it with Resize, RandomResizedCrop or CropPad, aug_transforms and Normalize."
+        "train it with Resize, RandomResizedCrop or CropPad, aug_transforms and Normalize.",
+        "transform",
     )

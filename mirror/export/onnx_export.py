@@ -26,6 +26,7 @@ from PIL import Image
 from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, UsageError
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
+from mirror.export.learner_parts import learner_of
 from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
 from mirror.export.precision import (
     CALIBRATION_PHOTOS,
@@ -85,7 +86,7 @@ def compile_learner(
     samples: photos for the parity check (default: synthetic ones). learner: the pickle's learner where it is loaded
     already (it is left in evaluation mode). Outputs: "logits" [N, labels] and, where the last layer is linear, its
     input as "features" [N, D]. Raises UnsupportedLearner with a sentence. trusted: the pickle's code is run, whatever
-    it does; where not, it is opened by `restricted_unpickler.py`, and no function that it brings is run.
+    it does; where not, it is only read, by `restricted_unpickler.py`, and the learner is made anew.
     """
     with quiet(), _refusals(pickle):
         learner = learner or _load(pickle, trusted)
@@ -202,29 +203,34 @@ def _load(pickle: Path, trusted: bool = True) -> Any:
     from fastai.learner import Learner
 
     try:
-        learner = torch.load(pickle, map_location="cpu", weights_only=False) if trusted else restricted_load(pickle)
-    except NotForAPickle:
+        if not trusted:
+            return learner_of(restricted_load(pickle))
+        learner = torch.load(pickle, map_location="cpu", weights_only=False)
+    except (NotForAPickle, UnsupportedLearner):
         raise
     except AttributeError as error:
         named = re.search(r"attribute '([^']+)'", str(error))
         name = named[1] if named else str(error)
         raise UnsupportedLearner(
             f"{pickle} uses {name}, a function or class of its own training script: "
-            "train it again without one (for labels use parent_label or RegexLabeller) and export it."
+            "train it again without one (for labels use parent_label or RegexLabeller) and export it.",
+            "own code",
         ) from error
     except ImportError as error:
         raise UnsupportedLearner(
             f"{pickle} needs {error.name or error}, which is not installed here: "
-            "install it, or export the learner without code of your own."
+            "install it, or export the learner without code of your own.",
+            "missing",
         ) from error
     except Exception as error:  # unpickling runs whatever the file says, and may raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
         raise UnsupportedLearner(
-            f"{pickle} is not a learner pickle that opens here ({reason}): export it again."
+            f"{pickle} is not a learner pickle that opens here ({reason}): export it again.",
+            "not a pickle",
         ) from error
     if not isinstance(learner, Learner) or not hasattr(learner, "dls"):
         kind = type(learner).__name__
-        raise UnsupportedLearner(f"{pickle} holds a {kind}, not a fastai learner: make it with learn.export().")
+        raise UnsupportedLearner(f"{pickle} holds a {kind}, not a fastai learner: make it with learn.export().", "kind")
     learner.dls.cpu()
     if hasattr(learner, "channels_last"):
         learner = learner.to_contiguous(to_fp32=True)
@@ -240,16 +246,17 @@ def _labels(learner: Any) -> tuple[str, ...]:
     only = "only single-label image classifiers are served."
     loss = getattr(learner.loss_func, "func", learner.loss_func)
     if isinstance(loss, (nn.BCEWithLogitsLoss, nn.BCELoss)):
-        raise UnsupportedLearner(f"The learner gives several labels at once (multi-label), and {only}")
+        raise UnsupportedLearner(f"The learner gives several labels at once (multi-label), and {only}", "multi-label")
     if isinstance(loss, (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss)):
-        raise UnsupportedLearner(f"The learner predicts numbers (regression), and {only}")
+        raise UnsupportedLearner(f"The learner predicts numbers (regression), and {only}", "regression")
     vocab = getattr(learner.dls, "vocab", None)
     if not vocab or getattr(learner.dls, "n_inp", 1) != 1 or any(isinstance(label, (list, tuple)) for label in vocab):
-        raise UnsupportedLearner(f"The learner has no single list of labels, and {only}")
+        raise UnsupportedLearner(f"The learner has no single list of labels, and {only}", "labels")
     labels = tuple(str(label) for label in vocab)
     if len(labels) < 2 or len(set(labels)) != len(labels) or not all(label.strip() for label in labels):
         raise UnsupportedLearner(
-            "The learner's labels are fewer than two, empty or repeated: name them apart and retrain."
+            "The learner's labels are fewer than two, empty or repeated: name them apart and retrain.",
+            "labels",
         )
     return labels
 
@@ -284,7 +291,8 @@ def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, 
             )
         except Exception:
             raise UnsupportedLearner(
-                f"torch cannot export the learner's network to ONNX ({_brief(tracing)})."
+                f"torch cannot export the learner's network to ONNX ({_brief(tracing)}).",
+                "export",
             ) from tracing
     return outputs
 
@@ -314,7 +322,8 @@ def _with_features(model: Any, size: tuple[int, int]) -> Any:
             logits = model(torch.rand(2, 3, *size))
         except Exception as error:  # a network of someone's own may fail in any way
             raise UnsupportedLearner(
-                f"The learner's network fails on RGB photos of its size ({_brief(error)})."
+                f"The learner's network fails on RGB photos of its size ({_brief(error)}).",
+                "network",
             ) from error
         linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
         if linear:

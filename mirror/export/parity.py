@@ -42,7 +42,8 @@ def check_parity(
         (logits,) = engine.run(np.stack([preprocess(photo, preprocessing) for photo in photos]))
         if logits.shape != (len(photos), len(labels)):
             raise UnsupportedLearner(
-                f"The learner has {len(labels)} labels, but its network gives {logits.shape[-1]} numbers."
+                f"The learner has {len(labels)} labels, but its network gives {logits.shape[-1]} numbers.",
+                "count",
             )
         with learner.no_bar(), learner.no_logging(), torch.no_grad():
             theirs = np.stack([learner.predict(PILImage.create(np.asarray(photo)))[2].numpy() for photo in photos])
@@ -51,7 +52,8 @@ def check_parity(
     if not difference <= LARGEST_DIFFERENCE:
         raise UnsupportedLearner(
             f"The compiled network differs from the learner by {difference:.2g} in a probability, "
-            f"more than the {LARGEST_DIFFERENCE:g} allowed: serve it with fastai."
+            f"more than the {LARGEST_DIFFERENCE:g} allowed: serve it with fastai.",
+            "differs",
         )
     return difference
 

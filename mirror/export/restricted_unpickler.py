@@ -1,94 +1,201 @@
-"""A learner pickle opened without leave to run anything but what a learner needs.
+"""A learner pickle read without running it: networks and numbers come to life, all else stays a description.
 
-`load(path)` is `torch.load` with an unpickler that asks `inference/pickle_file.is_harmless` for every name at the
-moment when it is looked up, whatever a reader of the file thought before. What applies other things is guarded:
-`getattr` takes named parts of fastai's own objects, and a function that the pickle brings as code (cloudpickle does
-that with a notebook's) becomes one that refuses to be called, unless it is word for word one of the library's.
-Labelling functions are such; no answer needs them.
+`load(path)` is `torch.load` with an unpickler that calls nothing that the file names but the short list CALLED, and
+makes objects of no class but networks (`torch.nn.Module` of torch, torchvision, timm and fastai), which it fills
+without their constructors. Anything else that is named is a `Part`: what it is called, what it would have been called
+with, its state and its items. A Part does nothing, whatever it is named; `learner_parts.py` reads from it what serving
+needs, and makes a new learner of that. So no constructor, transform, function or metric of the file ever runs.
 """
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import pickle
+import re
+import sys
 import types
-from collections.abc import Iterator
-from functools import cache
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mirror.errors import UnsupportedLearner
-from mirror.inference.pickle_scan import LIBRARIES, is_brought, is_harmless, is_part, own_code
+from mirror.inference.pickle_scan import Unreadable, is_harmless, names_in
 
-MODULES = ("torch", "io", "PIL", "PIL.Image", "numpy", "random", "math", "re", "collections", "inspect")
-# Modules whose objects do things when they are called or a method of theirs is: fetch attributes, tell others, write
-ACTORS = ("fastcore.", "fastai.callback.", "fastai.learner.")
-WRITERS = {  # callbacks that write files while a learner learns; no answer needs them
-    "fastai.callback.core": ("GatherPredsCallback",), "fastai.callback.progress": ("CSVLogger",),
-    "fastai.callback.schedule": ("LRFinder",), "fastai.callback.tracker": ("SaveModelCallback",),
-}  # fmt: skip
-COMPARED = (
-    "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code", "co_names", "co_varnames",
-    "co_freevars", "co_cellvars", "co_stacksize", "co_exceptiontable",
-)  # fmt: skip
+# Whose classes are networks. Not losses, nor what writes the names of a network into source text (torch.fx)
+NETWORKS = re.compile(
+    r"torch\.nn\.modules\.(?!loss\b)\w+|torchvision\.(models|ops)(\.(?!feature_extraction\b)\w+)*|"
+    r"timm\.(layers|models)(\.(?!_features_fx\b)\w+)*|fastai\.layers|fastai\.vision\.(learner|models(\.\w+)*)"
+)
+FUNCTIONAL = (  # of torch.nn.functional, that networks keep and call
+    "relu relu6 elu selu celu gelu silu mish sigmoid tanh hardswish hardsigmoid leaky_relu softplus softmax "
+    "log_softmax normalize interpolate pad avg_pool2d max_pool2d adaptive_avg_pool2d adaptive_max_pool2d"
+).split()
+HOOKS = (("torch.nn.utils.spectral_norm", "SpectralNorm"), ("torch.nn.utils.weight_norm", "WeightNorm"))
+NOOP = (("fastai.imports", "noop"), ("fastai.torch_core", "noop"), ("fastcore.basics", "noop"))
+OPENS, OPENED = "mirror.pickle.opens", "mirror.pickle.opened"  # events of sys.audit around the reading
+NAME = re.compile(r"[\w-]{1,100}")  # of a part of a network: it may become source text where a network is exported
+MAKERS = ("cloudpickle.cloudpickle._builtin_type",)  # what gives something that real learners call: code, methods
+DROPPED = ("__annotations__", "__doc__", "__module__", "__signature__")  # that real networks keep, and no answer needs
 
 
 class NotForAPickle(pickle.UnpicklingError):
     """Something that a pickle may not do; says what."""
 
 
+@dataclass(eq=False)
+class Part:
+    """What a pickle names, as it stands there. name: of the class or function, or of what made it; called: whether it
+    is what that gave; arguments, state, items: what it was given; kind: the class of networks that it names."""
+
+    name: str
+    kind: type | None = None
+    called: bool = False
+    arguments: tuple[Any, ...] = ()
+    state: dict[str, Any] = field(default_factory=dict)
+    items: list[Any] = field(default_factory=list)
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        return self.state.get(name, otherwise)
+
+    def append(self, item: Any) -> None:
+        self.items.append(item)
+
+    def extend(self, items: Iterable[Any]) -> None:
+        self.items.extend(items)
+
+    def add(self, item: Any) -> None:
+        self.items.append(item)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.items.append((key, value))
+
+
 def load(path: Path) -> Any:
-    """What a learner pickle holds. Raises NotForAPickle, or whatever torch.load raises."""
+    """What a learner pickle holds: a network, a number, or a Part. Raises NotForAPickle, or whatever torch.load
+    raises."""
+    import fastai.vision.all  # noqa: F401  # and all networks that it names, before a hook of sys.audit looks closer
     import torch
 
-    with _silenced():
-        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Within it no callback, learner, transform or module can be called: such calls run methods of what they are given.
-    Nothing is called of a learner until it is whole."""
-    from fastai.callback.core import Callback
-    from fastai.learner import Learner
-    from fasttransform import Pipeline, Transform
-    from torch.nn import Module
-
-    def refuse(self: Any, *_: Any, **__: Any) -> Any:
-        raise NotForAPickle(f"it calls a {type(self).__name__}")
-
-    before: list[tuple[Any, Any]] = [(kind, kind.__call__) for kind in (Callback, Learner, Transform, Pipeline, Module)]
-    for kind, _ in before:
-        kind.__call__ = refuse
     try:
-        yield
-    finally:
-        for kind, call in before:
-            kind.__call__ = call
+        for named in names_in(path):
+            if is_harmless(named.module, named.name):
+                _network(named.module, named.name)
+    except Unreadable as error:
+        raise NotForAPickle(f"it {error}") from None
+    return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
 
 
-class Unpickler(pickle.Unpickler):
+def noop(x: Any = None, *_: Any, **__: Any) -> Any:
+    """fastai's."""
+    return x
+
+
+def _ordered(*pairs: Any) -> OrderedDict[Any, Any]:
+    return OrderedDict(*(list(each) for each in pairs[:1]))
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """`_codecs.encode`, as protocol 2 writes bytes down."""
+    if encoding not in ("latin1", "utf-8", "ascii") or not isinstance(text, str):
+        raise NotForAPickle("it encodes something as something else")
+    return text.encode(encoding)
+
+
+def _bytes(*given: Any) -> bytes:
+    if given:
+        raise NotForAPickle("it makes bytes of something else")
+    return b""
+
+
+def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:
+    """A tensor over a storage, without hooks, attributes or a class of its own. Raises NotForAPickle."""
+    import torch
+
+    whole = all(type(side) is int and side >= 0 for side in (offset, *size, *stride)) and len(size) == len(stride)
+    last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True)) if whole else 0
+    if not isinstance(storage, torch.storage.TypedStorage) or not whole or (all(size) and last >= storage.size()):
+        raise NotForAPickle("it makes a tensor of something else than its numbers")
+    return torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage, offset, tuple(size), tuple(stride))
+
+
+def _typed_tensor(_: Any, __: Any, arguments: tuple[Any, ...], ___: Any) -> Any:
+    return _tensor(*arguments)
+
+
+def _fastai_tensor(_: Any, *arguments: Any) -> Any:
+    return _tensor(*arguments)
+
+
+def _parameter(data: Any, requires_grad: Any = True, *_: Any) -> Any:
+    import torch
+
+    if not isinstance(data, torch.Tensor):
+        raise NotForAPickle("it makes a parameter of something else than a tensor")
+    return torch.nn.Parameter(data.detach(), bool(requires_grad) and data.is_floating_point())
+
+
+def _size(sides: Any = ()) -> tuple[Any, ...]:
+    return tuple(sides)
+
+
+CALLED: dict[str, Callable[..., Any]] = {  # the name that a pickle calls → what is called
+    "collections.OrderedDict": _ordered, "_codecs.encode": _encode, "builtins.bytes": _bytes,
+    "builtins.set": set, "builtins.frozenset": frozenset, "builtins.list": list, "builtins.tuple": tuple,
+    "torch.Size": _size, "torch._utils._rebuild_tensor_v2": _tensor, "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_parameter": _parameter, "torch._tensor._rebuild_from_type_v2": _typed_tensor,
+    "fastai.torch_core._fa_rebuild_tensor": _fastai_tensor,
+}  # fmt: skip
+
+
+class Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the one in Python: C's calls what it finds
+    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    stack: list[Any]
+    _step: Any
+
     def find_class(self, module: str, name: str) -> Any:
         if not is_harmless(module, name):
             raise NotForAPickle(f"it names {module}.{name}, which no learner needs")
-        if name in WRITERS.get(module, ()):
-            return _still(module, name)
-        guarded = GUARDED.get((module, name))
-        return guarded if guarded is not None else super().find_class(module, name)
+        alive = _alive(module, name)
+        whole = f"{module.replace('__builtin__', 'builtins')}.{name}"
+        return alive if alive is not None else Part(whole, _network(module, name))
+
+    def load(self) -> Any:
+        sys.audit(OPENS)
+        try:
+            return super().load()
+        finally:
+            sys.audit(OPENED)
 
     def get_extension(self, code: int) -> Any:
         raise NotForAPickle("it names things by numbers of its own")
 
+    def _refuse(self) -> None:
+        raise NotForAPickle("it makes an object as Python 2 did")
 
-@cache
-def _still(module: str, name: str) -> type:
-    """A callback of that name that keeps what it is given, and does nothing."""
-    from fastai.callback.core import Callback
+    def _reduce(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = _call(self.stack[-1], arguments)
 
-    def __init__(self: Any, *_: Any, **__: Any) -> None:
-        pass
+    def _new(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = _make(self.stack[-1], arguments)
 
-    return type(name, (Callback,), {"__module__": __name__, "__init__": __init__})
+    def _new_with_names(self) -> None:
+        names, arguments = self.stack.pop(), self.stack.pop()
+        self.stack[-1] = _make(self.stack[-1], (*arguments, *names.items()))
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        _fill(self.stack[-1], state)
+
+    for _opcode, _step in {
+        pickle.REDUCE: _reduce, pickle.NEWOBJ: _new, pickle.NEWOBJ_EX: _new_with_names, pickle.BUILD: _build,
+        pickle.INST: _refuse, pickle.OBJ: _refuse, pickle.EXT1: get_extension, pickle.EXT2: get_extension,
+        pickle.EXT4: get_extension, pickle.NEXT_BUFFER: _refuse,
+    }.items():  # fmt: skip
+        dispatch[_opcode[0]] = _step  # type: ignore[assignment]
 
 
 class _Module:
@@ -102,126 +209,95 @@ class _Module:
         return Unpickler(file, **settings).load()
 
 
-def part_of(thing: Any, name: str) -> Any:
-    """`getattr`, of fastai's objects and classes, by a public name that says nothing of reading, writing or running.
+def _alive(module: str, name: str) -> Any:
+    """The class or function itself, where networks need it; None where a Part of that name does."""
+    if (module, name) in NOOP:
+        return noop
+    if module == "torch.nn.functional" and name in FUNCTIONAL:
+        return getattr(importlib.import_module(module), name)
+    if module in ("torch", "torch.storage"):
+        import torch
 
-    Only what a class of the library defines: many of fastai's objects pass on what they lack to others that they hold.
-    """
-    kind = thing if isinstance(thing, type) else type(thing)
-    if not isinstance(name, str) or not is_part(name):
-        raise NotForAPickle(f"it takes {str(name)[:60]!r} of a {kind.__name__}")
-    if not f"{kind.__module__}.".startswith(LIBRARIES):
-        raise NotForAPickle(f"it takes parts of a {kind.__module__}.{kind.__name__}")
-    owner = next((each for each in kind.__mro__ if name in vars(each)), None)
-    if owner is None or not f"{owner.__module__}.".startswith(LIBRARIES) or f"{owner.__module__}.".startswith(ACTORS):
-        raise NotForAPickle(f"it takes {name[:60]!r} of a {kind.__name__}")
-    return getattr(thing, name)
+        found = getattr(torch, name, None)
+        return found if isinstance(found, torch.dtype) or name.endswith("Storage") else None
+    return None
 
 
-class Code:
-    """The arguments of types.CodeType, which is not called: code of a stranger's could do anything."""
-
-    def __init__(self, *arguments: Any):
-        self.arguments = arguments
-        names = [each for each in arguments if isinstance(each, str)]  # file name, name, qualified name
-        self.name = names[1] if len(names) > 1 else "?"
-
-    def of_library(self, module: str) -> types.CodeType | None:
-        """The library's own code object that this is, where it is one."""
-        try:
-            given = types.CodeType(*self.arguments) if not self._nested() else None
-        except (TypeError, ValueError):
-            return None
-        for own in own_code(module):
-            if given is not None and own.co_name == given.co_name and _same(own, given) and is_brought(own):
-                return own
+def _network(module: str, name: str) -> type | None:
+    """The class of networks, or of what works on their weights; None where it is none."""
+    hook = (module, name) in HOOKS
+    if not hook and not NETWORKS.fullmatch(module):
         return None
+    from torch.nn import Module
 
-    def _nested(self) -> bool:
-        """Code inside code is compared with nothing, and so is not the library's."""
-        return any(isinstance(each, Code) for part in self.arguments if isinstance(part, tuple) for each in part)
-
-
-def _same(one: types.CodeType, other: types.CodeType) -> bool:
-    same = all(getattr(one, name) == getattr(other, name) for name in COMPARED)
-    return same and repr(one.co_consts) == repr(other.co_consts)
+    found = getattr(importlib.import_module(module), name, None)
+    if not isinstance(found, type) or found.__new__ is not object.__new__ or found.__module__ != module:
+        return None
+    return found if hook or issubclass(found, Module) else None
 
 
-class Unrun:
-    """A function that the pickle brings as code: it can be kept, named and pickled again, but not called."""
-
-    def __init__(self, name: str):
-        self.__name__ = self.__qualname__ = name
-
-    def __call__(self, *_: Any, **__: Any) -> Any:
-        raise NotForAPickle(f"it needs its own function {self.__name__} to be run")
-
-    def __get__(self, *_: Any) -> Any:
-        return self
+def _call(function: Any, arguments: Any) -> Any:
+    if not isinstance(function, Part) or (function.called and function.name not in MAKERS):
+        raise NotForAPickle(f"it calls a {_name_of(function)} that it made")
+    known = None if function.called else CALLED.get(function.name)
+    try:
+        return known(*arguments) if known else Part(function.name, called=True, arguments=tuple(arguments))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise NotForAPickle(f"it calls {function.name} with something else than its own arguments") from error
 
 
-def make_function(code: Any, base_globals: Any, name: Any = None, argdefs: Any = None, closure: Any = None) -> Any:
-    """cloudpickle's `_make_function`: a function where the code is the library's own, else one that is not run."""
-    if not isinstance(code, Code):
-        raise NotForAPickle("it makes a function of something else than code")
-    module = str(base_globals.get("__name__", "")) if isinstance(base_globals, dict) else ""
-    own = code.of_library(module)
-    if own is None:
-        return Unrun(code.name)
-    return types.FunctionType(own, {"__builtins__": __builtins__, "__name__": module}, name, argdefs, closure)
+def _make(named: Any, arguments: tuple[Any, ...]) -> Any:
+    """What NEWOBJ does: an object without its constructor."""
+    if not isinstance(named, Part) or named.called or named.kind is None:
+        return Part(_name_of(named), called=True, arguments=tuple(arguments))
+    if arguments:
+        raise NotForAPickle(f"it makes a {named.name} of something")
+    return object.__new__(named.kind)
 
 
-def function_setstate(function: Any, state: Any) -> None:
-    """cloudpickle's, for what `make_function` gave."""
-    if isinstance(function, Unrun):
+def _fill(made: Any, state: Any) -> None:
+    """What BUILD does: an object gets its attributes. Raises NotForAPickle for what is none of a learner's."""
+    if isinstance(made, Part):
+        if not made.called:
+            raise NotForAPickle(f"it changes {made.name}")
+        both = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+        if all(isinstance(each, dict | None) for each in both):
+            for each in both:
+                made.state.update(each or {})
+        else:
+            made.arguments = (*made.arguments, state)
         return
-    if not isinstance(function, types.FunctionType):
-        raise NotForAPickle("it changes something that is no function")
-    own, more = state
-    for name in ("__builtins__", "__name__"):
-        more.get("__globals__", {}).pop(name, None)
-    function.__globals__.update(more.get("__globals__", {}))
-    if isinstance(more.get("__defaults__"), tuple | None):
-        function.__defaults__ = more.get("__defaults__")
-    if isinstance(more.get("__kwdefaults__"), dict | None):
-        function.__kwdefaults__ = more.get("__kwdefaults__")
-    for name in ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__"):
-        if name in more:
-            setattr(function, name, more[name])
-    function.__dict__.update({name: value for name, value in own.items() if not name.startswith("__")})
+    kind = type(made)
+    if not ((kind.__module__, kind.__name__) in HOOKS or _is_network(made)) or not isinstance(state, dict):
+        raise NotForAPickle(f"it changes a {kind.__name__}")
+    state = {name: value for name, value in state.items() if name not in DROPPED}
+    for name in (*state, *(key for value in state.values() if isinstance(value, dict) for key in _names(value))):
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("__"):
+            raise NotForAPickle(f"a part of its {kind.__name__} is called {str(name)[:60]!r}")
+    covered = [name for name in state if isinstance(getattr(kind, name, None), types.FunctionType | property)]
+    if covered:
+        raise NotForAPickle(f"it replaces {covered[0][:60]} of a {kind.__name__}")
+    if hasattr(kind, "__setstate__"):
+        kind.__setstate__(made, state)
+    else:
+        vars(made).update(state)
 
 
-def builtin_type(name: str) -> Any:
-    """cloudpickle's, for methods and code."""
-    found = {"MethodType": types.MethodType, "CodeType": Code, "NoneType": type(None)}.get(name)
-    if found is None:
-        raise NotForAPickle(f"it takes the type {str(name)[:60]}")
-    return found
+def _names(parts: dict[Any, Any]) -> Iterable[Any]:
+    """The names under which a network keeps what it is made of: layers, weights."""
+    import torch
+
+    return (name for name, value in parts.items() if isinstance(value, torch.Tensor | torch.nn.Module))
 
 
-def submodule(name: str) -> Any:
-    """cloudpickle's `subimport`, for what the library's own functions refer to."""
-    import importlib
+def _is_network(made: Any) -> bool:
+    from torch.nn import Module
 
-    if name not in MODULES:
-        raise NotForAPickle(f"it imports {str(name)[:60]}")
-    return importlib.import_module(name)
+    return isinstance(made, Module)
 
 
-def encode(text: Any, encoding: str = "latin1", *_: Any) -> bytes:
-    """`_codecs.encode`, as protocol 2 writes bytes down."""
-    if encoding not in ("latin1", "utf-8", "ascii") or not isinstance(text, str):
-        raise NotForAPickle("it encodes something as something else")
-    return text.encode(encoding)
-
-
-GUARDED = {
-    ("builtins", "getattr"): part_of, ("__builtin__", "getattr"): part_of, ("_codecs", "encode"): encode,
-    ("cloudpickle.cloudpickle", "_make_function"): make_function,
-    ("cloudpickle.cloudpickle", "_function_setstate"): function_setstate,
-    ("cloudpickle.cloudpickle", "_builtin_type"): builtin_type,
-    ("cloudpickle.cloudpickle", "subimport"): submodule,
-}  # fmt: skip
+def _name_of(made: Any) -> str:
+    return made.name if isinstance(made, Part) else f"{getattr(made, '__module__', '')}.{type(made).__name__}"
 
 
 def refused(path: Path, error: BaseException) -> UnsupportedLearner | None:
@@ -231,7 +307,8 @@ def refused(path: Path, error: BaseException) -> UnsupportedLearner | None:
         if isinstance(seen, NotForAPickle):
             return UnsupportedLearner(
                 f"{path} was not opened: {seen}; a pickle is a program: if it is your own, run it all the same with "
-                "`python -m mirror compile --trust FILE`."
+                "`python -m mirror compile --trust FILE`.",
+                "not a learner",
             )
         seen = seen.__cause__ or seen.__context__
     return None

@@ -7,8 +7,11 @@ A pickle is a program. It is first read without running it (`pickle_scan.py`), t
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -18,16 +21,29 @@ from pathlib import Path
 
 from mirror.errors import ModelFolderError, UnsupportedLearner, UsageError, require_installed
 from mirror.inference import sandbox
+from mirror.inference.learner_refusals import refusal, refusal_of
 from mirror.inference.pickle_scan import check_pickle
 from mirror.inference.user_cache import is_ours, user_cache
-from mirror.model_folder import MODEL_JSON, ModelEntry, ModelFolder, find_model, read_model_folder, sha256_of
+from mirror.model_folder import (
+    MODEL_JSON,
+    ModelEntry,
+    ModelFolder,
+    ModelInfo,
+    find_model,
+    read_model_folder,
+    sha256_of,
+    write_model_folder,
+)
+from mirror.storage import open_file
 from mirror.terminal import sentence
 
-COMPILER = 3  # raised when compiling the same pickle gives something better, so that it is done anew
+COMPILER = 4  # raised when compiling the same pickle gives something better, so that it is done anew
 TIMEOUT = 900.0  # seconds; a ResNet-18 takes 6 to 15, a 1 GB network some minutes
 
 MEMORY = 6 << 30  # bytes of private data, and eight times the pickle: torch and fastai alone take 1.2 GB
 FILES = 1 << 30  # bytes of a file that compiling writes, and four times the pickle
+SAID_LINES, SAID = 20, 500  # lines of a compiler that are passed on, and characters of each
+PLAIN = re.compile(r"[\w.+ -]{1,80}", re.ASCII)  # the name of an architecture; a library and its version
 
 
 def _silent(_: str) -> None:
@@ -38,18 +54,19 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _failures: dict[str, str] = {}  # sentences by sha256: a pickle that failed is not tried again by this process
 
 
-def open_model(model: ModelEntry | str | Path) -> ModelFolder:
-    """The model folder of an entry or a path; a pickle is compiled where it was not yet. Raises ModelFolderError."""
+def open_model(model: ModelEntry | str | Path, log: Callable[[str], None] = _silent) -> ModelFolder:
+    """The model folder of an entry or a path; a pickle is compiled where it was not yet. log: gets what the compiler
+    says, which may be the pickle's own words. Raises ModelFolderError."""
     entry = model if isinstance(model, ModelEntry) else find_model(model)
-    return compiled_folder(entry) if entry.needs_compiling else read_model_folder(entry.path)
+    return compiled_folder(entry, log=log) if entry.needs_compiling else read_model_folder(entry.path)
 
 
-def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT) -> ModelFolder:
+def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT, log: Callable[[str], None] = _silent) -> ModelFolder:
     """The compiled model folder of a pickle, from the cache where its sha256 is known there.
 
     Blocks for some seconds when it has to compile; safe to call from several threads and processes. Raises
-    ModelFolderError or UnsupportedLearner with the sentence that the compiler gave; also for a pickle that names what
-    no learner needs, which is not opened.
+    ModelFolderError, or UnsupportedLearner with a sentence that holds nothing of the file; also for a pickle that names
+    what no learner needs, which is not opened.
     """
     if entry.problem or entry.pickle is None:
         raise ModelFolderError(entry.problem or f"{entry.path} holds no learner pickle: put one there or remove it.")
@@ -66,10 +83,13 @@ def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT) -> ModelFolder:
             raise UnsupportedLearner(_failures[sha256])
         place = keeping_place(entry, sha256, owner)
         try:
-            compile_in_child(entry.pickle, place, timeout=timeout)
+            compile_in_child(entry.pickle, place, timeout=timeout, log=log)
         except UnsupportedLearner as error:
-            _failures[sha256] = str(error)
-            raise
+            known = refusal(error.reason, str(entry.pickle)) if error.reason != "unknown" else error
+            if str(known) != str(error):
+                log(sentence(error))
+            _failures[sha256] = str(known)
+            raise known from None
         return read_model_folder(place)
 
 
@@ -137,8 +157,12 @@ def compile_in_child(
     timeout: float = TIMEOUT, log: Callable[[str], None] = _silent,
 ) -> None:  # fmt: skip
     """Compiles a pickle into the model folder `out`, in a confined process. trust: it is not checked before, and its
-    code is run. log: gets the lines that the compiler says. Raises UnsupportedLearner, ModelFolderError, NotInstalled,
-    UsageError."""
+    code is run. log: gets the lines that the compiler says, made harmless. Raises UnsupportedLearner,
+    ModelFolderError, NotInstalled, UsageError.
+
+    The process writes to an empty folder beside `out`. Of what it leaves there, this one takes the network and what
+    its model.json says of labels, transforms and comparisons, if that is valid, and writes the model folder itself.
+    """
     if is_space():
         raise UnsupportedLearner(
             f"{pickle} is not opened on a Space: compile it elsewhere with `python -m mirror compile {pickle.name} "
@@ -147,47 +171,75 @@ def compile_in_child(
     require_installed(f"{pickle}, a learner pickle,", "torch", "fastai", "onnx")
     if not trust:
         check_pickle(pickle)
-    job = {"pickle": str(pickle), "out": str(out), "precision": precision, "trust": trust}
-    job["calibrate"] = str(calibrate) if calibrate else None
-    parent = out.absolute().parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelFolderError(f"{out} cannot be written: {error.strerror or error}.") from None
-    run_child(
-        ["mirror.export.compile_child", json.dumps(job)],
-        what=str(pickle),
-        hint=f"try `python -m mirror compile {pickle}` to see more",
-        timeout=timeout,
-        size=os.stat(pickle).st_size,
-        log=log,
-        writes=None if trust else [parent],
-    )
+    if precision == "int8" and calibrate is None:
+        raise UsageError("int8 needs photos to be fitted to: give a folder of them with --calibrate.")
+    name = pickle.stem if pickle.stem not in ("learner", "export") else pickle.absolute().parent.name
+
+    def build(place: Path) -> ModelInfo:
+        sha256 = sha256_of(pickle)
+        job = {"pickle": str(pickle.absolute()), "out": str(place / "made"), "precision": precision, "trust": trust}
+        job["calibrate"] = str(calibrate.absolute()) if calibrate else None
+        run_child(
+            ["mirror.export.compile_child", json.dumps(job)],
+            what=str(pickle),
+            hint=f"try `python -m mirror compile {pickle}` to see more",
+            timeout=timeout,
+            size=os.stat(pickle).st_size,
+            log=log,
+            writes=None if trust else [place],
+            reads=None if trust else [pickle, *([calibrate] if calibrate else [])],
+        )
+        return dataclasses.replace(_take(place), name=name, learner_sha256=sha256)
+
+    write_model_folder(out, build)
+
+
+def _take(place: Path) -> ModelInfo:
+    """Leaves in a folder only the networks that the confined process made in it, and tells what they are. Raises
+    ModelFolderError where those are not what a compiler makes."""
+    made = read_model_folder(place / "made")
+    network, info = made.info.onnx, made.info
+    names = [network.file, *([network.heat] if network.heat else [])]
+    if any(name not in ("model.onnx", "heat.onnx") for name in names):
+        raise ModelFolderError(f"{made.path} names other files than a compiler makes: make the model again.")
+    for name in names:
+        made.file(name)  # its sha256
+        with os.fdopen(open_file(made.path / name, inside=place), "rb") as source, open(place / name, "xb") as target:
+            shutil.copyfileobj(source, target)
+    for left in place.iterdir():
+        if left.name not in names:
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    plain = {library: number for library, number in info.versions.items() if PLAIN.fullmatch(f"{library} {number}")}
+    return ModelInfo(
+        name=info.name, labels=info.labels, preprocessing=info.preprocessing, onnx=network, versions=plain,
+        arch=info.arch if info.arch and PLAIN.fullmatch(info.arch) else None,
+        parity=info.parity, quantisation=info.quantisation,
+    )  # fmt: skip
 
 
 def run_child(
     arguments: list[str], *, what: str, hint: str, timeout: float = TIMEOUT, size: int = 0,
-    log: Callable[[str], None] = _silent, writes: list[Path] | None = None,
+    log: Callable[[str], None] = _silent, writes: list[Path] | None = None, reads: list[Path] | None = None,
 ) -> None:  # fmt: skip
     """Compiles by `python -m …` of this project, in a confined process, which may import what serving must not.
 
-    what: is compiled. hint: what to do where that fails without a sentence. size: of what is compiled, in bytes.
-    writes: the folders that the process may write to, None for all.
-    Raises UnsupportedLearner, and UsageError where the child ends with its exit code.
+    what: is compiled. hint: what to do where that fails without a known reason. size: of what is compiled, in
+    bytes. writes, reads: what the process may write to and read, None for all.
+    Raises UnsupportedLearner, with a sentence of `learner_refusals.py`; nothing that the process says is in it.
     """
     ended = sandbox.run_sandboxed(
-        arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size, writes=writes
+        arguments, seconds=timeout, memory=MEMORY + 8 * size, files=FILES + 4 * size, writes=writes, reads=reads
     )
+    said = ended.stdout if ended.status == 0 else ended.stderr
+    for line in said.decode("utf-8", "replace").splitlines()[-SAID_LINES:]:
+        log(sentence(line)[:SAID])
     if ended.status is None:
         raise UnsupportedLearner(f"{what} did not compile within {timeout:.0f} seconds: {hint}.") from None
     if ended.status == 0:
-        for line in ended.stdout.decode("utf-8", "replace").splitlines():
-            log(sentence(line))
         return
-    lines = [line for line in ended.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    if ended.status in (1, 2) and lines and lines[-1].startswith("mirror: "):
-        kind = UsageError if ended.status == 2 else UnsupportedLearner
-        raise kind(sentence(lines[-1].removeprefix("mirror: ")))
+    known = refusal_of(ended.status, what)
+    if known is not None:
+        raise known
     number = -ended.status if ended.status < 0 else ended.status - 128
-    why = f"was ended by signal {number}" if number > 0 else f"failed ({sentence(lines[-1] if lines else '?')})"
+    why = f"was ended by signal {number}" if number > 0 else "failed"
     raise UnsupportedLearner(f"Compiling {what} {why}: {hint}.")

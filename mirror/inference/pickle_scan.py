@@ -4,7 +4,7 @@ A pickle is a program for a small machine (pickletools). It can only do what the
 so each name is looked up in a table of what fastai's learners are made of, and a name that is not in it refuses the
 file. Names of fastai, torch, torchvision, timm, pandas and their helpers count only where the installed library's own
 source defines them: `fastai.torch_core.os` is not one of them. Whatever may be called is harmless with any arguments,
-or is replaced by a guarded one where the pickle is opened (`export/restricted_unpickler.py`, by the same table).
+or does nothing where the pickle is opened (`export/restricted_unpickler.py`), which asks the same table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import io
 import pickletools
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,16 +25,20 @@ from mirror.terminal import printable
 MAX_PROGRAM = 256 * 2**20  # bytes of the pickle itself; weights lie beside it
 LFS = b"version https://git-lfs.github.com/spec/"
 SHOWN_NAMES = 5
+STRANGE = "is not a learner pickle that opens here"
 PICKLES_OF_TORCH = 5  # in a file of the format before torch 1.6: magic number, protocol, system, object, keys
 
 # module → names. What is not defined in Python source, or of which little is harmless
 EXACT = {
     "builtins": "object print set frozenset list dict tuple bytes bytearray str int float complex bool slice range "
-    "getattr",
+    "getattr type Ellipsis",
     "collections": "OrderedDict defaultdict Counter deque",
     "functools": "partial reduce",
-    "_operator": "or_ and_ add mul sub itemgetter",
+    "_operator": "or_ and_ add mul sub itemgetter getitem",
     "operator": "or_ and_ add mul sub itemgetter",
+    "collections.abc": "Callable",
+    "_abcoll": "Callable _CallableGenericAlias",
+    "_collections_abc": "Callable _CallableGenericAlias",
     "inspect": "Parameter Signature _ParameterKind _empty",
     "pathlib": "Path PosixPath PurePath PurePosixPath WindowsPath PureWindowsPath",
     "pathlib._local": "Path PosixPath PurePath PurePosixPath WindowsPath PureWindowsPath",
@@ -50,7 +53,8 @@ EXACT = {
     "uuid": "UUID",
     "PIL.Image": "Image Resampling Transpose",
     "cloudpickle.cloudpickle": "_builtin_type _make_function _function_setstate _make_empty_cell _make_cell subimport",
-    "numpy": "ndarray dtype float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ str_",
+    "numpy": "ndarray dtype float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ str_ "
+    "less greater",
     "numpy._core.multiarray": "scalar _reconstruct",
     "numpy.core.multiarray": "scalar _reconstruct",
     "numpy._core.numeric": "_frombuffer",
@@ -59,8 +63,10 @@ EXACT = {
     "torch._utils": "_rebuild_parameter _rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter_with_state",
     "torch._tensor": "_rebuild_from_type_v2",
     "torch.storage": "TypedStorage UntypedStorage",
+    "torch.distributions.beta": "Beta",
+    "torch.distributions.dirichlet": "Dirichlet",
     "torch.nn.parameter": "Parameter Buffer UninitializedParameter",
-    "fastcore.basics": "fastuple merge noop noops ifnone risinstance",
+    "fastcore.basics": "_using_attr fastuple merge noop noops ifnone risinstance",
     "fastcore.foundation": "L",
     "fastai.imports": "noop noops",
     "pandas": "Series DataFrame Index RangeIndex Categorical StringDtype CategoricalDtype Timestamp",
@@ -104,7 +110,11 @@ OLDER_NAMES = {"long": "int", "unicode": "str", "xrange": "range"}
 
 
 class Unreadable(Exception):
-    """The file is no pickle, or does what none of a learner does; says what."""
+    """The file is no pickle, or does what none of a learner does; says what. reason: UnsupportedLearner's."""
+
+    def __init__(self, message: str, reason: str = "not a learner"):
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -138,36 +148,38 @@ def check_pickle(path: Path) -> None:
     except OSError as error:
         raise UnsupportedLearner(f"{path} cannot be read ({error.strerror or error}): check it.") from None
     except Unreadable as error:
-        raise UnsupportedLearner(f"{path} {error}.") from None
+        raise UnsupportedLearner(f"{path} {error}.", error.reason) from None
     strange = [name for name in names if not is_harmless(name.module, name.name)]
     if strange:
-        raise UnsupportedLearner(f"{path} {_why(strange)}")
+        reason, why = _why(strange)
+        raise UnsupportedLearner(f"{path} {why}", reason)
 
 
-def _why(strange: list[Name]) -> str:
+def _why(strange: list[Name]) -> tuple[str, str]:
+    """(UnsupportedLearner's reason, a sentence without its subject)."""
     own = [name.name for name in strange if name.module in ("__main__", "__mp_main__")]
     if len(own) == len(strange):
-        return (
+        return "own code", (
             f"uses {printable(own[0])[:80]}, a function or class of its own training script: "
             "train it again without one (for labels use parent_label or RegexLabeller) and export it."
         )
     older = [name for name in strange if _is_of_library(name)]
     if len(older) == len(strange):
         package = older[0].module.split(".")[0]
-        return (
+        return "version", (
             f"needs {printable(str(older[0]))[:80]}, which the installed {package} does not have: "
             "it was exported by another version; export it again with the installed one."
         )
     packages = {name.module.split(".")[0]: None for name in strange}
     absent = [package for package in packages if not _is_installed(package)]
     if len(absent) == len(packages):
-        return (
+        return "missing", (
             f"needs {printable(absent[0])[:80]}, which is not installed here: "
             "install it, or export the learner without code of your own."
         )
     listed = ", ".join(printable(str(name))[:80] for name in strange[:SHOWN_NAMES])
     more = f" and {len(strange) - SHOWN_NAMES} more" if len(strange) > SHOWN_NAMES else ""
-    return (
+    return "names", (
         f"names {listed}{more}, which no learner needs, so it is not opened: a pickle is a program; if it is your own, "
         "run it all the same with `python -m mirror compile --trust FILE`."
     )
@@ -234,7 +246,9 @@ def names_in(path: Path) -> list[Name]:
         head = file.read(len(LFS))
         if head.startswith(LFS):
             raise Unreadable(
-                "is a pointer of git LFS, not the model itself: fetch it with `git lfs pull`, and install git-lfs first"
+                "is a pointer of git LFS, not the model itself: fetch it with `git lfs pull`, and install git-lfs "
+                "first",
+                "lfs",
             )
         file.seek(0)
         if head.startswith(b"PK\x03\x04"):
@@ -257,13 +271,13 @@ def _program_in_zip(file: Any) -> io.BytesIO:
             programs = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
             whole = len(set(names)) == len(names) and len(programs) == 1
             if not whole or not re.fullmatch(r"[^/]+/data\.pkl", programs[0].filename):
-                raise Unreadable("is not a learner pickle that opens here (not one program): export it again")
+                raise Unreadable(f"{STRANGE} (not one program): export it again", "not a pickle")
             if programs[0].file_size > MAX_PROGRAM:
                 raise Unreadable(f"holds a program of more than {MAX_PROGRAM >> 20} MB: export it again")
             return io.BytesIO(archive.read(programs[0]))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError) as error:
         reason = printable(str(error))[:160]
-        raise Unreadable(f"is not a learner pickle that opens here ({reason}): export it again") from None
+        raise Unreadable(f"{STRANGE} ({reason}): export it again", "not a pickle") from None
 
 
 def _follow(file: Any, machine: _Machine) -> None:
@@ -277,18 +291,17 @@ def _follow(file: Any, machine: _Machine) -> None:
             _step(machine, opcode.name, argument)
     except (ValueError, IndexError, KeyError, TypeError, UnicodeError, OverflowError, MemoryError) as error:
         reason = printable(str(error) or type(error).__name__).splitlines()[0][:160]
-        raise Unreadable(f"is not a learner pickle that opens here ({reason}): export it again") from None
+        raise Unreadable(f"{STRANGE} ({reason}): export it again", "not a pickle") from None
 
 
 def _step(machine: _Machine, opcode: str, argument: Any) -> None:
     stack = machine.stack
-    if opcode in ("GLOBAL", "INST"):
+    if opcode == "GLOBAL":
         module, _, name = argument.partition(" ")
-        named = Name(module, name)
-        machine.names[named] = None
-        if opcode == "INST":
-            _above_mark(machine)
-        stack.append(_Made() if opcode == "INST" else named)
+        machine.names[Name(module, name)] = None
+        stack.append(Name(module, name))
+    elif opcode in ("INST", "OBJ"):
+        raise Unreadable("makes objects as Python 2 did, so it is not opened: export it again")
     elif opcode == "STACK_GLOBAL":
         name, module = stack.pop(), stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
@@ -355,17 +368,12 @@ def is_part(name: str) -> bool:
     return bool(re.fullmatch(r"[a-z]\w*", name)) and "__" not in name and not ACTING.search(name)
 
 
-def is_brought(code: Any) -> bool:
-    """Whether a library's code object may run although a pickle chooses what its names stand for: all are harmless."""
-    return not any(ACTING.search(name) and name not in (*HARMLESS, "_open_args") for name in code.co_names)
-
-
 def _above_mark(machine: _Machine) -> None:
     del machine.stack[machine.marks.pop() :]
 
 
 MARKED = {  # opcode → how many things it leaves in the place of those above the mark
-    "LIST": 1, "DICT": 1, "FROZENSET": 1, "OBJ": 1, "APPENDS": 0, "SETITEMS": 0, "ADDITEMS": 0,
+    "LIST": 1, "DICT": 1, "FROZENSET": 1, "APPENDS": 0, "SETITEMS": 0, "ADDITEMS": 0,
     "POP_MARK": 0,
 }  # fmt: skip
 TAKES = {  # opcode → (how many things it takes off the stack, how many it leaves)
@@ -373,14 +381,3 @@ TAKES = {  # opcode → (how many things it takes off the stack, how many it lea
     "SETITEM": (2, 0), "APPEND": (1, 0), "PERSID": (0, 1),
     "BINPERSID": (1, 1), "READONLY_BUFFER": (0, 0),
 }  # fmt: skip
-
-
-def own_code(module: str) -> Iterator[Any]:
-    """The code objects that the source of a library's module compiles to, for comparison with those in a pickle."""
-    if not (_CLASS.fullmatch(module) or _FUNCTION.fullmatch(module)):
-        return
-    left = [compile(source_of(module), module, "exec", dont_inherit=True)]
-    while left:
-        code = left.pop()
-        yield code
-        left += [constant for constant in code.co_consts if isinstance(constant, type(code))]

@@ -7,8 +7,9 @@ anything else. On Linux it then has limits on memory, processor time, the size o
 has no network; and all that it starts ends with it, as it ends with the process that started it: they share a
 namespace of process numbers, whose first process is killed with its parent (user_namespaces(7), pid_namespaces(7)).
 Where the system allows no namespaces (some containers), its children are found and killed, the network stays, and the
-variable MISSING says so. If `writes` names folders, no file elsewhere is made or changed (`landlock.py`). On other
-systems only the time limit and the environment are left. Standard library only.
+variable MISSING says so. If `writes` names folders, no file elsewhere is made or changed; if `reads` names
+files, none but those, Python and its libraries are read, and no program is started (`landlock.py`). On other systems
+only the time limit and the environment are left. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import mimetypes
 import os
 import shutil
 import signal
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import IO
 
 from mirror.folders import hold_folder, sweep_folders
-from mirror.inference.landlock import restrict_writes
+from mirror.inference.landlock import restrict
 
 PASSED = (  # variables of the environment that a child gets: no tokens, no passwords, no proxies
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "WINDIR", "PATHEXT", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
@@ -36,7 +38,13 @@ PASSED = (  # variables of the environment that a child gets: no tokens, no pass
     "CUBLAS_WORKSPACE_CONFIG",
 )  # fmt: skip
 MISSING = "MIRROR_CONFINED_WITHOUT"  # in the innermost process: what the system did not allow
-WRITES = "MIRROR_CONFINED_WRITES"  # for the child: a JSON list of folders
+FILES = "MIRROR_CONFINED_FILES"  # for the child, in JSON: [folders to write to, files to read or null]
+# What Python and its libraries read besides themselves. No list of users: the name of this one is given
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/lib32", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/openssl.cnf",
+    "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm", "/sys/devices/system",
+    "/sys/fs/cgroup",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 _NEWUSER, _NEWNET, _NEWPID, _NEWIPC = 0x10000000, 0x40000000, 0x20000000, 0x08000000  # linux/sched.h
 _SET_PDEATHSIG, _SET_SUBREAPER, _NO_NEW_PRIVS = 1, 36, 38  # linux/prctl.h
@@ -56,12 +64,13 @@ class ProcessResult:
 
 def run_sandboxed(
     module: Sequence[str], *, seconds: float, memory: int, files: int, input: bytes = b"", path: Sequence[str] = (),
-    writes: Sequence[Path] | None = None,
+    writes: Sequence[Path] | None = None, reads: Sequence[Path] | None = None,
 ) -> ProcessResult:  # fmt: skip
     """Runs `python -m module…`, whose code calls `confine` first. Raises OSError.
 
     memory, files: the bytes of private data, and of a file that it writes. path: more folders to import from. writes:
-    the folders, which are there, that it may write to besides its home; None for all. Of what it prints the last
+    the folders, which are there, that it may write to besides its home; None for all. reads: with `writes`, the files
+    and folders that it may read besides those, Python and its libraries; None for all. Of what it prints the last
     KEPT_OUTPUT bytes are kept.
     """
     temporary = Path(tempfile.gettempdir())
@@ -72,10 +81,12 @@ def run_sandboxed(
     paths = [str(ROOT), *path, *filter(None, [passed.get("PYTHONPATH")])]
     environment = passed | {
         "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8", "HOME": home, "TMPDIR": home, "TEMP": home,
-        "USERPROFILE": home, "MIRROR_CONFINED": f"{os.getpid()} {int(seconds)} {memory} {files}",
+        "USERPROFILE": home, "LOGNAME": "mirror", "MIRROR_CONFINED": f"{os.getpid()} {int(seconds)} {memory} {files}",
     }  # fmt: skip
     if writes is not None:
-        environment[WRITES] = json.dumps([os.path.abspath(folder) for folder in (*map(os.fspath, writes), home)])
+        read = None if reads is None else [str(Path(place).resolve()) for place in reads]
+        written = [os.path.abspath(folder) for folder in (*map(os.fspath, writes), home)]
+        environment[FILES] = json.dumps([written, read])
     with contextlib.ExitStack() as held:
         if lock is not None:
             held.callback(os.close, lock)
@@ -125,7 +136,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def confine() -> None:
     """In a process that `run_sandboxed` started: limits it from here on. Returns in the innermost process only;
     those around it wait for it, and end with its status. Elsewhere it returns at once."""
-    limits, writes = os.environ.pop("MIRROR_CONFINED", "").split(), os.environ.pop(WRITES, "null")
+    limits, files_of = os.environ.pop("MIRROR_CONFINED", "").split(), json.loads(os.environ.pop(FILES, "null"))
     if len(limits) != 4 or not sys.platform.startswith("linux"):
         return
     parent, seconds, memory, files = map(int, limits)
@@ -139,12 +150,22 @@ def confine() -> None:
         signal.signal(signal.SIGTERM, lambda *_: _stop(inner, 143))
         _, status = os.waitpid(inner, 0)
         _stop(None, _as_exit(status))
-    folders = json.loads(writes)
-    missing = " and the ".join(filter(None, (missing, restrict_writes(folders) if folders is not None else "")))
+    if files_of is not None:
+        writes, reads = files_of
+        kept = restrict(writes, None if reads is None else [*reads, *_libraries()])
+        missing = " and the ".join(filter(None, (missing, kept)))
     if missing:
         os.environ[MISSING] = missing
     libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
     _limit(seconds, memory, files, hidden)
+
+
+def _libraries() -> list[str]:
+    """Where Python, its libraries and this package lie."""
+    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, str(ROOT / "mirror")}
+    places |= {*SYSTEM, *map(str, mimetypes.knownfiles)}
+    kept = ("site-packages", "dist-packages", "lib-dynload")
+    return sorted(places | {place for place in sys.path if os.path.basename(place) in kept})
 
 
 def _fork_inside(libc: ctypes.CDLL) -> tuple[int, bool, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle as python_pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 
 from mirror.errors import ModelFolderError, UnsupportedLearner
 from mirror.inference.classifier import Classifier
-from mirror.inference.pickle_cache import COMPILER, compiled_folder, open_model
+from mirror.inference.pickle_cache import COMPILER, _take, compile_in_child, compiled_folder, open_model
 from mirror.model_folder import find_model, list_models, sha256_of
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
 from tests.web.tiny import tiny_model
@@ -88,7 +90,7 @@ def test_a_pickle_that_fails_gives_one_sentence_and_the_other_models_work(tmp_pa
     for _ in range(2):  # the second time from memory
         with pytest.raises(UnsupportedLearner) as caught:
             open_model(bad)
-        assert str(caught.value).startswith(f"{tmp_path}/bad.pkl needs no_such_package, which is not installed here: ")
+        assert str(caught.value).startswith(f"{tmp_path}/bad.pkl needs a package that is not installed here: ")
     assert open_model(good).info.name == "good"
     assert sorted(p.name for p in (tmp_path / ".compiled").iterdir()) == []
 
@@ -133,8 +135,10 @@ def test_a_learner_with_code_of_its_own_is_served_or_says_what_is_missing(
     if message is None:
         assert compiled_folder(find_model(pickle)).info.labels == ("False", "True")
     else:
-        with pytest.raises(UnsupportedLearner, match=message):
-            compiled_folder(find_model(pickle))
+        said: list[str] = []
+        with pytest.raises(UnsupportedLearner) as caught:
+            compiled_folder(find_model(pickle), log=said.append)
+        assert re.search(message, said[-1]) and not re.search("labelling|Here|is_circle", str(caught.value))
 
 
 def test_a_compiler_that_takes_too_long_is_ended(tmp_path: Path) -> None:
@@ -155,3 +159,58 @@ def test_a_model_folder_is_opened_as_it_is(tmp_path: Path) -> None:
     path = tiny_model(tmp_path)
     assert open_model(path).path == path
     assert Classifier.load(open_model(str(path))).labels == ("cygnet", "duckling")
+
+
+class Running:
+    """A program as a pickle."""
+
+    def __init__(self, program: str):
+        self.program = program
+
+    def __reduce__(self):
+        return exec, (self.program,)
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 64, 255])
+def test_nothing_that_a_pickle_says_is_in_the_sentence_or_decides_the_exit_code(tmp_path: Path, status: int) -> None:
+    """Run with --trust, so that it has its say at all."""
+    program = f"import os; os.write(1, b'KEY'); os.write(2, b'mirror: KEY\\x1b[2J\\n'); os._exit({status})"
+    (tmp_path / "a.pkl").write_bytes(python_pickle.dumps(Running(program)))
+    said: list[str] = []
+    with pytest.raises(ModelFolderError) as caught:
+        compile_in_child(tmp_path / "a.pkl", tmp_path / "out", trust=True, log=said.append)
+    assert "KEY" not in str(caught.value) and caught.value.exit_code == 1
+    assert "KEY" in " ".join(said) and all(line.isprintable() for line in said), "the owner may read it"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pkl"]
+
+
+def linked(made: Path) -> None:
+    (made / "model.onnx").rename(made.parent / "elsewhere")
+    (made / "model.onnx").symlink_to(made.parent / "elsewhere")
+
+
+def named_twice(made: Path) -> None:
+    text = (made / "model.json").read_text()
+    (made / "model.json").write_text(text.replace('"file": "model.onnx"', '"file": "other.onnx"'))
+    (made / "other.onnx").write_bytes((made / "model.onnx").read_bytes())
+
+
+def without_description(made: Path) -> None:
+    (made / "model.json").unlink()
+
+
+@pytest.mark.parametrize("spoil", [linked, named_twice, without_description])
+def test_what_the_child_leaves_is_looked_at_before_it_is_a_model(tmp_path: Path, spoil) -> None:
+    spoil(tiny_model(tmp_path, "made"))
+    with pytest.raises((ModelFolderError, OSError)):
+        _take(tmp_path)
+
+
+def test_of_what_the_child_leaves_only_the_networks_stay(tmp_path: Path) -> None:
+    made = tiny_model(tmp_path, "made")
+    (made / "extra").write_text("x")
+    (tmp_path / "link").symlink_to("/")
+    (tmp_path / "folder").mkdir()
+    info = _take(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(filter(None, (info.onnx.file, info.onnx.heat)))
+    assert info.labels == ("cygnet", "duckling") and info.metrics is None and info.learner_sha256 is None

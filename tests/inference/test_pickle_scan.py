@@ -256,10 +256,13 @@ def test_a_pointer_of_git_lfs_is_called_one(tmp_path: Path) -> None:
         compiled_folder(find_model(tmp_path / "a.pkl"))
 
 
-def test_a_refusal_names_what_is_named(tmp_path: Path) -> None:
+def test_a_refusal_names_what_is_named_to_the_owner_only(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(call("os", "system"))
-    with pytest.raises(UnsupportedLearner) as caught:
+    with pytest.raises(UnsupportedLearner) as shown:
         compiled_folder(find_model(tmp_path / "a.pkl"))
+    assert str(shown.value).endswith("a.pkl names what no learner needs, so it is not opened.")
+    with pytest.raises(UnsupportedLearner) as caught:
+        check_pickle(tmp_path / "a.pkl")
     assert "names os.system, which no learner needs, so it is not opened" in str(caught.value)
     assert "`python -m mirror compile --trust FILE`" in str(caught.value)
 

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limi
 RUN = """
 import json, os, sys
 from mirror.inference.sandbox import run_sandboxed
-writes = [os.environ["WRITES"]] if "WRITES" in os.environ else None
+writes, reads = ([os.environ[name]] if name in os.environ else None for name in ("WRITES", "READS"))
 ended = run_sandboxed(
-    ["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes
+    ["child"], seconds=float(sys.argv[1]), memory=1 << 30, files=1 << 20, path=[sys.argv[2]], writes=writes, reads=reads
 )
 print(json.dumps([ended.status, ended.stdout.decode(), ended.stderr.decode()[-300:]]))
 """
@@ -130,6 +130,33 @@ def test_files_elsewhere_stay_as_they_are_where_the_system_can_do_that(tmp_path:
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["old"]
     assert (tmp_path / "elsewhere" / "old").read_text() == "old"
     assert len([line for line in done if line.endswith("elsewhere refused")]) == 9, done
+
+
+def test_files_of_others_are_not_read_where_the_system_can_do_that(tmp_path: Path) -> None:
+    for name in ("out", "given", "elsewhere"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("text")
+    other = str(tmp_path / "elsewhere" / "file")
+    others = [other, "/etc/passwd", str(ROOT / "README.md"), f"/proc/{os.getpid()}/environ"]
+    program = (
+        "import importlib, random, ssl, tempfile, unittest.mock\n"
+        "import numpy, onnxruntime\n"
+        "for name in ('out', 'given'): print(open(name + '/file').read(), os.listdir(name))\n"
+        f"for name in {others!r}:\n"
+        "    try: open(name).read(); print(name, 'was read')\n"
+        "    except OSError: pass\n"
+        "for deed in (lambda: os.listdir('elsewhere'), lambda: os.listdir('/'),\n"
+        "             lambda: os.link('elsewhere/file', 'out/link'), lambda: subprocess.run(['/bin/true'])):\n"
+        "    try: deed(); print('done')\n"
+        "    except OSError: pass\n"
+        "print(os.environ.get(MISSING))"
+    )
+    folders = {"WRITES": str(tmp_path / "out"), "READS": str(tmp_path / "given")}
+    status, out, err = confined(tmp_path, program, **folders)
+    *told, missing = out.splitlines()
+    if "files of others" in missing:
+        pytest.skip("this system has no Landlock")
+    assert status == 0 and told == ["text ['file']", "text ['file']"], err or told
 
 
 UNIQUE = f"{600 + os.getpid() / 1e6:.6f}"  # seconds to sleep
