@@ -45,6 +45,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from mirror.inference.pickle_cache import compile_in_child, keeping_place, open_model
+    from mirror.inference.pickle_scan import check_pickle
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
     entry, out = find_model(options.pickle), options.out
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     if is_customized and out is None and entry.pickle is not None:
         out = keeping_place(entry, sha256_of(entry.pickle))  # where it is looked for
     if out is None:
+        if entry.pickle is not None:
+            check_pickle(entry.pickle)  # whose error names what is wrong with the file: its owner asks
         folder = open_model(entry, log=print)
     else:
         pickle = entry.pickle or options.pickle

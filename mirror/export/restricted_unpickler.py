@@ -14,6 +14,7 @@ import pickle
 import re
 import sys
 import types
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.errors import UnsupportedLearner
-from mirror.inference.pickle_scan import Unreadable, is_harmless, names_in
+from mirror.inference.pickle_scan import Unreadable, is_archive, is_harmless, names_in, program_in
 
 # Whose classes are networks. Not losses, nor what writes the names of a network into source text (torch.fx)
 NETWORKS = re.compile(
@@ -84,7 +85,41 @@ def load(path: Path) -> Any:
                 _network(named.module, named.name)
     except Unreadable as error:
         raise NotForAPickle(f"it {error}") from None
-    return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
+    with open(path, "rb") as file:
+        if not is_archive(file):
+            return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
+        with zipfile.ZipFile(file) as archive:
+            program, folder = program_in(archive)
+            unpickler = Unpickler(program, encoding="utf-8")
+            unpickler.persistent_load = _Storages(archive, folder).find
+            return unpickler.load()
+
+
+@dataclass
+class _Storages:
+    """The weights in torch's archive, each read once, by the archive's own list of files: torch's reader of archives
+    would also take TorchScript, which is a program, and may read the list otherwise than who looked at it before."""
+
+    archive: zipfile.ZipFile
+    folder: str
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def find(self, name: Any) -> Any:
+        """`name`: ("storage", its type, key, device, count). Raises NotForAPickle."""
+        import torch
+
+        kind, storage, key, _, count = name if isinstance(name, tuple) and len(name) == 5 else (None,) * 5
+        dtype = torch.uint8 if storage is torch.UntypedStorage else getattr(storage, "dtype", None)
+        if kind != "storage" or not isinstance(key, str) or not isinstance(dtype, torch.dtype):
+            raise NotForAPickle("it names weights as torch does not")
+        if key not in self.known:
+            entry = self.archive.getinfo(f"{self.folder}/data/{key}")
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != count * dtype.itemsize:
+                raise NotForAPickle("its weights are not as many as it says")
+            data = bytearray(self.archive.read(entry))
+            whole = torch.frombuffer(data, dtype=torch.uint8).untyped_storage() if data else torch.UntypedStorage(0)
+            self.known[key] = torch.storage.TypedStorage(wrap_storage=whole, dtype=dtype, _internal=True)
+        return self.known[key]
 
 
 def noop(x: Any = None, *_: Any, **__: Any) -> Any:
@@ -115,7 +150,7 @@ def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:
 
     whole = all(type(side) is int and side >= 0 for side in (offset, *size, *stride)) and len(size) == len(stride)
     last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True)) if whole else 0
-    if not isinstance(storage, torch.storage.TypedStorage) or not whole or (all(size) and last >= storage.size()):
+    if not isinstance(storage, torch.storage.TypedStorage) or not whole or (all(size) and last >= storage._size()):
         raise NotForAPickle("it makes a tensor of something else than its numbers")
     return torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage, offset, tuple(size), tuple(stride))
 
@@ -226,7 +261,7 @@ def _alive(module: str, name: str) -> Any:
 def _network(module: str, name: str) -> type | None:
     """The class of networks, or of what works on their weights; None where it is none."""
     hook = (module, name) in HOOKS
-    if not hook and not NETWORKS.fullmatch(module):
+    if name == "Debugger" or not (hook or NETWORKS.fullmatch(module)):  # fastai's, which stops where it is called
         return None
     from torch.nn import Module
 

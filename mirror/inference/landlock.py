@@ -24,7 +24,8 @@ _SCOPED = 0b11  # no signals to other processes, none of their abstract sockets:
 _EXECUTE, _READ = 1 << 0, 1 << 2 | 1 << 3  # starting programs; reading files and listing folders
 _ON_A_FILE = _WRITE_FILE | _TRUNCATE | 1 << 2
 MISSING = "files of others"
-DEVICES = ("/dev/null", "/dev/zero", "/dev/shm")
+DEVICES = ("/dev/null", "/dev/zero")
+SHARED = "/dev/shm"  # the memory that processes share: another's is not read
 
 
 class _Ruleset(ctypes.Structure):
@@ -52,7 +53,8 @@ def restrict(writes: Iterable[str], reads: Iterable[str] | None = None) -> str:
     if ruleset < 0:
         return MISSING
     try:
-        places = [(place, files | look) for place in (*writes, *DEVICES)] + [(place, look) for place in reads or ()]
+        places = [(place, files | look) for place in (*writes, *DEVICES)]
+        places += [(SHARED, files)] if reads is None else [(place, look) for place in reads]
         for place, rights in places:
             try:
                 descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)

@@ -12,7 +12,7 @@ FIRST = 64  # beyond what Python itself, signals below it and argparse exit with
 _EXPORT = "export it again"
 REFUSALS = {
     "unknown": "does not compile",
-    "names": "names what no learner needs, so it is not opened",
+    "names": "names what no learner needs, so it is not opened: `python -m mirror compile FILE` says what",
     "not a learner": "does what no learner does, so it was not opened",
     "own code": "uses a function or class of its own training script: train it again without one and " + _EXPORT,
     "missing": "needs a package that is not installed here: install it, or export the learner without code of your own",

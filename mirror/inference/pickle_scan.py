@@ -17,12 +17,12 @@ import zipfile
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mirror.errors import UnsupportedLearner
 from mirror.terminal import printable
 
-MAX_PROGRAM = 256 * 2**20  # bytes of the pickle itself; weights lie beside it
+MAX_PROGRAM = 32 * 2**20  # bytes of the pickle itself; weights lie beside it. A ResNet-18 has 50 kB
 LFS = b"version https://git-lfs.github.com/spec/"
 SHOWN_NAMES = 5
 STRANGE = "is not a learner pickle that opens here"
@@ -128,9 +128,11 @@ class Name:
         return f"{self.module}.{self.name}"
 
 
-@dataclass
 class _Made:
     """What a call gives; nothing is known of it."""
+
+
+MADE = _Made()
 
 
 @dataclass
@@ -251,7 +253,7 @@ def names_in(path: Path) -> list[Name]:
                 "lfs",
             )
         file.seek(0)
-        if head.startswith(b"PK\x03\x04"):
+        if is_archive(file):
             _follow(_program_in_zip(file), machine)
         else:
             for _ in range(PICKLES_OF_TORCH):
@@ -262,19 +264,31 @@ def names_in(path: Path) -> list[Name]:
     return list(machine.names)
 
 
-def _program_in_zip(file: Any) -> io.BytesIO:
-    """The pickle in torch's archive: one file `data.pkl`, besides the weights."""
+def is_archive(file: IO[bytes]) -> bool:
+    """Whether it is an archive, as torch writes since 1.6; the file then stands at its beginning."""
+    file.seek(0)
+    begins = file.read(4) == b"PK\x03\x04"
+    file.seek(0)
+    return begins
+
+
+def program_in(archive: zipfile.ZipFile) -> tuple[io.BytesIO, str]:
+    """(The pickle in torch's archive, the folder in it that holds it and the weights). Raises Unreadable."""
+    entries = archive.infolist()
+    names = [entry.filename for entry in entries]
+    programs = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
+    whole = len(set(names)) == len(names) and len(programs) == 1
+    if not whole or not re.fullmatch(r"[^/]+/data\.pkl", programs[0].filename):
+        raise Unreadable(f"{STRANGE} (not one program): export it again", "not a pickle")
+    if programs[0].file_size > MAX_PROGRAM:
+        raise Unreadable(f"holds a program of more than {MAX_PROGRAM >> 20} MB: export it again")
+    return io.BytesIO(archive.read(programs[0])), programs[0].filename.removesuffix("/data.pkl")
+
+
+def _program_in_zip(file: IO[bytes]) -> io.BytesIO:
     try:
         with zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            programs = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
-            whole = len(set(names)) == len(names) and len(programs) == 1
-            if not whole or not re.fullmatch(r"[^/]+/data\.pkl", programs[0].filename):
-                raise Unreadable(f"{STRANGE} (not one program): export it again", "not a pickle")
-            if programs[0].file_size > MAX_PROGRAM:
-                raise Unreadable(f"holds a program of more than {MAX_PROGRAM >> 20} MB: export it again")
-            return io.BytesIO(archive.read(programs[0]))
+            return program_in(archive)[0]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError) as error:
         reason = printable(str(error))[:160]
         raise Unreadable(f"{STRANGE} ({reason}): export it again", "not a pickle") from None
@@ -338,19 +352,19 @@ def _step(machine: _Machine, opcode: str, argument: Any) -> None:
         arguments, function = stack.pop(), stack.pop()
         if isinstance(function, Name) and (function.module, function.name) in GETATTR:
             _check_part(arguments)
-        stack.append(_Made())
+        stack.append(MADE)
     elif opcode in MARKED:
         _above_mark(machine)
-        stack.extend(_Made() for _ in range(MARKED[opcode]))
+        stack.extend(MADE for _ in range(MARKED[opcode]))
     elif opcode in TAKES:
         taken, given = TAKES[opcode]
         if taken > len(stack):
             raise IndexError("nothing to take")
         if taken:
             del stack[len(stack) - taken :]
-        stack.extend(_Made() for _ in range(given))
+        stack.extend(MADE for _ in range(given))
     else:  # a number, a text, None: only texts matter, as they may become names
-        stack.append(argument if isinstance(argument, str) else _Made())
+        stack.append(argument if isinstance(argument, str) else MADE)
 
 
 def _check_part(arguments: Any) -> None:

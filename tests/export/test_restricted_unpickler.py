@@ -124,6 +124,19 @@ def added_to(pickle_path: Path, program: bytes, target: Path) -> Path:
     return target
 
 
+@pytest.mark.parametrize("spoil", ["cut short", "compressed", "not there"])
+def test_weights_are_as_many_as_the_program_says(tmp_path: Path, spoil: str) -> None:
+    with zipfile.ZipFile(plain_pickle()) as source, zipfile.ZipFile(tmp_path / "a.pkl", "w") as out:
+        for entry in source.infolist():
+            body, first = source.read(entry), entry.filename.endswith("/data/0")
+            if first and spoil == "compressed":
+                out.writestr(entry.filename, body, zipfile.ZIP_DEFLATED)
+            elif not (first and spoil == "not there"):
+                out.writestr(entry, body[:-4] if first and spoil == "cut short" else body)
+    with pytest.raises((NotForAPickle, KeyError)):
+        load(tmp_path / "a.pkl")
+
+
 def test_a_learner_with_an_evaluating_part_is_served_without_it(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     path = added_to(plain_pickle(), EVALUATING["a loss"], tmp_path / "models" / "a.pkl")
