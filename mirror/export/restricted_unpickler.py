@@ -14,6 +14,7 @@ import pickle
 import re
 import sys
 import types
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -85,7 +86,8 @@ def load(path: Path) -> Any:
                 _network(named.module, named.name)
     except Unreadable as error:
         raise NotForAPickle(f"it {error}") from None
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its own types of storages outdated
         if not is_archive(file):
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
         with zipfile.ZipFile(file) as archive:
