@@ -34,7 +34,13 @@ FUNCTIONAL = (  # of torch.nn.functional, that networks keep and call
     "relu relu6 elu selu celu gelu silu mish sigmoid tanh hardswish hardsigmoid leaky_relu softplus softmax "
     "log_softmax normalize interpolate pad avg_pool2d max_pool2d adaptive_avg_pool2d adaptive_max_pool2d"
 ).split()
-HOOKS = (("torch.nn.utils.spectral_norm", "SpectralNorm"), ("torch.nn.utils.weight_norm", "WeightNorm"))
+HOOKS = tuple(  # what networks call of their own before they answer, or are stored
+    (f"torch.nn.utils.{module}_norm", name)
+    for module, name in (
+        ("weight", "WeightNorm"), ("spectral", "SpectralNorm"), ("spectral", "SpectralNormStateDictHook"),
+        ("spectral", "SpectralNormLoadStateDictPreHook"),
+    )
+)  # fmt: skip
 NOOP = (("fastai.imports", "noop"), ("fastai.torch_core", "noop"), ("fastcore.basics", "noop"))
 OPENS, OPENED = "mirror.pickle.opens", "mirror.pickle.opened"  # events of sys.audit around the reading
 NAME = re.compile(r"[\w-]{1,100}")  # of a part of a network: it may become source text where a network is exported
@@ -308,7 +314,7 @@ def _fill(made: Any, state: Any) -> None:
     if not ((kind.__module__, kind.__name__) in HOOKS or _is_network(made)) or not isinstance(state, dict):
         raise NotForAPickle(f"it changes a {kind.__name__}")
     state = {name: value for name, value in state.items() if name not in DROPPED}
-    for name in (*state, *(key for value in state.values() if isinstance(value, dict) for key in _names(value))):
+    for name in (*state, *(key for held in state for key in _names(held, state[held]))):
         if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("__"):
             raise NotForAPickle(f"a part of its {kind.__name__} is called {str(name)[:60]!r}")
     covered = [name for name in state if isinstance(getattr(kind, name, None), types.FunctionType | property)]
@@ -320,11 +326,13 @@ def _fill(made: Any, state: Any) -> None:
         vars(made).update(state)
 
 
-def _names(parts: dict[Any, Any]) -> Iterable[Any]:
-    """The names under which a network keeps what it is made of: layers, weights."""
+def _names(attribute: str, held: Any) -> list[Any]:
+    """The names under which an attribute of a network keeps what the network is made of: layers, weights."""
     import torch
 
-    return (name for name, value in parts.items() if isinstance(value, torch.Tensor | torch.nn.Module))
+    whole = attribute in ("_modules", "_parameters", "_buffers")
+    parts = held.items() if isinstance(held, dict) else ()
+    return [name for name, value in parts if whole or isinstance(value, torch.Tensor | torch.nn.Module)]
 
 
 def _is_network(made: Any) -> bool:

@@ -89,6 +89,7 @@ REFUSED = {
     "a network with a method of Python's": network(__call__=NOOP),
     "a network with globals": network(__globals__=b"}"),
     "a layer whose name is source text": network(_modules=b"}" + short('x"), open("happened", "w"), ("') + RELU + b"s"),
+    "a layer that is none with such a name": network(_modules=b"}" + short('x"), open("happened"), ("') + b"Ns"),
     "a network made of something": call_of(stack_global("torch.nn.modules.linear", "Linear"), b"K\x01")[:-1] + b"\x81",
     "a changed class": stack_global("torch.nn.modules.linear", "Linear") + a_dict(forward=NOOP) + b"b",
     "a tensor of something else": call_of(
