@@ -355,8 +355,7 @@ def test_the_note_tells_of_the_model(chromium, served):
         for told in (
             "50 photos",
             "10.0 %",
-            "1.8 %",
-            "40.4 %",
+            "1.8–40.4 %",
             "nearly the same as another photo",
             "cc-by",
             "torch 2.15.0",
@@ -457,7 +456,7 @@ def test_a_model_that_cannot_be_opened_says_why_and_the_others_work(chromium, se
         visit.says("Hard to say, perhaps ants.")
         visit.open_tab("About this mirror")
         text = visit.page.locator(".note").first.inner_text()
-        assert "The model does not say how often it errs" in text
+        assert "It has not been judged on photos it was not trained on" in text
 
 
 def test_labels_are_text_whatever_they_hold(chromium, several):

@@ -135,14 +135,14 @@ def test_what_is_no_frame_is_told_in_one_sentence(sent):
 
 def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(frame):
     opened = TaskModels()
-    opener = opened.wait_for
+    opener = opened.wait_for_detector
     both_are_in = asyncio.Event()
 
     async def slow(task: str) -> Any:
         await both_are_in.wait()  # as when the model is being opened
         return await opener(task)
 
-    opened.wait_for = slow
+    opened.wait_for_detector = slow
 
     async def ask() -> list[dict[str, Any]]:
         answer = answerer(opened)
