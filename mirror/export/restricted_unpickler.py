@@ -98,8 +98,8 @@ def load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
         with zipfile.ZipFile(file) as archive:
             program, folder = program_in(archive)
-            unpickler = Unpickler(program, encoding="utf-8")
-            unpickler.persistent_load = _Storages(archive, folder).find
+            unpickler = _ArchiveUnpickler(program, encoding="utf-8")
+            unpickler.storages = _Storages(archive, folder)
             return unpickler.load()
 
 
@@ -119,6 +119,8 @@ class _Storages:
         kind, storage, key, _, count = name if isinstance(name, tuple) and len(name) == 5 else (None,) * 5
         dtype = torch.uint8 if storage is torch.UntypedStorage else getattr(storage, "dtype", None)
         if kind != "storage" or not isinstance(key, str) or not isinstance(dtype, torch.dtype):
+            raise NotForAPickle("it names weights as torch does not")
+        if not isinstance(count, int):
             raise NotForAPickle("it names weights as torch does not")
         if key not in self.known:
             entry = self.archive.getinfo(f"{self.folder}/data/{key}")
@@ -239,6 +241,15 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the o
         pickle.EXT4: get_extension, pickle.NEXT_BUFFER: _refuse,
     }.items():  # fmt: skip
         dispatch[_opcode[0]] = _step  # type: ignore[assignment]
+
+
+class _ArchiveUnpickler(Unpickler):
+    """Reads the pickle in torch's archive, and from beside it the weights that it names."""
+
+    storages: _Storages
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self.storages.find(pid)
 
 
 class _Module:
