@@ -9,7 +9,8 @@ feature_bank.py          how alike photos must be to the training photos to be k
 quantize.py              model.onnx in 8-bit integers
 precision.py             whether those ship
 restricted_unpickler.py  a pickle read without running it: networks, numbers, and descriptions of the rest
-learner_parts.py         … of which a learner is made anew
+pickled_tensors.py       … its tensors, and the weights beside it
+learner_parts.py         … the descriptions, of which a learner is made anew
 audit.py                 Python itself refuses what compiling never does
 compile_child.py         onnx_export.py in a confined process
 """

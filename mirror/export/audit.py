@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mirror.export.restricted_unpickler import OPENED, OPENS, NotForAPickle
+from mirror.export.pickled_tensors import NotForAPickle
+from mirror.export.restricted_unpickler import OPENED, OPENS
 
 NEVER = (
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.startfile", "os.fork", "pty.spawn", "subprocess.",

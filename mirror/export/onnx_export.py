@@ -28,6 +28,7 @@ from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
 from mirror.export.learner_parts import learner_of
 from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
+from mirror.export.pickled_tensors import NotForAPickle
 from mirror.export.precision import (
     CALIBRATION_PHOTOS,
     UNJUDGED,
@@ -36,8 +37,8 @@ from mirror.export.precision import (
     evenly_spaced,
     with_precision,
 )
-from mirror.export.restricted_unpickler import NotForAPickle, refused
 from mirror.export.restricted_unpickler import load as restricted_load
+from mirror.export.restricted_unpickler import refused
 from mirror.images import load_image
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, sha256_of, write_model_folder

@@ -1,6 +1,6 @@
 """A learner pickle read without running it: networks and numbers come to life, all else stays a description.
 
-`load(path)` is `torch.load` with an unpickler that calls nothing that the file names but the short list CALLED, and
+`load(path)` reads what `torch.save` wrote with an unpickler that calls nothing that the file names but CALLED, and
 makes objects of no class but networks (`torch.nn.Module` of torch, torchvision, timm and fastai), which it fills
 without their constructors. Anything else that is named is a `Part`: what it is called, what it would have been called
 with, its state and its items. A Part does nothing, whatever it is named; `learner_parts.py` reads from it what serving
@@ -16,14 +16,15 @@ import sys
 import types
 import warnings
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mirror.errors import UnsupportedLearner
-from mirror.inference.pickle_scan import Unreadable, is_archive, is_harmless, names_in, program_in
+from mirror.export.pickled_tensors import CALLED, NotForAPickle, Storages
+from mirror.inference.learner_names import is_harmless, may_be_called
+from mirror.inference.pickle_scan import Unreadable, is_archive, names_in, program_in
 
 # Whose classes are networks. Not losses, nor what writes the names of a network into source text (torch.fx)
 NETWORKS = re.compile(
@@ -46,10 +47,6 @@ OPENS, OPENED = "mirror.pickle.opens", "mirror.pickle.opened"  # events of sys.a
 NAME = re.compile(r"[\w-]{1,100}")  # of a part of a network: it may become source text where a network is exported
 MAKERS = ("cloudpickle.cloudpickle._builtin_type",)  # what gives something that real learners call: code, methods
 DROPPED = ("__annotations__", "__doc__", "__module__", "__signature__")  # that real networks keep, and no answer needs
-
-
-class NotForAPickle(pickle.UnpicklingError):
-    """Something that a pickle may not do; says what."""
 
 
 @dataclass(eq=False)
@@ -98,38 +95,9 @@ def load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Module)
         with zipfile.ZipFile(file) as archive:
             program, folder = program_in(archive)
-            unpickler = _ArchiveUnpickler(program, encoding="utf-8")
-            unpickler.storages = _Storages(archive, folder)
+            unpickler = Unpickler(program, encoding="utf-8")
+            unpickler.weights = Storages(archive, folder)
             return unpickler.load()
-
-
-@dataclass
-class _Storages:
-    """The weights in torch's archive, each read once, by the archive's own list of files: torch's reader of archives
-    would also take TorchScript, which is a program, and may read the list otherwise than who looked at it before."""
-
-    archive: zipfile.ZipFile
-    folder: str
-    known: dict[str, Any] = field(default_factory=dict)
-
-    def find(self, name: Any) -> Any:
-        """`name`: ("storage", its type, key, device, count). Raises NotForAPickle."""
-        import torch
-
-        kind, storage, key, _, count = name if isinstance(name, tuple) and len(name) == 5 else (None,) * 5
-        dtype = torch.uint8 if storage is torch.UntypedStorage else getattr(storage, "dtype", None)
-        if kind != "storage" or not isinstance(key, str) or not isinstance(dtype, torch.dtype):
-            raise NotForAPickle("it names weights as torch does not")
-        if not isinstance(count, int):
-            raise NotForAPickle("it names weights as torch does not")
-        if key not in self.known:
-            entry = self.archive.getinfo(f"{self.folder}/data/{key}")
-            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != count * dtype.itemsize:
-                raise NotForAPickle("its weights are not as many as it says")
-            data = bytearray(self.archive.read(entry))
-            whole = torch.frombuffer(data, dtype=torch.uint8).untyped_storage() if data else torch.UntypedStorage(0)
-            self.known[key] = torch.storage.TypedStorage(wrap_storage=whole, dtype=dtype, _internal=True)
-        return self.known[key]
 
 
 def noop(x: Any = None, *_: Any, **__: Any) -> Any:
@@ -137,66 +105,10 @@ def noop(x: Any = None, *_: Any, **__: Any) -> Any:
     return x
 
 
-def _ordered(*pairs: Any) -> OrderedDict[Any, Any]:
-    return OrderedDict(*(list(each) for each in pairs[:1]))
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """`_codecs.encode`, as protocol 2 writes bytes down."""
-    if encoding not in ("latin1", "utf-8", "ascii") or not isinstance(text, str):
-        raise NotForAPickle("it encodes something as something else")
-    return text.encode(encoding)
-
-
-def _bytes(*given: Any) -> bytes:
-    if given:
-        raise NotForAPickle("it makes bytes of something else")
-    return b""
-
-
-def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:
-    """A tensor over a storage, without hooks, attributes or a class of its own. Raises NotForAPickle."""
-    import torch
-
-    whole = all(type(side) is int and side >= 0 for side in (offset, *size, *stride)) and len(size) == len(stride)
-    last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True)) if whole else 0
-    if not isinstance(storage, torch.storage.TypedStorage) or not whole or (all(size) and last >= storage._size()):
-        raise NotForAPickle("it makes a tensor of something else than its numbers")
-    return torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage, offset, tuple(size), tuple(stride))
-
-
-def _typed_tensor(_: Any, __: Any, arguments: tuple[Any, ...], ___: Any) -> Any:
-    return _tensor(*arguments)
-
-
-def _fastai_tensor(_: Any, *arguments: Any) -> Any:
-    return _tensor(*arguments)
-
-
-def _parameter(data: Any, requires_grad: Any = True, *_: Any) -> Any:
-    import torch
-
-    if not isinstance(data, torch.Tensor):
-        raise NotForAPickle("it makes a parameter of something else than a tensor")
-    return torch.nn.Parameter(data.detach(), bool(requires_grad) and data.is_floating_point())
-
-
-def _size(sides: Any = ()) -> tuple[Any, ...]:
-    return tuple(sides)
-
-
-CALLED: dict[str, Callable[..., Any]] = {  # the name that a pickle calls → what is called
-    "collections.OrderedDict": _ordered, "_codecs.encode": _encode, "builtins.bytes": _bytes,
-    "builtins.set": set, "builtins.frozenset": frozenset, "builtins.list": list, "builtins.tuple": tuple,
-    "torch.Size": _size, "torch._utils._rebuild_tensor_v2": _tensor, "torch._utils._rebuild_tensor": _tensor,
-    "torch._utils._rebuild_parameter": _parameter, "torch._tensor._rebuild_from_type_v2": _typed_tensor,
-    "fastai.torch_core._fa_rebuild_tensor": _fastai_tensor,
-}  # fmt: skip
-
-
 class Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the one in Python: C's calls what it finds
     dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
     stack: list[Any]
+    weights: Storages | None = None
     _step: Any
 
     def find_class(self, module: str, name: str) -> Any:
@@ -205,6 +117,11 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the o
         alive = _alive(module, name)
         whole = f"{module.replace('__builtin__', 'builtins')}.{name}"
         return alive if alive is not None else Part(whole, _network(module, name))
+
+    def persistent_load(self, name: Any) -> Any:  # before torch 1.6, torch puts its own in this place
+        if self.weights is None:
+            raise NotForAPickle("it names weights, and has none")
+        return self.weights.find(name)
 
     def load(self) -> Any:
         sys.audit(OPENS)
@@ -241,15 +158,6 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the o
         pickle.EXT4: get_extension, pickle.NEXT_BUFFER: _refuse,
     }.items():  # fmt: skip
         dispatch[_opcode[0]] = _step  # type: ignore[assignment]
-
-
-class _ArchiveUnpickler(Unpickler):
-    """Reads the pickle in torch's archive, and from beside it the weights that it names."""
-
-    storages: _Storages
-
-    def persistent_load(self, pid: Any) -> Any:
-        return self.storages.find(pid)
 
 
 class _Module:
@@ -293,6 +201,8 @@ def _network(module: str, name: str) -> type | None:
 def _call(function: Any, arguments: Any) -> Any:
     if not isinstance(function, Part) or (function.called and function.name not in MAKERS):
         raise NotForAPickle(f"it calls a {_name_of(function)} that it made")
+    if not may_be_called(function.name):
+        raise NotForAPickle(f"it calls {function.name}, which no learner does")
     known = None if function.called else CALLED.get(function.name)
     try:
         return known(*arguments) if known else Part(function.name, called=True, arguments=tuple(arguments))

@@ -8,6 +8,7 @@ classifier.py                 Classifier: images in, Predictions out; whether a 
 pickle_cache.py               a plain learner pickle → a model folder, once, in a process of its own
 onnx_check.py, onnx_trial.py  a network from anywhere: its bytes are looked at, then it is run once where limits hold
 pickle_scan.py                what a learner pickle names, read without running it
+learner_names.py              the names that learner pickles hold
 learner_refusals.py           why one is not served, in sentences that hold nothing of it
 sandbox.py                    a process with limits, without secrets and network
 landlock.py                   … and without leave to read or change files elsewhere

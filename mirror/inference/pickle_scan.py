@@ -1,10 +1,9 @@
 """What a learner pickle names, read without running it: its opcodes are followed, nothing is imported or called.
 
 A pickle is a program for a small machine (pickletools). It can only do what the functions and classes do that it names;
-so each name is looked up in a table of what fastai's learners are made of, and a name that is not in it refuses the
-file. Names of fastai, torch, torchvision, timm, pandas and their helpers count only where the installed library's own
-source defines them: `fastai.torch_core.os` is not one of them. Whatever may be called is harmless with any arguments,
-or does nothing where the pickle is opened (`export/restricted_unpickler.py`), which asks the same table.
+so each name is looked up in a table of what fastai's learners are made of (`learner_names.py`), and a name that is not
+in it refuses the file, as does a call that no learner's pickle makes. `export/restricted_unpickler.py`, which reads the
+file then, asks the same table.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import pickletools
 import re
 import zipfile
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from mirror.errors import UnsupportedLearner
+from mirror.inference.learner_names import GETATTR, LIBRARIES, is_harmless, is_older, is_part, may_be_called
 from mirror.terminal import printable
 
 MAX_PROGRAM = 32 * 2**20  # bytes of the pickle itself; weights lie beside it. A ResNet-18 has 50 kB
@@ -27,86 +26,6 @@ LFS = b"version https://git-lfs.github.com/spec/"
 SHOWN_NAMES = 5
 STRANGE = "is not a learner pickle that opens here"
 PICKLES_OF_TORCH = 5  # in a file of the format before torch 1.6: magic number, protocol, system, object, keys
-
-# module → names. What is not defined in Python source, or of which little is harmless
-EXACT = {
-    "builtins": "object print set frozenset list dict tuple bytes bytearray str int float complex bool slice range "
-    "getattr type Ellipsis",
-    "collections": "OrderedDict defaultdict Counter deque",
-    "functools": "partial reduce",
-    "_operator": "or_ and_ add mul sub itemgetter getitem",
-    "operator": "or_ and_ add mul sub itemgetter",
-    "collections.abc": "Callable",
-    "_abcoll": "Callable _CallableGenericAlias",
-    "_collections_abc": "Callable _CallableGenericAlias",
-    "inspect": "Parameter Signature _ParameterKind _empty",
-    "pathlib": "Path PosixPath PurePath PurePosixPath WindowsPath PureWindowsPath",
-    "pathlib._local": "Path PosixPath PurePath PurePosixPath WindowsPath PureWindowsPath",
-    "random": "Random",
-    "typing": "Any Union Optional Callable List Dict Tuple Sequence Iterable Type",
-    "types": "NoneType MethodType SimpleNamespace",
-    "datetime": "datetime date time timedelta timezone",
-    "_codecs": "encode",
-    "copyreg": "_reconstructor __newobj__",
-    "copy_reg": "_reconstructor __newobj__",
-    "re": "_compile",
-    "uuid": "UUID",
-    "PIL.Image": "Image Resampling Transpose",
-    "cloudpickle.cloudpickle": "_builtin_type _make_function _function_setstate _make_empty_cell _make_cell subimport",
-    "numpy": "ndarray dtype float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ str_ "
-    "less greater",
-    "numpy._core.multiarray": "scalar _reconstruct",
-    "numpy.core.multiarray": "scalar _reconstruct",
-    "numpy._core.numeric": "_frombuffer",
-    "numpy.core.numeric": "_frombuffer",
-    "torch": "Tensor device Size Generator float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 bool",
-    "torch._utils": "_rebuild_parameter _rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter_with_state",
-    "torch._tensor": "_rebuild_from_type_v2",
-    "torch.storage": "TypedStorage UntypedStorage",
-    "torch.distributions.beta": "Beta",
-    "torch.distributions.dirichlet": "Dirichlet",
-    "torch.nn.parameter": "Parameter Buffer UninitializedParameter",
-    "fastcore.basics": "_using_attr fastuple merge noop noops ifnone risinstance",
-    "fastcore.foundation": "L",
-    "fastai.imports": "noop noops",
-    "pandas": "Series DataFrame Index RangeIndex Categorical StringDtype CategoricalDtype Timestamp",
-    "pandas._libs.internals": "_unpickle_block",
-    "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
-    "pandas.core.indexes.base": "Index _new_Index",
-    "pandas._libs.tslibs.timestamps": "Timestamp _unpickle_timestamp",
-    "pyarrow.lib": "_restore_array type_for_alias py_buffer chunked_array ChunkedArray StringArray LargeStringArray",
-}
-# Classes that the source of such a module defines (names with a capital letter). Not those that write a network's own
-# names into source text and run it (torch.fx, behind feature_extraction and _features_fx)
-CLASSES = (
-    r"fastai\.(learner|losses|metrics|optimizer|torch_core|layers|interpret)",
-    r"fastai\.data\.(core|load|transforms|block)",
-    r"fastai\.vision\.(core|augment|data|learner|models(\.\w+)*)",
-    r"fastai\.callback\.(core|progress|schedule|hook|fp16|mixup|tracker|training|data|channelslast|preds)",
-    r"fastcore\.(dispatch|transform)", r"fasttransform\.\w+", r"plum\._(function|method|resolver|signature|util)",
-    r"torch\.nn\.modules(\.\w+)+", r"torch\.nn\.utils(\.\w+)+", r"torch\.optim(\.\w+)+", r"torch\.(cuda\.)?amp(\.\w+)*",
-    r"torchvision\.(models|ops|transforms)(\.(?!feature_extraction\b)\w+)*",
-    r"timm\.(layers|models)(\.(?!_features_fx\b)\w+)*",
-    r"pandas\.core\.(series|frame|internals\.\w+|indexes\.\w+|arrays\.\w+|dtypes\.dtypes)",
-)  # fmt: skip
-# Functions that the source of such a module defines
-FUNCTIONS = (
-    r"fastai\.(metrics|losses|layers|optimizer|torch_core)", r"fastai\.data\.(load|transforms)",
-    r"fastai\.vision\.(core|augment|learner)", r"fastai\.vision\.models(\.\w+)*", r"torch\.nn\.(functional|init)",
-    r"torchvision\.models(\.(?!feature_extraction\b)\w+)*",
-)  # fmt: skip
-# … unless their names say that they read, write, fetch or run something
-ACTING = re.compile(
-    r"load(?!er)|save|open|write|read|run|exec|eval|import|module|download|url|request|pickle|delete|remove|command|"
-    r"system|hub|compile|script|export|dump|socket|thread|process|subproc|path|file|copy|move|env|annotations"
-)
-HARMLESS = ("default_split", "load_image", "get_image_files")  # acting by their names only
-_STORAGE = re.compile(r"[A-Z][A-Za-z0-9]*Storage")
-_CLASS, _FUNCTION = re.compile("|".join(CLASSES)), re.compile("|".join(FUNCTIONS))
-LIBRARIES = ("fastai.", "fastcore.", "fasttransform.")
-GETATTR = (("builtins", "getattr"), ("__builtin__", "getattr"))
-OLDER = {"__builtin__": "builtins"}  # as protocol 2 names it
-OLDER_NAMES = {"long": "int", "unicode": "str", "xrange": "range"}
 
 
 class Unreadable(Exception):
@@ -165,7 +84,7 @@ def _why(strange: list[Name]) -> tuple[str, str]:
             f"uses {printable(own[0])[:80]}, a function or class of its own training script: "
             "train it again without one (for labels use parent_label or RegexLabeller) and export it."
         )
-    older = [name for name in strange if _is_of_library(name)]
+    older = [name for name in strange if is_older(name.module, name.name)]
     if len(older) == len(strange):
         package = older[0].module.split(".")[0]
         return "version", (
@@ -187,58 +106,11 @@ def _why(strange: list[Name]) -> tuple[str, str]:
     )
 
 
-def is_harmless(module: str, name: str) -> bool:
-    """Whether a pickle may name it."""
-    module = OLDER.get(module, module)
-    if module == "builtins":
-        name = OLDER_NAMES.get(name, name)
-    if (module, name) == ("builtins", "reduce"):  # as protocol 2 has functools.reduce
-        return True
-    if "." in name:  # an attribute of something: pickles of fastai take them by getattr, which is guarded
-        return False
-    if name in EXACT.get(module, "").split():
-        return True
-    if module in ("torch", "torch.storage") and _STORAGE.fullmatch(name):
-        return True
-    bare = name.lstrip("_")
-    if bare[:1].isupper():
-        return bool(_CLASS.fullmatch(module)) and _defines(module, name)
-    if name.startswith("__") or (ACTING.search(name) and name not in HARMLESS):
-        return False
-    return bool(_FUNCTION.fullmatch(module)) and _defines(module, name)
-
-
-def _is_of_library(name: Name) -> bool:
-    """Whether another version of the library may have defined the class there."""
-    return bool(_CLASS.fullmatch(name.module)) and name.name.lstrip("_")[:1].isupper() and name.name.isidentifier()
-
-
 def _is_installed(package: str) -> bool:
     try:
         return bool(package) and package.isidentifier() and importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):
         return False
-
-
-def _defines(module: str, name: str) -> bool:
-    """Whether the module's own source defines the class or function."""
-    source = source_of(module)
-    return name.isidentifier() and bool(re.search(rf"^(class|def)[ \t]+{name}\b", source, re.MULTILINE))
-
-
-@cache
-def source_of(module: str) -> str:
-    """The source of a module of an installed package, which is not imported; "" where there is none."""
-    package, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        return ""
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        for path in (Path(place, *rest).with_suffix(".py") if rest else None, Path(place, *rest, "__init__.py")):
-            if path is not None and path.is_file():
-                return path.read_text(encoding="utf-8")
-    return ""
 
 
 def names_in(path: Path) -> list[Name]:
@@ -350,6 +222,8 @@ def _step(machine: _Machine, opcode: str, argument: Any) -> None:
         stack[begin:] = [tuple(stack[begin:])]
     elif opcode == "REDUCE":
         arguments, function = stack.pop(), stack.pop()
+        if isinstance(function, Name) and not may_be_called(str(function)):
+            raise Unreadable(f"calls {printable(str(function))[:80]}, which no learner does, so it is not opened")
         if isinstance(function, Name) and (function.module, function.name) in GETATTR:
             _check_part(arguments)
         stack.append(MADE)
@@ -375,11 +249,6 @@ def _check_part(arguments: Any) -> None:
         shown = printable(name)[:60] if isinstance(name, str) else "a part"
         whole = f" of {printable(str(thing))[:60]}" if isinstance(thing, Name) else ""
         raise Unreadable(f"takes {shown}{whole}, which no learner needs, so it is not opened: export it again")
-
-
-def is_part(name: str) -> bool:
-    """Whether a pickle may take the attribute of one of fastai's objects."""
-    return bool(re.fullmatch(r"[a-z]\w*", name)) and "__" not in name and not ACTING.search(name)
 
 
 def _above_mark(machine: _Machine) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import UnsupportedLearner
-from mirror.export.restricted_unpickler import NotForAPickle, Part, load
+from mirror.export.pickled_tensors import NotForAPickle
+from mirror.export.restricted_unpickler import Part, load
 from mirror.inference.pickle_cache import compiled_folder
 from mirror.inference.pickle_scan import check_pickle
 from mirror.model_folder import find_model
@@ -138,11 +139,17 @@ def test_weights_are_as_many_as_the_program_says(tmp_path: Path, spoil: str) -> 
         load(tmp_path / "a.pkl")
 
 
+@pytest.mark.parametrize("name", ["a transform of a method", "a loss", "a pipeline"])
+def test_a_constructor_of_fastais_is_called_by_no_learner(tmp_path: Path, name: str) -> None:
+    path = added_to(plain_pickle(), EVALUATING[name], tmp_path / "a.pkl")
+    with pytest.raises(UnsupportedLearner, match="calls fas.*, which no learner does, so it is not opened"):
+        check_pickle(path)
+
+
 def test_a_learner_with_an_evaluating_part_is_served_without_it(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    path = added_to(plain_pickle(), EVALUATING["a loss"], tmp_path / "models" / "a.pkl")
-    secret = tmp_path / "secret"
-    secret.write_text("key")
+    added = EVALUATING["a function of plum's, resolved when it is called"]
+    path = added_to(plain_pickle(), added, tmp_path / "models" / "a.pkl")
     assert compiled_folder(find_model(path)).info.labels == LABELS
     assert not list(tmp_path.rglob("happened"))
 

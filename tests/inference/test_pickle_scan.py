@@ -19,8 +19,9 @@ import pytest
 
 from mirror.errors import UnsupportedLearner
 from mirror.inference import pickle_cache
+from mirror.inference.learner_names import is_harmless
 from mirror.inference.pickle_cache import compiled_folder
-from mirror.inference.pickle_scan import check_pickle, is_harmless, names_in
+from mirror.inference.pickle_scan import check_pickle, names_in
 from mirror.model_folder import find_model
 from tests.learners import LABELS, plain_pickle
 
