@@ -64,7 +64,7 @@ class Kept:
         # who shares an address that says nothing takes turns by connection
         VISIT.set(Visit(Visitor(client_of(scope), f"{peer[0]} {peer[1]}")))
         async with TURNS.turn():
-            found = await self._made(route, scope, "br" if "br" in asked.get("accept-encoding", "") else "identity")
+            found = await self._made(route, scope, _encoding(asked.get("accept-encoding", "")))
             headers, body = _filled_in(found, scope)
         if origin := asked.get("origin"):  # whose pages may ask at all, the gate has seen to
             headers["Access-Control-Allow-Origin"] = origin
@@ -127,6 +127,12 @@ class Kept:
             del answered[name]
         nonce = _NONCE.search(answered.get("content-security-policy", ""))
         return _Answer(status, answered, bytes(body), nonce[1] if nonce else "", monotonic())
+
+
+def _encoding(accepted: str) -> str:
+    """Which of gradio's compressions a client takes. Browsers take br from https and from this machine only: over plain
+    http, as in a classroom, it is gzip."""
+    return next((one for one in ("br", "gzip") if one in accepted), "identity")
 
 
 def _filled_in(answer: _Answer, scope: Scope) -> tuple[MutableHeaders, bytes]:

@@ -7,11 +7,14 @@ with what its first caller said.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterable
 from typing import Any
 
+import brotli
 import pytest
+from gradio.brotli_middleware import BrotliMiddleware
 from starlette.types import Receive, Scope, Send
 
 from mirror.web.gateway import kept
@@ -20,6 +23,7 @@ from mirror.web.gateway.routes import page_routes
 
 POLICY = Policy(page_routes(1 << 20))
 CANARY = "the-first-visitors"
+SCRIPT = b"export const answer = 42;\n" * 100
 
 
 class App:
@@ -109,6 +113,27 @@ def test_a_browser_s_questions_are_answered(app: App, gate: Gate) -> None:
     assert get(gate, "/assets/a.js", if_none_match='"1"')[0::2] == (304, b"")
     assert get(gate, "/", origin="http://b.example")[1]["access-control-allow-origin"] == "http://b.example"
     assert b"https://c.example" in get(gate, "/", x_forwarded_host="c.example", x_forwarded_proto="https")[2]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sent"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, deflate", "gzip"),  # a browser's, where a page comes over plain http from another machine
+        ("deflate", None),
+        ("", None),
+    ],
+)
+def test_files_come_compressed_as_gradio_compresses_them(accepted: str, sent: str | None) -> None:
+    async def script(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/javascript")]})
+        await send({"type": "http.response.body", "body": SCRIPT})
+
+    gate = Gate(BrotliMiddleware(script), POLICY, lambda: None)  # type: ignore[arg-type,return-value]
+    status, headers, body = get(gate, "/assets/a.js", accept_encoding=accepted)
+    assert status == 200 and headers.get("content-encoding") == sent
+    unpack = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[sent]
+    assert unpack(body) == SCRIPT and (len(body) < len(SCRIPT)) == (sent is not None)
 
 
 def test_what_is_not_there_is_not_kept_and_what_is_kept_has_a_limit(
