@@ -69,6 +69,27 @@ def test_faces_are_found(client: Client) -> None:
     assert client.predict(handle_file(DUCKLING), api_name="/face-detection") == []
 
 
+def test_tabs_that_the_page_cannot_answer_are_not_shown_and_the_log_says_so(page: Served, client: Client) -> None:
+    tabs = [part["props"] for part in client.config["components"] if part["type"] == "tabitem"]
+    assert [tab["label"] for tab in tabs if tab["visible"]] == [
+        "The mirror",
+        "Faces",
+        "A photo",
+        "Camera",
+        "About this mirror",
+    ]
+    assert page.log().count("Not shown: the tabs “What is this?”, “What is where?”, “Your own words”.") == 1
+
+
+def test_a_tab_whose_model_was_named_is_shown(light: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    uploads = tmp_path_factory.mktemp("uploads")
+    with serve("--task-model", "image-classification=models/mirror", uploads=uploads, **light) as page:
+        client = Client(page.url, verbose=False)
+        assert client.predict(handle_file(DUCKLING), api_name="/image-classification")["label"] == "duckling"
+        tabs = [part["props"] for part in client.config["components"] if part["type"] == "tabitem"]
+        assert next(tab["visible"] for tab in tabs if tab["label"] == "What is this?")
+
+
 @pytest.mark.parametrize(
     ("endpoint", "words"),
     [("/image-classification", ()), ("/object-detection", ()), ("/zero-shot-image-classification", ("a cat\na dog",))],

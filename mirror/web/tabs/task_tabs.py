@@ -1,23 +1,35 @@
-"""The other ways of seeing, a tab each. What a tab needs is imported and opened when a visitor first asks it."""
+"""The other ways of seeing, a tab each. What a tab needs is imported and opened when a visitor first asks it.
+
+A tab whose packages are not here is not shown, and the log says so once; its endpoint tells whoever asks.
+"""
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 import gradio as gr
 
 from mirror.net.fetch import NetworkSettings
+from mirror.tasks.request import FACE_DETECTION, IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
+from mirror.terminal import say
 from mirror.web.tabs import face_detection_tab, image_classification_tab, object_detection_tab, zero_shot_tab
 from mirror.web.tabs.task_models import TaskModels
 
-TABS = {
-    "What is this?": image_classification_tab,
-    "What is where?": object_detection_tab,
-    "Your own words": zero_shot_tab,
-    "Faces": face_detection_tab,
+TABS = {  # its task, its module, and what the task's default model needs besides requirements.txt
+    "What is this?": (IMAGE_CLASSIFICATION, image_classification_tab, ("torch", "timm")),
+    "What is where?": (OBJECT_DETECTION, object_detection_tab, ("torch", "transformers")),
+    "Your own words": (ZERO_SHOT, zero_shot_tab, ("torch", "transformers")),
+    "Faces": (FACE_DETECTION, face_detection_tab, ()),
 }
 
 
 def build(opened: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tabs inside the current gr.Tabs."""
-    for name, module in TABS.items():
-        with gr.Tab(name):
+    hidden = []
+    for name, (task, module, packages) in TABS.items():
+        shown = task in opened.models or all(map(find_spec, packages))
+        hidden += [] if shown else [f"“{name}”"]
+        with gr.Tab(name, visible=shown):
             module.build(opened, network)
+    if hidden:
+        say(f"Not shown: the tabs {', '.join(hidden)}. They need `pip install -r requirements-train.txt`.")
