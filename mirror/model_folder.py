@@ -26,50 +26,10 @@ from pathlib import Path
 
 from mirror.errors import ModelFolderError
 from mirror.folders import hold_folder, recovered, remove_old, set_aside, swap_folder, sweep_folders
-from mirror.model_schema import (
-    FORMAT_VERSION,
-    BatchResize,
-    Calibration,
-    DataInfo,
-    LabelMetrics,
-    Metrics,
-    ModelInfo,
-    Novelty,
-    OnnxInfo,
-    Preprocessing,
-    Query,
-    TopLoss,
-    TrainingInfo,
-    Validation,
-)
+from mirror.model_schema import FORMAT_VERSION, ModelInfo
 from mirror.preparation import NAMES
 from mirror.storage import flush_to_disk, parse_json, read_file
 from mirror.typed_json import decode, encode
-
-__all__ = [
-    "FORMAT_VERSION",
-    "MODEL_JSON",
-    "BatchResize",
-    "Calibration",
-    "DataInfo",
-    "LabelMetrics",
-    "Metrics",
-    "ModelEntry",
-    "ModelFolder",
-    "ModelInfo",
-    "Novelty",
-    "OnnxInfo",
-    "Preprocessing",
-    "Query",
-    "TopLoss",
-    "TrainingInfo",
-    "Validation",
-    "find_model",
-    "list_models",
-    "read_model_folder",
-    "sha256_of",
-    "write_model_folder",
-]
 
 MODEL_JSON = "model.json"
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
@@ -181,7 +141,7 @@ def read_model_folder(path: str | Path) -> ModelFolder:
 
 def _read_while_replaced(source: Path) -> bytes:
     """The bytes of a model.json, whose folder a writer may replace and remove just as it is opened."""
-    for _ in range(READ_ATTEMPTS):
+    for _ in range(READ_ATTEMPTS - 1):
         with contextlib.suppress(FileNotFoundError):
             return read_file(source, limit=MAX_MODEL_JSON_BYTES)
     return read_file(source, limit=MAX_MODEL_JSON_BYTES)

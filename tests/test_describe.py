@@ -12,6 +12,7 @@ import pytest
 from mirror.describe import FEW, WORST_PHOTOS, ModelDescription, error_sentence
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Validation
+from mirror.templates import render
 from mirror.training.model_card import model_card
 from mirror.web.about import note
 from mirror.web.models import ServedModel
@@ -92,7 +93,7 @@ def test_every_room_states_the_same_facts(kind: str) -> None:
             model.published is None and info.preprocessing.prepare == "none"
         )
     assert ("load_learner" in card) == bool(info.pickle) == ("opened: open only" in card)
-    studio = words(comparison(None, info, cleaned=False))
+    studio = words(render("comparison.html", **comparison(None, info, cleaned=False)))
     if model.judged:
         line = error_sentence(model.judged)  # the last line that train.py prints
         assert line.capitalize() in page and line.capitalize() in card

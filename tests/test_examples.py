@@ -41,7 +41,9 @@ def test_the_shipped_model_says_the_pineapple_is_neither(classifier: Classifier)
 
 @pytest.mark.parametrize("name", GARMENTS)
 def test_the_shipped_model_knows_the_garment(name: str):
-    prediction, framed = Classifier.load(FASHION).predict_with_input(EXAMPLES / f"{name}.jpg")
+    classifier = Classifier.load(FASHION)
+    pixels, framed = classifier.preprocess(classifier.decode(EXAMPLES / f"{name}.jpg"))
+    prediction = classifier.answer(pixels, framed)
     assert (prediction.label, prediction.known, framed.found) == (GARMENTS[name], True, True)
 
 

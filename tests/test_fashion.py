@@ -50,7 +50,8 @@ def test_what_it_says_of_itself(classifier: Classifier) -> None:
 
 def test_a_product_photo_is_one_of_its_labels_and_shows_why(classifier: Classifier) -> None:
     photo = product((244, 243, 240), noise=2)
-    prediction, framed = classifier.predict_with_input(photo)
+    pixels, framed = classifier.preprocess(classifier.decode(photo))
+    prediction = classifier.answer(pixels, framed)
     assert prediction.known and framed.found
     assert prediction.label in ("T-shirt/top", "Shirt", "Dress")
     explanation = explain(classifier, photo)

@@ -18,7 +18,8 @@ import pytest
 
 from mirror.errors import ModelFolderError
 from mirror.folders import hold_folder
-from mirror.model_folder import (
+from mirror.model_folder import find_model, list_models, read_model_folder, write_model_folder
+from mirror.model_schema import (
     BatchResize,
     DataInfo,
     LabelMetrics,
@@ -30,10 +31,6 @@ from mirror.model_folder import (
     TopLoss,
     TrainingInfo,
     Validation,
-    find_model,
-    list_models,
-    read_model_folder,
-    write_model_folder,
 )
 
 PIXELS = Preprocessing("crop", (64, 48), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_resizes=(BatchResize((32, 32)),))
@@ -324,7 +321,8 @@ def test_a_writer_is_known_by_its_lock_and_not_by_its_number(tmp_path: Path) -> 
 WRITER = """
 import sys
 from pathlib import Path
-from mirror.model_folder import ModelInfo, Preprocessing, write_model_folder
+from mirror.model_folder import write_model_folder
+from mirror.model_schema import ModelInfo, Preprocessing
 pixels = Preprocessing("crop", (8, 8), (0, 0, 0), (1, 1, 1))
 def build(folder):
     number = str(count).encode()

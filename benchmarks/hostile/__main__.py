@@ -5,9 +5,8 @@
     python -m benchmarks.hostile --quick             # a small share of each, some ten minutes
     python -m benchmarks.hostile visitors --against DIR   # and the same visitors on another checkout, in turn
 
-Each part is a script of its own with settings of its own: benchmarks/files.py, benchmarks/visitors.py
-and benchmarks/kills.py. Every hostile file is opened in a process with a limit on its memory, and every server
-listens on 127.0.0.1 alone.
+Each part is a script of its own with settings of its own: files.py, visitors.py and kills.py beside this one. Every
+hostile file is opened in a process with a limit on its memory, and every server listens on 127.0.0.1 alone.
 """
 
 from __future__ import annotations

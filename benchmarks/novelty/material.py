@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import DATA, ROOT
-from mirror.model_folder import Preprocessing, read_model_folder
+from mirror.model_folder import read_model_folder
+from mirror.model_schema import Preprocessing
 
 ARCH = "tf_efficientnet_lite0"
 SEED = 42

@@ -16,7 +16,7 @@ from mirror.collect.others import Others, find_others, read_others
 from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.describe import error_sentence
 from mirror.errors import UsageError
-from mirror.model_folder import ModelInfo
+from mirror.model_schema import ModelInfo
 from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.terminal import sentence
@@ -126,7 +126,6 @@ def say_sides(rows: Sequence[Photo], source: str, folds: int | None) -> None:
 
 def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options: argparse.Namespace) -> None:
     """model: the model folder, as it was named; folder: of the `photos` photos. The last line is the summary."""
-
     issues = read_issues(model / SUSPECTS_CSV)
     for line in issue_sentences(issues, folder):
         print(sentence(line))

@@ -19,7 +19,7 @@ MAX_STRIPS = 200_000  # strips or tiles: 65,535 px of one row each, three planes
 SHARED = 65_536  # bytes by which the tags may exceed the file: small shared values do no harm
 
 WIDTH, HEIGHT, BITS, SAMPLES, STRIPS, ROWS_PER_STRIP = 256, 257, 258, 277, 273, 278
-PLANAR, TILE_WIDTH, TILE_HEIGHT, TILES = 284, 322, 323, 324
+TILE_WIDTH, TILE_HEIGHT, TILES = 322, 323, 324
 DIRECTORIES_IN_TAGS = (330, 34665, 34853, 40965)  # SubIFDs, EXIF, GPS, interoperability
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from mirror.errors import UnsupportedLearner
 from mirror.inference.grad_cam import HEAT, MAPS
-from mirror.model_folder import OnnxInfo
+from mirror.model_schema import OnnxInfo
 from mirror.terminal import say
 
 HEAT_FILE = "heat.onnx"

@@ -41,8 +41,8 @@ from mirror.export.restricted_unpickler import load as restricted_load
 from mirror.export.restricted_unpickler import refused
 from mirror.images import load_image
 from mirror.inference.session import OnnxModel
-from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, sha256_of, write_model_folder
-from mirror.model_schema import Parity
+from mirror.model_folder import ModelFolder, sha256_of, write_model_folder
+from mirror.model_schema import ModelInfo, OnnxInfo, Parity, Preprocessing
 from mirror.terminal import say
 
 OPSET = 18

@@ -14,7 +14,7 @@ from mirror.images import load_image
 from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import preprocess
 from mirror.inference.session import OnnxModel
-from mirror.model_folder import Preprocessing
+from mirror.model_schema import Preprocessing
 
 LARGEST_DIFFERENCE = 1e-4  # in any probability: the learner's float32 noise is about 1e-6
 PARITY_PHOTOS = 200  # at most: `learn.predict` takes 50 to 100 ms for each

@@ -23,8 +23,7 @@ from mirror.images import load_image
 from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
-from mirror.model_folder import ModelInfo, Preprocessing
-from mirror.model_schema import Quantization, QuantizationLimits, QuantizationResult
+from mirror.model_schema import ModelInfo, Preprocessing, Quantization, QuantizationLimits, QuantizationResult
 from mirror.terminal import say
 
 # Error rate of the validation photos; mean change of a probability; share of photos with the same top label

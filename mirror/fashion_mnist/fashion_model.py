@@ -25,7 +25,7 @@ from mirror.fashion_mnist.dataset import LABELS, NAME, SIDE, FashionSet, ImageSp
 from mirror.fashion_mnist.fashion_settings import ARCH, FashionSettings, Plan
 from mirror.fashion_mnist.from_scratch import TrainedNetwork
 from mirror.inference.classifier import SIMILARITY
-from mirror.model_folder import DataInfo, ModelInfo, TrainingInfo
+from mirror.model_schema import DataInfo, ModelInfo, TrainingInfo
 from mirror.preparation import DATASETS
 from mirror.training.build import Samples, ShippedNetwork, given_options
 from mirror.training.calibration import HeldOut, calibrate

@@ -22,7 +22,8 @@ from mirror.images import load_image, within_memory
 from mirror.inference.onnx_trial import open_tried
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
-from mirror.model_folder import ModelFolder, ModelInfo, Novelty, read_model_folder
+from mirror.model_folder import ModelFolder, read_model_folder
+from mirror.model_schema import ModelInfo, Novelty
 from mirror.preparation import Preparation, PreparedImage, preparation
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from mirror.net.fetch import NetworkSettings
 
 SIMILARITY = "similarity"  # the graph's output [N]: higher is more like the training photos, whatever the method
-KEPT_PIXELS = 1024  # long side of a photo that is handed on with its answer: 50 megapixels are 200 MB
 AHEAD = 4  # photos of a stream that are worked on or wait to be fetched, for each worker
 
 
@@ -146,19 +146,7 @@ class Classifier:
 
     def predict(self, image: str | Path | bytes | Image.Image) -> Prediction:
         """A path, a URL, an encoded image or a PIL image → Prediction. Raises ImageError, FetchError."""
-        return self._predict(image)[0]
-
-    def predict_with_input(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
-        """`predict`, and what of the image the network was shown; the photo itself is kept in a small size only."""
-        prediction, prepared = self._predict(image)
-        if not prepared.made:
-            with within_memory():
-                prepared.image.thumbnail((KEPT_PIXELS, KEPT_PIXELS))
-        return prediction, prepared
-
-    def _predict(self, image: str | Path | bytes | Image.Image) -> tuple[Prediction, PreparedImage]:
-        pixels, prepared = self.preprocess(self.decode(image))
-        return self.answer(pixels, prepared), prepared
+        return self.answer(*self.preprocess(self.decode(image)))
 
     def decode(self, image: str | Path | bytes | Image.Image) -> Image.Image:
         """The first step of `predict`: an upright RGB photo, no larger than this model needs where that is quicker."""

@@ -28,12 +28,12 @@ from mirror.model_folder import (
     MODEL_JSON,
     ModelEntry,
     ModelFolder,
-    ModelInfo,
     find_model,
     read_model_folder,
     sha256_of,
     write_model_folder,
 )
+from mirror.model_schema import ModelInfo
 from mirror.storage import open_file
 from mirror.terminal import sentence
 

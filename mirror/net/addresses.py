@@ -11,7 +11,7 @@ import ipaddress
 import re
 import unicodedata
 
-IPv4, IPv6 = ipaddress.IPv4Address, ipaddress.IPv6Address
+IPv4 = ipaddress.IPv4Address
 
 _SPECIAL_4 = tuple(
     map(

@@ -23,7 +23,8 @@ from mirror.export.graph import attach_novelty_bank
 from mirror.export.onnx_export import compile_learner
 from mirror.export.precision import PreprocessedImages, choose_precision, outputs_of, precision_of, with_precision
 from mirror.inference.classifier import SIMILARITY
-from mirror.model_folder import ModelFolder, ModelInfo, Novelty, Preprocessing, write_model_folder
+from mirror.model_folder import ModelFolder, write_model_folder
+from mirror.model_schema import ModelInfo, Novelty, Preprocessing
 from mirror.terminal import say
 from mirror.training.evaluation import Evaluation
 from mirror.training.model_card import write_card

@@ -21,8 +21,8 @@ from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import preprocess
 from mirror.inference.sandbox import confine
 from mirror.inference.session import OnnxModel
-from mirror.model_folder import ModelFolder, ModelInfo, OnnxInfo, Preprocessing, write_model_folder
-from mirror.model_schema import Parity
+from mirror.model_folder import ModelFolder, write_model_folder
+from mirror.model_schema import ModelInfo, OnnxInfo, Parity, Preprocessing
 from mirror.terminal import sentence
 from mirror.training.pretrained import find_architecture, load_into, load_weights
 

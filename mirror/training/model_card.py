@@ -12,7 +12,7 @@ from pathlib import Path
 from mirror.describe import ModelDescription
 from mirror.model_schema import ModelInfo
 from mirror.templates import FOLDER
-from mirror.wording import percent
+from mirror.wording import count, percent
 
 SHOWN_MATRIX = 12  # labels
 NAMED = 6  # labels in the card's title
@@ -45,6 +45,7 @@ def model_card(info: ModelInfo) -> str:
         if len(matrix) <= SHOWN_MATRIX
         else [],
         table=_table,
+        count=count,
     )
     return str(card).rstrip() + "\n"
 

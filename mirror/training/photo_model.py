@@ -20,7 +20,7 @@ from mirror.collect.splits import site_of
 from mirror.export.feature_bank import FeatureBank, bank_rows, fit_feature_bank
 from mirror.export.parity import PARITY_PHOTOS
 from mirror.export.precision import CALIBRATION_PHOTOS, UNJUDGED, evenly_spaced
-from mirror.model_folder import DataInfo, ModelInfo, Query, TrainingInfo
+from mirror.model_schema import DataInfo, ModelInfo, Query, TrainingInfo
 from mirror.training.build import Samples, ShippedNetwork, given_options
 from mirror.training.evaluation import Evaluation, evaluate
 from mirror.training.recipe import TrainedModel

@@ -14,7 +14,8 @@ from pathlib import Path
 from mirror.errors import MirrorError, ModelFolderError, NotInstalled
 from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_cache import open_model
-from mirror.model_folder import ModelEntry, ModelFolder, ModelInfo, list_models
+from mirror.model_folder import ModelEntry, ModelFolder, list_models
+from mirror.model_schema import ModelInfo
 from mirror.terminal import say, sentence
 
 FIRST_CHOICE = "mirror"  # the shipped model's name; where there is none, the first healthy model by name

@@ -15,7 +15,8 @@ from mirror.collect.metadata import Origin, Photo, read_photos, write_photos
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, UsageError
-from mirror.model_folder import DataInfo, ModelInfo, Preprocessing, Query, write_model_folder
+from mirror.model_folder import write_model_folder
+from mirror.model_schema import DataInfo, ModelInfo, Preprocessing, Query
 from mirror.net.fetch import NetworkSettings
 from tests.support.photo_folders import check_totals, correct
 from tests.world import PhotoHost, World, draw_photo, encode

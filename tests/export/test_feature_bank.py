@@ -20,7 +20,7 @@ from mirror.export.feature_bank import (
     threshold_of,
     unit_rows,
 )
-from mirror.model_folder import Novelty
+from mirror.model_schema import Novelty
 
 RANDOM = np.random.default_rng(0)
 REAL = RANDOM.normal(size=(80, 6)).astype(np.float32) + 2

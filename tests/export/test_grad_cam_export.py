@@ -26,7 +26,7 @@ from mirror.images import load_image
 from mirror.inference.grad_cam import HEAT, MAPS
 from mirror.inference.preprocess import preprocess
 from mirror.inference.session import OnnxModel
-from mirror.model_folder import OnnxInfo
+from mirror.model_schema import OnnxInfo
 from mirror.training.pretrained import find_architecture, load_into, load_weights
 from tests.learners import PACKAGED_ARCH as ARCH
 from tests.learners import dataloaders, export, loaded, plain_pickle

@@ -14,7 +14,7 @@ from mirror.export.feature_bank import OTHERS_WEIGHT
 from mirror.export.graph import attach_novelty_bank
 from mirror.inference.classifier import is_known
 from mirror.inference.session import OnnxModel
-from mirror.model_folder import Novelty
+from mirror.model_schema import Novelty
 
 WIDTH = 12
 

@@ -23,8 +23,7 @@ from mirror.export.precision import (
     within_limits,
 )
 from mirror.inference.session import OnnxModel
-from mirror.model_folder import Preprocessing
-from mirror.model_schema import ModelInfo
+from mirror.model_schema import ModelInfo, Preprocessing
 from mirror.typed_json import encode
 from tests.learners import LABELS, drawing
 from tests.support.networks import exported, mobile

@@ -162,4 +162,4 @@ def test_where_memory_runs_out_after_the_decode_the_photo_is_a_row(monkeypatch: 
     (answer,) = classifier.predict_many([jpeg()])
     assert isinstance(answer, ImageTooLarge) and answer.reason == "too-much-memory"
     with pytest.raises(ImageTooLarge, match="more memory than there is"):
-        classifier.predict_with_input(jpeg())
+        classifier.predict(jpeg())

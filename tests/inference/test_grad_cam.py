@@ -23,7 +23,7 @@ from mirror.inference.grad_cam import (
     visible_box,
 )
 from mirror.inference.preprocess import preprocess
-from mirror.model_folder import BatchResize, Preprocessing
+from mirror.model_schema import BatchResize, Preprocessing
 from tests.web.tiny import BLUE, GREY, YELLOW, tiny_model
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)

@@ -21,7 +21,8 @@ from mirror.inference import onnx_trial
 from mirror.inference.classifier import Classifier
 from mirror.inference.onnx_check import check_network
 from mirror.inference.user_cache import user_cache
-from mirror.model_folder import ModelInfo, Preprocessing, read_model_folder, write_model_folder
+from mirror.model_folder import read_model_folder, write_model_folder
+from mirror.model_schema import ModelInfo, Preprocessing
 from tests.web.tiny import SIZE, tiny_model, tiny_onnx
 
 ROOT = Path(__file__).resolve().parents[2]

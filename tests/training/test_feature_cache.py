@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mirror.collect import collect_from_folder
-from mirror.model_folder import DataInfo
+from mirror.model_schema import DataInfo
 from mirror.training.augmentation import plan_views
 from mirror.training.build import build_model
 from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features

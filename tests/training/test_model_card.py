@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
 
 from mirror.cli.train import parse
-from mirror.model_folder import DataInfo, ModelInfo, Novelty, OnnxInfo, Preprocessing, Query, TrainingInfo
+from mirror.model_schema import DataInfo, ModelInfo, Novelty, OnnxInfo, Preprocessing, Query, TrainingInfo
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
 from mirror.training.model_card import model_card

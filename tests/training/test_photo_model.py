@@ -16,7 +16,8 @@ from mirror.export.feature_bank import OTHERS_WEIGHT
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
-from mirror.model_folder import ModelFolder, Novelty, Preprocessing
+from mirror.model_folder import ModelFolder
+from mirror.model_schema import Novelty, Preprocessing
 from mirror.training.build import ShippedNetwork, build_model
 from mirror.training.photo_model import PhotoModel, describe_data
 from mirror.training.recipe import train

@@ -6,8 +6,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mirror.model_folder import Calibration, DataInfo, LabelMetrics, Metrics, Novelty, Validation, read_model_folder
-from mirror.model_schema import CalibrationScores, Estimate
+from mirror.model_folder import read_model_folder
+from mirror.model_schema import (
+    Calibration,
+    CalibrationScores,
+    DataInfo,
+    Estimate,
+    LabelMetrics,
+    Metrics,
+    Novelty,
+    Validation,
+)
 from mirror.web import about
 from mirror.web.models import ServedModel
 from tests.web.tiny import tiny_model

@@ -16,7 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from mirror.export.grad_cam_export import add_heat
-from mirror.model_folder import (
+from mirror.model_folder import write_model_folder
+from mirror.model_schema import (
     DataInfo,
     LabelMetrics,
     Metrics,
@@ -28,7 +29,6 @@ from mirror.model_folder import (
     TopLoss,
     TrainingInfo,
     Validation,
-    write_model_folder,
 )
 
 SIZE = 32

@@ -67,7 +67,7 @@ class Gate:
         elif scope["type"] != "http":
             await self.app(scope, receive, send)
         else:
-            await self._http(scope, receive, _Answer(scope, send, self.policy))
+            await self._http(scope, receive, _Answer(send, self.policy))
 
     async def _http(self, scope: Scope, receive: Receive, send: _Answer) -> None:
         try:
@@ -139,8 +139,8 @@ class Gate:
 class _Answer:
     """`send` for one request: adds what every answer carries, and knows how far the answer is."""
 
-    def __init__(self, scope: Scope, send: Send, policy: Policy):
-        self._scope, self._send, self._policy = scope, send, policy
+    def __init__(self, send: Send, policy: Policy):
+        self._send, self._policy = send, policy
         self.route: Route | None = None
         self.started = self._ended = self._dropped = False
         self.status = 0

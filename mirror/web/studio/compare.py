@@ -18,17 +18,13 @@ from mirror.wording import count, percent, plain
 def outcome(scene: Snapshot, progress: TrainingProgress, before: ModelInfo | None) -> str:
     """How far the training is, or what came of it. before: the model that it replaces."""
     ended = bool(progress.lines)
-    compared = _comparison(before if ended else None, scene.info, ended and _cleaned(scene))
+    compared = comparison(before if ended else None, scene.info, ended and _cleaned(scene))
     return render("training.html", progress=progress, **compared)
 
 
-def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> str:
-    """Error rates on one scale, each with its interval. before: None where there is nothing to compare with. cleaned:
-    whether photos that the error counts were decided about."""
-    return render("comparison.html", **_comparison(before, now, cleaned))
-
-
-def _comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> dict[str, Any]:
+def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> dict[str, Any]:
+    """What templates/comparison.html shows: error rates on one scale, each with its interval. before: None where there
+    is nothing to compare with. cleaned: whether photos that the error counts were decided about."""
     judged = [
         (name, info.metrics.validation)
         for name, info in (("Before", before), ("Now", now))

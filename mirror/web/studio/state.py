@@ -28,7 +28,8 @@ from mirror.collect.issue_files import (
 from mirror.collect.metadata import Photo, read_photos, read_rejections
 from mirror.errors import DatasetError, MirrorError
 from mirror.folders import holder_of
-from mirror.model_folder import MODEL_JSON, ModelFolder, ModelInfo, read_model_folder
+from mirror.model_folder import MODEL_JSON, ModelFolder, read_model_folder
+from mirror.model_schema import ModelInfo
 
 
 @dataclass(frozen=True)

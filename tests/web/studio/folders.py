@@ -19,16 +19,8 @@ from mirror.collect.issue_files import (
 )
 from mirror.collect.metadata import Origin, Photo
 from mirror.collect.splits import assign_splits
-from mirror.model_folder import (
-    Metrics,
-    ModelInfo,
-    OnnxInfo,
-    Preprocessing,
-    TopLoss,
-    TrainingInfo,
-    Validation,
-    write_model_folder,
-)
+from mirror.model_folder import write_model_folder
+from mirror.model_schema import Metrics, ModelInfo, OnnxInfo, Preprocessing, TopLoss, TrainingInfo, Validation
 from tests.web.tiny import SIZE, tiny_onnx
 from tests.world import draw_photo, encode
 

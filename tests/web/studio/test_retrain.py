@@ -8,7 +8,9 @@ import pytest
 
 from mirror.cli import train
 from mirror.errors import UsageError
-from mirror.model_folder import Metrics, Validation, read_model_folder
+from mirror.model_folder import read_model_folder
+from mirror.model_schema import Metrics, Validation
+from mirror.templates import render
 from mirror.web.studio.compare import comparison, outcome, plan
 from mirror.web.studio.retrain import (
     CANCELLED,
@@ -163,10 +165,10 @@ def judged(info, rate: float, interval: tuple[float, float], photos: int = 200):
 def test_errors_are_compared_by_their_intervals(tmp_path: Path, before, now, says: str) -> None:
     photos = photo_folder(tmp_path / "birds", each=3)
     info = read_model_folder(model_of(tmp_path, "model", photos)).info
-    shown = comparison(judged(info, *before), judged(info, *now), cleaned=False)
+    shown = render("comparison.html", **comparison(judged(info, *before), judged(info, *now), cleaned=False))
     assert says in shown and "rough guess" not in shown and "decided about as well" not in shown
     assert f"{100 * before[0]:.1f} %" in shown and f"{100 * now[1][0]:.1f} % to {100 * now[1][1]:.1f} %" in shown
-    few = comparison(None, judged(info, 0.0, (0.0, 0.32), photos=8), cleaned=True)
+    few = render("comparison.html", **comparison(None, judged(info, 0.0, (0.0, 0.32), photos=8), cleaned=True))
     assert "On 8 photos an error rate is a rough guess" in few and "Before" not in few
 
 
