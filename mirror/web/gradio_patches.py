@@ -1,8 +1,8 @@
 """The one place where gradio is patched: `import_gradio` instead of `import gradio`, the first time.
 
 gradio parses its own source at every import, to write stubs for editors, which takes two fifths of the import's
-processor time (gradio 6.31), and it changes matplotlib's backend around every answer. What gradio names differently one
-day is imported as it is.
+processor time (gradio 6.31), it changes matplotlib's backend around every answer, and it keeps every component's
+settings and values for every visitor. What gradio names differently one day is imported as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 STUB_WRITER = "gradio.component_meta"
 
@@ -33,7 +34,25 @@ def import_gradio() -> ModuleType:
         sys.meta_path.remove(finder)
     if hasattr(gradio.utils, "MatplotlibBackendMananger"):  # around every answer; no answer here is a plot
         gradio.utils.MatplotlibBackendMananger = contextlib.nullcontext
+    gradio.state_holder.SessionState = _without_deep_links(gradio.state_holder.SessionState)
     return gradio
+
+
+def _without_deep_links(kind: type) -> type:
+    """gradio's state of a visitor without the copy of every component's settings, and of what the visitor sent and was
+    answered, that only deep links read. No page of ours has those; the copy takes 12 ms of a visit."""
+
+    class Session(kind):
+        def __init__(self, blocks: Any) -> None:
+            super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks={}))
+
+        def _update_config(self, key: int) -> None:
+            pass
+
+        def _update_value_in_config(self, key: int, value: Any) -> None:
+            pass
+
+    return Session
 
 
 class _WithoutStubs(MetaPathFinder):
