@@ -259,6 +259,16 @@ def test_what_cannot_be_decoded_is_refused_in_one_sentence(name: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_its_end_alone_is_whole(progressive: bool) -> None:
+    whole = saved(NOISE, "JPEG", progressive=progressive)
+    assert whole.endswith(b"\xff\xd9")
+    for cut in (whole[:-2], whole[:-1], whole[:-2] + bytes(100)):
+        assert load_image(cut).tobytes() == load_image(whole).tobytes()
+    with pytest.raises(NotAnImage, match="truncated"):
+        load_image(whole[:-40])
+
+
 def test_a_bomb_is_refused_before_its_pixels_are_made() -> None:
     import tracemalloc
 

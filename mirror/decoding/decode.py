@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ from mirror.errors import ImageTooLarge, NotAnImage
 # How Pillow (its codecs' status -9), libtiff, libheif and libavif say it
 OUT_OF_MEMORY = re.compile(r"out of memory|memory allocation|decoder error -9\b", re.IGNORECASE)
 
+END_OF_JPEG = b"\xff\xd9"
+ROWS_AT_ONCE = 64
 Checks = Callable[[tuple[int, int]], None]  # raises ImageError for a size (width, height) that is not wanted
 
 
@@ -30,11 +33,44 @@ def decode(
     data: bytes, name: str, check_size: Checks, at_least: int | None = None, info: dict[str, Any] | None = None
 ) -> Decoded:
     """The first picture of an encoded file. name: what it is called in a sentence; check_size is asked before its
-    pixels are made; info: the metadata of a plain JPEG (jpeg.py), which
-    has been read already.
+    pixels are made; info: the metadata of a plain JPEG (jpeg.py), which has been read already. A JPEG that lacks its
+    end marker alone is whole: every browser shows it.
 
     Raises ImageError; MemoryError where it does not fit.
     """
+    try:
+        return _decode(data, name, check_size, at_least, info)
+    except NotAnImage as error:
+        failure = error.with_traceback(None)  # it and its context hold the picture
+        failure.__context__ = None
+    if not _only_end_is_missing(data, at_least):
+        raise failure
+    return _decode(data + END_OF_JPEG, name, check_size, at_least, info)
+
+
+def _only_end_is_missing(data: bytes, at_least: int | None) -> bool:
+    """Whether what follows the bytes of a JPEG changes nothing. Where pixels are missing, libjpeg makes grey of an end
+    marker, and other pixels of other bytes."""
+    if not data.startswith(b"\xff\xd8\xff") or data.endswith(END_OF_JPEG):
+        return False
+    sums = set()
+    for following in (b"", bytes(range(1, 255))):
+        try:
+            opened = JpegImageFile(io.BytesIO(data.rstrip(b"\xff") + following + END_OF_JPEG))
+            if at_least is not None:
+                opened.draft(None, (at_least, at_least))
+            opened.load()
+        except Exception:  # of a header that is damaged too
+            return False
+        checksum = 0
+        for top in range(0, opened.height, ROWS_AT_ONCE):
+            rows = opened.crop((0, top, opened.width, min(top + ROWS_AT_ONCE, opened.height)))
+            checksum = zlib.crc32(rows.tobytes(), checksum)
+        sums.add(checksum)
+    return len(sums) == 1
+
+
+def _decode(data: bytes, name: str, check_size: Checks, at_least: int | None, info: dict[str, Any] | None) -> Decoded:
     try:
         if info is None:
             opened = Image.open(io.BytesIO(data), formats=formats_for(data))

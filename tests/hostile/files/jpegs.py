@@ -161,6 +161,17 @@ def _jpeg_progressive() -> bytes:
     return saved(soft_photo(10_000, 5_000), "JPEG", progressive=True, subsampling=0, quality=95)
 
 
+@bomb("jpeg: 50 megapixels, progressive, without its end", LARGE)
+def _jpeg_without_end() -> bytes:
+    return _jpeg_progressive()[:-2]
+
+
+@bomb("jpeg: 50 megapixels, progressive, half of it", LARGE)
+def _jpeg_half() -> bytes:
+    whole = _jpeg_progressive()
+    return whole[: len(whole) // 2]
+
+
 @bomb("jpeg: 50 megapixels of CMYK, to be turned", LARGE)
 def _jpeg_cmyk() -> bytes:
     exif = Image.Exif()
