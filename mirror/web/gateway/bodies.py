@@ -30,6 +30,10 @@ SLOWEST = 32 * 1024  # bytes a second
 PROTECTED_SECONDS = 5.0  # a body younger than that is not given up for another
 LARGE = 256 * 1024  # bytes; such a body is parsed alone, and counted while it waits in the queue
 TEXT_BYTES = 2 << 20  # of JSON without its photos: 300,000 letters, six bytes each as `\\uXXXX`, and some more
+TEXT_TOO_LARGE = (
+    "The request is too large: beside its photos at most 2 MB are taken. "
+    "A photo as text begins with “data:image/jpeg;base64,”."
+)
 MANY_PARTS = 5_000  # commas, brackets and the like in JSON: each may become an object of 64 bytes and more
 UNCOUNTED = 16 * 1024  # bytes of JSON that may be all brackets
 WAITING_BYTES = 128 << 20  # of memory, for large bodies that wait in the queue together
@@ -124,7 +128,7 @@ class Bodies:
                 piece = inline.feed(piece) if inline else piece
                 size += len(piece)
                 if inline and size > TEXT_BYTES:
-                    raise Refusal(413, "The request is too large: beside its photos at most 2 MB are taken.")
+                    raise Refusal(413, TEXT_TOO_LARGE)
                 parts += len(piece) - len(piece.translate(None, b",[{"))  # one pass, where three counts take three
                 if size > UNCOUNTED and parts > MANY_PARTS:
                     raise Refusal(413, f"The request has more than {MANY_PARTS:,} parts: send the photo as a file.")

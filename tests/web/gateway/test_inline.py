@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from mirror.web import uploads
-from mirror.web.gateway.bodies import TEXT_BYTES
+from mirror.web.gateway.bodies import TEXT_BYTES, TEXT_TOO_LARGE
 from mirror.web.gateway.disk import Disk, NewFile
 from mirror.web.gateway.inline import LONG, MOST_PHOTOS, MOST_STRINGS, Inline
 from mirror.web.gateway.refusal import Refusal
@@ -128,7 +128,7 @@ def test_eight_photos_of_twenty_megabytes_as_text_take_little_memory(served):
 def test_text_without_photos_ends_at_two_megabytes(served):
     for text in ("x" * (TEXT_BYTES + 1), "\n" * TEXT_BYTES):
         status, sentence = ask(served, json.dumps({"data": [text]}).encode())
-        assert (status, sentence) == (413, "The request is too large: beside its photos at most 2 MB are taken.")
+        assert (status, sentence) == (413, TEXT_TOO_LARGE)
 
 
 def test_a_request_that_is_not_taken_leaves_no_photo(served):
