@@ -35,6 +35,16 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     add = words.add_argument
     add("--count", type=count, help="usable photos of each label (default: %(default)s)")
     add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
+    copies = words.add_mutually_exclusive_group()
+    copies.add_argument(
+        "--keep-near-duplicates", action="store_true", dest="near_duplicates", default=None,
+        help="keep photos that look nearly like another one (default with --data: frames of one camera do, and are "
+        "kept on one side of the split)",
+    )  # fmt: skip
+    copies.add_argument(
+        "--drop-near-duplicates", action="store_false", dest="near_duplicates", default=None,
+        help="of photos that look nearly alike keep one (default with a search, which finds a photo at many places)",
+    )  # fmt: skip
     add("--others", type=Path, metavar="DIR", help="photos of none of the labels: it learns to say so of such")
     add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
     add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")

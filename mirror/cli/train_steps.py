@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.cli.train_options import folder_name
+from mirror.collect.copies import LABELLED, SEARCHED
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.from_photo_list import Collected
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
@@ -43,13 +44,15 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
     if options.collected:
         return open_collected(options.collected, options.models / name)
     if options.data:
-        photos = collect_from_folder(folder, options.data, progress=ProgressBar("reading", "photo"))
+        rule = LABELLED.with_near(options.near_duplicates)
+        photos = collect_from_folder(folder, options.data, copies=rule, progress=ProgressBar("reading", "photo"))
         return Collected(photos, "folder", (), options.license)
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
         return Collected(photos, "recipe", (), options.license)
     terms = [SearchTerm(query, label) for label, query in map(label_and_query, options.search or search)]
-    photos = collect_by_search(folder, terms, options.count, license=options.license, network=network)
+    rule = SEARCHED.with_near(options.near_duplicates)
+    photos = collect_by_search(folder, terms, options.count, license=options.license, copies=rule, network=network)
     return Collected(photos, "search", tuple((term.label, term.query) for term in terms), options.license)
 
 
@@ -58,7 +61,7 @@ def split(collected: Collected, folds: int | None, seed: int) -> CorrectedFolder
     photos = CorrectedFolder(collected.folder)
     if photos.summary:
         print(photos.summary)
-    require_enough(photos.photos)
+    require_enough(photos.photos, photos.rejected)
     # With folds there are no sides, and a recipe's split is part of it
     if not folds and not (collected.source == "recipe" and all(photo.split for photo in collected.folder.photos)):
         photos.assign_splits(seed)

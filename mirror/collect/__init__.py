@@ -5,7 +5,8 @@ search_types.py     SearchTerm and what else a search is made of
 engines.py          duckduckgo_search, ddgs on DuckDuckGo, ddgs on Bing
 search.py           SearchTerm → pages of hits, through engines tried in order; their cache on disk
 download.py         URLs → bytes, many at once, politely, in order; their cache on disk
-screening.py        is a photo fit to train on, and a copy of a known one? perceptual hashes
+screening.py        is a photo fit to train on? perceptual hashes
+copies.py           what becomes of copies, in a search and in photos that a person has labelled
 label_names.py      what may be a label, and the name of its folder
 photo_folder.py     the photo folder: images/, metadata.csv, rejected.csv
 splits.py           training and validation photos
@@ -13,6 +14,7 @@ corrections.py      decisions.csv: photos relabelled, removed and restored by ha
 issue_files.py      what training found out about single photos: suspects.csv, predictions.csv
 from_search.py      collect_by_search: the loop from words to a full folder
 from_folder.py      collect_from_folder: a folder of label folders
+folder_layout.py    … which of its files are photos of which label
 from_photo_list.py  collect_from_photo_list: a model's photos.csv again; open_collected: a photo folder as it lies there
 others.py           read_others: photos of none of the labels
 """

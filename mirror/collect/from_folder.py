@@ -1,7 +1,8 @@
 """`--data DIR`: a folder of label folders becomes a photo folder, through the same screening as a search.
 
-    DIR/cygnet/1.jpg  DIR/cygnet/lake/2.png        the top folder is the label, however deep the photo lies
-    DIR/train/cygnet/1.jpg  DIR/val/cygnet/2.png   a split that came with it is kept (test/ is left out)
+    DIR/cygnet/1.jpg  DIR/duckling/2.jpg           folder_layout.py says what else a folder may look like
+
+A person has labelled these photos, so none is left out for looking like another (copies.py: LABELLED).
 
 Every file becomes a row of metadata.csv or rejected.csv, `url` being its path inside DIR, except for names that begin
 with a dot and the files that operating systems leave behind (Thumbs.db and the like). DIR is only read. A second run
@@ -10,68 +11,52 @@ does not decode files with the same bytes again, and files that have gone from D
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mirror.collect.label_names import check_label
-from mirror.collect.metadata import FOLDER, TRAIN, VALIDATION, Origin
-from mirror.collect.photo_folder import DUPLICATE_REASONS, PhotoFolder
-from mirror.collect.screening import ScreenedPhoto, screen, sha256_of
-from mirror.errors import DatasetError, ImageError, NotAnImage
+from mirror.collect.copies import DUPLICATE_REASONS, LABELLED, CopyRule, under_two_labels
+from mirror.collect.folder_layout import LocalFile, find_files
+from mirror.collect.metadata import FOLDER
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.screening import MIN_SIDE, OWN_MIN_SIDE, ScreenedPhoto, screen, sha256_of
+from mirror.errors import DatasetError, ImageError, NotAnImage, reason_in_words
 from mirror.images import read_file
+from mirror.wording import count
 
 WORKERS = 2  # threads; Pillow decodes outside Python's global lock
-LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}
-TRAIN_FOLDERS, VALIDATION_FOLDERS = ("train", "training"), ("val", "valid", "validation")
-TEST_FOLDERS = ("test", "testing")
-SPLIT_OF_FOLDER = dict.fromkeys(TRAIN_FOLDERS, TRAIN) | dict.fromkeys(VALIDATION_FOLDERS, VALIDATION)
-
 Log = Callable[[str], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A file under DIR and what it will be recorded as. `label`: "" for a file that is in no label folder."""
-
-    path: Path
-    origin: Origin
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.origin.label, self.origin.url
 
 
 def collect_from_folder(
     folder: Path,
     source: Path,
     *,
+    copies: CopyRule = LABELLED,
     log: Log = print,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhotoFolder:
     """Bring the photo folder `folder` in line with the label folders in `source`; returned open, the caller closes it.
 
-    `progress(done, total)` is called after each file that was decoded. A run that was killed at any moment goes on
-    where it was. Raises DatasetError if `source` holds no label folders, or `folder` holds the photos of a search.
+    copies: what becomes of copies. `progress(done, total)` is called after each file that was decoded. A run that was
+    killed at any moment goes on where it was. Raises DatasetError if `source` holds no label folders, or `folder` holds
+    the photos of a search.
     """
     folder, source = Path(folder), Path(source)
     _refuse_overlap(folder, source)
     files = find_files(source, log)
-    photos = PhotoFolder(folder)
+    photos = PhotoFolder(folder, copies)
     try:
         for note in photos.notes:
             log(note)
         if any(row.engine != FOLDER for row in photos.rows):
             raise DatasetError(f"{folder} holds photos from a search; choose another --name for those of {source}.")
         _forget_stale(photos, files, source, log)
+        photos.judge_copies_anew()
         new = [file for file in files if photos.outcome(file.origin.url, file.origin.label) is None]
         for done, (file, result) in enumerate(_in_order(_screen, new), start=1):
             if isinstance(result, ScreenedPhoto):
@@ -82,107 +67,12 @@ def collect_from_folder(
             if progress is not None:
                 progress(done, len(new))
         log(_summary(photos, source))
+        for note in _notes(photos, source):
+            log(note)
     except BaseException:
         photos.close()
         raise
     return photos
-
-
-def find_files(source: Path, log: Log = print) -> list[LocalFile]:
-    """Every file under `source` that is not litter, in the order of their paths. Raises DatasetError."""
-    source = Path(source)
-    if not source.is_dir():
-        what = "is not a folder" if source.exists() else "does not exist"
-        raise DatasetError(f"{source} {what}; give --data a folder that holds one folder of photos per label.")
-    if (source / "metadata.csv").is_file() and (source / "images").is_dir():
-        raise DatasetError(f"{source} is a photo folder of this program; give --data {source / 'images'} instead.")
-    tops = _split_folders(source, log)
-    has_validation = VALIDATION in tops.values()
-    files = []
-    for path in _walk(source, log):
-        top, *below = path.relative_to(source).parts
-        split = tops.get(top, "") if has_validation else ""
-        if tops and below:
-            if top not in tops:
-                continue  # test/, as the log said
-            top, *below = below
-        label = check_label(_label_of(top)) if below else ""
-        files.append(LocalFile(path, _origin(source, path, label, split)))
-    if not any(file.origin.label for file in files):
-        raise DatasetError(
-            f"{source} holds no label folders with files; put the photos of each label into a folder named after it, "
-            f"such as {source / 'cygnet' / '1.jpg'}."
-        )
-    return sorted(files, key=lambda file: file.origin.url)
-
-
-# ---- finding --------------------------------------------------------------------------------------------------------
-
-
-def _split_folders(source: Path, log: Log) -> dict[str, str]:
-    """The training and validation folders of DIR by name with their split; {} where DIR came without a split.
-
-    It came with one if every folder in it is called train, val, test or the like, and train holds folders.
-    """
-    names = [entry.name for entry in _visible(source) if entry.is_dir(follow_symlinks=False)]
-    splits = {name: SPLIT_OF_FOLDER[name.lower()] for name in names if name.lower() in SPLIT_OF_FOLDER}
-    tests = [name for name in names if name.lower() in TEST_FOLDERS]
-    trains = [name for name, split in splits.items() if split == TRAIN]
-    if len(splits) + len(tests) < len(names) or not trains or not all(_folders_in(source / name) for name in trains):
-        return {}
-    for name in tests:
-        log(f"{source / name} is left out: a test set is for judging a finished model.")
-    train_labels = set().union(*(_folders_in(source / name) for name in trains))
-    for name, split in splits.items():
-        labels = _folders_in(source / name)
-        if split == VALIDATION and labels != train_labels:
-            odd = ", ".join(sorted(labels ^ train_labels))
-            raise DatasetError(
-                f"{source / trains[0]} and {source / name} hold different labels ({odd}); give both the same folders."
-            )
-    return splits
-
-
-def _folders_in(folder: Path) -> set[str]:
-    return {_label_of(entry.name) for entry in _visible(folder) if entry.is_dir(follow_symlinks=False)}
-
-
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                (entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in LITTER),
-                key=lambda entry: entry.name,
-            )
-    except OSError as error:
-        cause = (error.strerror or str(error)).lower()
-        raise DatasetError(f"{folder} cannot be read ({cause}); check its permissions.") from None
-
-
-def _walk(folder: Path, log: Log) -> Iterator[Path]:
-    for entry in _visible(folder):
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, log)
-        elif entry.is_dir():
-            log(f"{path} is a link to a folder and is not followed; copy the photos instead.")
-        else:
-            yield path
-
-
-def _label_of(name: str) -> str:
-    # macOS stores "é" as two code points, other systems as one: the same label must not become two
-    return unicodedata.normalize("NFC", name).strip()
-
-
-def _origin(source: Path, path: Path, label: str, split: str) -> Origin:
-    name = path.relative_to(source).as_posix()
-    url = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name that is not UTF-8 must fit into UTF-8
-    try:
-        modified_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
-    except (OSError, ValueError, OverflowError):  # a dangling link; it is rejected when it is read
-        modified_at = ""
-    return Origin(url, label, engine=FOLDER, retrieved_at=modified_at, split=split, split_given=bool(split))
 
 
 def _refuse_overlap(folder: Path, source: Path) -> None:
@@ -210,7 +100,7 @@ def _screen(file: LocalFile) -> ScreenedPhoto | tuple[str, ImageError]:
     body = b""
     try:
         body = _read(file)
-        return screen(body)
+        return screen(body, OWN_MIN_SIDE)
     except ImageError as error:
         # Named as in DIR: where DIR itself lies is no property of the photo
         message = str(error).replace(str(file.path), file.origin.url).replace("the file", file.origin.url, 1)
@@ -275,6 +165,22 @@ def _forget_stale(photos: PhotoFolder, files: list[LocalFile], source: Path, log
 def _summary(photos: PhotoFolder, source: Path) -> str:
     counts = Counter(photo.label for photo in photos.photos)
     reasons = Counter(row.reason for row in photos.rejected)
-    labels = ", ".join(f"{count} {label}" for label, count in sorted(counts.items())) or "none"
-    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return f"{source}: {labels}" + (f"; rejected: {rejected}." if rejected else "; nothing rejected.")
+    labels = ", ".join(f"{number} {label}" for label, number in sorted(counts.items())) or "none"
+    rejected = ", ".join(f"{number} {reason_in_words(reason)}" for reason, number in sorted(reasons.items()))
+    return f"{source}: {labels}" + (f"; left out: {rejected}." if rejected else "; nothing left out.")
+
+
+def _notes(photos: PhotoFolder, source: Path) -> Iterator[str]:
+    """What a person may want to know of the photos that stay."""
+    rows = photos.photos
+    small = sum(min(photo.width, photo.height) < MIN_SIDE for photo in rows)
+    if small:
+        yield f"{source}: {small:,} of {len(rows):,} photos below {MIN_SIDE} pixels a side, where little is to be seen."
+    pairs = under_two_labels(rows)
+    if pairs:
+        first, second = pairs[0]
+        yield (
+            f"{source}: {count(len(pairs), 'photo')} under two labels, {first.url} and {second.url} "
+            f"{'for one' if len(pairs) > 1 else 'being the same file'}; both stay until you decide: "
+            f"python app.py --studio {photos.path}"
+        )

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mirror.collect.copies import LABELLED
 from mirror.collect.corrections import require_photo_folder
 from mirror.collect.download import DownloadCache, DownloadSettings, Outcome, download_many
 from mirror.collect.metadata import FOLDER, Photo, Rejection, read_photos
@@ -80,7 +81,7 @@ def collect_from_photo_list(
             f"None of the {len(listed)} photos in {photos_csv} has a web address: the model was trained from a folder "
             "(--data DIR), and only whoever has that folder can train it again."
         )
-    photos = PhotoFolder(folder)
+    photos = PhotoFolder(folder, LABELLED)  # whoever made the list has decided what is in it
     try:
         if unlisted := {photo.key for photo in photos.photos} - {photo.key for photo in listed}:
             raise UsageError(

@@ -17,6 +17,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mirror.collect.copies import EXACT_DUPLICATE, NEAR_DUPLICATE, SEARCHED, CopyRule
 from mirror.collect.download import (
     NETWORK_REASONS,
     DownloadCache,
@@ -28,7 +29,7 @@ from mirror.collect.download import (
 from mirror.collect.engines import ENGINES, Engine
 from mirror.collect.label_names import check_label
 from mirror.collect.metadata import Origin, Photo, Rejection
-from mirror.collect.photo_folder import EXACT_DUPLICATE, NEAR_DUPLICATE, PhotoFolder
+from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_types import SearchFilters, SearchTerm, check_license
@@ -59,6 +60,7 @@ def collect_by_search(
     count: int,
     *,
     license: str | None = None,
+    copies: CopyRule = SEARCHED,
     network: NetworkSettings | None = None,
     log: Callable[[str], None] = say,
     settings: CollectSettings | None = None,
@@ -67,8 +69,8 @@ def collect_by_search(
     """Fill `folder` with `count` usable photos a label, or as many as the engines have; returns it open.
 
     The queries of one label take turns, hit by hit. Every hit that is tried becomes a photo or a rejection.
-    license: one of search_types.LICENSES. A folder can be continued with other queries, but other labels, or a stricter
-    licence filter than its photos were found with, are a UsageError.
+    license: one of search_types.LICENSES; copies: what becomes of copies. A folder can be continued with other queries,
+    but other labels, or a stricter licence filter than its photos were found with, are a UsageError.
 
     Raises SearchError when the engines refuse before a label is full, FetchError when the network or the proxy is down,
     DatasetError when a label has no photo at all. In every case the folder keeps what was found until then.
@@ -83,11 +85,12 @@ def collect_by_search(
     filters = SearchFilters(license=check_license(license))
     network = network or NetworkSettings()
     settings = settings or CollectSettings()
-    photos = PhotoFolder(folder)
+    photos = PhotoFolder(folder, copies)
     try:
         for note in photos.notes:
             log(note)
         _check_belongs(photos, terms, filters, log)
+        photos.judge_copies_anew()
         with (
             Client(network, per_host=settings.download.per_host) as client,
             ProgressBar("", "photo", log, lines=PROGRESS_LINES) as progress,

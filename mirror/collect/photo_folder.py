@@ -18,6 +18,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from mirror.collect.copies import (
+    REMOVED_BY_HAND,
+    SEARCHED,
+    CopyRule,
+    DuplicateIndex,
+    copies_among,
+    copy_of,
+    two_labels,
+)
 from mirror.collect.label_names import folder_name
 from mirror.collect.metadata import (
     METADATA_COLUMNS,
@@ -37,14 +46,10 @@ from mirror.collect.metadata import (
     write_rows,
     writing,
 )
-from mirror.collect.screening import REMOVED_BY_HAND, TWO_LABELS, DuplicateIndex, ScreenedPhoto, screen, sha256_of
+from mirror.collect.screening import ScreenedPhoto, screen, sha256_of
 from mirror.errors import DatasetError, ImageError
 from mirror.folders import take_lock
 from mirror.storage import PART, LinkRefused, make_folder, recover, write_atomically
-
-EXACT_DUPLICATE = "exact-duplicate"
-NEAR_DUPLICATE = "near-duplicate"
-DUPLICATE_REASONS = (EXACT_DUPLICATE, NEAR_DUPLICATE, TWO_LABELS)
 
 LOCK_TIMEOUT = 0.5  # seconds: the studio may be writing a decision
 _STORED_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
@@ -53,11 +58,12 @@ _STORED_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 class PhotoFolder:
     """A photo folder opened for writing, by one process at a time. Close it, or use it in a `with` statement.
 
-    Raises DatasetError when another process has it open, or when its files cannot be what they should be.
+    copies: what becomes of copies of its photos. Raises DatasetError when another process has it open, or when its
+    files cannot be what they should be.
     """
 
-    def __init__(self, path: Path | str):
-        self.path = Path(path)
+    def __init__(self, path: Path | str, copies: CopyRule = SEARCHED):
+        self.path, self.copies = Path(path), copies
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             make_folder(self.path / "images", inside=self.path)
@@ -152,25 +158,21 @@ class PhotoFolder:
     def admit(self, origin: Origin, screened: ScreenedPhoto) -> Photo | Rejection:
         """Compare a photo that `screen` has passed (in another thread, perhaps) with all others; record it, store it.
 
-        Of copies under one label the first stays. Of copies under two labels none does: which label is right is
-        unknown.
+        Of copies under one label the first stays. Of copies under two labels none does where nobody has said which is
+        right (`copies`).
         """
         self._check_open()
         known = self.outcome(origin.url, origin.label)
         if known is not None:
             return known
-        taken_back = self._duplicates.withdrawn_copy_of(screened, origin.label)
+        taken_back = self._duplicates.withdrawn_copy_of(screened, origin.label, self.copies)
         if taken_back is not None:
             return self.reject(origin, taken_back.reason, f"a copy of {taken_back.url}", screened.sha256)
-        duplicates = self._duplicates.duplicates_of(screened)
-        mislabeled = [photo for photo in duplicates if photo.label != origin.label]
-        if mislabeled:
+        duplicates = self._duplicates.copies_of(screened, self.copies)
+        if mislabeled := self.copies.mislabeled(duplicates, origin.label):
             return self._take_back(origin, screened, mislabeled)
-        if duplicates:
-            exact = duplicates[0].sha256 == screened.sha256
-            reason = EXACT_DUPLICATE if exact else NEAR_DUPLICATE
-            detail = f"{'the same bytes' if exact else 'nearly the same'} as {duplicates[0].url}"
-            return self.reject(origin, reason, detail, screened.sha256)
+        if first := next((photo for photo in duplicates if photo.label == origin.label), None):
+            return self.reject(origin, *copy_of(first, screened.sha256), screened.sha256)
         photo = self._store(origin, screened)
         append_rows(self.metadata_csv, METADATA_COLUMNS, [photo])
         self._add_photo(photo)
@@ -217,6 +219,18 @@ class PhotoFolder:
         if photos:
             self._drop_photos(photos)
 
+    def judge_copies_anew(self) -> None:
+        """Makes of the copies what `copies` says, where another rule has judged them: photos that it keeps count as
+        never tried, stored ones that it does not keep are taken back."""
+        self._check_open()
+        self.forget(row.key for row in self.copies.outdated(self.rejected))
+        dropped = {photo.key: _withdrawn(photo, *why) for photo, why in copies_among(self.photos, self.copies)}
+        if dropped:
+            append_rows(self.rejected_csv, REJECTED_COLUMNS, dropped.values())
+            self._drop_photos([self._photos[key] for key in dropped])
+            for row in dropped.values():
+                self._add_rejection(row)
+
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
@@ -240,9 +254,8 @@ class PhotoFolder:
 
     def _take_back(self, origin: Origin, screened: ScreenedPhoto, photos: list[Photo]) -> Rejection:
         """Rejects a photo and the stored ones of other labels that show the same."""
-        detail = f"also under {photos[0].label}: {photos[0].url}"
-        rows = [rejection(origin, TWO_LABELS, detail, screened.sha256, screened.phash)]
-        rows += [_withdrawn(photo, TWO_LABELS, f"also under {origin.label}: {origin.url}") for photo in photos]
+        rows = [rejection(origin, *two_labels(photos[0]), screened.sha256, screened.phash)]
+        rows += [_withdrawn(photo, *two_labels(origin)) for photo in photos]
         # Rejections first, in one write: if the process dies before metadata.csv is replaced, opening finishes the job
         append_rows(self.rejected_csv, REJECTED_COLUMNS, rows)
         self._drop_photos(photos)

@@ -1,7 +1,6 @@
 """Is a photo fit to train on, and is it a copy of a known one? In memory only.
 
-    screen(body)                   decodable, at most 50 megapixels, at least 64 px on the short side; shrunk and hashed
-    DuplicateIndex                 a photo folder by content: what a screened photo is a copy of
+    screen(body)                   decodable, at most 50 megapixels, not too small; shrunk and hashed
     HashIndex                      the photos within a distance of a hash: 20 µs among 10,000
     near_pairs(hashes, distance)   all pairs within a distance: half a second for 10,000
     connected_components           numbers of the groups that such pairs make
@@ -19,7 +18,9 @@ photos:
 
 dhash finds more copies (94.5 % at 8), but two different photos with a pale background were 6 apart; ahash and whash
 confuse photos from 1 bit on; 256 bits are no better. NEAR_DISTANCE stays well below the first confusion (14), since a
-wrong match costs a photo, or two under two labels; a wrong match within GROUP_DISTANCE costs next to nothing.
+wrong match costs a photo, or two under two labels; a wrong match within GROUP_DISTANCE costs next to nothing. All of
+them are photos of the web: frames of one camera are within 8 without being copies, so that photos which a person has
+labelled are grouped by these distances and never dropped (copies.py).
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from PIL import Image
 
-from mirror.collect.metadata import Photo, Rejection
 from mirror.images import encode_jpeg, load_image, shrink, within_memory
 
-MIN_SIDE = 64  # px on the short side; smaller ones are icons and thumbnails
+MIN_SIDE = 64  # px on the short side; smaller ones are the web's icons and thumbnails
+OWN_MIN_SIDE = 8  # … of a photo that a person has labelled: data sets of signs, letters and cells have 16 to 32
 LONG_SIDE = 640  # px on the long side of a stored photo: more than any training crop needs, less to decode each epoch
 NEAR_DISTANCE = 8  # bits of 64; at most this far apart is the same photo
 GROUP_DISTANCE = 12  # bits of 64; photos at most this far apart stay on one side of a split
@@ -43,9 +44,6 @@ GROUP_DISTANCE = 12  # bits of 64; photos at most this far apart stay on one sid
 # their hashes by 6 bits or more; faded to 2, 5 % by 10; faded to 0.25, different photos collide (the same benchmark)
 MIN_CONTRAST = 4.0
 UNRELATED = 64  # bits; the distance to a photo without a hash
-TWO_LABELS = "same-photo-under-two-labels"
-REMOVED_BY_HAND = "removed-by-hand"
-WITHDRAWN_REASONS = (TWO_LABELS, REMOVED_BY_HAND)  # of photos that were stored and taken back
 
 # The DCT of a mirrored image is the same but for its odd columns, which are negated: their bits flip, except where the
 # median is not quite 0. 99 % of mirrored photos are within 10 bits of this prediction (the same benchmark).
@@ -70,12 +68,12 @@ class ScreenedPhoto:
     phash: str
 
 
-def screen(body: bytes) -> ScreenedPhoto:
+def screen(body: bytes, min_side: int = MIN_SIDE) -> ScreenedPhoto:
     """Decode, check, shrink and hash one photo. Raises ImageError, whose `.reason` goes to rejected.csv.
 
     A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, as long as its short side keeps LONG_SIDE.
     """
-    image = load_image(body, min_side=MIN_SIDE, at_least=LONG_SIDE)
+    image = load_image(body, min_side=min_side, at_least=LONG_SIDE)
     with within_memory("the photo"):
         image = shrink(image, LONG_SIDE)
     return ScreenedPhoto(sha256_of(body), encode_jpeg(image, None), *image.size, perceptual_hash(image))
@@ -171,46 +169,3 @@ class HashIndex(Generic[Key]):
         apart = np.bitwise_count(self._bits[: len(self._keys)] ^ np.uint64(int(phash, 16)))
         rows = sorted((int(apart[row]), int(row)) for row in np.flatnonzero(apart <= distance))
         return [(bits, key) for bits, row in rows if (key := self._keys[row]) is not None]
-
-
-class DuplicateIndex:
-    """What a photo folder knows by content, by sha256 of the bytes and by perceptual hash within NEAR_DISTANCE: the
-    photos it stores, and the rejections of photos that it stored once and took back."""
-
-    def __init__(self) -> None:
-        self._photos: dict[str, Photo] = {}  # by sha256
-        self._photo_hashes: HashIndex[str] = HashIndex()
-        self._withdrawn: dict[tuple[str, str], Rejection] = {}
-        self._withdrawn_hashes: HashIndex[tuple[str, str]] = HashIndex()
-
-    def add(self, photo: Photo) -> None:
-        self._photos[photo.sha256] = photo
-        self._photo_hashes.add(photo.sha256, photo.phash)
-
-    def discard(self, photo: Photo) -> None:
-        self._photos.pop(photo.sha256, None)
-        self._photo_hashes.discard(photo.sha256)
-
-    def duplicates_of(self, screened: ScreenedPhoto) -> list[Photo]:
-        """Stored photos that show the same: the one of the same bytes first, then by distance."""
-        same = self._photos.get(screened.sha256)
-        near = [self._photos[sha256] for _, sha256 in self._photo_hashes.near(screened.phash)]
-        return ([same] if same else []) + [photo for photo in near if photo is not same]
-
-    def add_rejection(self, rejection: Rejection) -> None:
-        """Adds a photo that was taken back, so that it does not return as a copy; other rejections are ignored."""
-        if rejection.reason in WITHDRAWN_REASONS:
-            self._withdrawn[rejection.key] = rejection
-            self._withdrawn_hashes.add(rejection.key, rejection.phash)
-
-    def replace_rejections(self, rejections: Iterable[Rejection]) -> None:
-        self._withdrawn, self._withdrawn_hashes = {}, HashIndex()
-        for rejection in rejections:
-            self.add_rejection(rejection)
-
-    def withdrawn_copy_of(self, screened: ScreenedPhoto, label: str) -> Rejection | None:
-        """The photo taken back of which this is a copy: one that was under two labels counts for any label, one that
-        was removed by hand for its own label only."""
-        same = [row for row in self._withdrawn.values() if row.sha256 == screened.sha256]
-        near = [self._withdrawn[key] for _, key in self._withdrawn_hashes.near(screened.phash)]
-        return next((row for row in same + near if row.reason == TWO_LABELS or row.label == label), None)

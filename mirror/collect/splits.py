@@ -13,26 +13,53 @@ from dataclasses import replace
 from random import Random
 from urllib.parse import urlsplit
 
-from mirror.collect.metadata import TRAIN, VALIDATION, Photo
+from mirror.collect.copies import NEAR_DUPLICATE
+from mirror.collect.metadata import TRAIN, VALIDATION, Photo, Rejection
 from mirror.collect.screening import connected_components, look_alikes
-from mirror.errors import DatasetError
+from mirror.errors import DatasetError, reason_in_words
 
 FRACTION = 0.2  # of the photos, for validation
+NAMED = 5  # labels in a sentence
 MIN_PHOTOS_PER_LABEL = 8  # below it, a validation side of one photo says nothing
 
 
-def require_enough(photos: Iterable[Photo]) -> None:
-    """Raise DatasetError unless there are two labels, each with MIN_PHOTOS_PER_LABEL photos."""
+def require_enough(photos: Iterable[Photo], left_out: Iterable[Rejection] = ()) -> None:
+    """Raise DatasetError unless there are two labels, each with MIN_PHOTOS_PER_LABEL photos. left_out: photos that
+    cannot be used; where they are why, the sentence says so."""
     counts = Counter(photo.label for photo in photos)
+    reasons: dict[str, Counter[str]] = {}
+    for row in left_out:
+        reasons.setdefault(row.label, Counter())[row.reason] += 1
+    lost = sorted(label for label in reasons.keys() - counts.keys() if label)
     if len(counts) < 2:
         labels = f"only {next(iter(counts))!r}" if counts else "none"
-        raise DatasetError(f"Training needs photos of at least two labels and there is {labels}; add another label.")
-    scarce = [f"{label!r} has {count}" for label, count in sorted(counts.items()) if count < MIN_PHOTOS_PER_LABEL]
+        why = "".join(f"; of {label!r} {_why(reasons[label])}" for label in lost[:NAMED])
+        advice = _advice(reasons, lost) if lost else "add another label"
+        raise DatasetError(f"Training needs photos of at least two labels and there is {labels}{why}: {advice}.")
+    scarce = [label for label in sorted(counts) if counts[label] < MIN_PHOTOS_PER_LABEL]
     if scarce:
+        few = [
+            f"{label!r} has {counts[label]}" + (f" ({_why(reasons[label])})" if label in reasons else "")
+            for label in scarce[:NAMED]
+        ]
+        more = [f"{len(scarce) - NAMED} more labels have too few"] if len(scarce) > NAMED else []
         raise DatasetError(
-            f"Training needs at least {MIN_PHOTOS_PER_LABEL} usable photos of every label but {', '.join(scarce)}; "
-            "raise --count, add a search for the label, or add photos."
+            f"Training needs at least {MIN_PHOTOS_PER_LABEL} usable photos of every label but "
+            f"{', '.join([*few, *more])}: {_advice(reasons, scarce)}."
         )
+
+
+def _why(reasons: Counter[str]) -> str:
+    """`34 were left out: 30 nearly the same as another photo, 4 too small`"""
+    listed = ", ".join(f"{number} {reason_in_words(reason)}" for reason, number in reasons.most_common())
+    return f"{reasons.total()} {'was' if reasons.total() == 1 else 'were'} left out: {listed}"
+
+
+def _advice(reasons: Mapping[str, Counter[str]], labels: Sequence[str]) -> str:
+    """What gets photos of these labels."""
+    if any(reasons.get(label, Counter())[NEAR_DUPLICATE] for label in labels):
+        return "--keep-near-duplicates keeps what is nearly the same, and other photos tell more"
+    return "raise --count, add a search for the label, or add photos"
 
 
 def assign_splits(photos: Sequence[Photo], *, seed: int, fraction: float = FRACTION) -> list[Photo]:

@@ -11,9 +11,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
-from mirror.collect.from_folder import collect_from_folder, find_files
+from mirror.collect.copies import LABELLED, SEARCHED
+from mirror.collect.folder_layout import find_files
+from mirror.collect.from_folder import collect_from_folder
 from mirror.collect.metadata import Origin
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.splits import assign_splits
@@ -68,11 +70,10 @@ DEFECTS = {
     },
     "empty-file": {"empty.png": b""},
     "too-small": {
-        "dot.png": encode(Image.new("RGB", (1, 1)), "PNG"), "thin.jpg": encode(draw_photo("x", 2, (63, 300))),
+        "dot.png": encode(Image.new("RGB", (1, 1)), "PNG"), "thin.jpg": encode(draw_photo("x", 2, (7, 300))),
     },
     "too-many-pixels": {"bomb.png": encode(Image.new("1", (10_000, 5_001)), "PNG")},
     "exact-duplicate": {"z/again.jpg": encode(draw_photo("good", 1))},
-    "near-duplicate": {"z/copy.jpg": encode(near_copy(draw_photo("good", 2)))},
 }  # fmt: skip
 SOUND = {
     **{f"turned{n}.jpg": turned(n) for n in range(1, 9)},
@@ -82,6 +83,8 @@ SOUND = {
     "clear.png": encode(draw_photo("good", 4).convert("RGBA"), "PNG"),
     "palette.gif": encode(draw_photo("good", 5).convert("P"), "GIF"),
     "deep.png": encode(draw_photo("good", 6).convert("L").convert("I;16").point(lambda level: level * 257), "PNG"),
+    "z/copy.jpg": encode(near_copy(draw_photo("good", 2))),
+    "sign.png": encode(draw_photo("x", 3, (32, 32)), "PNG"),
     "moving.webp": encode(draw_photo("good", 7), "WEBP", save_all=True, append_images=[draw_photo("good", 8)]),
 }  # fmt: skip
 
@@ -110,11 +113,13 @@ def test_the_defect_set_end_to_end_every_file_counted_and_none_altered(tmp_path:
             "goose/0.jpg", "goose/1.jpg", "goose/2.jpg", "goose/sub/sub/9.jpg",
         }  # fmt: skip
         sizes = {photo.url: (photo.width, photo.height) for photo in photos.photos}
+        assert sizes["swan/sign.png"] == (32, 32)
         assert [sizes[f"swan/turned{n}.jpg"] for n in range(1, 9)] == [(320, 240)] * 4 + [(240, 320)] * 4
         assert {photo.engine for photo in photos.photos} == {"folder"}
         assert not any(str(tmp_path) in row.detail for row in photos.rejected)
     assert contents(source) == before
-    assert "15 swan" in log[-1] and "4 not-an-image" in log[-1]
+    assert "17 swan" in log[-2] and "4 not an image" in log[-2]
+    assert "1 of 21 photos below 64 pixels" in log[-1]
 
 
 def test_the_same_folder_gives_the_same_bytes_wherever_it_lies(tmp_path: Path) -> None:
@@ -155,17 +160,17 @@ def test_gone_and_changed_files_lose_their_rows_and_their_duplicates_are_judged_
     put(source / "swan/twin.jpg", encode(near_copy(draw_photo("swan", 0))))
     put(source / "goose/stolen.jpg", encode(draw_photo("swan", 1)))
     put(source / "swan/page.jpg", b"<html>")
-    with collect_from_folder(tmp_path / "out", source, log=Lines()) as photos:
-        assert Counter(row.reason for row in photos.rejected) == {
-            "near-duplicate": 1, "same-photo-under-two-labels": 2, "not-an-image": 1,
-        }  # fmt: skip
+    drop = LABELLED.with_near(False)
+    with collect_from_folder(tmp_path / "out", source, copies=drop, log=Lines()) as photos:
+        assert Counter(row.reason for row in photos.rejected) == {"near-duplicate": 1, "not-an-image": 1}
     (source / "swan/0.jpg").unlink()  # its twin is now the only one
     (source / "goose/stolen.jpg").unlink()  # swan/1.jpg is no longer under two labels
     put(source / "swan/2.jpg", encode(draw_photo("swan", 77)))
     put(source / "swan/page.jpg", encode(draw_photo("swan", 78)))
     put(source / "swan/new.jpg", encode(draw_photo("swan", 79)))
     seen, log = [], Lines()
-    with collect_from_folder(tmp_path / "out", source, log=log, progress=lambda *at: seen.append(at)) as photos:
+    progress = lambda *at: seen.append(at)  # noqa: E731
+    with collect_from_folder(tmp_path / "out", source, copies=drop, log=log, progress=progress) as photos:
         check_totals(photos)
         assert photos.rejected == []
         assert sorted(photo.url for photo in photos.photos if photo.label == "swan") == [
@@ -175,13 +180,14 @@ def test_gone_and_changed_files_lose_their_rows_and_their_duplicates_are_judged_
             hashlib.sha256(path.read_bytes()).hexdigest() for path in source.rglob("*.jpg")
         }  # fmt: skip
     assert "2 files have gone and 2 have changed" in str(log)
-    assert len(seen) == 5  # twin, 1, 2, page, new: the other six were not decoded again
+    assert len(seen) == 4  # twin, 2, page, new: the other seven were not decoded again
 
 
 def test_a_run_killed_and_repeated_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     source = tree(tmp_path / "in", swan=range(40), goose=range(40))
     put(source / "swan/twin.jpg", encode(near_copy(draw_photo("swan", 0))))
     put(source / "goose/z.jpg", encode(draw_photo("swan", 1)))
+    put(source / "swan/z.jpg", encode(draw_photo("swan", 2)))
     script = (
         "import sys; from pathlib import Path; from mirror.collect.from_folder import collect_from_folder\n"
         "collect_from_folder(Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda done, _: print(done, flush=True))"
@@ -197,7 +203,7 @@ def test_a_run_killed_and_repeated_ends_as_an_undisturbed_one(tmp_path: Path) ->
     for name in ("killed", "undisturbed"):
         with collect_from_folder(tmp_path / name, source, log=Lines()) as photos:
             check_totals(photos)
-            assert (len(photos.photos), len(photos.rejected)) == (79, 3)
+            assert (len(photos.photos), len(photos.rejected)) == (82, 1)
     for name in ("metadata.csv", "rejected.csv"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
 
@@ -269,6 +275,88 @@ def test_labels_and_names_of_any_alphabet(tmp_path: Path) -> None:
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
+
+
+def webcam(source: Path, frames: int = 20) -> Path:
+    """Frames of one fixed camera, two labels: all nearly alike."""
+    scene, mug = draw_photo("desk", 1), draw_photo("mug", 1, (40, 60))
+    for label in ("mug", "no mug"):
+        for number in range(frames):
+            frame = scene.copy()
+            if label == "mug":
+                frame.paste(mug, (240, 40))
+            put(source / label / f"{number:03}.jpg", encode(ImageEnhance.Brightness(frame).enhance(0.9 + number / 100)))
+    return source
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_frames_of_one_camera_are_all_kept(tmp_path: Path, old: bool) -> None:
+    source = webcam(tmp_path / "in")
+    if old:  # a folder that was read by the rule for searches, as all were once
+        with collect_from_folder(tmp_path / "out", source, copies=SEARCHED, log=Lines()) as photos:
+            assert len(photos.photos) < 10
+    with collect_from_folder(tmp_path / "out", source, log=Lines()) as photos:
+        check_totals(photos)
+        assert Counter(photo.label for photo in photos.photos) == {"mug": 20, "no mug": 20}
+        assert photos.rejected == []
+
+
+def test_near_copies_are_dropped_where_that_is_asked_for_and_come_back_where_it_no_longer_is(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", swan=range(4), goose=range(4))
+    put(source / "swan/copy.jpg", encode(near_copy(draw_photo("swan", 1))))
+    put(source / "goose/copy.jpg", encode(near_copy(draw_photo("swan", 2))))
+    for rule, rejected in ((LABELLED, []), (LABELLED.with_near(False), ["swan/copy.jpg"]), (LABELLED, [])):
+        with collect_from_folder(tmp_path / "out", source, copies=rule, log=Lines()) as photos:
+            check_totals(photos)
+            assert [row.url for row in photos.rejected] == rejected
+
+
+def test_a_photo_under_two_labels_stays_under_both_and_is_told(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in", swan=range(4), goose=range(4))
+    put(source / "goose/stolen.jpg", encode(draw_photo("swan", 1)))
+    put(source / "goose/again.jpg", encode(draw_photo("goose", 1)))  # the same bytes under the same label: once
+    for rule in (LABELLED, LABELLED.with_near(False)):
+        log = Lines()
+        with collect_from_folder(tmp_path / "out", source, copies=rule, log=log) as photos:
+            check_totals(photos)
+            assert Counter(photo.label for photo in photos.photos) == {"swan": 4, "goose": 5}
+        assert "1 photo under two labels, goose/stolen.jpg and swan/1.jpg being the same file" in log[-1]
+        assert f"python app.py --studio {tmp_path / 'out'}" in log[-1]
+
+
+def test_a_folder_that_holds_nothing_but_another_is_passed_through(tmp_path: Path) -> None:
+    tree(tmp_path / "in/archive/photos", swan=range(2), goose=range(2))
+    put(tmp_path / "in/__MACOSX/x.jpg", b"litter")
+    files, log = find_files(tmp_path / "in", log := Lines()), log
+    assert {file.origin.label for file in files} == {"swan", "goose"}
+    assert files[0].origin.url == "archive/photos/goose/0.jpg"
+    assert "holds nothing but archive/photos" in str(log)
+
+
+def test_an_empty_folder_is_no_label_and_is_told(tmp_path: Path) -> None:
+    source = tree(tmp_path / "in/train", swan=range(2), goose=range(2)).parent
+    tree(source / "valid", swan=range(2, 3), goose=range(2, 3))
+    (source / "models/checkpoints").mkdir(parents=True)
+    files, log = find_files(source, log := Lines()), log
+    assert Counter(file.origin.split for file in files) == {"train": 4, "validation": 2}
+    assert "models holds no files and is left out" in str(log)
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (("train/swan", "train/goose", "val/swan", "val/goose", "chest_xray/val/swan"), "and chest_xray beside them"),
+        (("Train/swan", "Train/goose", "notes"), "inside Train, and notes beside it"),
+        (("val/swan", "test/swan"), "no train folder beside"),
+        (("swan", "goose", "test/swan", "test/goose"), "inside test, and goose and swan beside it"),
+    ],
+)
+def test_a_split_beside_other_folders_is_asked_about(tmp_path: Path, folders: tuple[str, ...], words: str) -> None:
+    for number, folder in enumerate(folders):
+        put(tmp_path / "in" / folder / "1.jpg", encode(draw_photo("x", number)))
+    with pytest.raises(DatasetError, match=words):
+        collect_from_folder(tmp_path / "out", tmp_path / "in", log=Lines())
+    assert not (tmp_path / "out").exists()
 
 
 def test_links_that_lead_outside_are_not_followed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.collect.copies import SEARCHED
 from mirror.collect.download import DownloadSettings
 from mirror.collect.from_search import CollectSettings, collect_by_search
 from mirror.collect.photo_folder import PhotoFolder
@@ -235,6 +236,26 @@ class TestTwoLabels:
         photos, _ = gather(world, folder, [SWAN, DUCK], 5)
         assert counts(photos) == {"cygnet": 5, "duckling": 5}
         assert reasons(photos) == dict.fromkeys([original, copy], "same-photo-under-two-labels")
+
+    def test_near_copies_stay_where_that_is_asked_for_and_go_where_it_no_longer_is(
+        self, world: World, host: PhotoHost, folder: Path
+    ) -> None:
+        original, copy = host.photo("/original.jpg", "both", 1), encode(near_copy(draw_photo("both", 1)))
+        same, other = host.body("/copy.jpg", copy), host.body("/other.jpg", encode(near_copy(draw_photo("both", 2))))
+        again, swan = host.body("/again.jpg", copy), host.photo("/2.jpg", "both", 2)
+        world.results("baby swan", [original, same, again, swan])
+        world.results("duckling", [other, *host.photos("duckling", 2)])
+        for keep, expected in (
+            (None, {same: "near-duplicate", again: "near-duplicate", other: "two", swan: "two"}),
+            (True, {again: "exact-duplicate"}),
+            (None, {same: "near-duplicate", again: "exact-duplicate", other: "two", swan: "two"}),
+        ):
+            photos, _ = gather(world, folder, [SWAN, DUCK], 9, copies=SEARCHED.with_near(keep))
+            check_totals(photos)
+            found = {row.url: row.reason for row in photos.rejected}
+            assert found == {
+                url: "same-photo-under-two-labels" if why == "two" else why for url, why in expected.items()
+            }
 
 
 class TestGoingOn:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from mirror.collect.metadata import Photo
+from mirror.collect.metadata import Photo, rejection
 from mirror.collect.screening import GROUP_DISTANCE, hamming
 from mirror.collect.splits import (
     MIN_PHOTOS_PER_LABEL,
@@ -176,12 +176,38 @@ def test_groups_follow_chains_and_flat_photos_stand_alone(step: int, sizes: list
         ({}, "at least two labels and there is none"),
         ({"cygnet": 50}, "at least two labels and there is only 'cygnet'"),
         ({"cygnet": 50, "duckling": 7}, "at least 8 usable photos of every label but 'duckling' has 7"),
-        ({"cygnet": 1, "duckling": 7, "goose": 8}, "'cygnet' has 1, 'duckling' has 7; raise --count"),
+        ({"cygnet": 1, "duckling": 7, "goose": 8}, "'cygnet' has 1, 'duckling' has 7: raise --count"),
     ],
 )
 def test_too_few_photos_are_named(counts: dict[str, int], words: str) -> None:
     with pytest.raises(DatasetError) as caught:
         require_enough([make_photo(n, label) for label, count in counts.items() for n in range(count)])
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kept", "lost", "words"),
+    [
+        (
+            {"mug": 4, "no mug": 0}, {"mug": {"near-duplicate": 36}, "no mug": {"near-duplicate": 38, "too-small": 2}},
+            "there is only 'mug'; of 'no mug' 40 were left out: 38 nearly the same as another photo, 2 too small: "
+            "--keep-near-duplicates keeps",
+        ),
+        (
+            {"mug": 4, "no mug": 8}, {"mug": {"http-404": 1}},
+            "but 'mug' has 4 (1 was left out: 1 the server answered 404): raise --count",
+        ),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 9}, {}, "'e' has 1, 1 more labels have too few: raise"),
+    ],
+)  # fmt: skip
+def test_why_there_are_too_few_is_told(kept: dict[str, int], lost: dict[str, dict[str, int]], words: str) -> None:
+    photos = [make_photo(n, label) for label, count in kept.items() for n in range(count)]
+    left_out = [
+        rejection(make_photo(100 + n, label), reason, "")
+        for label, reasons in lost.items() for reason, count in reasons.items() for n in range(count)
+    ]  # fmt: skip
+    with pytest.raises(DatasetError) as caught:
+        require_enough(photos, left_out)
     assert words in str(caught.value)
 
 
