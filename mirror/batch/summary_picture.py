@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
 from mirror.batch.summary import Summary, title
+from mirror.charts import BAR, INK, QUIET, drawable, drawing
 from mirror.errors import MirrorError, UsageError
 from mirror.storage import replacing
-from mirror.terminal import printable
 
 FOLDERS = 40  # drawn, those with most images; the table has all
 LONGEST_NAME = 40  # characters of a folder's name; its end tells more than its beginning
-INK, BAR, QUIET = "#22303a", "#2f6f6a", "#a9b1b5"
 
 
 def check_picture(path: Path) -> None:
@@ -28,54 +26,36 @@ def check_picture(path: Path) -> None:
 
 def draw_summary(summary: Summary, path: Path) -> None:
     """Writes the picture, a PNG; the same bytes for the same summary. Raises MirrorError where the disk refuses."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     columns, lines = summary.table()
     lines = lines[: len(summary.places)]  # without that of all folders
     chosen = {line.folder for line in sorted(lines, key=lambda line: -line.images)[:FOLDERS]}
     drawn = [line for line in lines if line.folder in chosen]
     size = (2.4 + 1.7 * len(columns), 1.1 + 0.32 * len(drawn))
-    figure, axes = pyplot.subplots(
-        1, len(columns), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
-    )
     largest = max((cell.count for line in drawn for cell in line.cells), default=0) or 1
-    for number, (axis, column) in enumerate(zip(axes[0], columns, strict=True)):
-        cells = [line.cells[number] for line in drawn]
-        scored = any(cell.total for cell in cells)
-        axis.barh(range(len(cells)), [cell.count for cell in cells], color=BAR if scored else QUIET, height=0.7)
-        for place, cell in enumerate(cells):
-            text = str(cell) if cell.count else ""
-            axis.text(cell.count + 0.03 * largest, place, text, va="center", fontsize=8, color=INK)
-        axis.set_title(_plain(title(column)), fontsize=9, color=INK)
-        axis.set_xticks([])
-        axis.tick_params(length=0, labelsize=8, colors=INK)
-        for side in ("top", "right", "bottom"):
-            axis.spines[side].set_visible(False)
-        axis.spines["left"].set_color(QUIET)
-    axes[0][0].set_xlim(0, 1.6 * largest)  # room for the numbers
-    axes[0][0].set_yticks(range(len(drawn)), [_name(line.folder) for line in drawn])
-    axes[0][0].set_ylim(len(drawn) - 0.5, -0.5)  # the first folder on top
-    what = "objects" if summary.objects else "images"
-    few = f" (the {len(drawn)} folders with most images of {len(lines)})" if len(drawn) < len(lines) else ""
-    figure.suptitle(f"{what} a label, and their mean score{few}", fontsize=10, color=INK)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # of a script its fonts lack: drawn as boxes
-            with replacing(path) as beside:
-                figure.savefig(beside, dpi=110, metadata={"Software": None})
+        with (
+            replacing(path) as beside,
+            drawing(beside, *size, 1, len(columns), sharex=True, sharey=True) as (figure, axes),
+        ):
+            for number, (axis, column) in enumerate(zip(axes[0], columns, strict=True)):
+                cells = [line.cells[number] for line in drawn]
+                scored = any(cell.total for cell in cells)
+                axis.barh(range(len(cells)), [cell.count for cell in cells], color=BAR if scored else QUIET, height=0.7)
+                for place, cell in enumerate(cells):
+                    text = str(cell) if cell.count else ""
+                    axis.text(cell.count + 0.03 * largest, place, text, va="center", fontsize=8, color=INK)
+                axis.set_title(drawable(title(column)), fontsize=9, color=INK)
+                axis.set_xticks([])
+                axis.tick_params(length=0, labelsize=8, colors=INK)
+                for side in ("top", "right", "bottom"):
+                    axis.spines[side].set_visible(False)
+                axis.spines["left"].set_color(QUIET)
+            names = [drawable(line.folder, LONGEST_NAME, keep_end=True) for line in drawn]
+            axes[0][0].set_xlim(0, 1.6 * largest)  # room for the numbers
+            axes[0][0].set_yticks(range(len(drawn)), names)
+            axes[0][0].set_ylim(len(drawn) - 0.5, -0.5)  # the first folder on top
+            what = "objects" if summary.objects else "images"
+            few = f" (the {len(drawn)} folders with most images of {len(lines)})" if len(drawn) < len(lines) else ""
+            figure.suptitle(f"{what} a label, and their mean score{few}", fontsize=10, color=INK)
     except OSError as error:
         raise MirrorError(f"The picture {path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        pyplot.close(figure)
-
-
-def _name(folder: str) -> str:
-    return _plain(folder if len(folder) <= LONGEST_NAME else "…" + folder[1 - LONGEST_NAME :])
-
-
-def _plain(text: str) -> str:
-    """Text that matplotlib draws as it is: no formulas between dollars, nothing unprintable."""
-    return printable(text).replace("$", r"\$")

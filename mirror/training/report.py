@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mirror.charts import BAR, INK, WRONG, drawable, drawing
 from mirror.describe import WORST_PHOTOS, is_few
 from mirror.images import load_image
 from mirror.model_schema import Calibration, Metrics, ModelInfo
 
-INK, ACCENT, WRONG = "#22303a", "#2f6f6a", "#a8412f"
 COLUMNS = 4
+MATRIX = 40  # labels; of more, a matrix is too large to read, and the pairs that are confused most are drawn
+PAIRS = 30
 
 
 Picture = Callable[[str], Path | Image.Image]  # of a photo, by its file name
@@ -34,91 +36,101 @@ def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
 
 def draw_reliability(calibration: Calibration, temperature: float, path: Path) -> None:
     """reliability.png: how often it is right, over how sure it is, with the number of photos at each dot."""
-    figure, axes = _figure(4.6, 4.6)
     sure, right, photos = np.array([(b.confidence, b.accuracy, b.photos) for b in calibration.bins]).T
-    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    axes.vlines(sure, right, sure, color=WRONG, linewidth=1.2, zorder=2)
-    axes.scatter(sure, right, s=12 + 400 * photos / photos.sum(), color=ACCENT, alpha=0.85, linewidth=0, zorder=3)
-    for bin_ in calibration.bins:
-        above = bin_.accuracy >= bin_.confidence  # away from the line to the diagonal
-        axes.annotate(
-            str(bin_.photos), (bin_.confidence, bin_.accuracy), (0, 10 if above else -10), textcoords="offset points",
-            ha="center", va="bottom" if above else "top", fontsize=8, color=INK,
-        )  # fmt: skip
-    axes.set_xlim(min(0.5, sure.min()) - 0.03, 1.03)
-    axes.set_ylim(-0.1, 1.12)
-    axes.set_yticks(np.linspace(0, 1, 6))
-    axes.set_xlabel("how sure it was")
-    axes.set_ylabel("how often it was right")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    few = "\ntoo few to tell a fault from chance" if is_few(calibration.photos) else ""
-    gap = 100 * calibration.after.ece.value
-    axes.set_title(
-        f"{calibration.photos} photos it had not learned from{few}\n"
-        f"mean gap {gap:.1f} points, temperature {temperature:.2f}",
-        fontsize=10,
-    )
-    _save(figure, path)
+    with drawing(path, 4.6, 4.6) as (_, ((axes,),)):
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        axes.vlines(sure, right, sure, color=WRONG, linewidth=1.2, zorder=2)
+        axes.scatter(sure, right, s=12 + 400 * photos / photos.sum(), color=BAR, alpha=0.85, linewidth=0, zorder=3)
+        for bin_ in calibration.bins:
+            above = bin_.accuracy >= bin_.confidence  # away from the line to the diagonal
+            axes.annotate(
+                str(bin_.photos), (bin_.confidence, bin_.accuracy), (0, 10 if above else -10),
+                textcoords="offset points", ha="center", va="bottom" if above else "top", fontsize=8, color=INK,
+            )  # fmt: skip
+        axes.set_xlim(min(0.5, sure.min()) - 0.03, 1.03)
+        axes.set_ylim(-0.1, 1.12)
+        axes.set_yticks(np.linspace(0, 1, 6))
+        axes.set_xlabel("how sure it was")
+        axes.set_ylabel("how often it was right")
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        few = "\ntoo few to tell a fault from chance" if is_few(calibration.photos) else ""
+        gap = 100 * calibration.after.ece.value
+        axes.set_title(
+            f"{calibration.photos} photos it had not learned from{few}\n"
+            f"mean gap {gap:.1f} points, temperature {temperature:.2f}",
+            fontsize=10,
+        )
 
 
 def draw_confusion(metrics: Metrics, labels: tuple[str, ...], path: Path) -> None:
-    """confusion.png: actual labels down, predicted ones across, counts of the photos judged."""
+    """confusion.png: actual labels down, predicted ones across, counts of the photos judged; of many labels, the pairs
+    that are confused most."""
+    if len(labels) > MATRIX:
+        return _draw_pairs(metrics, labels, path)
     matrix = np.array(metrics.confusion_matrix)
+    names = [drawable(label, 30) for label in labels]
     side = max(3.2, 0.55 * len(labels) + 1.8)
-    figure, axes = _figure(side + 0.6, side)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap=_colours(), vmin=0, vmax=1)
-    slanted = {"rotation": 45, "ha": "right"} if len(labels) > 3 else {}
-    axes.set_xticks(range(len(labels)), labels, **slanted)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_xlabel("the model said")
-    axes.set_ylabel("it was")
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if len(labels) <= 30:
-        for i, j in np.ndindex(*matrix.shape):
-            if matrix[i, j]:
+    with drawing(path, side + 0.6, side) as (_, ((axes,),)):
+        axes.imshow(share, cmap=_colours(), vmin=0, vmax=1)
+        slanted = {"rotation": 45, "ha": "right"} if len(labels) > 3 else {}
+        axes.set_xticks(range(len(labels)), names, **slanted)
+        axes.set_yticks(range(len(labels)), names)
+        axes.set_xlabel("the model said")
+        axes.set_ylabel("it was")
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        if len(labels) <= 30:
+            for i, j in zip(*matrix.nonzero(), strict=True):
                 axes.text(j, i, matrix[i, j], ha="center", va="center", color="white" if share[i, j] > 0.5 else INK)
-    axes.set_title(f"{metrics.validation.photos} photos it had not learned from", fontsize=10)
-    _save(figure, path)
+        axes.set_title(f"{metrics.validation.photos} photos it had not learned from", fontsize=10)
+
+
+def most_confused(matrix: np.ndarray, most: int) -> list[tuple[int, int, int]]:
+    """(photos, actual, predicted), `most` at most, the pair with most photos first. matrix [L, L]: counts."""
+    wrong = np.array(matrix)
+    np.fill_diagonal(wrong, 0)
+    pairs = sorted((-wrong[i, j], i, j) for i, j in zip(*wrong.nonzero(), strict=True))
+    return [(int(-photos), int(i), int(j)) for photos, i, j in pairs[:most]]
+
+
+def _draw_pairs(metrics: Metrics, labels: tuple[str, ...], path: Path) -> None:
+    matrix = np.array(metrics.confusion_matrix)
+    pairs = most_confused(matrix, PAIRS)
+    with drawing(path, 7.5, 1.4 + 0.28 * max(len(pairs), 1)) as (_, ((axes,),)):
+        axes.barh(range(len(pairs)), [photos for photos, _, _ in pairs], color=BAR, height=0.7)
+        for place, (photos, actual, _) in enumerate(pairs):
+            axes.text(photos, place, f" {photos} of {matrix[actual].sum()}", va="center", fontsize=8, color=INK)
+        names = [f"{drawable(labels[i], 30)} → {drawable(labels[j], 30)}" for _, i, j in pairs]
+        axes.set_yticks(range(len(pairs)), names, fontsize=8)
+        axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
+        axes.set_xlim(0, 1.2 * max((photos for photos, _, _ in pairs), default=1))
+        axes.set_xticks([])
+        axes.tick_params(length=0)
+        for side in ("top", "right", "bottom"):
+            axes.spines[side].set_visible(False)
+        what = f"most confused of {len(labels)} labels" if pairs else f"none of {len(labels)} labels confused"
+        axes.set_title(f"{what}, {metrics.validation.photos} photos it had not learned from", fontsize=10)
 
 
 def draw_top_losses(metrics: Metrics, picture: Picture, path: Path) -> None:
     """top_losses.png: the photos with the largest loss, what they were and what the model said."""
     worst = metrics.top_losses
     rows = -(-len(worst) // COLUMNS)
-    figure, axes = _figure(2.4 * COLUMNS, 2.75 * rows, rows, COLUMNS)
-    for number, axis in enumerate(np.atleast_1d(axes).flat):
-        axis.axis("off")
-        if number < len(worst):
-            loss = worst[number]
-            axis.imshow(load_image(picture(loss.file_name)))
-            answer = f"{loss.predicted} {100 * loss.probability:.0f} %"
-            color = INK if loss.label == loss.predicted else WRONG
-            axis.set_title(f"{loss.label}\nsaid {answer}", fontsize=9, color=color)
-    _save(figure, path)
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained")
+    with drawing(path, 2.4 * COLUMNS, 2.75 * rows, rows, COLUMNS) as (_, axes):
+        for number, axis in enumerate(axes.flat):
+            axis.axis("off")
+            if number < len(worst):
+                loss = worst[number]
+                axis.imshow(load_image(picture(loss.file_name)))
+                answer = f"{drawable(loss.predicted, 22)} {100 * loss.probability:.0f} %"
+                color = INK if loss.label == loss.predicted else WRONG
+                axis.set_title(f"{drawable(loss.label, 28)}\nsaid {answer}", fontsize=9, color=color)
 
 
 def _colours():
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("mirror", ["#f3f5f2", ACCENT])
-
-
-def _save(figure, path: Path) -> None:
-    from matplotlib import pyplot
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
+    return LinearSegmentedColormap.from_list("mirror", ["#f3f5f2", BAR])

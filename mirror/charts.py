@@ -1,0 +1,71 @@
+"""Pictures of numbers, drawn by matplotlib: whatever a label is called, a picture comes of it, always the same."""
+
+from __future__ import annotations
+
+import contextlib
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mirror.terminal import printable
+
+INK, BAR, WRONG, QUIET = "#22303a", "#2f6f6a", "#a8412f", "#a9b1b5"
+FONTS = (  # drawn with where they are installed, in this order; the first comes with matplotlib
+    "DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Arabic", "Noto Sans Devanagari",
+    "Noto Emoji", "Noto Sans Symbols2", "PingFang SC", "Hiragino Sans", "Geeza Pro", "Arial Unicode MS",
+    "Microsoft YaHei", "Segoe UI Emoji", "Segoe UI Symbol", "WenQuanYi Zen Hei", "Droid Sans Fallback",
+)  # fmt: skip
+DPI = 110
+
+
+@contextlib.contextmanager
+def drawing(path: Path, width: float, height: float, rows: int = 1, columns: int = 1, **shared: Any) -> Iterator[Any]:
+    """(figure, axes [rows, columns]) of this size in inches, written to `path` as a PNG when all is drawn. Texts are
+    taken as they stand: dollars enclose no formula. Raises OSError where the disk refuses."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"text.parse_math": False, "font.family": list(_installed())}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, **shared)
+        yield figure, axes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # of a script its fonts lack: drawn as boxes
+            figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+
+
+def drawable(text: str, longest: int = 40, keep_end: bool = False) -> str:
+    """A text on one line, no longer than that, in which symbols that no font has are called by their names ("[duck]").
+    keep_end: its beginning is left out, not its end."""
+    shown = "".join(_named(character) for character in printable(text))
+    if len(shown) <= longest:
+        return shown
+    return "…" + shown[1 - longest :] if keep_end else shown[: longest - 1] + "…"
+
+
+def _named(character: str) -> str:
+    if ord(character) < 0x2000 or ord(character) in _glyphs():
+        return character
+    category = unicodedata.category(character)
+    if category in ("So", "Sk"):  # emoji, and the colours of their skin
+        return f"[{unicodedata.name(character, 'symbol').lower()}]"
+    return "" if category in ("Mn", "Me", "Cf") else character  # what joins and varies emoji
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    here = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in FONTS if name in here)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset().union(*(get_font(findfont(FontProperties(family=name))).get_charmap() for name in _installed()))
