@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mirror.cli import serve
+
+if os.environ.get("SPACES_ZERO_GPU"):  # there no page starts without a function for a GPU; this one needs none
+    import spaces
+
+    spaces.GPU(lambda: None)
 
 HOME = Path(__file__).resolve().parent  # models/ and examples/ lie beside this file
 

@@ -15,6 +15,7 @@ MirrorError                     exit code 1
 ├── WeightsError                no pretrained weights; names the three ways out
 ├── ModelUnavailable            a task's model that is not here and cannot be fetched, or cannot do the task
 │   └── NotInstalled            packages that are not here; the sentence is for who runs the program, not for a visitor
+├── PublishError                what cannot be published: a check failed, or the Hub refused; `.status` (HTTP)
 └── ModelFolderError            a model folder that cannot be read or written
     └── UnsupportedLearner      a learner pickle the fast engine cannot express; `.reason` is a slug
 """
@@ -118,6 +119,16 @@ class NotInstalled(ModelUnavailable):
         super().__init__(
             f"{what} needs the package {package}, which is not here: `pip install -r requirements-train.txt`."
         )
+
+
+class PublishError(MirrorError):
+    """`status`: the HTTP status that the Hub answered with, None where it did not; `passing`: the same may go well in a
+    moment."""
+
+    def __init__(self, message: str, *, status: int | None = None, passing: bool = False):
+        super().__init__(message)
+        self.status = status
+        self.passing = passing
 
 
 class ModelFolderError(MirrorError):

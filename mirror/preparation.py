@@ -64,7 +64,8 @@ class Preparation:
     photo in which it was found, and in which it was not; look: of the picture that it makes; view: what the network
     sees, None: as the resize says; limits: what such models cannot do.
 
-    examples: the folder in examples/ whose pictures show these `labels`. dataset: where its models come from."""
+    examples: the folder in examples/ whose pictures show these `labels`, "" for examples/ itself. dataset: where its
+    models come from."""
 
     prepare: Callable[[Image.Image], PreparedImage]
     limits: str
@@ -82,6 +83,7 @@ class Preparation:
 
 NONE = Preparation(
     prepare=PreparedImage,
+    labels=("cygnet", "duckling"),
     limits=(
         "The photos it learned from are those that a search or a folder happened to hold: kinds, places and seasons "
         "that they lack, it does not know. It sees the whole photo, and may go by the background, the light or the "

@@ -1,9 +1,10 @@
-"""`python -m mirror`: classify images and find things in them, show why, and compile learner pickles.
+"""`python -m mirror`: classify images and find things in them, show why, compile learner pickles, and publish.
 
 options.py  what the commands share: the options of models and of the network
 predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
+publish.py  a model folder → a Space, with its model and data set repositories
 serve.py    the page and the studio, for `python app.py` too
 train.py    words or photos → a model: the settings and the recipe
 train_options.py, train_steps.py: its options; its steps around the training, and what it prints
@@ -35,6 +36,7 @@ examples:
   python -m mirror explain bird.jpg --out heat.png              the photo, coloured where the answer came from
   python -m mirror compile export.pkl                           do only that, and see whether it works
   python -m mirror compile export.pkl --calibrate photos/       and in int8, two to four times as fast
+  python -m mirror publish models/fruit                         a page on the Hugging Face Hub, and the model
 
 A model is trained by `python train.py`, and shown in the browser by `python app.py`.
 """
@@ -70,11 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from mirror.cli import compile, explain, predict, serve, train  # here: app.py imports one of them, and stays light
+    from mirror.cli import (
+        compile,
+        explain,
+        predict,
+        publish,
+        serve,
+        train,
+    )  # here: app.py imports one of them, and stays light
 
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (predict, explain, compile, train, serve):
+    for command in (predict, explain, compile, publish, train, serve):
         command.add(commands)
     return parser

@@ -28,7 +28,7 @@ from mirror.wording import plain
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 # Folder in examples/ → the labels that its pictures show
-EXAMPLES = {made.examples: frozenset(made.labels or phrases.SHIPPED_LABELS) for made in map(preparation, NAMES)}
+EXAMPLES = {made.examples: frozenset(made.labels) for made in map(preparation, NAMES)}
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
 NOT_KEPT = Image.new("RGB", (1, 1))  # in place of a photo that is not needed any more

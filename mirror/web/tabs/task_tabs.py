@@ -1,10 +1,12 @@
 """The other ways of seeing, a tab each. What a tab needs is imported and opened when a visitor first asks it.
 
-A tab whose packages are not here is not shown, and the log says so once; its endpoint tells whoever asks.
+A tab whose packages are not here is not shown, and the log says so once; its endpoint tells whoever asks. On a Space,
+where nothing more can be installed, there is neither.
 """
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import gradio as gr
@@ -28,6 +30,8 @@ def build(opened: TaskModels, network: NetworkSettings) -> None:
     hidden = []
     for name, (task, module, packages) in TABS.items():
         shown = task in opened.models or all(map(find_spec, packages))
+        if not shown and os.environ.get("SPACE_ID"):
+            continue
         hidden += [] if shown else [f"“{name}”"]
         with gr.Tab(name, visible=shown):
             module.build(opened, network)

@@ -1,0 +1,106 @@
+"""`python -m mirror publish`: a model folder → a Space, a model repository and a data set repository."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mirror.errors import UsageError
+from mirror.terminal import say
+
+WAYS = ("auto", "static", "gradio", "zero", "container")
+PARTS = ("space", "model", "dataset")
+TEXT = """\
+A model is published on the Hugging Face Hub in one command: a page that everyone can ask (a Space), the model with its
+card, and the list of photos that it was made of. First everything is built and checked, then the account is asked, the
+plan is shown, and you are asked once. Each repository gets one commit. The same command again changes nothing that is
+there already, and goes on where it was stopped.
+
+Log in first with `hf auth login`, or give a token that may write in HF_TOKEN. HF_ENDPOINT names another Hub.
+"""
+EXAMPLES = """\
+examples:
+  python -m mirror publish models/fruit --dry-run          what would go where, without anything being made
+  python -m mirror publish models/fruit                    as YOU/fruit, of the kind that your account may host
+  python -m mirror publish models/fruit --to club/fruit    of an organisation
+  python -m mirror publish models/fruit --as zero          the page with a server, on a free account
+  python -m mirror publish models/fruit --own-photos       with the photos, which are yours
+  python -m mirror publish models/fruit --out build        no account: build/space/, build/model/, build/dataset/
+  python -m mirror publish models/fruit --as container --out build     and then docker build build/space
+"""
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "publish",
+        help="publish a model as a Space, with its model and data set repositories",
+        description=TEXT,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    command.add_argument("model", type=Path, metavar="MODEL", help="a model folder, as models/fruit")
+    command.add_argument("--to", metavar="OWNER/NAME", help="of the repositories (default: your account and the model)")
+    command.add_argument(
+        "--as", dest="way", choices=WAYS, default="auto",
+        help="the Space: static, without a server and free for everyone; gradio, on a server, for PRO and "
+        "organisations with a plan; zero, the same on ZeroGPU, two for a free account; container, with a Dockerfile "
+        "(default: what the account may host, static or gradio)",
+    )  # fmt: skip
+    command.add_argument(
+        "--what", metavar="PARTS", type=parts, default=PARTS,
+        help="which of space, model and dataset, with commas between them (default: all)",
+    )  # fmt: skip
+    command.add_argument("--private", action="store_true", help="only for you and those you let in")
+    command.add_argument("--data", type=Path, metavar="DIR", help="the model's photo folder (default: data/<its name>)")
+    command.add_argument(
+        "--license",
+        metavar="ID",
+        help="the photos may be published under this licence, as cc-by-4.0; else they stay here",
+    )
+    command.add_argument("--own-photos", action="store_true", help="the photos are yours, and may be published")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.add_argument("--dry-run", action="store_true", help="say what would be published, and stop")
+    command.add_argument("--out", type=Path, metavar="DIR", help="build the folders there instead, without an account")
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """`space,model` → ("space", "model")."""
+    given = tuple(part.strip() for part in text.split(","))
+    if not set(given) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not made of {', '.join(PARTS)}, with commas between them")
+    return given
+
+
+def run(options: argparse.Namespace) -> int:
+    from mirror.model_folder import read_model_folder
+    from mirror.publish.publication import Publication
+
+    model = read_model_folder(options.model)
+    data = options.data or Path("data", model.info.name)
+    if options.data is not None and not data.is_dir():
+        raise UsageError(f"There is no photo folder at {data}: give the model's with --data.")
+    publication = Publication(
+        model, options.way, options.what, options.private, data if data.is_dir() else None, options.license,
+        options.own_photos,
+    )  # fmt: skip
+    if options.out is not None:
+        publication.write(options.out, options.to, say)
+        return 0
+    if not (options.yes or options.dry_run or sys.stdin.isatty()):
+        raise UsageError("Nobody is there to be asked: add --yes to publish, or --dry-run to see what would be.")
+    from huggingface_hub import HfApi
+    from huggingface_hub.utils import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    publication.publish(HfApi(), options.to, say, lambda: options.yes or _confirmed(), options.dry_run)
+    return 0
+
+
+def _confirmed() -> bool:
+    try:
+        return input("Publish? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

@@ -1,0 +1,102 @@
+"""What must hold of the files before anything is sent: the Hub's rules for a README, sizes, no secret, no photo that is
+not meant to go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from mirror.errors import PublishError
+from mirror.publish.published_files import Files, content_of, megabytes, size_of, total_size
+
+COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+SHORT = 60  # characters of short_description
+MAX_SPACE = 10**9  # bytes; more than this in a Space's repository was refused to people
+MAX_FILE = 50 * 10**9  # bytes of one file, as the Hub advises
+MAX_FILES = 100_000
+SCANNED = 2 * 1024 * 1024  # bytes of a text file that are looked through for secrets
+
+PAGE = ("app.py", "LICENSE", ".mirror", "README.md", "requirements.txt", "mirror/*", "models/*", "examples/*")
+ALLOWED = {  # by kind: what may be in it, and nothing else
+    "gradio": PAGE,
+    "container": (*PAGE, "Dockerfile"),
+    "static": ("*.html", "*.js", "*.css", "*.json", "*.gz", "*.wasm", "*.svg", "*.png", "*.jpg", "*.md", "*.onnx",
+               "*.webmanifest", "*LICENSE*", ".mirror"),
+    "model": (".mirror", "README.md", "model.json", "config.json", "preprocessor_config.json", "pyproject.toml",
+              "photos.csv", "*.onnx", "*.pkl", "report/*"),
+    "dataset": (".mirror", "README.md", "photos.csv", "decisions.csv", "*/metadata.jsonl", "train/*", "validation/*"),
+}  # fmt: skip
+SECRETS = {
+    "a token of Hugging Face": rb"\bhf_[A-Za-z]{30,}\b",
+    "a token of GitHub": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,})\b",
+    "a key of OpenAI or Anthropic": rb"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}\b",
+    "a key of Google": rb"\bAIza[0-9A-Za-z_-]{35}\b",
+    "a key of Amazon": rb"\bAKIA[0-9A-Z]{16}\b",
+    "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a password in an address": rb"\bhttps?://[^\s/:@\"']{1,100}:[^\s/@\"']{3,100}@",
+}
+PHOTO = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8|....ftyp(?:avif|hei[cx])", re.S)
+DRAWN = ("report/confusion*.png", "report/reliability*.png", "report/training*.png")  # pictures of figures
+
+
+def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
+    """kind: of ALLOWED. photos_may_go: pictures of any kind may be among them. Raises PublishError for the first file
+    that must not go, with what to do."""
+    for name, content in files.items():
+        _check_name(kind, name)
+        if size_of(content) > MAX_FILE:
+            raise PublishError(f"{name} has {megabytes(size_of(content))}, more than the Hub takes: leave it out.")
+        if not photos_may_go and not _may_show(name) and PHOTO.match(content_of(content)[:32]):
+            raise PublishError(
+                f"{name} is a picture that is not ours to publish, perhaps: say --own-photos or --license if it may "
+                "go, or remove it."
+            )
+        _check_secrets(name, content)
+    if len(files) > MAX_FILES:
+        raise PublishError(f"There are {len(files):,} files, more than the Hub takes in one repository.")
+    if kind in ("gradio", "static", "container") and total_size(files) > MAX_SPACE:
+        raise PublishError(f"The Space has {megabytes(total_size(files))}; at most {megabytes(MAX_SPACE)} can go.")
+    if kind in ("gradio", "static", "container"):
+        check_space_card(content_of(files["README.md"]).decode())
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not any(fnmatchcase(name, pattern) for pattern in ALLOWED[kind]) or "__pycache__" in name:
+        raise PublishError(f"{name} is nothing that belongs into it, so it is not published: remove it.")
+
+
+def _may_show(name: str) -> bool:
+    """Whether a picture is one of figures, or one of examples/ that ships with this program."""
+    return name.startswith("examples/") or any(fnmatchcase(name, f"*{pattern}") for pattern in DRAWN)
+
+
+def _check_secrets(name: str, content: bytes | Path) -> None:
+    if size_of(content) > SCANNED or Path(name).suffix in (".onnx", ".pkl", ".jpg", ".png"):
+        return
+    text = content_of(content)
+    for what, pattern in SECRETS.items():
+        if re.search(pattern, text):
+            raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
+
+
+def check_space_card(text: str) -> None:
+    """The Hub's rules for the front matter of a Space's README, which refuses a push otherwise. Raises PublishError."""
+    import yaml
+
+    front: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    rules: dict[str, Callable[[Any], bool]] = {
+        "title": bool,
+        "colorFrom": COLOURS.__contains__,
+        "colorTo": COLOURS.__contains__,
+        "sdk": ("gradio", "docker", "static").__contains__,
+        "short_description": lambda value: value is None or len(value) <= SHORT,
+        "sdk_version": lambda value: front["sdk"] != "gradio" or bool(re.fullmatch(r"\d+\.\d+\.\d+", str(value))),
+        "python_version": lambda value: value is None or (isinstance(value, str) and "." in value),
+        "app_file": lambda value: front["sdk"] != "gradio" or bool(value),
+    }
+    for key, rule in rules.items():
+        if not rule(front.get(key)):
+            raise PublishError(f"README.md of the Space says {key}: {front.get(key)!r}, which the Hub does not take.")

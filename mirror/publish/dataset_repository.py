@@ -1,0 +1,128 @@
+"""The data set repository of a model: which photos it was made of, and the photos themselves where they may go.
+
+    README.md, photos.csv                     without photos: the list from which they can be fetched again
+    decisions.csv                             what was decided by hand, where the photo folder is here
+    train/metadata.jsonl, train/<n>.jpg …     with photos: an ImageFolder, as `datasets.load_dataset` reads it
+
+The labels are text in both, also 01, None and nan, which a reader of tables would take for numbers and nothings: the
+card's front matter says so, and metadata.jsonl has types of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mirror.collect.corrections import DECISIONS_CSV
+from mirror.collect.metadata import METADATA_COLUMNS, TRAIN, VALIDATION, Photo, format_row, read_photos
+from mirror.describe import ModelDescription
+from mirror.errors import PublishError
+from mirror.model_folder import ModelFolder
+from mirror.publish.published_files import MARK, MARK_TEXT, Files
+from mirror.storage import read_file
+from mirror.wording import count, plain
+
+PHOTOS_CSV = "photos.csv"
+SPLIT_NAMES = {TRAIN: "train", VALIDATION: "validation", "": "train"}
+TYPES = {"width": "int64", "height": "int64"}  # of photos.csv's columns; the others are text
+TOLD = ("label", "url", "page_url", "title", "query", "engine", "license_filter", "retrieved_at", "sha256")
+OTHER_LICENSE = "other"
+
+
+def dataset_repository(
+    model: ModelFolder, data: Path | None, *, license: str | None = None, photos_may_go: bool = False
+) -> dict[str, bytes | Path]:
+    """Path → content. data: the model's photo folder, where it is here; license: of the photos, None for each its own.
+    Raises PublishError where photos are to go and are not here, DatasetError for a folder that cannot be read."""
+    photos = _listed(model)
+    files: dict[str, bytes | Path] = {MARK: MARK_TEXT}
+    if data is not None and (data / DECISIONS_CSV).is_file():
+        files[DECISIONS_CSV] = read_file(data / DECISIONS_CSV, inside=data)
+    files[PHOTOS_CSV] = _table(photos)
+    if photos_may_go:
+        if data is None:
+            raise PublishError(
+                f"The photos of {model.info.name} are to go with it and their folder is not here: name it with --data, "
+                "or leave out --license and --own-photos."
+            )
+        del files[PHOTOS_CSV]
+        files |= image_folder(photos, data)
+    files["README.md"] = _card(model, photos, license if photos_may_go else None, photos_may_go, files).encode()
+    return files
+
+
+def image_folder(photos: Iterable[Photo], data: Path) -> Files:
+    """The photos by split, each split with a metadata.jsonl that says what is known of each. PublishError for one that
+    is gone."""
+    files: dict[str, bytes | Path] = {}
+    lines: dict[str, list[str]] = {}
+    for number, photo in enumerate(sorted(photos, key=lambda photo: photo.file_name)):
+        split = SPLIT_NAMES[photo.split]
+        path = photo.path(data)
+        if not path.is_file():
+            raise PublishError(f"{path} is not there any more: train the model again, or publish without its photos.")
+        name = f"{number:06}{path.suffix}"
+        files[f"{split}/{name}"] = path
+        row = {"file_name": name} | {column: getattr(photo, column) for column in TOLD}
+        lines.setdefault(split, []).append(json.dumps(row, ensure_ascii=False) + "\n")
+    return files | {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}
+
+
+def _listed(model: ModelFolder) -> list[Photo]:
+    """The photos that the model was made of, from its own list."""
+    model.file(PHOTOS_CSV)
+    return read_photos(model.path / PHOTOS_CSV)
+
+
+def _table(photos: Iterable[Photo]) -> bytes:
+    rows = [format_row(METADATA_COLUMNS), *(format_row(getattr(p, name) for name in METADATA_COLUMNS) for p in photos)]
+    return "".join(rows).encode()
+
+
+def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_may_go: bool, files: Files) -> str:
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    told = ModelDescription(model.info)
+    labels = sorted({photo.label for photo in photos})
+    counts = {label: sum(photo.label == label for photo in photos) for label in labels}
+    data = DatasetCardData(
+        license=license or OTHER_LICENSE, task_categories=["image-classification"], pretty_name=model.info.name,
+        tags=["image-classification"], configs=_configs(photos_may_go, files), dataset_info=_features(photos_may_go),
+    )  # fmt: skip
+    lines = [
+        f"# {model.info.name}: {count(len(photos), 'photo')} of {count(len(labels), 'label')}",
+        " ".join(told.photo_sentences),
+        "\n".join(["| label | photos |", "| --- | ---: |", *(f"| {plain(k)} | {n} |" for k, n in counts.items())]),
+    ]
+    if photos_may_go:
+        terms = f"are published under {license}" if license else "belong to who publishes this data set"
+        lines.append(f"The photos {terms}. Each row of metadata.jsonl says where its photo came from.")
+    else:
+        lines.append(
+            "The photos themselves are not here: they belong to their makers. photos.csv has each one's address, "
+            "label, split and sha256, and `python train.py --photos photos.csv` fetches them again."
+        )
+    if DECISIONS_CSV in files:
+        lines.append("decisions.csv is what was decided by hand about single photos: relabelled, removed, restored.")
+    card = DatasetCard.from_template(
+        data, template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text="\n\n".join(lines)
+    )
+    return str(card).rstrip() + "\n"
+
+
+def _configs(photos_may_go: bool, files: Files) -> list[dict[str, Any]]:
+    if not photos_may_go:
+        # What pandas takes for nothing (None, nan, NA) is text here
+        return [{"config_name": "default", "data_files": PHOTOS_CSV, "keep_default_na": False}]
+    splits = [split for split in dict.fromkeys(SPLIT_NAMES.values()) if f"{split}/metadata.jsonl" in files]
+    return [
+        {"config_name": "default", "data_files": [{"split": split, "path": f"{split}/**"} for split in splits]},
+    ]
+
+
+def _features(photos_may_go: bool) -> dict[str, Any]:
+    columns = TOLD if photos_may_go else METADATA_COLUMNS
+    features = [{"name": name, "dtype": TYPES.get(name, "string")} for name in columns]
+    return {"features": [{"name": "image", "dtype": "image"}, *features] if photos_may_go else features}

@@ -1,0 +1,202 @@
+"""A model is published: folders, checks, the account, the plan, then model, data set and Space, each as one commit.
+
+    publication = Publication(model, kind="auto", …)
+    publication.write(Path("out"))                 # without network or account: out/space/, out/model/, out/dataset/
+    publication.publish(api, say, confirm)         # to the Hub
+
+Nothing is made on the Hub before every check has passed. Every step may be repeated: what is there already is left as
+it is, so the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirror.describe import ModelDescription
+from mirror.errors import PublishError, UsageError
+from mirror.model_folder import ModelFolder
+from mirror.publish.account import Account, read_account
+from mirror.publish.content_checks import check_files
+from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
+from mirror.publish.hub_refusals import refusals
+from mirror.publish.model_repository import model_repository
+from mirror.publish.published_files import Files, write_folder
+from mirror.publish.repository_commit import RepositoryPlan, publish_repository, require_free
+from mirror.publish.requirement_check import check_requirements
+from mirror.publish.space_container import space_container
+from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
+from mirror.publish.space_static import space_static
+from mirror.publish.space_trial import ask_example, example_of, wait_until_it_runs
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+AUTO, STATIC, GRADIO, ZERO, CONTAINER = "auto", "static", "gradio", "zero", "container"
+WAYS = (AUTO, STATIC, GRADIO, ZERO, CONTAINER)
+SPACE, MODEL, DATASET = "space", "model", "dataset"
+PARTS = (SPACE, MODEL, DATASET)
+SDKS = {STATIC: "static", GRADIO: "gradio", ZERO: "gradio", CONTAINER: "docker"}
+WITHOUT_ACCOUNT = GRADIO  # what auto builds where no account is asked
+COSTS = {
+    STATIC: "a static Space, free for everyone: the photo is answered in the visitor's browser",
+    GRADIO: "a Gradio Space on free CPU, which needs PRO or an organisation with a plan",
+    ZERO: "a Gradio Space on ZeroGPU, of which a free account may have two",
+    CONTAINER: "a Docker Space on free CPU, which needs PRO or an organisation with a plan",
+}
+
+
+@dataclass(frozen=True)
+class Publication:
+    """way: one of WAYS; parts: of PARTS; data: the model's photo folder, where it is here; license: of the photos;
+    own_photos: they belong to who publishes them."""
+
+    model: ModelFolder
+    way: str = AUTO
+    parts: tuple[str, ...] = PARTS
+    private: bool = False
+    data: Path | None = None
+    license: str | None = None
+    own_photos: bool = False
+
+    @property
+    def photos_may_go(self) -> bool:
+        return self.own_photos or self.license is not None
+
+    @property
+    def left_out(self) -> str | None:
+        """Why there is no data set among the parts that were asked for, None where there is one."""
+        if DATASET not in self.parts:
+            return None
+        if ModelDescription(self.model.info).published:
+            return "No data set: the model was trained on one that others published."
+        if PHOTOS_CSV not in self.model.info.files:
+            return f"No data set: the model has no {PHOTOS_CSV}."
+        return None
+
+    def write(self, out: Path, repository: str | None, say: Callable[[str], None]) -> None:
+        """The folders of the parts, in `out`. repository: OWNER/NAME, where it is known. Raises PublishError."""
+        way = WITHOUT_ACCOUNT if self.way == AUTO else self.way
+        for part, files in self._built(way, repository).items():
+            write_folder(out / part, files)
+            say(f"{out / part}: {len(files):,} files")
+
+    def publish(
+        self, api: HfApi, repository: str | None, say: Callable[[str], None], confirm: Callable[[], bool],
+        dry_run: bool = False,
+    ) -> None:  # fmt: skip
+        """To the Hub. repository: OWNER/NAME, NAME, or None for the model's own name. confirm: whether to go on, once
+        the plan was said; dry_run: ends there. Raises PublishError, UsageError."""
+        with refusals():
+            account = read_account(api.whoami())
+        name = repository_name(account, repository, self.model.info.name)
+        owner = name.partition("/")[0]
+        account.require_write(owner)
+        way = self._choose(account, owner)
+        plans = self._plans(way, name)
+        for plan in plans:
+            require_free(api, plan)
+        if SPACE in self.parts and way in (GRADIO, ZERO):
+            check_requirements(REQUIREMENTS, BUILDER, PYTHON, say)
+        say(f"As {account.name}" + (f", for {owner}" if owner != account.name else "") + f", to {api.endpoint}:")
+        for plan in plans:
+            say(f"  {plan.summary}")
+        if SPACE in self.parts:
+            say(f"  The Space is {COSTS[way]}.")
+        if self.left_out:
+            say(f"  {self.left_out}")
+        if dry_run or not confirm():
+            say("Nothing was published.")
+            return
+        for plan in plans:
+            publish_repository(api, plan, say)
+        if SPACE in self.parts:
+            self._try_space(api, way, name, say)
+        for plan in plans:
+            say(f"{api.endpoint}/{plan.address}")
+
+    def _choose(self, account: Account, owner: str) -> str:
+        """The way, for `auto` by what the account may host. Raises PublishError for one that it may not."""
+        pays = account.may_host_gradio(owner)
+        if self.way == AUTO:
+            return GRADIO if pays else STATIC
+        if SPACE in self.parts and self.way in (GRADIO, CONTAINER) and not pays:
+            raise PublishError(
+                f"{owner} may not host a Space of that kind for free: subscribe at https://huggingface.co/pro, or take "
+                "--as static, which is free for everyone, or --as zero, of which a free account may have two."
+            )
+        if SPACE in self.parts and self.way == ZERO and owner != account.name and not pays:
+            raise PublishError(
+                f"{owner} may not host a Space on ZeroGPU without a plan: publish to {account.name} with --to, or take "
+                "--as static."
+            )
+        return self.way
+
+    def _plans(self, way: str, name: str) -> list[RepositoryPlan]:
+        """The repositories in the order in which they are made."""
+        settings: dict[str, Any] = {"space_sdk": SDKS[way]}
+        if way == ZERO:
+            settings["space_hardware"] = ZERO_HARDWARE
+        return [
+            RepositoryPlan(part, name, files, self.private, settings if part == SPACE else None)
+            for part, files in self._built(way, name).items()
+        ]
+
+    def _built(self, way: str, repository: str | None) -> dict[str, Files]:
+        """Part → files, checked; the Space last."""
+        built: dict[str, Files] = {}
+        if MODEL in self.parts:
+            built[MODEL] = model_repository(self.model, license=self.license, photos_may_go=self.photos_may_go)
+            check_files("model", built[MODEL], self.photos_may_go)
+        if DATASET in self.parts and not self.left_out:
+            built[DATASET] = dataset_repository(
+                self.model, self.data, license=self.license, photos_may_go=self.photos_may_go
+            )
+            check_files("dataset", built[DATASET], self.photos_may_go)
+        if SPACE in self.parts:
+            kind = GRADIO if way == ZERO else way
+            built[SPACE] = self._space(way, repository, built)
+            check_files(kind, built[SPACE], self.photos_may_go)
+        return built
+
+    def _space(self, way: str, repository: str | None, others: dict[str, Files]) -> Files:
+        if way == STATIC:
+            return space_static(self.model)
+        build = space_container if way == CONTAINER else space_gradio
+        published = ModelDescription(self.model.info).published
+        return build(
+            self.model,
+            repository=repository,
+            models=[repository] if repository and MODEL in others else [],
+            datasets=[repository] if repository and DATASET in others else [published.hub] if published else [],
+            photos_may_go=self.photos_may_go,
+        )
+
+    def _try_space(self, api: HfApi, way: str, name: str, say: Callable[[str], None]) -> None:
+        wait_until_it_runs(api, name, say)
+        with refusals(name):
+            address = api.space_info(name).host
+        if way != STATIC and address:
+            from huggingface_hub import get_token
+
+            say(ask_example(address, example_of(self.model), get_token() if self.private else None))
+        say(f"{address or name} answers.")
+
+
+def repository_name(account: Account, wanted: str | None, model: str) -> str:
+    """OWNER/NAME. Raises UsageError for what cannot be one."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    name = wanted or model
+    full = name if "/" in name else f"{account.name}/{name}"
+    try:
+        validate_repo_id(full)
+    except HFValidationError:
+        raise UsageError(
+            f"{full} cannot be the name of a repository: give one with --to OWNER/NAME, of letters, digits, “-”, “_” "
+            "and “.”, at most 96 characters."
+        ) from None
+    return full

@@ -1,0 +1,78 @@
+"""The files of what is published: paths inside a repository and their contents, hashed as the Hub does, written to a
+folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mirror.errors import PublishError, UsageError
+from mirror.folders import hold_folder, swap_folder, sweep_folders
+
+Files = Mapping[str, bytes | Path]  # path inside the repository → content, or the file that holds it
+MARK = ".mirror"  # the file by which a later run knows a repository or folder that this program made
+MARK_TEXT = b"Made by `mirror publish`, which replaces every file here when it is run again.\n"
+
+
+def content_of(content: bytes | Path) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def size_of(content: bytes | Path) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+def total_size(files: Files) -> int:
+    """Bytes of all of them."""
+    return sum(map(size_of, files.values()))
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def git_oid(content: bytes | Path) -> str:
+    """A file's name in git, by which a repository lists it: sha1 of a header and its bytes."""
+    return _digest("sha1", content, b"blob %d\0" % size_of(content))
+
+
+def lfs_oid(content: bytes | Path) -> str:
+    """A file's name in LFS, by which a repository lists it: the sha256 of its bytes."""
+    return _digest("sha256", content, b"")
+
+
+def _digest(algorithm: str, content: bytes | Path, before: bytes) -> str:
+    digest = hashlib.new(algorithm, before)
+    if isinstance(content, bytes):
+        digest.update(content)
+        return digest.hexdigest()
+    with open(content, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def write_folder(folder: Path, files: Files) -> None:
+    """The files in `folder`, which is replaced in one step: what was there before is gone. UsageError where that is a
+    folder of somebody else's making, PublishError where the disk refuses."""
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not (folder / MARK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder} is there and was not made by `mirror publish`: remove it, or give another --out.")
+    prefix, lock = f".{folder.name}.tmp-", None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep_folders(folder.parent, prefix)
+        temporary, lock = hold_folder(folder.parent, prefix)
+        for name, content in sorted(files.items()):
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content_of(content))
+        temporary.chmod(0o755)
+        swap_folder(temporary, folder)
+    except OSError as error:
+        raise PublishError(f"{folder} cannot be written: {error.strerror or error}.") from None
+    finally:
+        if lock is not None:
+            os.close(lock)

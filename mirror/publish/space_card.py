@@ -1,0 +1,50 @@
+"""README.md of a Space: the front matter that the Hub reads (https://huggingface.co/docs/hub/spaces-config-reference),
+and what the model says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mirror.describe import ModelDescription
+from mirror.model_schema import ModelInfo
+from mirror.templates import FOLDER
+from mirror.wording import either
+
+SHORT = 60  # characters of short_description; the Hub refuses more
+TITLE_LABELS = 3  # of more, a title tells the number
+COLOURS = ("yellow", "gray")
+
+
+def space_card(
+    info: ModelInfo, *, repository: str | None, models: Sequence[str] = (), datasets: Sequence[str] = (), **sdk: Any
+) -> bytes:
+    """The README. repository: OWNER/NAME of the Space, None where that is not known; models, datasets: repositories
+    that belong to it; sdk: what the front matter says of how it runs."""
+    from huggingface_hub import SpaceCard, SpaceCardData
+
+    model = ModelDescription(info)
+    data = SpaceCardData(
+        title=title(info), emoji="\N{MIRROR}", colorFrom=COLOURS[0], colorTo=COLOURS[1], **sdk,
+        short_description=short_description(info), models=list(models) or None, datasets=list(datasets) or None,
+        tags=["image-classification", "onnx"], pinned=False,
+    )  # fmt: skip
+    template = (FOLDER / "space.md").read_text(encoding="utf-8")
+    served = repository if sdk["sdk"] == "gradio" else None
+    card = SpaceCard.from_template(data, template_str=template, model=model, title=title(info), address=served)
+    return (str(card).rstrip() + "\n").encode()
+
+
+def title(info: ModelInfo) -> str:
+    """`Mirror: cygnet or duckling`."""
+    labels = ModelDescription(info).labels
+    if len(labels) > TITLE_LABELS:
+        return f"Mirror: {info.name}"
+    return f"Mirror: {', '.join(labels[:-1])} or {labels[-1]}"
+
+
+def short_description(info: ModelInfo) -> str:
+    """At most SHORT characters."""
+    labels = ModelDescription(info).labels
+    question = f"Is this {either(labels)}?" if len(labels) <= TITLE_LABELS else ""
+    return question if 0 < len(question) <= SHORT else f"Tells {len(labels)} kinds of picture apart"

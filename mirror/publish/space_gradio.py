@@ -1,0 +1,82 @@
+"""The Gradio Space of a model: what the page needs and nothing else, pinned to what it was tested with.
+
+A Space's builder installs requirements.txt and gradio of `sdk_version` with one command (BUILDER), so requirements.txt
+names neither gradio nor what gradio brings. The same folder runs on free CPU and on ZeroGPU, whose start-up check wants
+one function for a GPU: app.py has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import files as installed_files
+from pathlib import Path
+
+from mirror.model_folder import ModelFolder
+from mirror.preparation import preparation
+from mirror.publish.published_files import MARK, MARK_TEXT
+from mirror.publish.published_model import PICTURES, model_files
+from mirror.publish.serving_modules import PACKAGE, serving_files
+from mirror.publish.space_card import space_card
+from mirror.templates import FOLDER
+
+GRADIO = "6.31.0"  # tested; README.md of this repository says the same
+PYTHON = "3.12"  # the only one that free CPU and ZeroGPU share
+ZERO_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU, whatever GPU that is by now
+REQUIREMENTS = """\
+onnxruntime==1.32.0
+numpy==2.4.6
+pillow==12.3.0
+pillow-heif==1.8.1
+httpx[socks]==0.28.1
+httpcore==1.0.9
+"""
+BUILDER = (f"gradio[oauth,mcp]=={GRADIO}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces")
+
+
+def space_gradio(
+    model: ModelFolder, *, repository: str | None = None, models: Sequence[str] = (), datasets: Sequence[str] = (),
+    photos_may_go: bool = False,
+) -> dict[str, bytes]:  # fmt: skip
+    """Path → content of the Space. The arguments are those of `space_card`; photos_may_go: as for `model_files`."""
+    sdk = {"sdk": "gradio", "sdk_version": GRADIO, "python_version": PYTHON, "app_file": "app.py"}
+    card = space_card(
+        model.info, repository=repository, models=models, datasets=datasets, **sdk, startup_duration_timeout="10m"
+    )
+    return page_files(model, photos_may_go=photos_may_go) | {
+        "README.md": card,
+        "requirements.txt": REQUIREMENTS.encode(),
+    }
+
+
+def page_files(model: ModelFolder, *, photos_may_go: bool) -> dict[str, bytes]:
+    """The page: app.py, the modules it needs, one model, and pictures to click where some show its labels."""
+    folder = f"models/{model.info.name}"
+    served = model_files(model, serving=True, photos_may_go=photos_may_go)
+    return {
+        "app.py": (FOLDER / "space_app.txt").read_bytes(),
+        "LICENSE": _license(),
+        MARK: MARK_TEXT,
+        **serving_files(),
+        **{f"{folder}/{name}": body for name, body in served.items()},
+        **{f"examples/{name}": body for name, body in example_pictures(model).items()},
+    }
+
+
+def example_pictures(model: ModelFolder) -> dict[str, bytes]:
+    """The pictures of examples/ that show this model's labels, by their path in it; none where this program is
+    installed without them."""
+    kind = preparation(model.info.preprocessing.prepare)
+    folder = PACKAGE.parent / "examples"
+    if set(kind.labels) != set(model.info.labels) or not folder.is_dir():
+        return {}
+    pictures = sorted(path for path in (folder / kind.examples).iterdir() if path.suffix.lower() in PICTURES)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in pictures}
+
+
+def _license() -> bytes:
+    """This program's licence: beside the package in a checkout, among its metadata where it is installed."""
+    beside = PACKAGE.parent / "LICENSE"
+    if beside.is_file():
+        return beside.read_bytes()
+    found = [path for path in installed_files("mirror-on-the-wall") or () if path.name == "LICENSE"]
+    return Path(str(found[0].locate())).read_bytes()

@@ -1,0 +1,58 @@
+"""What publishing is tested with: a local Hub, and a model of a few labels and no photo that may not go."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mirror.model_folder import ModelFolder, read_model_folder
+from tests.world.hub import Hub
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "models" / "mirror"
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def model() -> ModelFolder:
+    return read_model_folder(SHIPPED)
+
+
+@pytest.fixture
+def publish(hub: Hub, tmp_path: Path) -> Run:
+    """`python -m mirror publish models/mirror …` as a process of its own, logged in to the local Hub. No package index
+    is asked; environment variables are given in capitals."""
+
+    def run(*arguments: str, model: Path = SHIPPED, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PIP_"))}
+        environment |= hub.environment | {"PIP_NO_INDEX": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        environment |= {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "mirror", "publish", str(model), *arguments]
+        return subprocess.run(
+            command, env=environment | variables, cwd=cwd, capture_output=True, text=True, timeout=300,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    return run
+
+
+def renamed(model: Path, name: str, folder: Path) -> Path:
+    """A copy of a model folder under another name."""
+    import shutil
+
+    shutil.copytree(model, folder)
+    said = json.loads((folder / "model.json").read_text("utf-8")) | {"name": name}
+    (folder / "model.json").write_text(json.dumps(said), encoding="utf-8")
+    return folder

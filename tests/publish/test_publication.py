@@ -1,0 +1,202 @@
+"""A model is published to a local Hub by the real client: what is made, in what order, and once only."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import HfApi
+
+from mirror.errors import PublishError
+from mirror.model_folder import ModelFolder
+from mirror.publish import repository_commit, space_trial
+from mirror.publish.publication import Publication
+from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
+from tests.web.serving import serve
+from tests.world.hub import Hub
+
+# huggingface_hub sends by LFS as httpx2 does not like it any more
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
+WITHOUT_SPACE = ("--what", "model,dataset", "--yes")
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(repository_commit, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(space_trial, "POLL_SECONDS", 0.01)
+
+
+def go(hub: Hub, publication: Publication, to: str | None = None, **more: object) -> list[str]:
+    """Publishes in this process, and returns what was said."""
+    said: list[str] = []
+    publication.publish(HfApi(endpoint=hub.url, token=hub.token), to, said.append, lambda: True, **more)
+    return said
+
+
+def test_model_and_data_set_are_made_and_a_second_time_nothing_is_sent(hub: Hub, publish: Run) -> None:
+    done = publish(*WITHOUT_SPACE)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert hub.commits == [("model", "ana/mirror"), ("dataset", "ana/mirror")]
+    model = hub.repositories["model", "ana/mirror"]
+    assert model.files["learner.pkl"] == (SHIPPED / "learner.pkl").read_bytes() == model.files["model.pkl"]
+    assert done.stdout.splitlines()[-2:] == [f"{hub.url}/ana/mirror", f"{hub.url}/datasets/ana/mirror"]
+    before = len(hub.requests)
+    again = publish(*WITHOUT_SPACE)
+    assert again.returncode == 0 and again.stdout.count("published already") == 2
+    assert len(hub.commits) == 2
+    assert not [asked for asked in hub.requests[before:] if asked.method in ("POST", "PUT")]
+
+
+def test_the_dry_run_makes_nothing_and_says_everything(hub: Hub, publish: Run) -> None:
+    done = publish("--as", "zero", "--dry-run", "--private")
+    assert done.returncode == 0 and not hub.repositories
+    for words in ("model ana/mirror: ", "dataset ana/mirror: ", "space ana/mirror: ", "ZeroGPU", ", private"):
+        assert words in done.stdout
+
+
+def test_nobody_is_asked_where_nobody_is(hub: Hub, publish: Run) -> None:
+    done = publish()
+    assert (done.returncode, done.stderr.count("\n"), hub.requests) == (2, 1, []) and "--yes" in done.stderr
+
+
+@pytest.mark.parametrize(("way", "hardware", "plan"), [("zero", "zero-a10g", "free"), ("auto", None, "pro")])
+def test_the_space_comes_last_and_is_asked_an_example(
+    hub: Hub, model: ModelFolder, tmp_path: Path, way: str, hardware: str | None, plan: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    hub.plan = plan
+    Publication(model, "gradio").write(tmp_path, None, lambda _: None)
+    with serve(app=tmp_path / "space" / "app.py", cwd=tmp_path / "space") as page:
+        hub.hosts["ana/mirror"] = page.url
+        said = go(hub, Publication(model, way))
+    assert [kind for kind, _ in hub.commits] == ["model", "dataset", "space"]
+    space = hub.repositories["space", "ana/mirror"]
+    assert (space.sdk, space.hardware) == ("gradio", hardware)
+    front = yaml.safe_load(space.files["README.md"].decode().split("---\n")[1])
+    assert front["models"] == front["datasets"] == ["ana/mirror"]
+    assert "cygnet.jpg: cygnet, as here (largest difference 0e+00)" in said
+    assert said[-1] == f"{hub.url}/spaces/ana/mirror"
+    assert said.index("The Space is built …") < said.index("The Space starts …")
+
+
+def test_a_space_that_answers_otherwise_is_told(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:
+    example = space_trial.example_of(model)
+    turned = dict(zip(example.probabilities, reversed(example.probabilities.values()), strict=True))
+    Publication(model, "gradio", ("space",)).write(tmp_path, None, lambda _: None)
+    with serve(app=tmp_path / "space" / "app.py", cwd=tmp_path / "space") as page:
+        with pytest.raises(PublishError, match="answers cygnet to cygnet.jpg where this machine answers duckling"):
+            space_trial.ask_example(page.url, space_trial.Example(example.name, example.photo, turned), None)
+    with pytest.raises(PublishError, match="does not answer"):
+        space_trial.ask_example(page.url, example, None)
+
+
+def test_a_space_that_fails_tells_the_first_error_of_its_log(hub: Hub, model: ModelFolder) -> None:
+    hub.ends, hub.logs = "BUILD_ERROR", ("Collecting numpy", "ERROR: No matching distribution", "ERROR: more")
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("ana/mirror", repo_type="space", space_sdk="static")
+    with pytest.raises(PublishError, match="BUILD_ERROR.*its log says “ERROR: No matching distribution”"):
+        space_trial.wait_until_it_runs(api, "ana/mirror", lambda _: None)
+
+
+def test_what_is_not_to_be_there_any_more_goes_in_the_same_commit(hub: Hub, model: ModelFolder) -> None:
+    publication = Publication(model, parts=("dataset",))
+    go(hub, publication)
+    repository = hub.repositories["dataset", "ana/mirror"]
+    repository.files |= {"old/photo.jpg": b"stale", "photos.csv": b"changed"}
+    repository.commit("by hand", [])
+    go(hub, publication)
+    assert set(repository.files) == {".gitattributes", ".mirror", "README.md", "photos.csv"}
+    assert repository.files["photos.csv"] != b"changed" and len(hub.commits) == 2
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset", "space"])
+def test_a_name_that_somebody_elses_work_has_is_not_taken(hub: Hub, publish: Run, kind: str) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    sdk = {"space_sdk": "static"} if kind == "space" else {}
+    api.create_repo("ana/mirror", repo_type=kind, **sdk)
+    hub.repositories[kind, "ana/mirror"].files["thesis.md"] = b"precious"
+    done = publish("--yes", "--as", "zero")
+    assert (done.returncode, done.stderr.count("\n"), hub.commits) == (1, 1, [])
+    assert f"a {kind} ana/mirror already" in done.stderr and "--to OWNER/NAME" in done.stderr
+
+
+def test_a_repository_that_a_killed_run_made_and_left_empty_is_gone_on_with(hub: Hub, model: ModelFolder) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("ana/mirror", repo_type="space", space_sdk="gradio", space_hardware="zero-a10g")
+    api.create_repo("ana/mirror", repo_type="dataset")
+    go(hub, Publication(model, parts=("dataset",)))
+    assert hub.commits == [("dataset", "ana/mirror")]
+
+
+CUTS = [("POST", "/repos/create"), ("POST", "/validate-yaml"), ("POST", "/preupload/"), ("POST", "/objects/batch"),
+        ("PUT", "/lfs/"), ("POST", "/verify"), ("POST", "/commit/")]  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("method", "path"), CUTS, ids=[path for _, path in CUTS])
+def test_cut_off_anywhere_the_same_call_completes_it_with_one_commit(
+    hub: Hub, model: ModelFolder, method: str, path: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks as the request comes, or when it was carried out and is to be answered."""
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    monkeypatch.setattr(repository_commit, "TRIES", 1)
+    hub.mode, publication = "lfs", Publication(model, parts=("dataset",))
+    hub.fail(method, path, 0, after=after)
+    with pytest.raises(PublishError, match="cannot be reached"):
+        go(hub, publication)
+    hub.mend()
+    go(hub, publication)
+    repository = hub.repositories["dataset", "ana/mirror"]
+    assert set(repository.files) == {".gitattributes", ".mirror", "README.md", "photos.csv"}
+    assert len(repository.commits) == 2  # the Hub's own first one, and ours
+
+
+@pytest.mark.parametrize("status", [0, 500, 503])
+def test_a_commit_whose_answer_was_lost_is_found_and_not_sent_twice(hub: Hub, model: ModelFolder, status: int) -> None:
+    hub.fail("POST", "/commit/", status, times=1, after=True)
+    said = go(hub, Publication(model, parts=("dataset",)))
+    assert "dataset ana/mirror: done" in said
+    assert len(hub.repositories["dataset", "ana/mirror"].commits) == 2
+
+
+def test_killed_in_the_middle_the_same_command_completes_it(hub: Hub, publish: Run, tmp_path: Path) -> None:
+    hub.fail("POST", "/api/datasets/ana/mirror/commit/", 403, error="stopped here")
+    assert publish(*WITHOUT_SPACE).returncode == 1
+    hub.mend()
+    done = publish(*WITHOUT_SPACE)
+    assert done.returncode == 0 and "model ana/mirror: published already" in done.stdout
+    assert hub.commits == [("model", "ana/mirror"), ("dataset", "ana/mirror")]
+
+
+def test_files_in_several_parts_and_all_at_once_arrive_whole(hub: Hub, publish: Run) -> None:
+    hub.mode, hub.part = "lfs", 1_000_000
+    done = publish("--what", "model", "--yes")
+    assert done.returncode == 0, done.stderr
+    files = hub.repositories["model", "ana/mirror"].files
+    assert files["model.onnx"] == (SHIPPED / "model.onnx").read_bytes()
+
+
+def test_an_organisation_is_published_to_by_its_name(hub: Hub, model: ModelFolder) -> None:
+    hub.organisations = {"club": False}
+    go(hub, Publication(model, parts=("dataset",)), "club/birds")
+    assert hub.commits == [("dataset", "club/birds")]
+
+
+def test_a_private_publication_is_private_everywhere(hub: Hub, model: ModelFolder) -> None:
+    go(hub, Publication(model, parts=("model", "dataset"), private=True))
+    assert all(repository.private for repository in hub.repositories.values())
+
+
+def test_a_model_on_a_published_data_set_publishes_none(hub: Hub, publish: Run) -> None:
+    done = publish(*WITHOUT_SPACE, "--dry-run", model=ROOT / "models" / "fashion")
+    assert done.returncode == 0 and "No data set: " in done.stdout and "dataset ana" not in done.stdout
+
+
+def test_a_name_that_cannot_be_one_asks_for_another(publish: Run, tmp_path: Path) -> None:
+    done: subprocess.CompletedProcess = publish("--yes", model=renamed(SHIPPED, "äpfel & birnen", tmp_path / "model"))
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--to OWNER/NAME" in done.stderr

@@ -1,0 +1,192 @@
+"""The Spaces' folders: the same bytes each time, what the Hub's rules ask, and nothing that must not go."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mirror.cli import main
+from mirror.errors import PublishError
+from mirror.model_folder import ModelFolder, read_model_folder
+from mirror.publish.content_checks import ALLOWED, check_files, check_space_card
+from mirror.publish.publication import WAYS
+from mirror.publish.space_card import SHORT, short_description, title
+from mirror.publish.space_container import space_container
+from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, space_gradio
+from mirror.templates import FOLDER
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = {"gradio": space_gradio, "container": space_container}
+
+
+def front_matter(files: dict[str, bytes]) -> dict:
+    return yaml.safe_load(files["README.md"].decode().split("---\n")[1])
+
+
+@pytest.fixture(scope="module", params=["mirror", "fashion"])
+def shipped(request: pytest.FixtureRequest) -> ModelFolder:
+    return read_model_folder(ROOT / "models" / request.param)
+
+
+@pytest.mark.parametrize("kind", BUILT)
+def test_the_same_bytes_each_time_and_all_checks_pass(shipped: ModelFolder, kind: str) -> None:
+    files = BUILT[kind](shipped)
+    assert files == BUILT[kind](shipped)
+    check_files(kind, files, photos_may_go=False)
+    assert sum(map(len, files.values())) < 30e6
+
+
+def test_one_model_without_its_pickle_and_its_photos(shipped: ModelFolder) -> None:
+    files = space_gradio(shipped)
+    models = {name for name in files if name.startswith("models/")}
+    folder = f"models/{shipped.info.name}/"
+    assert all(name.startswith(folder) for name in models)
+    assert {f"{folder}model.json", f"{folder}{shipped.info.onnx.file}"} <= models
+    endings = {Path(name).suffix for name in models}
+    assert endings <= {".json", ".onnx", ".png", ".md"} and f"{folder}report/top_losses.png" not in models
+    said = json.loads(files[f"{folder}model.json"])
+    assert {f"{folder}{name}" for name in said["files"]} == models - {f"{folder}model.json"}
+    assert said["pickle"] is None and "top_losses.png" not in files[f"{folder}README.md"].decode()
+
+
+def test_the_published_model_answers_as_the_one_here(shipped: ModelFolder, tmp_path: Path) -> None:
+    from mirror.inference.classifier import Classifier
+
+    folder = f"models/{shipped.info.name}/"
+    for name, body in space_gradio(shipped).items():
+        if name.startswith(folder):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(body)
+    photo = ROOT / "examples" / "duckling.jpg"
+    there = Classifier.load(read_model_folder(tmp_path / folder)).predict(photo)
+    assert there.probabilities == Classifier.load(shipped).predict(photo).probabilities
+
+
+def test_pictures_to_click_go_with_the_model_whose_labels_they_show() -> None:
+    pictures = {
+        name: {path for path in space_gradio(read_model_folder(ROOT / "models" / name)) if path.startswith("examples/")}
+        for name in ("mirror", "fashion")
+    }
+    assert "examples/duckling.jpg" in pictures["mirror"] and "examples/garments/bag.jpg" in pictures["fashion"]
+    assert not pictures["mirror"] & pictures["fashion"]
+
+
+def test_a_spaces_builder_brings_gradio_and_the_front_matter_says_which(model: ModelFolder) -> None:
+    files = space_gradio(model, repository="ana/fruit", models=["ana/fruit"], datasets=["ana/fruit"])
+    front = front_matter(files)
+    assert (front["sdk"], front["sdk_version"], front["python_version"]) == ("gradio", GRADIO, PYTHON)
+    assert (front["app_file"], front["models"], front["datasets"]) == ("app.py", ["ana/fruit"], ["ana/fruit"])
+    named = {re.split(r"[=\[]", line)[0] for line in files["requirements.txt"].decode().splitlines()}
+    assert not named & {"gradio", "spaces", "huggingface_hub", "pydantic", "torch"}
+    assert all("==" in line for line in REQUIREMENTS.splitlines())
+
+
+def test_every_requirement_of_the_page_is_pinned_or_brought_by_gradio() -> None:
+    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()]
+    wanted = {re.split(r"[<>=\[]", line)[0].lower() for line in lines if line}
+    pinned = {re.split(r"[=\[]", line)[0].lower() for line in REQUIREMENTS.splitlines()}
+    assert wanted - pinned == {"gradio", "huggingface_hub", "jinja2", "pydantic", "filelock", "tqdm"}
+
+
+def test_a_container_names_gradio_itself(model: ModelFolder) -> None:
+    files = space_container(model)
+    assert front_matter(files)["sdk"] == "docker" and front_matter(files)["app_port"] == 7860
+    assert files["requirements.txt"].decode().splitlines()[0] == f"gradio=={GRADIO}"
+
+
+def test_the_repository_itself_is_a_space_as_well() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    check_space_card(readme)
+    front = yaml.safe_load(readme.split("---\n")[1])
+    assert (front["sdk_version"], front["python_version"]) == (GRADIO, PYTHON)
+    assert (FOLDER / "space_app.txt").read_bytes() == (ROOT / "app.py").read_bytes()
+    assert (FOLDER / "Dockerfile").read_bytes() == (ROOT / "Dockerfile").read_bytes()
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 1000])
+@pytest.mark.parametrize("length", [1, 30, 400])
+def test_titles_and_descriptions_are_short_whatever_the_labels(model: ModelFolder, count: int, length: int) -> None:
+    import dataclasses
+
+    info = dataclasses.replace(model.info, labels=tuple(f"{n}{'x' * length}" for n in range(count)))
+    assert 0 < len(short_description(info)) <= SHORT and title(info)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("colorFrom", "orange"), ("short_description", "x" * 61), ("sdk_version", "6.31"), ("sdk", "flask"), ("title", ""),
+     ("python_version", 3.1), ("app_file", None)],
+)  # fmt: skip
+def test_a_readme_that_the_hub_would_refuse_is_refused_here(model: ModelFolder, field: str, value: object) -> None:
+    front = front_matter(space_gradio(model)) | {field: value}
+    with pytest.raises(PublishError, match=field):
+        check_space_card(f"---\n{yaml.safe_dump(front)}---\n")
+
+
+SECRETS = {
+    "a token of Hugging Face": b"token = 'hf_" + b"aBcDeFgHiJ" * 4 + b"'",
+    "a token of GitHub": b"ghp_" + b"a1B2" * 9,
+    "a key of Google": b"AIza" + b"x" * 35,
+    "a key of Amazon": b"AKIA" + b"Q" * 16,
+    "a private key": b"-----BEGIN RSA " + b"PRIVATE KEY-----\nabc",
+    "a key of OpenAI or Anthropic": b"sk-proj-" + b"a1" * 20,
+    "a password in an address": b"https://ana:" + b"secret@photos.example/1.jpg",
+}
+
+
+@pytest.mark.parametrize("kind", ["gradio", "container", "model", "dataset"])
+@pytest.mark.parametrize("what", SECRETS)
+def test_no_secret_goes_in_any_file_of_any_kind(kind: str, what: str) -> None:
+    for pattern in ALLOWED[kind]:
+        name = pattern.replace("*", "x")
+        if not name.endswith((".onnx", ".pkl")):
+            with pytest.raises(PublishError, match=what):
+                check_files(kind, {name: b"before " + SECRETS[what] + b" after"}, photos_may_go=True)
+
+
+@pytest.mark.parametrize(
+    "start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF1234WEBPVP8 ", b"GIF89a", b"\0\0\0\x20ftypheic"]
+)
+@pytest.mark.parametrize("name", ["report/top_losses.png", "report/more.csv", "photos.csv"])
+def test_no_photo_goes_that_is_not_meant_to_whatever_it_is_called(start: bytes, name: str) -> None:
+    with pytest.raises(PublishError, match="a picture that is not ours"):
+        check_files("model", {name: start + b"photo"}, photos_may_go=False)
+    check_files("model", {name: start + b"photo"}, photos_may_go=True)
+
+
+@pytest.mark.parametrize("name", ["id_rsa", "data/photo.jpg", ".env", ".git/config", "mirror/__pycache__/a.pyc"])
+def test_what_belongs_nowhere_is_not_published(name: str) -> None:
+    for kind in ("gradio", "model"):
+        with pytest.raises(PublishError, match="nothing that belongs"):
+            check_files(kind, {name: b"x"}, photos_may_go=True)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "static"])
+def test_folders_are_built_without_an_account_and_replaced_whole(way: str, tmp_path: Path) -> None:
+    command = ["publish", str(ROOT / "models" / "mirror"), "--out", str(tmp_path), "--as", way]
+    assert main(command) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "space" / "stale.txt").write_text("from before")
+    assert main(command) == 0
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"space", "model", "dataset"}
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "thesis.txt").write_text("precious")
+    command = ["publish", str(ROOT / "models" / "mirror"), "--out", str(tmp_path), "--as", "gradio", "--what", "space"]
+    assert main(command) == 2
+    assert "was not made by `mirror publish`" in capsys.readouterr().err
+    assert (tmp_path / "space" / "thesis.txt").read_text() == "precious"
+
+
+def test_the_page_without_a_server_says_that_it_is_not_here_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["publish", str(ROOT / "models" / "mirror"), "--out", str(tmp_path), "--as", "static"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1 and not list(tmp_path.iterdir())
