@@ -21,7 +21,7 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 CODE = [ROOT / "app.py", ROOT / "train.py", *sorted((ROOT / "mirror").rglob("*.py"))]
 COMMANDS = [
     ("app.py",), ("train.py",), ("-m", "mirror"), ("-m", "mirror", "predict"), ("-m", "mirror", "explain"),
-    ("-m", "mirror", "compile"),
+    ("-m", "mirror", "compile"), ("-m", "mirror", "publish"),
 ]  # fmt: skip
 # Set by us for a library, or read by libraries of their own accord
 NOT_SETTINGS = {
@@ -58,7 +58,7 @@ def test_every_option_of_train_is_in_its_table() -> None:
 def test_every_option_in_the_documents_exists() -> None:
     known = "".join(helped(*command) for command in (*COMMANDS, ("-m", "mirror", "compile")))
     known += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").rglob("*.py"))
-    known += "ray start --head --port --address, pytest --dist"  # Ray's and pytest's own
+    known += "ray start --head --port --address, pytest --dist, docker run --rm, hf repos delete --repo-type"
     for page in PAGES:
         for option in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", page.read_text(encoding="utf-8"))):
             assert option in known, f"{option} in {page.name}"
