@@ -30,7 +30,8 @@ AT_ONCE = 240  # requests of all visitors, begun or waiting
 A_SESSION = 8  # of one open page, or of one client of the API
 AN_ADDRESS = 64  # of one client address, which a school class may share; fewer when there is little room
 MAY_COME = 1.0  # seconds that a client takes at most from its request to the connection that brings the answer
-MOST_UNREAD = 128  # sessions with an answer that nobody reads; an answer holds a picture of some 100 kB
+# sessions with an answer that nobody reads, of some 100 kB; a full house on slow lines fetches all of its answers late
+MOST_UNREAD = 2 * AT_ONCE
 UNREAD_SECONDS = 45.0  # from the last message, or the last reader, of a session
 REMEMBERED_SECONDS = 20.0  # from the last use of a session's values
 SWEEP_SECONDS = 2.0
