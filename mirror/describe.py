@@ -10,11 +10,11 @@ from __future__ import annotations
 import shlex
 
 from mirror.errors import reason_in_words
-from mirror.model_schema import Calibration, DataInfo, Estimate, ModelInfo, Novelty, Validation
+from mirror.measured import between, error_sentence, group_sentences, is_few, judged_by, novelty_sentence
+from mirror.model_schema import Calibration, DataInfo, Estimate, ModelInfo
 from mirror.preparation import Preparation, PublishedDataset, preparation, published_dataset
 from mirror.wording import count, listed, none_of, percent, plain
 
-FEW = 100  # photos judged, below which their number says little, and what it cannot say is told
 FEW_OF_A_LABEL = 30
 NAMED_LABELS = 12  # beyond these, a sentence names the first 8
 NAMED_QUERIES = 12
@@ -33,46 +33,10 @@ RESIZES = {
 }
 
 
-def error_sentence(judged: Validation) -> str:
-    """`error 3.1 % (95 % interval 1.2–7.6 %) on 153 photos`."""
-    low, high = (100 * end for end in judged.interval)
-    share = f"{100 * judged.confidence:g} %"
-    rate = f"{100 * judged.error_rate:.1f} %"
-    return f"error {rate} ({share} interval {low:.1f}–{high:.1f} %) on {count(judged.photos, 'photo')}"
-
-
-def judged_by(judged: Validation) -> str:
-    """How the photos that an error counts were kept from the model, after their number: `… photos {judged_by}`."""
-    return f"cross-validated in {judged.folds} folds" if judged.folds else "that it had not learned from"
-
-
-def is_few(photos: int) -> bool:
-    """Whether so many photos leave an error or a calibration to chance."""
-    return 0 < photos < FEW
-
-
-def novelty_sentence(novelty: Novelty) -> str:
-    """`Held out, 5 % of the labels' own 40 photos are taken for none of them, and so are 98 % of 52 others.`"""
-    if novelty.real_refused is None:
-        return "Too few photos to measure how many of the labels' own are taken for none of them."
-    photos = "photos" if novelty.photos is None else f"{novelty.photos:,} photos"
-    text = f"Held out, {percent(novelty.real_refused)} of the labels' own {photos} are taken for none of them"
-    if novelty.others_refused is not None:
-        text += f", and so are {percent(novelty.others_refused)} of {novelty.others:,} others"
-    return f"{text}."
-
-
 def shows_photos(info: ModelInfo) -> bool:
     """Whether the model folder holds photos that the model was judged by: whether its report's picture of them is
     among its files."""
     return WORST_PHOTOS in info.files
-
-
-def between(estimate: Estimate, signed: bool = False) -> str:
-    """`0.105 (0.062 to 0.151)`, the interval being of 95 %."""
-    form = "+.3f" if signed else ".3f"
-    low, high = (format(end, form) for end in estimate.interval)
-    return f"{estimate.value:{form}} ({low} to {high})"
 
 
 class ModelDescription:
@@ -119,13 +83,13 @@ class ModelDescription:
             return ("No photo was held out, so its error is not known.",)
         sentence = error_sentence(judged)
         sentence = sentence[0].upper() + sentence[1:]
-        if not judged.folds:
-            return (f"{sentence} {judged_by(judged)}.", *self.small_sample_note)
-        return (
-            f"{sentence}, {judged_by(judged)}: each photo was left out once and judged by what had learned from the "
-            "others. The model itself has learned from all of them.",
-            *self.small_sample_note,
-        )
+        by = f"{sentence} {judged_by(judged)}."
+        if judged.folds:
+            by = (
+                f"{sentence}, {judged_by(judged)}: each photo was left out once and judged by what had learned from "
+                "the others. The model itself has learned from all of them."
+            )
+        return (by, *group_sentences(judged), *self.small_sample_note)
 
     @property
     def small_sample_note(self) -> tuple[str, ...]:

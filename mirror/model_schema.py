@@ -1,7 +1,6 @@
 """What model.json says, typed: a frozen dataclass for each of its objects (`typed_json.py` reads and writes them).
 
-Whatever this version writes is a field here; what else a newer tool adds survives in `extra`. A newer `format_version`
-is refused by `model_folder`.
+Whatever this version writes is a field; what a newer tool adds survives in `extra`; `format_version` guards the rest.
 """
 
 from __future__ import annotations
@@ -110,7 +109,7 @@ class Novelty(Record):
     """A photo is known when its similarity is at least `threshold`; None: every photo is known.
 
     photos, others: how many photos of the labels, and of none of them, it is compared with. real_refused,
-    others_refused: the shares of each that are refused when they are held out; test_refused: the share of a published
+    others_refused: the shares of each refused when held out, with intervals; test_refused: the share of a published
     test set. others_left_out: how many of the others were not used, by reason. None: not known.
     """
 
@@ -119,8 +118,10 @@ class Novelty(Record):
     threshold: Number | None = None
     photos: Count | None = None
     real_refused: Share | None = None
+    real_interval: tuple[Share, Share] | None = None
     others: Count = 0
     others_refused: Share | None = None
+    others_interval: tuple[Share, Share] | None = None
     others_left_out: Object[Count] | None = None
     test_refused: Share | None = None
 
@@ -128,7 +129,8 @@ class Novelty(Record):
 @dataclass(frozen=True)
 class Validation(Record):
     """`interval`: lower and upper end of its error rate's interval, at `confidence`; `loss`: cross-entropy, nats;
-    `folds`: cross-validated in so many, each photo judged by what was trained without it; None: on photos held out."""
+    `folds`: cross-validated in so many, each photo judged without it; None: on photos held out. `groups`: of photos
+    that belong together; `blocks`: labels of one group, left out by neighbouring files."""
 
     photos: Count
     errors: Count
@@ -137,6 +139,8 @@ class Validation(Record):
     confidence: Share = 0.95
     loss: Number | None = None
     folds: Count | None = None
+    groups: Count | None = None
+    blocks: List[str] = ()
 
 
 @dataclass(frozen=True)
@@ -189,13 +193,10 @@ class ReliabilityBin(Record):
 
 @dataclass(frozen=True)
 class Calibration(Record):
-    """The temperature's making and effect.
-
-    It was fitted on `fitted_on` photos that were not learned from (`source`: "out-of-fold" or "validation"). `found`:
-    the one that fits best; `gain`: by how much it lowers their cross-entropy; ModelInfo.temperature is 1 where that
-    could be chance. `before` it, `after` it, and `bins` (after): of `photos` that neither it nor the network was fitted
-    to.
-    """
+    """The temperature's making and effect. It was fitted on `fitted_on` photos that were not learned from (`source`:
+    "out-of-fold" or "validation"). `found`: the one that fits best; `gain`: by how much it lowers their cross-entropy;
+    ModelInfo.temperature is 1 where that could be chance. `before` it, `after` it, and `bins` (after): of `photos` that
+    neither it nor the network was fitted to."""
 
     source: str
     fitted_on: Count

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.describe import FEW, WORST_PHOTOS, ModelDescription, error_sentence
+from mirror.describe import WORST_PHOTOS, ModelDescription
+from mirror.measured import FEW, error_sentence
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Validation
 from mirror.templates import render
@@ -48,6 +49,7 @@ KINDS = {
     "fashion": lambda: shipped("fashion"),
     "few photos": few,
     "folds": lambda: judged(shipped(), folds=5),
+    "groups": lambda: judged(shipped(), folds=5, groups=22, blocks=("cygnet", "duckling")),
     "no pickle": lambda: shipped(pickle=None),
     "pickle": lambda: shipped(pickle="learner.pkl"),
     "no photos in the report": lambda: with_photos(False),

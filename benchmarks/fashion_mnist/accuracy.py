@@ -23,7 +23,7 @@ from benchmarks import DATA, ROOT
 from mirror.fashion_mnist.dataset import NAME, ImageSplit, open_set
 from mirror.fashion_mnist.garment import crop_garment
 from mirror.inference.classifier import Classifier, Prediction
-from mirror.training.metrics import wilson_interval
+from mirror.intervals import rate_interval
 
 PHOTOS = DATA
 
@@ -70,7 +70,7 @@ def as_product(pixels: np.ndarray, random: np.random.Generator) -> bytes:
 
 def rate(right: np.ndarray) -> str:
     """`0.9476 (95 % interval 0.9431–0.9518)`."""
-    low, high = wilson_interval(int(right.sum()), len(right))
+    low, high = rate_interval(right)
     return f"{right.mean():.4f} (95 % interval {low:.4f}–{high:.4f}) of {len(right):,}"
 
 

@@ -26,7 +26,7 @@ from mirror.fashion_mnist.dataset import NAME, ImageSplit, open_set
 from mirror.fashion_mnist.fashion_settings import Plan
 from mirror.fashion_mnist.from_scratch import accuracy, enlarged, new_network, train_from_scratch
 from mirror.fashion_mnist.muon import Muon
-from mirror.training.metrics import wilson_interval
+from mirror.intervals import rate_interval
 
 SEED, JUDGED = 0, 6000
 SMALL, LARGE = 32, 56  # px
@@ -62,7 +62,7 @@ def trained(name: str, learned: ImageSplit, judged: ImageSplit) -> None:
         )  # fmt: skip
     seconds = time.perf_counter() - begun
     right = accuracy(network, enlarged(judged.pixels, plan.sizes[-1]), torch.from_numpy(judged.labels), plan)
-    low, high = wilson_interval(round(right * len(judged.labels)), len(judged.labels))
+    low, high = rate_interval(np.arange(len(judged.labels)) < round(right * len(judged.labels)))
     each = ", ".join(f"{plan.sizes.count(side)} at {side} px" for side in dict.fromkeys(plan.sizes))
     share = f"{100 * right:.1f} % right ({100 * low:.1f}–{100 * high:.1f})"
     print(f"{name:40} {each:20} {seconds:4.0f} s  {share}", flush=True)

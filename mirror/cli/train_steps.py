@@ -15,8 +15,8 @@ from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issue
 from mirror.collect.metadata import Photo
 from mirror.collect.others import Others, find_others, read_others
 from mirror.collect.splits import require_enough, unvalidated_labels
-from mirror.describe import error_sentence
 from mirror.errors import UsageError
+from mirror.measured import error_sentence
 from mirror.model_schema import ModelInfo
 from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mirror.intervals import rate_interval
 from mirror.model_schema import Novelty
 
 K = 3
@@ -35,9 +36,25 @@ FOLDS = 5  # to judge the threshold by photos that had no part in it
 
 
 @dataclass(frozen=True)
+class Refused:
+    """hits [N]: which of the photos held out were refused; groups [N]: photos that belong together."""
+
+    hits: np.ndarray
+    groups: np.ndarray
+
+    @property
+    def share(self) -> float:
+        return float(self.hits.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return rate_interval(self.hits, self.groups)
+
+
+@dataclass(frozen=True)
 class FeatureBank:
     """features [M, D] float32 of the photos compared with, others [O, D] of photos of none of the labels, or None, and
-    their margin; a photo below `threshold` is none of the labels'. real_refused, others_refused: the shares of photos
+    their margin; a photo below `threshold` is none of the labels'. real_refused, others_refused: which photos are
     refused when they are held out; None where there were too few to tell."""
 
     features: np.ndarray
@@ -45,8 +62,8 @@ class FeatureBank:
     threshold: float
     others: np.ndarray | None = None
     margin: float = 0.0
-    real_refused: float | None = None
-    others_refused: float | None = None
+    real_refused: Refused | None = None
+    others_refused: Refused | None = None
 
 
 def bank_rows(photos: int, seed: int) -> np.ndarray:
@@ -113,14 +130,17 @@ def fit_feature_bank(
 
 def describe(bank: FeatureBank) -> Novelty:
     """The bank as model.json has it."""
+    real, others = bank.real_refused, bank.others_refused
     return Novelty(
         method="knn-cosine" if bank.others is None else "knn-cosine-less-others",
         k=bank.k,
         threshold=bank.threshold,
         photos=len(bank.features),
-        real_refused=bank.real_refused,
+        real_refused=real.share if real else None,
+        real_interval=real.interval if real else None,
         others=0 if bank.others is None else len(bank.others),
-        others_refused=bank.others_refused,
+        others_refused=others.share if others else None,
+        others_interval=others.interval if others else None,
     )
 
 
@@ -137,10 +157,10 @@ def nearest(cosines: np.ndarray, k: int = K) -> np.ndarray:
     return np.partition(cosines, -k, axis=1)[:, -k:].mean(axis=1)
 
 
-def _real_refused(cosines: np.ndarray, groups: np.ndarray, to_others: np.ndarray | None = None) -> float | None:
-    """The share refused of the training photos, each held out of the bank and of the threshold. cosines [N, N] among
+def _real_refused(cosines: np.ndarray, groups: np.ndarray, to_others: np.ndarray | None = None) -> Refused | None:
+    """Which of the training photos are refused, each held out of the bank and of the threshold. cosines [N, N] among
     them, -inf within a group; to_others [N, O] with the others."""
-    refused = []
+    refused = np.zeros(len(groups), dtype=bool)
     for inside, outside in folds(groups):
         own, judged = (nearest(cosines[np.ix_(rows, inside)]) for rows in (inside, outside))
         if not np.isfinite(own).all():
@@ -150,21 +170,21 @@ def _real_refused(cosines: np.ndarray, groups: np.ndarray, to_others: np.ndarray
             margin = margin_of(own, nearest_others[inside])
             own = combined(own, nearest_others[inside], margin)
             judged = combined(judged, nearest_others[outside], margin)
-        refused.append(judged < threshold_of(own))
-    return float(np.concatenate(refused).mean()) if refused else None
+        refused[outside] = judged < threshold_of(own)
+    return Refused(refused, groups) if len(np.unique(groups)) >= FOLDS else None
 
 
-def _others_refused(own: np.ndarray, to_others: np.ndarray, others: np.ndarray, groups: np.ndarray) -> float | None:
-    """The share refused of the others, each held out of their bank, of the margin and of the threshold. own [N]: the
+def _others_refused(own: np.ndarray, to_others: np.ndarray, others: np.ndarray, groups: np.ndarray) -> Refused | None:
+    """Which of the others are refused, each held out of their bank, of the margin and of the threshold. own [N]: the
     training photos' similarities; to_others [N, O]: their cosines with the others, of unit length [O, D]."""
-    refused, comparable, among = [], np.isfinite(own), others @ others.T
+    refused, comparable, among = np.zeros(len(groups), dtype=bool), np.isfinite(own), others @ others.T
     for inside, outside in folds(groups):
         nearest_others = nearest(to_others[:, inside])
         margin = margin_of(own[comparable], nearest_others[comparable])
         threshold = threshold_of(combined(own, nearest_others, margin)[comparable])
         judged = combined(nearest(to_others[:, outside].T), nearest(among[np.ix_(outside, inside)]), margin)
-        refused.append(judged < threshold)
-    return float(np.concatenate(refused).mean()) if refused else None
+        refused[outside] = judged < threshold
+    return Refused(refused, groups) if len(np.unique(groups)) >= FOLDS else None
 
 
 def folds(groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -16,13 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from mirror.describe import novelty_sentence
 from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import attach_novelty_bank
 from mirror.export.onnx_export import compile_learner
 from mirror.export.precision import PreprocessedImages, choose_precision, outputs_of, precision_of, with_precision
 from mirror.inference.classifier import SIMILARITY
+from mirror.measured import novelty_sentence
 from mirror.model_folder import ModelFolder, write_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Preprocessing
 from mirror.terminal import say

@@ -44,6 +44,7 @@ def evaluate(trained: TrainedModel, unseen: np.ndarray, seed: int) -> Evaluation
         trained_on,
         [(data.photos[i].file_name, data.photos[i].url or None) for i in judged],
         folds=data.folds,
+        groups=data.groups[judged],
     )
     metrics = dataclasses.replace(metrics, calibration=calibration, history=trained.history)
     probabilities = np.full(unseen.shape, np.nan)

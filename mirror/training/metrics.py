@@ -10,24 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from mirror.inference.classifier import softmax
+from mirror.intervals import CONFIDENCE, rate_interval
 from mirror.model_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.training.linear_probe import cross_entropy
 
-CONFIDENCE = 0.95
 TOP_LOSSES = 12
-
-
-def wilson_interval(errors: int, photos: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The score interval of a rate (Wilson 1927): honest for few photos and for rates near 0, unlike ±1.96 sigma."""
-    from statistics import NormalDist
-
-    if photos == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    rate, spread = errors / photos, z * z / photos
-    middle = (rate + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * (rate * (1 - rate) / photos + spread / (4 * photos)) ** 0.5
-    return (0.0 if errors == 0 else middle - half), (1.0 if errors == photos else middle + half)
 
 
 def confusion_matrix(actual: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
@@ -44,10 +31,13 @@ def measure(
     trained_on: Sequence[int] | np.ndarray,
     files: Sequence[tuple[str, str | None]],
     folds: int | None = None,
+    groups: np.ndarray | None = None,
+    blocks: Sequence[str] = (),
 ) -> Metrics:
     """The metrics of photos that were not learned from. logits [N, L], actual [N]: their labels as indices in `labels`;
     trained_on [L]: training photos a label; files [N]: (file name, URL) of each; folds: in so many the photos took
-    turns in being left out."""
+    turns in being left out; groups [N]: the same number for photos that belong together, None: each is alone; blocks:
+    labels of whose photos neighbouring ones were left out together, for want of more than one group."""
     logits = np.asarray(logits, dtype=np.float64)
     predicted = logits.argmax(axis=1) if len(actual) else actual
     losses, probabilities = cross_entropy(logits, actual), softmax(logits)
@@ -68,10 +58,12 @@ def measure(
             photos=len(actual),
             errors=errors,
             error_rate=errors / len(actual) if len(actual) else 0.0,
-            interval=wilson_interval(errors, len(actual)),
+            interval=rate_interval(predicted != actual, groups),
             confidence=CONFIDENCE,
             loss=float(losses.mean()) if len(actual) else None,
             folds=folds,
+            groups=None if groups is None else len(np.unique(groups)),
+            blocks=tuple(blocks),
         ),
         labels=per_label,
         confusion_matrix=tuple(tuple(int(n) for n in row) for row in matrix),

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from mirror.charts import BAR, INK, WRONG, drawable, drawing
-from mirror.describe import WORST_PHOTOS, is_few
+from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image
+from mirror.measured import is_few
 from mirror.model_schema import Calibration, Metrics, ModelInfo
 
 COLUMNS = 4

@@ -20,6 +20,7 @@ from mirror.export.feature_bank import (
     threshold_of,
     unit_rows,
 )
+from mirror.intervals import rate_interval
 from mirror.model_schema import Novelty
 
 RANDOM = np.random.default_rng(0)
@@ -65,7 +66,7 @@ def test_real_photos_are_judged_by_a_threshold_they_had_no_part_in() -> None:
         inside = [i for i in range(80) if i not in outside]
         threshold = threshold_of(among_each_other(inside))
         refused += [similarity(REAL[i], REAL[inside]) < threshold for i in outside]
-    assert fit_feature_bank(REAL, PAIRS).real_refused == pytest.approx(np.mean(refused))
+    assert fit_feature_bank(REAL, PAIRS).real_refused.share == pytest.approx(np.mean(refused))
 
 
 def test_with_photos_of_none_a_photo_must_pass_two_thresholds() -> None:
@@ -76,7 +77,8 @@ def test_with_photos_of_none_a_photo_must_pass_two_thresholds() -> None:
     own, strange = np.array([0.9, 0.9, 0.1]), np.array([0.2, 0.9, -1.0])
     np.testing.assert_allclose(combined(own, strange, 0.15), [0.9, 0.9 - (0.45 - 0.15), 0.1])
     again = fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
-    assert (again.threshold, again.real_refused, again.margin) == (bank.threshold, bank.real_refused, bank.margin)
+    assert (again.threshold, again.margin) == (bank.threshold, bank.margin)
+    assert (again.real_refused.hits == bank.real_refused.hits).all()
 
 
 def test_photos_of_none_are_judged_held_out_and_so_are_real_ones_beside_them() -> None:
@@ -86,14 +88,14 @@ def test_photos_of_none_are_judged_held_out_and_so_are_real_ones_beside_them() -
         outside, inside = STRANGE[fold::5], [STRANGE[i] for i in range(30) if i % 5 != fold]
         score, threshold = two_thresholds(range(80), inside)
         refused += [score(similarity(photo, REAL), similarity(photo, inside)) < threshold for photo in outside]
-    assert 0 < bank.others_refused == pytest.approx(np.mean(refused))
+    assert 0 < bank.others_refused.share == pytest.approx(np.mean(refused))
     refused = []
     for fold in range(5):
         outside = [i for i in range(80) if PAIRS[i] % 5 == fold]
         inside = [i for i in range(80) if i not in outside]
         score, threshold = two_thresholds(inside, STRANGE)
         refused += [score(similarity(REAL[i], REAL[inside]), similarity(REAL[i], STRANGE)) < threshold for i in outside]
-    assert 0 < bank.real_refused == pytest.approx(np.mean(refused))
+    assert 0 < bank.real_refused.share == pytest.approx(np.mean(refused))
 
 
 THRESHOLDS = {
@@ -120,9 +122,19 @@ def test_few_further_photos_of_the_same_kind_lie_below_the_threshold() -> None:
 
 def test_what_is_written_down_of_a_bank() -> None:
     plain, sharpened = fit_feature_bank(REAL, PAIRS), fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
-    assert describe(plain) == Novelty("knn-cosine", K, plain.threshold, 80, plain.real_refused, 0, None)
+    assert describe(plain) == Novelty(
+        "knn-cosine", K, plain.threshold, 80, plain.real_refused.share, rate_interval(plain.real_refused.hits, PAIRS)
+    )
     assert describe(sharpened) == Novelty(
-        "knn-cosine-less-others", K, sharpened.threshold, 80, sharpened.real_refused, 30, sharpened.others_refused
+        "knn-cosine-less-others",
+        K,
+        sharpened.threshold,
+        80,
+        sharpened.real_refused.share,
+        sharpened.real_refused.interval,
+        30,
+        sharpened.others_refused.share,
+        rate_interval(sharpened.others_refused.hits),
     )
 
 

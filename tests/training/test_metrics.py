@@ -6,24 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix as reference_matrix
 from sklearn.metrics import log_loss, precision_score, recall_score
-from statsmodels.stats.proportion import proportion_confint
 
-from mirror.describe import error_sentence
-from mirror.training.metrics import confusion_matrix, measure, wilson_interval
+from mirror.measured import error_sentence
+from mirror.training.metrics import confusion_matrix, measure
 
 
 def names(count: int) -> list[tuple[str, str | None]]:
     return [(f"{i}.jpg", None) for i in range(count)]
-
-
-@pytest.mark.parametrize(("errors", "photos"), [(0, 8), (1, 8), (8, 8), (6, 153), (3, 100), (500, 10000)])
-def test_the_interval_is_statsmodels_wilson_interval(errors: int, photos: int) -> None:
-    reference = proportion_confint(errors, photos, method="wilson")
-    assert wilson_interval(errors, photos) == pytest.approx(reference, abs=1e-9)
-
-
-def test_no_photos_tell_nothing() -> None:
-    assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
 def test_metrics_agree_with_scikit_learn() -> None:
@@ -67,4 +56,4 @@ def test_the_summary_is_worded_as_documented() -> None:
     logits = np.tile([[1.0, 0.0]], (153, 1))
     logits[:6] = [0.0, 1.0]
     metrics = measure(logits, np.zeros(153, int), ("a", "b"), [0, 0], names(153))
-    assert error_sentence(metrics.validation) == "error 3.9 % (95 % interval 1.8–8.3 %) on 153 photos"
+    assert error_sentence(metrics.validation) == "error 3.9 % (95 % interval 1.5–8.3 %) on 153 photos"

@@ -11,11 +11,11 @@ import torchvision
 
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.collect.others import read_others
-from mirror.describe import novelty_sentence
 from mirror.export.feature_bank import OTHERS_WEIGHT
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
+from mirror.measured import novelty_sentence
 from mirror.model_folder import ModelFolder
 from mirror.model_schema import Novelty, Preprocessing
 from mirror.training.build import ShippedNetwork, build_model
@@ -108,9 +108,11 @@ def test_a_model_without_features_or_with_too_few_photos_knows_everything() -> N
          "Held out, 5 % of the labels' own 40 photos are taken for none of them."),
         (Novelty(photos=40, real_refused=0.05, others=52, others_refused=0.981),
          "Held out, 5 % of the labels' own 40 photos are taken for none of them, and so are 98 % of 52 others."),
+        (Novelty(photos=40, real_refused=0.05, real_interval=(0.006, 0.169)),
+         "Held out, 5 % (95 % interval 0.6–16.9 %) of the labels' own 40 photos are taken for none of them."),
         (Novelty(photos=6), "Too few photos to measure how many of the labels' own are taken for none of them."),
     ],
-    ids=["own photos", "and others", "few"],
+    ids=["own photos", "and others", "with its interval", "few"],
 )  # fmt: skip
 def test_the_sentence_says_what_was_measured(novelty: Novelty, sentence: str) -> None:
     assert novelty_sentence(novelty) == sentence

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mirror.collect.metadata import VALIDATION
-from mirror.describe import is_few, judged_by
+from mirror.measured import is_few, judged_by
 from mirror.model_schema import ModelInfo, Validation
 from mirror.templates import render
 from mirror.web.studio.retrain import TrainingProgress
