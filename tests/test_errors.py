@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mirror.collect.copies import DUPLICATE_REASONS, WITHDRAWN_REASONS
 from mirror.collect.from_photo_list import CHANGED
-from mirror.collect.photo_folder import DUPLICATE_REASONS
-from mirror.collect.screening import WITHDRAWN_REASONS
 from mirror.decoding import refusals
 from mirror.errors import REASONS, ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress, reason_in_words
 

@@ -148,7 +148,9 @@ class Publication:
         """Part → files, checked; the Space last."""
         built: dict[str, Files] = {}
         if MODEL in self.parts:
-            built[MODEL] = model_repository(self.model, license=self.license, photos_may_go=self.photos_may_go)
+            built[MODEL] = model_repository(
+                self.model, repository=repository, license=self.license, photos_may_go=self.photos_may_go
+            )
             check_files("model", built[MODEL], self.photos_may_go)
         if DATASET in self.parts and not self.left_out:
             built[DATASET] = dataset_repository(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from mirror.describe import WORST_PHOTOS
@@ -25,11 +26,14 @@ def shows_photos(name: str) -> bool:
     return name == WORST_PHOTOS
 
 
-def model_files(model: ModelFolder, *, serving: bool, photos_may_go: bool) -> dict[str, bytes]:
+def model_files(
+    model: ModelFolder, *, serving: bool, photos_may_go: bool, finish_card: Callable[[str], str] = str
+) -> dict[str, bytes]:
     """The files of the model folder, model.json and card made anew for what is left of them.
 
     serving: only what the page opens, without learner pickle, list of photos and tables. photos_may_go: the report may
-    show photos. Raises ModelFolderError for a file that is not what model.json records.
+    show photos; finish_card: the card → the card as it is to be. Raises ModelFolderError for a file that is not what
+    model.json records.
     """
     kept = [
         name
@@ -42,7 +46,7 @@ def model_files(model: ModelFolder, *, serving: bool, photos_may_go: bool) -> di
         pickle=model.info.pickle if model.info.pickle in files else None,
         files={name: hashlib.sha256(body).hexdigest() for name, body in files.items()},
     )
-    files[CARD] = model_card(dataclasses.replace(info, files={**info.files, CARD: ""})).encode()
+    files[CARD] = finish_card(model_card(dataclasses.replace(info, files={**info.files, CARD: ""}))).encode()
     info = dataclasses.replace(info, files={**info.files, CARD: hashlib.sha256(files[CARD]).hexdigest()})
     files[MODEL_JSON] = (json.dumps(encode(info), indent=1, ensure_ascii=False) + "\n").encode()
     return files

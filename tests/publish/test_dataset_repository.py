@@ -1,0 +1,117 @@
+"""The data set repository: `datasets` opens it, with labels that stay text, and photos go only where they may."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mirror.collect.corrections import REMOVE, record_corrections
+from mirror.collect.metadata import write_photos
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.errors import PublishError
+from mirror.model_folder import ModelFolder, sha256_of
+from mirror.publish.content_checks import check_files
+from mirror.publish.dataset_repository import dataset_repository
+from mirror.publish.published_files import write_folder
+from tests.support.photo_folders import drawing, origin
+
+LABELS = ("01", "None", "nan", "2020-01-01", "true", "ä, “b”")
+WITHOUT_NETWORK = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A photo folder with labels that readers of tables take for something else."""
+    folder = tmp_path / "data"
+    with PhotoFolder(folder) as photos:
+        for number, label in enumerate(LABELS * 2):
+            split = "validation" if number >= len(LABELS) else "train"
+            photos.add(origin(number, label, split=split, title='=1+1 "quoted"'), drawing(number, label))
+    return folder
+
+
+@pytest.fixture
+def trained(model: ModelFolder, photos: Path, tmp_path: Path) -> ModelFolder:
+    """A model folder whose photos.csv lists them."""
+    from mirror.collect.metadata import read_photos
+
+    (tmp_path / "trained").mkdir()
+    write_photos(tmp_path / "trained" / "photos.csv", read_photos(photos / "metadata.csv"))
+    files = {"photos.csv": sha256_of(tmp_path / "trained" / "photos.csv")}
+    return ModelFolder(tmp_path / "trained", dataclasses.replace(model.info, labels=LABELS, files=files))
+
+
+def opened(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What `datasets.load_dataset` makes of them."""
+    pytest.importorskip("datasets", reason="datasets is not installed")
+    write_folder(tmp_path / "dataset", files)
+    for name, value in WITHOUT_NETWORK.items():
+        monkeypatch.setenv(name, value)
+    from datasets import load_dataset
+
+    return load_dataset(str(tmp_path / "dataset"), cache_dir=str(tmp_path / "cache"))
+
+
+def test_without_leave_the_photos_stay_here(trained: ModelFolder, photos: Path) -> None:
+    files = dataset_repository(trained, photos)
+    assert set(files) == {".mirror", "README.md", "photos.csv"}
+    check_files("dataset", files, photos_may_go=False)
+    card = bytes(files["README.md"]).decode()
+    assert "The photos themselves are not here" in card and yaml.safe_load(card.split("---\n")[1])["license"] == "other"
+
+
+def test_the_list_is_opened_with_labels_as_text(
+    trained: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = opened(dataset_repository(trained, None), tmp_path, monkeypatch)["train"]
+    assert sorted(rows["label"]) == sorted(LABELS * 2)
+    assert set(rows["title"]) == {'=1+1 "quoted"'} and set(rows["width"]) == {320}
+
+
+def test_with_leave_it_is_an_image_folder_of_two_splits(
+    trained: ModelFolder, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = dataset_repository(trained, photos, license="cc-by-4.0", photos_may_go=True)
+    check_files("dataset", files, photos_may_go=True)
+    assert "photos.csv" not in files and b"cc-by-4.0" in bytes(files["README.md"])
+    splits = opened(files, tmp_path, monkeypatch)
+    for split in ("train", "validation"):
+        rows = splits[split]
+        assert sorted(rows["label"]) == sorted(LABELS)
+        assert rows[0]["image"].size == (320, 240)
+
+
+def test_each_photo_has_its_own_label(
+    trained: ModelFolder, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    splits = opened(dataset_repository(trained, photos, photos_may_go=True), tmp_path, monkeypatch)
+    with open(photos / "metadata.csv", newline="", encoding="utf-8") as file:
+        expected = {row["url"]: row for row in csv.DictReader(file)}
+    for row in splits["train"]:
+        listed = expected[row["url"]]
+        assert row["label"] == listed["label"]
+        assert row["image"].tobytes() == Image.open(photos / listed["file_name"]).tobytes()
+
+
+def test_decisions_go_along(trained: ModelFolder, photos: Path) -> None:
+    with open(photos / "metadata.csv", newline="", encoding="utf-8") as file:
+        name = next(csv.DictReader(file))["file_name"]
+    record_corrections(photos, [(name, REMOVE, "")])
+    files = dataset_repository(trained, photos)
+    assert files["decisions.csv"] == (photos / "decisions.csv").read_bytes()
+    assert b"decisions.csv" in bytes(files["README.md"])
+
+
+def test_photos_that_are_to_go_and_are_not_here_are_asked_for(trained: ModelFolder, photos: Path) -> None:
+    with pytest.raises(PublishError, match="name it with --data"):
+        dataset_repository(trained, None, photos_may_go=True)
+    next(photos.glob("images/*/*.jpg")).unlink()
+    with pytest.raises(PublishError, match="is not there any more"):
+        dataset_repository(trained, photos, photos_may_go=True)
