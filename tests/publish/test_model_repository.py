@@ -59,6 +59,7 @@ def test_this_program_opens_it(folder: Path, model: ModelFolder) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:load_learner. uses Python's insecure pickle module:UserWarning")
 def test_fastai_opens_it_as_the_hub_does(folder: Path, model: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fastai", reason="fastai is not installed")
     from huggingface_hub import from_pretrained_fastai
