@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -32,6 +33,7 @@ LOCK = ".lock"
 POLL_SECONDS = 0.02
 HELD = "held-"  # in the name of a folder that a lock shows to be in use
 ATTEMPTS = 10
+_NUMBERED = re.compile(r"[0-9]+-")  # as `hold_folder` names them where there are no locks
 OLD_SECONDS = 24 * 3600  # of a folder that no lock shows to be in use
 
 
@@ -125,7 +127,7 @@ def sweep_folders(parent: Path, prefix: str) -> None:
                 continue
             if fcntl is not None and folder.name.startswith(prefix + HELD):
                 _sweep(folder)
-            elif time.time() - status.st_mtime > OLD_SECONDS:
+            elif _NUMBERED.match(folder.name, len(prefix)) and time.time() - status.st_mtime > OLD_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

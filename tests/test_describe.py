@@ -17,7 +17,7 @@ from mirror.templates import render
 from mirror.training.model_card import model_card
 from mirror.web.about import note
 from mirror.web.models import ServedModel
-from mirror.web.studio.compare import comparison
+from mirror.web.studio.retrain import comparison
 
 MODELS = Path(__file__).parents[1] / "models"
 NASTY = "<script>alert(1)</script>\"'&|"

@@ -8,6 +8,7 @@ read by all, and what it opens stands above all.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -99,3 +100,10 @@ def test_no_name_of_a_module_is_given_twice() -> None:
     """So that who asks for a module by its name finds one file."""
     names = [name.rpartition(".")[2] for name, path in MODULES.items() if path.name != "__init__.py"]
     assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_no_test_file_lends_its_helpers_to_another() -> None:
+    """What several need lies in tests/support, also for what runs in a process of its own."""
+    lends = re.compile(r"\b(?:from|import)\s+(?:tests|benchmarks)\.(?:\w+\.)*test_\w+")
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    assert {path.name for path in files if lends.search(path.read_text(encoding="utf-8"))} == set()

@@ -20,21 +20,16 @@ import pytest
 
 from mirror import storage
 from mirror.cli import main
-from mirror.collect.corrections import REMOVE
-from mirror.collect.download import DownloadCache
-from mirror.collect.metadata import Origin, append_rows
+from mirror.collect.metadata import append_rows
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.search import SearchCache
-from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError, MirrorError
 from mirror.folders import LOCK, holder_of, locked
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
-from mirror.net.fetch import Fetched
 from mirror.web import about
 from mirror.web.models import ServedModel
-from tests.support.photo_folders import correct
-from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
+from tests.support.photo_folders import photo_folder, use_photo_folder
+from tests.web.tiny import YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 links = pytest.mark.skipif(not storage._BY_DESCRIPTOR, reason="this system opens files by path alone")
@@ -72,50 +67,6 @@ def plant(path: Path, kind: str, outside: Path) -> None:
         path.symlink_to(targets[kind])
 
 
-def photo_folder(place: Path) -> Path:
-    """Two photos, a rejection, a search page and a decision."""
-    use_photo_folder(place, (YELLOW, BLUE))
-    return place
-
-
-def use_photo_folder(place: Path, colours: tuple[tuple[int, int, int], ...] = (RED,)) -> None:
-    """All that collecting, the studio and a training do to a photo folder, as far as each comes."""
-    hits = [Origin(f"https://example.org/{'-'.join(map(str, colour))}.png", "cygnet") for colour in colours]
-    with contextlib.suppress(MirrorError), PhotoFolder(place) as folder:
-        for hit, colour in zip(hits, colours, strict=True):
-            with contextlib.suppress(MirrorError):
-                folder.add(hit, noise(colour))
-        with contextlib.suppress(MirrorError):
-            folder.save_splits(folder.photos)
-    with contextlib.suppress(MirrorError):
-        with PhotoFolder(place) as folder:
-            name = folder.photos[0].file_name
-        correct(place, [name], REMOVE)
-    term = SearchTerm("baby swan", "cygnet")
-    page = SearchPage("engine", (Origin("https://example.org/a.png", "cygnet"),), None)
-    with contextlib.suppress(MirrorError):
-        SearchCache(place, SearchFilters()).append(term, page)
-    spool = DownloadCache(place / ".incoming")
-    with contextlib.suppress(MirrorError):
-        spool.put("https://example.org/b.png", Fetched("https://example.org/b.png", b"x", "image/png", {}))
-    spool.get("https://example.org/b.png")
-    spool.clear()
-    holder_of(place)
-
-
-def noise(colour: tuple[int, int, int]) -> bytes:
-    """A picture large enough to be kept, with something in it."""
-    import io
-
-    from PIL import Image
-
-    image = Image.effect_noise((320, 240), 60).convert("RGB")
-    image.paste(colour, (40, 40, 160, 160))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 PHOTO_FILES = (
     ".lock", "metadata.csv", "rejected.csv", "decisions.csv", "hits.jsonl", ".metadata.csv.part", ".rejected.csv.part",
     ".decisions.csv.part",
@@ -140,7 +91,7 @@ def test_an_endless_device_in_a_photo_folder_is_not_read(tmp_path: Path, outside
     plant(place / name, "endless", outside)
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
-        "import sys; from pathlib import Path; from tests.test_storage import use_photo_folder\n"
+        "import sys; from pathlib import Path; from tests.support.photo_folders import use_photo_folder\n"
         "use_photo_folder(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", program, str(place)]

@@ -186,7 +186,7 @@ def camera() -> None:
     from mirror.web.gradio_patches import import_gradio
 
     import_gradio()
-    from mirror.web.tabs.camera_tab import answerer
+    from mirror.web.tabs.face_detection_tab import frame_answerer
     from mirror.web.tabs.task_models import TaskModels
     from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
     from tests.web.serving import serve
@@ -194,7 +194,10 @@ def camera() -> None:
     frame, buffer = Image.new("RGB", FRAME, "grey"), io.BytesIO()
     frame.paste(Image.fromarray(astronaut()).resize((480, 480)), (80, 0))
     frame.save(buffer, "JPEG", quality=80)
-    answer, sent = answerer(TaskModels()), "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    answer, sent = (
+        frame_answerer(TaskModels()),
+        "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(),
+    )
     assert len(answer(sent)["faces"]) == 1
     alone = _milliseconds(lambda _: answer(sent), frame)
     print(f"the handler alone: {alone:.0f} ms, {1000 / alone:.0f} pictures a second")

@@ -128,13 +128,13 @@ def build(
     home: the folder of models/ and examples/. models: another folder of models. tasks: the models of the other tabs,
     where they are not the default. host: the address to listen on, if it was given. Raises UsageError.
     """
-    models, task_options = models_folder(models, home), task_models(tasks)
+    models, named = models_folder(models, home), task_models(tasks)
     _prepare()
     from mirror.web.gradio_patches import import_gradio
     from mirror.web.models import ModelRegistry
 
-    shelf = ModelRegistry(models)
-    shelf.warm()  # while gradio is imported
+    registry = ModelRegistry(models)
+    registry.warm()  # while gradio is imported
     import_gradio()
     from mirror.net.fetch import NetworkSettings
     from mirror.web.mirror_tab import examples_in
@@ -145,9 +145,8 @@ def build(
     network = NetworkSettings(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
     examples = examples_in(home / "examples")
     everyday = next((path for path in examples if path.name == EVERYDAY), None)
-    opened = TaskModels(task_options, everyday)
-    page = build_page(shelf, network=network, examples=examples, opened=opened)
-    return page, launch_settings(shelf, home, host)
+    page = build_page(registry, network=network, examples=examples, task_models=TaskModels(named, everyday))
+    return page, launch_settings(registry, home, host)
 
 
 def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:

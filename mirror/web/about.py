@@ -30,24 +30,24 @@ PICTURES = {
 }
 
 
-def note(mirror: ServedModel) -> str:
+def note(served: ServedModel) -> str:
     """The note as HTML."""
-    info = mirror.info
+    info = served.info
     if info is None:
-        return render("unopened.html", problem=mirror.problem or "")
+        return render("unopened.html", problem=served.problem or "")
     model, metrics = ModelDescription(info), info.metrics
     rows = model.label_rows[:SHOWN_LABELS]
     losses = sorted(metrics.top_losses if metrics else (), key=lambda loss: loss.predicted == loss.label)[:SHOWN_LOSSES]
-    shown = metrics is not None and len(info.labels) <= SHOWN_MATRIX
+    has_matrix = metrics is not None and len(info.labels) <= SHOWN_MATRIX
     return render(
         "about.html",
         model=model,
-        from_pickle=mirror.from_pickle,
+        from_pickle=served.from_pickle,
         photo_rows=[row[:4] for row in rows],
         share_rows=[(label, _share(recall), _share(precision)) for label, *_, precision, recall in rows]
         if metrics and metrics.labels
         else [],
-        matrix=metrics.confusion_matrix if metrics and shown else (),
+        matrix=metrics.confusion_matrix if metrics and has_matrix else (),
         mix_up_rows=_mix_ups(info),
         losses=losses,
         losses_title="Its hardest photos"
@@ -56,25 +56,25 @@ def note(mirror: ServedModel) -> str:
     )
 
 
-def pictures(mirror: ServedModel) -> str:
+def pictures(served: ServedModel) -> str:
     """The pictures of report/ that model.json records, inside the HTML itself: nothing of the model folder is served
     as a file, and what is no PNG is not shown."""
-    if mirror.folder is None:
+    if served.folder is None:
         return ""
-    shown = []
-    for name in sorted(mirror.folder.info.files)[:MAX_FILES]:
+    captioned = []
+    for name in sorted(served.folder.info.files)[:MAX_FILES]:
         path = PurePosixPath(name)
         if path.parent != PurePosixPath("report") or path.suffix != ".png":
             continue
         try:
-            picture = mirror.folder.read(name, MAX_PICTURE_BYTES)
+            picture = served.folder.read(name, MAX_PICTURE_BYTES)
         except ModelFolderError:  # too large, or not what was recorded
             continue
         if picture.startswith(PNG):
             key = next((key for key in PICTURES if path.stem.startswith(key)), None)
             caption = PICTURES[key] if key else plain(path.stem).replace("-", " ").capitalize()
-            shown.append((caption, f"data:image/png;base64,{base64.b64encode(picture).decode()}"))
-    return render("pictures.html", pictures=shown)
+            captioned.append((caption, f"data:image/png;base64,{base64.b64encode(picture).decode()}"))
+    return render("pictures.html", pictures=captioned)
 
 
 def how_to_train(models: Path) -> str:

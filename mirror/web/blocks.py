@@ -1,14 +1,15 @@
-"""gr.Blocks for strangers: every request ends in an answer or in one sentence, and nothing of it is written to the log.
+"""gr.Blocks whose requests end in an answer or in one sentence, of which nothing is written to the log.
 
-    with VisitedBlocks(title=…) as page: …
+    with VisitedBlocks(title=…) as page: …      # for strangers
+    with SentenceBlocks(title=…) as page: …     # for the owner: without the queue that is fair among visitors
 
 What differs from gradio's: arguments go through arguments.py and are not remembered as the session's last values, and
-an exception that nobody foresaw becomes a sentence for the visitor and a line for the log (failures.py).
+an exception that nobody foresaw becomes a sentence for whoever asked and a line for the log (failures.py).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import anyio.to_thread
 import gradio as gr
@@ -16,34 +17,43 @@ from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
 from mirror.errors import MirrorError
-from mirror.web.arguments import checked, complete
+from mirror.web.arguments import check_argument, fill_defaults
 from mirror.web.failures import FAILED, report
-from mirror.web.photo_input import to_gradio_error
+from mirror.web.photo_input import ERROR_TITLE, to_gradio_error
 from mirror.web.queueing import VisitorsQueue, visitors_address
-from mirror.web.scheduling import VISIT, Left, Visit, Visitor
+from mirror.web.scheduling import VISIT, Visit, Visitor, VisitorLeft
 
 LEFT = "The page was closed before the answer: please send the photo again."
 
 
-class VisitedBlocks(gr.Blocks):
+class _Private(TypedDict):
+    api_visibility: Literal["private"]
+    show_progress: Literal["hidden"]
+
+
+# Of the page's own events: no endpoint, and no spinner, whose fade takes longer than an answer
+PRIVATE: _Private = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+class SentenceBlocks(gr.Blocks):
+    """error_title: stands above the sentence of an error."""
+
+    def __init__(self, *, error_title: str = ERROR_TITLE, **settings: Any):
+        super().__init__(**settings)
+        self.error_title = error_title
+
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
     ) -> list[Any]:
         """The handler's arguments. Raises gr.Error with one sentence."""
-        return await anyio.to_thread.run_sync(_arguments, block_fn, inputs, limiter=self.limiter)
-
-    def queue(self, *arguments: Any, **settings: Any) -> VisitedBlocks:
-        super().queue(*arguments, **settings)
-        self._queue.__class__ = VisitorsQueue  # gradio has no setting for the class of its queue
-        return self
+        return await anyio.to_thread.run_sync(_check_arguments, block_fn, inputs, state, limiter=self.limiter)
 
     async def process_api(self, block_fn: BlockFunction | int, *arguments: Any, **settings: Any) -> dict[str, Any]:
-        VISIT.set(self._queue.visit(settings.get("event_id")) or _unqueued(settings))
         try:
             return await super().process_api(block_fn, *arguments, **settings)
         except MirrorError as error:
-            raise to_gradio_error(error) from None
-        except Left:
+            raise to_gradio_error(error, self.error_title) from None
+        except VisitorLeft:
             raise gr.Error(LEFT, print_exception=False) from None
         except gr.Error as error:
             raise gr.Error(error.message, error.duration, error.visible, error.title, print_exception=False) from None
@@ -52,10 +62,27 @@ class VisitedBlocks(gr.Blocks):
             raise gr.Error(FAILED, print_exception=False) from None
 
 
-def _arguments(block_fn: BlockFunction, inputs: list[Any]) -> list[Any]:
-    blocks = block_fn.inputs
-    names = [name or f"argument {place + 1}" for place, name in enumerate(block_fn.input_parameter_names)]
-    return [checked(*each) for each in zip(blocks, complete(blocks, inputs), names, strict=True)]
+class VisitedBlocks(SentenceBlocks):
+    """For strangers: their requests wait in a queue that is fair among them, and keeps nothing."""
+
+    def queue(self, *arguments: Any, **settings: Any) -> VisitedBlocks:
+        super().queue(*arguments, **settings)
+        self._queue.__class__ = VisitorsQueue  # gradio has no setting for the class of its queue
+        return self
+
+    async def process_api(self, block_fn: BlockFunction | int, *arguments: Any, **settings: Any) -> dict[str, Any]:
+        queued = self._queue.visit(settings.get("event_id")) if isinstance(self._queue, VisitorsQueue) else None
+        VISIT.set(queued or _unqueued(settings))
+        return await super().process_api(block_fn, *arguments, **settings)
+
+
+def _check_arguments(block_fn: BlockFunction, inputs: list[Any], state: SessionState | None) -> list[Any]:
+    components = block_fn.inputs
+    names = [name or f"argument {index + 1}" for index, name in enumerate(block_fn.input_parameter_names)]
+    return [
+        state[component._id] if isinstance(component, gr.State) and state else check_argument(component, value, name)
+        for component, value, name in zip(components, fill_defaults(components, inputs), names, strict=True)
+    ]
 
 
 def _unqueued(settings: dict[str, Any]) -> Visit:

@@ -22,9 +22,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LOG_SECONDS = 10.0  # between two lines about the same
 FAILED = "Something went wrong here, and it is not your fault: please try again, or with another photo."
 NOT_UNDERSTOOD = "The request cannot be understood: see “Use via API” at the foot of the page for what each call takes."
-NOTHING_SO_CALLED = "There is nothing of that name here: see “Use via API” at the foot of the page."
+NO_SUCH_ENDPOINT = "There is nothing of that name here: see “Use via API” at the foot of the page."
 
-PASSING_ON = (
+SKIPPED_FILES = (
     "blocks.py",
     "queueing.py",
     "scheduling.py",
@@ -48,13 +48,13 @@ class Failures:
             return
         started = False
 
-        async def sent(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self.app(scope, receive, sent)
+            await self.app(scope, receive, send_and_note)
         except Exception as error:
             if of_the_client(error):
                 raise  # the gate ends the answer
@@ -65,36 +65,36 @@ class Failures:
 
 def _refusal(error: Exception) -> Refusal:
     if isinstance(error, FnIndexInferError):
-        return Refusal(404, NOTHING_SO_CALLED)
+        return Refusal(404, NO_SUCH_ENDPOINT)
     if isinstance(error, Error):
         return Refusal(500, error.message)
-    if isinstance(error, LookupError | TypeError | ValueError) and not _place_of_ours(error):
+    if isinstance(error, LookupError | TypeError | ValueError) and not _line_of_ours(error):
         return Refusal(400, NOT_UNDERSTOOD)
     return Refusal(500, FAILED)
 
 
 def report(error: BaseException) -> None:
     """One line in the log: what kind of error, and where; not the same again for a while."""
-    line, now = f"An answer failed: {kind_and_place(error)}", time.monotonic()
+    line, now = f"An answer failed: {error_location(error)}", time.monotonic()
     if now - _logged.get(line, -LOG_SECONDS) >= LOG_SECONDS:
         _logged[line] = now
         print(line, file=sys.stderr, flush=True)
 
 
-def kind_and_place(error: BaseException) -> str:
+def error_location(error: BaseException) -> str:
     """`ValueError at mirror/web/mirror_tab.py:105`: the innermost line of ours that the error passed through, else the
     innermost of all."""
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if not frames:
         return type(error).__name__
-    file, line = _place_of_ours(error) or ("/".join(frames[-1][0].parts[-2:]), frames[-1][1])
+    file, line = _line_of_ours(error) or ("/".join(frames[-1][0].parts[-2:]), frames[-1][1])
     return f"{type(error).__name__} at {file}:{line}"
 
 
-def _place_of_ours(error: BaseException) -> tuple[str, int] | None:
-    passing = {Path(__file__), *(REPOSITORY / "mirror" / "web" / name for name in PASSING_ON)}
+def _line_of_ours(error: BaseException) -> tuple[str, int] | None:
+    skipped = {Path(__file__), *(REPOSITORY / "mirror" / "web" / name for name in SKIPPED_FILES)}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(REPOSITORY / "mirror") and file not in passing:
+        if file.is_relative_to(REPOSITORY / "mirror") and file not in skipped:
             return file.relative_to(REPOSITORY).as_posix(), line
     return None

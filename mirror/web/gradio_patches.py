@@ -33,8 +33,8 @@ def import_gradio() -> ModuleType:
     finally:
         sys.meta_path.remove(finder)
     if hasattr(gradio.utils, "MatplotlibBackendMananger"):  # around every answer; no answer here is a plot
-        gradio.utils.MatplotlibBackendMananger = contextlib.nullcontext
-    gradio.state_holder.SessionState = _without_deep_links(gradio.state_holder.SessionState)
+        vars(gradio.utils)["MatplotlibBackendMananger"] = contextlib.nullcontext
+    vars(gradio.state_holder)["SessionState"] = _without_deep_links(gradio.state_holder.SessionState)
     return gradio
 
 
@@ -71,7 +71,7 @@ class _WithoutStubs(MetaPathFinder):
         def exec_module(module: ModuleType) -> None:
             execute(module)
             if hasattr(module, "create_or_modify_pyi"):
-                module.create_or_modify_pyi = lambda *_: None
+                vars(module)["create_or_modify_pyi"] = lambda *_: None
 
-        spec.loader.exec_module = exec_module
+        vars(spec.loader)["exec_module"] = exec_module
         return spec

@@ -1,6 +1,6 @@
 """The models that the page offers: each one's name, description, and a classifier that is opened once and then kept.
 
-A model that cannot be opened stays on the shelf with the sentence that says why, so that the page can show it.
+A model that cannot be opened stays in the registry with the sentence that says why, so that the page can show it.
 """
 
 from __future__ import annotations
@@ -56,37 +56,37 @@ class ServedModel:
 
 
 class ModelRegistry:
-    """The models of one directory, read once. `mirrors`: all, by name; `default`: the one shown first, or None."""
+    """The models of one directory, read once. `served`: all, by name; `default`: the one shown first, or None."""
 
-    def __init__(self, models: Path, log: Callable[[str], None] = say):
-        self.models = models
-        self.mirrors = {entry.name: self._read(entry, log) for entry in list_models(models)}
-        healthy = [name for name, mirror in self.mirrors.items() if mirror.folder and _has_network(mirror.folder)]
-        names = healthy or list(self.mirrors)
-        self.default = self.mirrors[FIRST_CHOICE if FIRST_CHOICE in names else names[0]] if names else None
+    def __init__(self, folder: Path, log: Callable[[str], None] = say):
+        self.folder = folder
+        self.served = {entry.name: self._read(entry, log) for entry in list_models(folder)}
+        healthy = [name for name, served in self.served.items() if served.folder and _has_network(served.folder)]
+        names = healthy or list(self.served)
+        self.default = self.served[FIRST_CHOICE if FIRST_CHOICE in names else names[0]] if names else None
 
     def get(self, name: str | None) -> ServedModel:
         """The model of that name; the default one for None. Raises ModelFolderError for a name that is not there."""
-        mirror = self.default if name is None else self.mirrors.get(name)
-        if mirror is None:
+        served = self.default if name is None else self.served.get(name)
+        if served is None:
             raise ModelFolderError(
                 "There is no model yet: train one with `python train.py`, then start the page again."
                 if self.default is None
-                else f"There is no model named {name}: choose one of {', '.join(self.mirrors)}."
+                else f"There is no model named {name}: choose one of {', '.join(self.served)}."
             )
-        return mirror
+        return served
 
     def warm(self, log: Callable[[str], None] = say) -> threading.Thread:
         """Opens the default model in the background; what goes wrong there is said again to whoever asks it."""
 
-        def open_it() -> None:
+        def open_default() -> None:
             if self.default and self.default.folder:
                 try:
                     self.default.classifier()
                 except MirrorError as error:
                     log(sentence(error))
 
-        thread = threading.Thread(target=open_it, name="warm-up", daemon=True)
+        thread = threading.Thread(target=open_default, name="warm-up", daemon=True)
         thread.start()
         return thread
 
@@ -98,7 +98,7 @@ class ModelRegistry:
             folder = open_model(entry)
         except MirrorError as error:
             log(sentence(error))
-            return ServedModel(entry.name, problem=for_visitors(error, self.models))
+            return ServedModel(entry.name, problem=for_visitors(error, self.folder))
         return ServedModel(entry.name, folder, from_pickle=entry.needs_compiling)
 
 

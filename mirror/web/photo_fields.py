@@ -1,6 +1,6 @@
 """How a visitor hands over a photo, the same in every tab: dropped, picked, pasted, taken or by its address.
 
-    async with decoded(sent, network, load_image) as image: …
+    async with decoded(photo, network, load_image) as image: …
 
 gradio begins every event at once; what waits, waits in scheduling.py: for an address to be fetched, then for the file
 to be decoded, then for a model.
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import gradio as gr
 
@@ -23,7 +23,7 @@ from mirror.images import MAX_PIXELS, within_memory
 from mirror.net.fetch import NetworkSettings, fetch
 from mirror.web.photo_input import JPEG, PhotoInput
 from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
-from mirror.web.uploads import Address, Sent
+from mirror.web.uploads import Address, SentPhoto
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class PhotoFields:
 
     photo: PhotoInput
     address: gr.Textbox
-    go: gr.Button
+    button: gr.Button
 
 
 def lay_out_photo(name: str = "") -> PhotoFields:
@@ -54,8 +54,8 @@ def lay_out_photo(name: str = "") -> PhotoFields:
             label="Or the address of a photo", placeholder="https://…", max_lines=1, scale=5, min_width=180,
             elem_classes="address-box",
         )  # fmt: skip
-        go = gr.Button("Look", variant="primary", scale=1, min_width=88)
-    return PhotoFields(photo, address, go)
+        button = gr.Button("Look", variant="primary", scale=1, min_width=88)
+    return PhotoFields(photo, address, button)
 
 
 @dataclass(frozen=True)
@@ -70,35 +70,35 @@ class ExamplePhoto:
 
 @asynccontextmanager
 async def decoded(
-    sent: Sent | ExamplePhoto, network: NetworkSettings, decode: Callable[[bytes], T]
+    photo: SentPhoto | ExamplePhoto, network: NetworkSettings, decode: Callable[[bytes], T]
 ) -> AsyncIterator[T]:
     """What `decode` makes of the photo's bytes. Inside, a place of the decoders is held, so that there are never more
     decoded photos in memory than there are places. Raises MirrorError, and what `decode` raises."""
-    async with AsyncExitStack() as places:
-        if isinstance(sent, Address):
+    async with AsyncExitStack() as slots:
+        if isinstance(photo, Address):
             async with FETCHING.turn():  # until its bytes are decoded
-                body = (await on_thread(fetch, sent.url, network)).body
-                await places.enter_async_context(DECODING.turn())
-                found = await _decoded(decode, lambda: body)
+                body = (await on_thread(fetch, photo.url, network)).body
+                await slots.enter_async_context(DECODING.turn())
+                result = await _decoded(decode, lambda: body)
                 del body
         else:
-            await places.enter_async_context(DECODING.turn())
-            found = await _decoded(decode, sent.read)
-        yield found
+            await slots.enter_async_context(DECODING.turn())
+            result = await _decoded(decode, photo.read)
+        yield result
 
 
 async def _decoded(decode: Callable[[bytes], T], read: Callable[[], bytes]) -> T:
     """At once, where that is quick, else when it is the turn of a large photo."""
 
-    def quickly() -> tuple[T | None, bytes]:
+    def decode_if_small() -> tuple[T | None, bytes | None]:
         body = read()
-        return (None, body) if is_large(body) else (_within_memory(decode, body), b"")
+        return (None, body) if is_large(body) else (_within_memory(decode, body), None)
 
-    found, large = await on_thread(quickly)
-    if large:
-        async with LARGE_PHOTOS.turn():
-            found = await on_thread(_within_memory, decode, large)
-    return found
+    result, large_body = await on_thread(decode_if_small)
+    if large_body is None:
+        return cast(T, result)
+    async with LARGE_PHOTOS.turn():
+        return await on_thread(_within_memory, decode, large_body)
 
 
 def is_large(body: bytes) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.component_meta import ComponentMeta
 from gradio.data_classes import ImageData
 from gradio.image_utils import postprocess_image
 from gradio.utils import get_upload_folder
@@ -23,17 +24,18 @@ from PIL import Image
 
 from mirror.errors import FetchError, MirrorError, NoProxy
 from mirror.images import load_image, small_jpeg
-from mirror.web.uploads import Sent, received
+from mirror.web.uploads import SentPhoto, parse_sent
 
 JPEG = b"\xff\xd8"  # how its files begin
 # Why an address cannot be fetched, where that would tell of this server's network: its proxy, its names, its options
-OURS = ("private-address", "unknown-host", "connection-failed", "tls-failed", "proxy-failed")
+NETWORK_REASONS = ("private-address", "unknown-host", "connection-failed", "tls-failed", "proxy-failed")
 ONLY_PUBLIC = "the mirror looks at photos on the public web only, at addresses that answer."
+ERROR_TITLE = "The mirror cannot see it"
 LONGEST_SENTENCE = 400  # letters
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
 
 
-class _NoStubFile(type(gr.Image)):
+class _NoStubFile(ComponentMeta):
     """gradio's metaclass writes a .pyi file beside the source of every component; this one is none of the users'."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> type:
@@ -45,14 +47,14 @@ class PhotoInput(gr.Image, metaclass=_NoStubFile):
 
     is_template = True  # the browser's side is gr.Image's
 
-    def preprocess(self, payload: Any) -> Sent | None:
+    def preprocess(self, payload: Any) -> SentPhoto | None:  # type: ignore[override]  # for our handlers only
         """The photo, out of whatever was sent for it. Raises gr.Error with one sentence."""
         try:
-            return received(payload.model_dump() if isinstance(payload, ImageData) else payload, upload_folder())
+            return parse_sent(payload.model_dump() if isinstance(payload, ImageData) else payload, upload_folder())
         except MirrorError as error:
             raise to_gradio_error(error) from None
 
-    def postprocess(self, value: bytes | None) -> ImageData | None:
+    def postprocess(self, value: bytes | None) -> ImageData | None:  # type: ignore[override]
         """Encoded JPEG bytes → a data: URL; nothing is written to disk."""
         if value is None:
             return None
@@ -65,7 +67,7 @@ class PictureOutput(gr.Image, metaclass=_NoStubFile):
 
     is_template = True
 
-    def postprocess(self, value: Image.Image | None) -> ImageData | None:
+    def postprocess(self, value: Image.Image | None) -> ImageData | None:  # type: ignore[override]
         folder = Path(upload_folder()) / secrets.token_hex(16)
         return postprocess_image(value, cache_dir=str(folder), format=self.format)
 
@@ -88,12 +90,12 @@ def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Im
     return small_jpeg(decoded, pixels, 88)
 
 
-def to_gradio_error(error: MirrorError) -> gr.Error:
+def to_gradio_error(error: MirrorError, title: str = ERROR_TITLE) -> gr.Error:
     """The error as gradio shows it: one sentence, no traceback in the log."""
     sentence = str(error)
-    if isinstance(error, NoProxy) or (isinstance(error, FetchError) and error.reason in OURS):
+    if isinstance(error, NoProxy) or (isinstance(error, FetchError) and error.reason in NETWORK_REASONS):
         sentence = f"{getattr(error, 'url', 'The address')} cannot be fetched: {ONLY_PUBLIC}"
     sentence = "".join(letter if letter.isprintable() else " " for letter in sentence)
     if len(sentence) > LONGEST_SENTENCE:  # it repeats a label or an address of the visitor's
         sentence = f"{sentence[: LONGEST_SENTENCE // 2]} … {sentence[-LONGEST_SENTENCE // 3 :]}"
-    return gr.Error(re.sub(r"^the\b", "The", sentence), print_exception=False, title="The mirror cannot see it")
+    return gr.Error(re.sub(r"^the\b", "The", sentence), print_exception=False, title=title)

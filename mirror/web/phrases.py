@@ -1,4 +1,4 @@
-"""What the page says, made from a model's labels: its title, promise and verdict on a photo. Pure text, no HTML."""
+"""What the page says, made from a model's labels: its title, subtitle and verdict on a photo. Pure text, no HTML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SHIPPED_LABELS = frozenset({"cygnet", "duckling"})
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
-WHY, ENOUGH = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
+EXPLAIN, HIDE = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
 
 SURE, LIKELY = 0.9, 0.7  # of the first label's probability: stated as a fact above the one, as a guess below the other
 
@@ -34,12 +34,12 @@ def subtitle(labels: Sequence[str], *, knows_strangers: bool, subject: str = "a 
     `subject`: what the model wants to be shown."""
     if len(labels) > SPELLED_OUT:
         shown = ", ".join(plain(label) for label in labels[:SPELLED_OUT])
-        which = f"which of {len(labels)} things I see in it ({shown} and so on)"
+        choice = f"which of {len(labels)} things I see in it ({shown} and so on)"
     else:
-        which = "which of the two I see" if len(labels) == 2 else f"which of the {number_word(len(labels))} I see"
-    stranger = f"or when it is {none_of(labels)}" if knows_strangers else ""
-    ending = f", and how sure I am, {stranger}." if stranger else " and how sure I am."
-    return f"Show me {subject}. I will tell you {which}{ending}"
+        choice = "which of the two I see" if len(labels) == 2 else f"which of the {number_word(len(labels))} I see"
+    or_none = f"or when it is {none_of(labels)}" if knows_strangers else ""
+    ending = f", and how sure I am, {or_none}." if or_none else " and how sure I am."
+    return f"Show me {subject}. I will tell you {choice}{ending}"
 
 
 def verdict(prediction: Prediction) -> str:
@@ -54,7 +54,7 @@ def verdict(prediction: Prediction) -> str:
     return f"Hard to say, perhaps {with_article(prediction.label)}."
 
 
-def unframed(labels: Sequence[str], missing: str) -> str:
+def not_found(labels: Sequence[str], missing: str) -> str:
     """`verdict` where what the photo should show was not found in it, which `missing` says."""
     return f"{none_of(labels).capitalize()}: {missing}"
 
@@ -66,28 +66,28 @@ def certainty(prediction: Prediction) -> str:
     return f"I am {percent(prediction.probability)} sure."
 
 
-def looked(places: Sequence[str], label: str, *, known: bool = True) -> str:
+def regions_sentence(regions: Sequence[str], label: str, *, known: bool = True) -> str:
     """Where the mirror looked, in one sentence. places: as `grad_cam.describe_regions` gives them; known: whether
     the photo looks like what the mirror was trained on."""
-    if places and not known:
-        where = "nearly all of it" if "everywhere" in places else listed([f"the {place}" for place in places])
+    if regions and not known:
+        where = "nearly all of it" if "everywhere" in regions else listed([f"the {region}" for region in regions])
         return f"If it were {with_article(label)}, it would be for {where}."
-    if not places:
+    if not regions:
         return f"Nothing in this photo speaks for {with_article(label)}."
-    if "everywhere" in places:
+    if "everywhere" in regions:
         return "I looked at nearly all of it."
-    return f"I looked mostly at {listed([f'the {place}' for place in places])} of the photo."
+    return f"I looked mostly at {listed([f'the {region}' for region in regions])} of the photo."
 
 
-def heat(label: str, *, cut: bool) -> str:
+def colours_sentence(label: str, *, cut: bool) -> str:
     """What the colours of a heat map mean. cut: some of the photo lay outside what the mirror saw."""
     meaning = f"The brighter the colour, the more a place speaks for {with_article(label)}."
     return f"{meaning} The darker edges I did not see." if cut else meaning
 
 
-def heat_alt(places: Sequence[str]) -> str:
+def alt_text(regions: Sequence[str]) -> str:
     """A heat map for those who cannot see it."""
-    if not places:
+    if not regions:
         return "Your photo in grey, no place coloured."
-    where = "nearly everywhere" if "everywhere" in places else listed([f"the {place}" for place in places])
+    where = "nearly everywhere" if "everywhere" in regions else listed([f"the {region}" for region in regions])
     return f"Your photo in grey, coloured where I looked: {where}."

@@ -14,6 +14,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import fastapi
 from gradio.data_classes import PredictBodyInternal
@@ -43,6 +44,7 @@ NO_HANDLER = "There is nothing of that number here: see “Use via API” at the
 NO_SESSION = "The session_hash must be up to 64 letters, digits, - and _."
 
 
+_visitors: WeakKeyDictionary[Event, Visitor] = WeakKeyDictionary()  # who asked for what is in the queue
 Used = dict[str, tuple[datetime, float]]  # session → when gradio says it was used, and when that was first seen
 
 
@@ -92,7 +94,7 @@ class VisitorsQueue(Queue):
         """(True, event id, "success"), or (False, a sentence, why)."""
         if body.session_hash is not None and not SESSION.fullmatch(body.session_hash):
             return False, NO_SESSION, "error"
-        fn = self.blocks.fns.get(body.fn_index)
+        fn = self.blocks.fns.get(body.fn_index) if body.fn_index is not None else None
         if fn is None or fn.fn is None:
             return False, NO_HANDLER, "error"
         visitor = Visitor(visitors_address(request), body.session_hash or uuid4().hex)
@@ -104,10 +106,10 @@ class VisitorsQueue(Queue):
         await self._make_room()
         if visitor.session not in self.pending_messages_per_session:
             self.pending_messages_per_session[visitor.session] = Messages()
-        taken, answer, state = await super().push(body, request, username)
-        if taken and (event := self.event_ids_to_events.get(answer)):
-            event.visitor = visitor
-        return taken, answer, state
+        accepted, answer, state = await super().push(body, request, username)
+        if accepted and (event := self.event_ids_to_events.get(str(answer))):
+            _visitors[event] = visitor
+        return accepted, answer, state
 
     def visit(self, event_id: str | None) -> Visit | None:
         """Who asked for that event, and whether they still want to know."""
@@ -119,7 +121,7 @@ class VisitorsQueue(Queue):
             messages = self.pending_messages_per_session.get(event.session_hash)
             return isinstance(messages, Messages) and messages.listening()
 
-        return Visit(getattr(event, "visitor", Visitor("", event.session_hash)), lambda: event.alive, listening)
+        return Visit(_visitors.get(event, Visitor("", event.session_hash)), lambda: event.alive, listening)
 
     def send_message(self, event: Event, event_message: EventMessage) -> None:
         """To nobody, where the session has been dropped: gradio would raise KeyError, and end its own tasks with it."""
@@ -134,7 +136,7 @@ class VisitorsQueue(Queue):
     def _too_many(self, visitor: Visitor) -> str | None:
         """An address may hold no more than there is room left, so that a few of them never take all of it (the dynamic
         threshold of Choudhury and Hahne 1998)."""
-        waiting = [getattr(event, "visitor", Visitor()) for event in self.event_ids_to_events.values() if event.alive]
+        waiting = [_visitors.get(event, Visitor()) for event in self.event_ids_to_events.values() if event.alive]
         if waiting.count(visitor) >= A_SESSION:
             return TOO_MANY_HERE
         room = AT_ONCE - len(waiting)

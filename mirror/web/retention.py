@@ -25,12 +25,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from mirror.folders import hold_folder, sweep_folders
 from mirror.inference.sandbox import sweep_homes
-
-try:
-    import fcntl
-except ImportError:  # Windows has none: there, what a killed process left is not removed
-    fcntl = None  # type: ignore[assignment]
 
 PREFIX = "mirror-uploads-"
 KEPT_SECONDS = 45.0  # from the last byte written: longer than any client takes from its upload to its question
@@ -53,19 +49,11 @@ def open_folder(base: str | None = None) -> Path:
     that killed processes of this user left there. `tempfile` writes into it from now on."""
     parent = Path(base or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    remove_left_behind(parent)
+    sweep_folders(parent, PREFIX)
     sweep_homes(Path(tempfile.gettempdir()))
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
-        if fcntl is None:
-            break
-        handle = os.open(folder, os.O_RDONLY)
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.is_dir():  # else another start took it for left behind, before it was locked
-                _locks.append(handle)
-                break
-        os.close(handle)
+    folder, lock = hold_folder(parent.resolve(), PREFIX)
+    if lock is not None:
+        _locks.append(lock)
     tempfile.tempdir = str(folder)
     return folder
 
@@ -75,31 +63,6 @@ def close_folder(folder: Path) -> None:
     if tempfile.tempdir == str(folder):
         tempfile.tempdir = None
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_left_behind(parent: Path) -> list[Path]:
-    """Removes what processes that are gone left in `parent`, as far as it is provably this program's: a folder of its
-    name, this user's alone, that no process has locked. Returns the folders."""
-    if fcntl is None:
-        return []
-    removed = []
-    for folder in sorted(parent.glob(f"{PREFIX}*")):
-        try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            found = os.fstat(handle)
-            if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != 0o700:
-                continue
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-            removed.append(folder)
-        except OSError:  # it is locked: its process lives
-            continue
-        finally:
-            os.close(handle)
-    return removed
 
 
 class Sweeper:
@@ -123,7 +86,7 @@ class Sweeper:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
             if self._thread is not None:
-                self._say("The sweeper of uploads had ended, and was started again.")
+                self._log_seldom("The sweeper of uploads had ended, and was started again.")
             self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
             self._thread.start()
 
@@ -137,25 +100,23 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Once. Raises OSError where something could be neither read nor deleted, after all the rest was."""
-        kept, now, trouble = self._kept(), time.time(), []
-        for path, found in walk(self.folder, trouble):
+        named, now = {os.path.normpath(path) for path in self._named()}, time.time()
+        errors: list[OSError] = []
+        for path, status in walk(self.folder, errors):
             # a time in the future is no reason to keep a file for ever
-            age = abs(now - found.st_mtime)
+            age = abs(now - status.st_mtime)
             try:
-                if stat.S_ISDIR(found.st_mode):
+                if stat.S_ISDIR(status.st_mode):
                     if age > FOLDER_SECONDS and not any(os.scandir(path)):
                         os.rmdir(path)
-                elif age > (LONGEST_SECONDS if path in kept else KEPT_SECONDS):
+                elif age > (LONGEST_SECONDS if path in named else KEPT_SECONDS):
                     os.unlink(path)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                trouble.append(error)
-        if trouble:
-            raise trouble[0]
-
-    def _kept(self) -> set[str]:
-        return {os.path.normpath(path) for path in self._named()}
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _run(self) -> None:
         while not self._stop.wait(SWEEP_SECONDS):
@@ -165,34 +126,34 @@ class Sweeper:
                 if self._after is not None:
                     self._after()
             except Exception as error:
-                self._say(f"Uploads could not be swept ({type(error).__name__}: {error}); it is tried again.")
+                self._log_seldom(f"Uploads could not be swept ({type(error).__name__}: {error}); it is tried again.")
 
-    def _say(self, sentence: str) -> None:
+    def _log_seldom(self, sentence: str) -> None:
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.error("%s", sentence)
 
 
-def walk(folder: Path, trouble: list[OSError]) -> Iterator[tuple[str, os.stat_result]]:
+def walk(folder: Path | str, errors: list[OSError]) -> Iterator[tuple[str, os.stat_result]]:
     """Everything below the folder, what is in a folder before the folder itself; no link is followed."""
     try:
         with os.scandir(folder) as listing:
             entries = list(listing)
     except FileNotFoundError as error:
         if isinstance(folder, Path):  # the folder of uploads itself has to be there
-            trouble.append(error)
+            errors.append(error)
         return
     except OSError as error:
-        trouble.append(error)
+        errors.append(error)
         return
     for entry in entries:
         try:
-            found = entry.stat(follow_symlinks=False)
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
-        if stat.S_ISDIR(found.st_mode):
-            yield from walk(entry.path, trouble)  # type: ignore[arg-type]
-        yield entry.path, found
+        if stat.S_ISDIR(status.st_mode):
+            yield from walk(entry.path, errors)
+        yield entry.path, status
 
 
 def named_in_queue(page: Any) -> set[str]:
@@ -229,7 +190,7 @@ class Memory:
         gc.freeze()
         self._lowest, self._last = resident_bytes(), time.monotonic()
         try:
-            self._trim = ctypes.CDLL(None).malloc_trim
+            self._trim: Callable[[int], int] | None = ctypes.CDLL(None).malloc_trim
         except (OSError, AttributeError):
             self._trim = None
 

@@ -56,7 +56,7 @@ VISIT: ContextVar[Visit] = ContextVar("visit")  # whose request the running task
 ANYBODY = Visit()
 
 
-class Left(Exception):
+class VisitorLeft(Exception):
     """The visitor has left before their turn."""
 
 
@@ -149,7 +149,7 @@ class Stage:
                 self._forget(one)
             elif not one.visit.here():
                 self._forget(one)
-                one.turn.set_exception(Left())
+                one.turn.set_exception(VisitorLeft())
             else:
                 visitor = one.visit.visitor
                 self._line.members[visitor.address].had_a_turn(visitor.session)
@@ -194,7 +194,7 @@ class Stage:
     def _forget(self, one: _Waiting) -> None:
         visitor = one.visit.visitor
         sessions = self._line.members.get(visitor.address)
-        if sessions is None or one not in (requests := sessions.members.get(visitor.session, ())):
+        if sessions is None or one not in (requests := sessions.members.get(visitor.session) or deque()):
             return
         requests.remove(one)
         if not requests:

@@ -1,8 +1,8 @@
 """The one reader of what a visitor sends as a photo: the file's bytes, an http(s) address, or one sentence.
 
-    received(sent, folder) → an Upload or Inline, whose .read() gives the bytes, an Address, or None
+    parse_sent(value, folder) → an Upload or Inline, whose .read() gives the bytes, an Address, or None
 
-`sent` is any JSON value: nothing about it is trusted, not its shape, its names or its sizes. What is understood:
+`value` is any JSON value: nothing about it is trusted, not its shape, its names or its sizes. What is understood:
 
     {"path": "…/uploads/a1b2/photo.jpg"}       a file that was uploaded to this process (the page, gradio's clients)
     {"url": "…/gradio_api/file=…/photo.jpg"}   the same file by its address here
@@ -36,7 +36,7 @@ MAX_ADDRESS = 8_192  # letters of a path or an address: Linux takes 4,096 for a 
 NOT_HERE = "The photo is not here (uploads are deleted soon after the answer): please send it again."
 NOT_A_PHOTO = "This is no photo: send it as a file, as a data: URL or by its http(s) address."
 NOT_BASE64 = "The photo's data: URL cannot be read: send the photo as a file."
-BARE = "This is base64 alone: put “data:image/jpeg;base64,” before it, or send the photo as a file."
+BARE_BASE64_GIVEN = "This is base64 alone: put “data:image/jpeg;base64,” before it, or send the photo as a file."
 # How a JPEG, PNG, GIF, WebP, BMP, TIFF, and what a phone takes begin; a path with such a name is none of an upload's
 _FIRST_LETTERS = "/9j/|iVBORw0KGgo|R0lGOD|UklGR|Qk[0-9A-Za-z]|SUkqA|TU0AK|AAAA[0-9A-Za-z]GZ0eX"
 BARE_BASE64 = re.compile(rf"\s*({_FIRST_LETTERS})[A-Za-z0-9+/=_\s-]{{40}}")
@@ -70,16 +70,16 @@ class InlinePhoto:
 
     def read(self) -> bytes:
         """The bytes. Raises NotAnImage, ImageTooLarge."""
-        photo, url = bytearray(), DataUrl()
+        body, decoder = bytearray(), DataUrl()
         try:
             for start in range(0, len(self._url), PIECE):
-                photo += url.feed(self._url[start : start + PIECE])
-                if len(photo) > MAX_UPLOAD_BYTES:
+                body += decoder.feed(self._url[start : start + PIECE])
+                if len(body) > MAX_UPLOAD_BYTES:
                     raise ImageTooLarge(TOO_MANY_BYTES, reason="too-many-bytes")
-            photo += url.end()
+            body += decoder.end()
         except ValueError:  # no base64, or half of a surrogate pair, which JSON can carry
             raise NotAnImage(NOT_BASE64) from None
-        return bytes(photo)
+        return bytes(body)
 
 
 class Upload:
@@ -87,11 +87,11 @@ class Upload:
     NotAnImage(NOT_HERE) for whatever is no upload, ImageTooLarge for one that is too large."""
 
     def __init__(self, path: str, folder: str | Path):
-        names = _names_below(path, folder)
-        if not names:
+        parts = _parts_below(path, folder)
+        if not parts:
             raise NotAnImage(NOT_HERE)
         try:
-            self._handle = open_file(Path(folder, *names), inside=Path(folder))
+            self._handle = open_file(Path(folder, *parts), inside=Path(folder))
         except (OSError, ValueError):  # ValueError: letters that no path can have
             raise NotAnImage(NOT_HERE) from None
         weakref.finalize(self, os.close, self._handle)
@@ -109,45 +109,45 @@ class Upload:
             raise NotAnImage(NOT_HERE) from None
 
 
-Sent = Address | InlinePhoto | Upload
+SentPhoto = Address | InlinePhoto | Upload
 
 
-def received(sent: Any, folder: str | Path) -> Sent | None:
+def parse_sent(value: Any, folder: str | Path) -> SentPhoto | None:
     """What a visitor sent as a photo; None where nothing was sent. Nothing is read yet: `.read()` gives the bytes.
 
     folder: where this process keeps uploads. Raises NotAnImage or ImageTooLarge with one sentence.
     """
-    if isinstance(sent, Mapping):
-        url, path = sent.get("url"), sent.get("path")
+    if isinstance(value, Mapping):
+        url, path = value.get("url"), value.get("path")
         # a picture that this page itself has shown carries both, and a long data: URL has become a file on its way here
-        if isinstance(url, str) and (is_data(url) or _names_below(url, folder)):
+        if isinstance(url, str) and (is_data(url) or _parts_below(url, folder)):
             path = None
-        sent = path if path is not None and path != "" else url
-    if sent is None or sent == "":
+        value = path if path is not None and path != "" else url
+    if value is None or value == "":
         return None
-    if not isinstance(sent, str):
+    if not isinstance(value, str):
         raise NotAnImage(NOT_A_PHOTO)
-    if is_data(sent):
-        return InlinePhoto(sent)
-    if BARE_BASE64.match(sent):
-        raise NotAnImage(BARE)
-    if len(sent) > MAX_ADDRESS:
+    if is_data(value):
+        return InlinePhoto(value)
+    if BARE_BASE64.match(value):
+        raise NotAnImage(BARE_BASE64_GIVEN)
+    if len(value) > MAX_ADDRESS:
         raise NotAnImage(NOT_HERE)
-    if not is_address(sent):
-        own = FILE_ROUTE.fullmatch(sent)
-        return Upload(unquote(own[1]) if own else sent, folder)
-    if own := FILE_ROUTE.fullmatch(sent.strip()):
-        path = unquote(own[1])
-        if _names_below(path, folder):  # else it is another server's
+    if not is_address(value):
+        file_route = FILE_ROUTE.fullmatch(value)
+        return Upload(unquote(file_route[1]) if file_route else value, folder)
+    if file_route := FILE_ROUTE.fullmatch(value.strip()):
+        path = unquote(file_route[1])
+        if _parts_below(path, folder):  # else it is another server's
             return Upload(path, folder)
-    return Address(sent.strip())
+    return Address(value.strip())
 
 
 def is_address(text: str) -> bool:
     return text.lstrip()[:8].lower().startswith(("http://", "https://"))
 
 
-def _names_below(path: str, folder: str | Path) -> list[str]:
+def _parts_below(path: str, folder: str | Path) -> list[str]:
     """The names that lead from the folder to the path, by their letters alone; none where it does not lie below."""
     if "\0" in path or not os.path.isabs(path):
         return []

@@ -18,8 +18,8 @@ from mirror.export.restricted_unpickler import Part, load
 from mirror.inference.pickle_cache import compiled_folder
 from mirror.inference.pickle_scan import check_pickle
 from mirror.model_folder import find_model
-from tests.inference.test_pickle_scan import a_list, call_of, four, legacy, made, short, stack_global, zipped
 from tests.learners import LABELS, plain_pickle
+from tests.support.pickles import a_list, call_of, four, legacy, made, short, stack_global, zipped
 
 ROOT = Path(__file__).resolve().parents[2]
 NOOP = stack_global("fastcore.basics", "noop")

@@ -5,14 +5,12 @@ would open it, and what it wanted never happens. Learners as fastai exports them
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import shutil
 import struct
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from mirror.inference.pickle_cache import compiled_folder
 from mirror.inference.pickle_scan import check_pickle, names_in
 from mirror.model_folder import find_model
 from tests.learners import LABELS, plain_pickle
+from tests.support.pickles import a_list, call_of, four, legacy, made, short, stack_global, zipped
 
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ROOT.parent / "shared" / "findings" / "inputs"
@@ -33,18 +32,6 @@ TOUCH = "touch happened"
 def call(module: str, name: str, argument: bytes = b"V" + TOUCH.encode() + b"\n") -> bytes:
     """module.name(argument), in protocol 0."""
     return f"c{module}\n{name}\n(".encode() + argument + b"tR."
-
-
-def short(text: str) -> bytes:
-    return b"\x8c" + bytes([len(text)]) + text.encode()
-
-
-def stack_global(module: str, name: str) -> bytes:
-    return short(module) + short(name) + b"\x93"
-
-
-def four(*program: bytes) -> bytes:
-    return b"\x80\x04" + b"".join(program) + b"."
 
 
 class Reduced:
@@ -110,20 +97,6 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-def zipped(program: bytes, **more: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, body in ({"a/data.pkl": program, "a/version": b"3\n", "a/byteorder": b"little"} | more).items():
-            archive.writestr(name, body)
-    return buffer.getvalue()
-
-
-def legacy(program: bytes) -> bytes:
-    """As torch wrote files before 1.6."""
-    magic, system = 0x1950A86A20F9469CFC6C, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
-    return b"".join(pickle.dumps(each, 2) for each in (magic, 1001, system)) + program + pickle.dumps([], 2)
-
-
 CONTAINERS = {"bare": bytes, "in an archive": zipped, "as before torch 1.6": legacy}
 
 
@@ -166,19 +139,6 @@ def test_a_program_that_was_not_read_is_not_run_by_the_unpickler_either(tmp_path
     told = [line for line in done.stdout.splitlines() if not line.startswith(last)]
     assert told == sorted(line for line in expected if not line.startswith(last)), done.stderr
     assert not (tmp_path / "happened").exists()
-
-
-def call_of(function: bytes, *arguments: bytes) -> bytes:
-    return function + b"(" + b"".join(arguments) + b"tR"
-
-
-def made(module: str, name: str, **state: bytes) -> bytes:
-    """An object with this state, as `copyreg` would make it."""
-    return stack_global(module, name) + b")\x81}(" + b"".join(short(key) + it for key, it in state.items()) + b"ub"
-
-
-def a_list(*items: bytes) -> bytes:
-    return b"](" + b"".join(items) + b"e"
 
 
 GETTER = stack_global("builtins", "getattr")

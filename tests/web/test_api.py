@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
@@ -16,11 +15,11 @@ import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
-from PIL import Image
 
 from mirror.web.uploads import MAX_UPLOAD_BYTES
+from tests.support.photo_kinds import clear, cmyk, heic, palette, sideways
 from tests.web.serving import Served, serve
-from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, probabilities, tiny_model
+from tests.web.tiny import GREY, RED, YELLOW, photo, probabilities, tiny_model
 
 ROUNDING = 2e-3  # of probabilities: JPEG moves a colour by a level or two
 
@@ -68,39 +67,6 @@ def test_predict_is_described_for_programs(client):
     assert {name: returned[name] for name in ("/explain", "/predict", "/predict_url")} == {
         "/explain": ["Image"], "/predict": ["Label"], "/predict_url": ["Label"],
     }  # fmt: skip
-
-
-def sideways() -> bytes:
-    """Stored upside down, with the EXIF flag that says so: the same colours, whichever way up."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return photo(YELLOW, exif=exif.tobytes())
-
-
-def cmyk() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("CMYK", (90, 80), (0, 0, 255, 0)).save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
-
-
-def palette() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (90, 80), YELLOW).quantize(8).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def clear() -> bytes:
-    """Nothing but transparency over blue: white once laid on white."""
-    buffer = io.BytesIO()
-    Image.new("RGBA", (90, 80), (*BLUE, 0)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def heic() -> bytes:
-    pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC needs the optional pillow-heif")
-    buffer = io.BytesIO()
-    pillow_heif.from_pillow(Image.new("RGB", (90, 80), YELLOW)).save(buffer, format="HEIF", quality=95)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(

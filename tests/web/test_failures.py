@@ -12,7 +12,7 @@ import pytest
 
 from mirror.errors import NotAnImage
 from mirror.images import load_image
-from mirror.web.failures import FAILED, NOT_UNDERSTOOD, NOTHING_SO_CALLED, kind_and_place
+from mirror.web.failures import FAILED, NO_SUCH_ENDPOINT, NOT_UNDERSTOOD, error_location
 from tests.web.app_that_fails import FAULTS, SECRET
 from tests.web.asking import API, CLIENT, ask
 from tests.web.serving import Served, serve
@@ -48,7 +48,7 @@ OF_COMPONENTS = {"session_hash": SECRET, "data": 1}
 @pytest.mark.parametrize(
     ("path", "body", "status", "says"),
     [
-        ("call/nothing", {"data": []}, 404, NOTHING_SO_CALLED),
+        ("call/nothing", {"data": []}, 404, NO_SUCH_ENDPOINT),
         ("call/v2/nothing", {"data": []}, 400, NOT_UNDERSTOOD),
         ("call/v2/plain", {SECRET: SECRET}, 400, NOT_UNDERSTOOD),
         ("component_server", {"component_id": SECRET, "fn_name": SECRET, **OF_COMPONENTS}, 400, None),
@@ -65,5 +65,5 @@ def test_what_gradio_stumbles_over_is_one_sentence_and_not_in_the_log(failing, p
 def test_the_line_names_the_kind_and_the_place_in_our_code():
     with pytest.raises(NotAnImage) as caught:
         load_image("/nowhere/a.jpg")
-    assert re.fullmatch(r"NotAnImage at mirror/[\w/]+\.py:\d+", kind_and_place(caught.value))
-    assert kind_and_place(ValueError(SECRET)) == "ValueError"
+    assert re.fullmatch(r"NotAnImage at mirror/[\w/]+\.py:\d+", error_location(caught.value))
+    assert error_location(ValueError(SECRET)) == "ValueError"

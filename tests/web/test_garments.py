@@ -13,8 +13,8 @@ from PIL import Image
 from mirror.fashion_mnist.dataset import LABELS
 from tests.pictures import for_the_readme
 from tests.support.garments import product
+from tests.support.visits import DESKTOP, PHONE, choose, visiting
 from tests.web.serving import REPOSITORY, Served, serve
-from tests.web.test_page import DESKTOP, PHONE, choose, visiting
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 SHIPPED = REPOSITORY / "models" / "fashion"

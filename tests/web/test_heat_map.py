@@ -18,10 +18,10 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import explain, overlay
 from mirror.web import phrases
 from tests.pictures import for_the_readme
+from tests.support.photo_kinds import sideways
+from tests.support.visits import CONTRAST, DESKTOP, PHONE, realistic, visiting
 from tests.web.asking import CLIENT, ask
 from tests.web.serving import Served, serve
-from tests.web.test_api import sideways
-from tests.web.test_page import CONTRAST, DESKTOP, PHONE, realistic, visiting
 from tests.web.tiny import BLUE, GREY, YELLOW, photo, tiny_model
 
 
@@ -99,11 +99,11 @@ def test_a_model_that_cannot_tell_why_says_so(mixed, tmp_path):
 
 
 def why(visit):
-    return visit.page.get_by_role("button", name=phrases.WHY)
+    return visit.page.get_by_role("button", name=phrases.EXPLAIN)
 
 
 def enough(visit):
-    return visit.page.get_by_role("button", name=phrases.ENOUGH)
+    return visit.page.get_by_role("button", name=phrases.HIDE)
 
 
 browser = pytest.mark.browser

@@ -19,8 +19,8 @@ def silent(sentence: str) -> None:
 def test_the_shipped_model_comes_first(tmp_path):
     for name in ("apples", "mirror", "zebras"):
         tiny_model(tmp_path, name)
-    shelf = ModelRegistry(tmp_path, silent)
-    assert (list(shelf.mirrors), shelf.default.name) == (["apples", "mirror", "zebras"], "mirror")
+    registry = ModelRegistry(tmp_path, silent)
+    assert (list(registry.served), registry.default.name) == (["apples", "mirror", "zebras"], "mirror")
 
 
 def test_a_model_that_works_comes_before_one_that_does_not(tmp_path):
@@ -28,12 +28,12 @@ def test_a_model_that_works_comes_before_one_that_does_not(tmp_path):
     (tmp_path / "mirror" / "model.json").write_text("{")
     tiny_model(tmp_path, "zebras")
     said = []
-    shelf = ModelRegistry(tmp_path, said.append)
-    assert shelf.default.name == "zebras"
-    assert shelf.mirrors["mirror"].problem == "mirror/model.json is not JSON: restore it or make the model again."
-    assert said == [f"{tmp_path}/{shelf.mirrors['mirror'].problem}"]
+    registry = ModelRegistry(tmp_path, said.append)
+    assert registry.default.name == "zebras"
+    assert registry.served["mirror"].problem == "mirror/model.json is not JSON: restore it or make the model again."
+    assert said == [f"{tmp_path}/{registry.served['mirror'].problem}"]
     with pytest.raises(ModelFolderError, match="mirror/model.json is not JSON"):
-        shelf.get("mirror").classifier()
+        registry.get("mirror").classifier()
 
 
 NO_FILES = [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: None]
@@ -48,21 +48,21 @@ def test_a_model_with_a_network_comes_before_one_whose_network_is_no_file(tmp_pa
     assert ModelRegistry(tmp_path, silent).default.name == "zebras"
 
 
-def test_only_broken_models_still_make_a_shelf(tmp_path):
+def test_only_broken_models_still_make_a_registry(tmp_path):
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "model.json").write_text(json.dumps({"format_version": 99}))
-    shelf = ModelRegistry(tmp_path, silent)
-    assert (shelf.default.name, shelf.default.labels) == ("odd", ())
-    assert "odd/model.json has format version 99" in shelf.default.problem
+    registry = ModelRegistry(tmp_path, silent)
+    assert (registry.default.name, registry.default.labels) == ("odd", ())
+    assert "odd/model.json has format version 99" in registry.default.problem
 
 
 @pytest.mark.parametrize("make", [lambda folder: folder, lambda folder: folder / "missing"], ids=["empty", "missing"])
-def test_no_models_make_an_empty_shelf(tmp_path, make):
-    shelf = ModelRegistry(make(tmp_path), silent)
-    assert (shelf.mirrors, shelf.default) == ({}, None)
+def test_no_models_make_an_empty_registry(tmp_path, make):
+    registry = ModelRegistry(make(tmp_path), silent)
+    assert (registry.served, registry.default) == ({}, None)
     with pytest.raises(ModelFolderError, match="python train.py"):
-        shelf.get(None)
-    shelf.warm(silent).join()
+        registry.get(None)
+    registry.warm(silent).join()
 
 
 def test_an_unknown_name_is_told_what_there_is(tmp_path):
@@ -74,15 +74,15 @@ def test_an_unknown_name_is_told_what_there_is(tmp_path):
 
 def test_a_model_is_opened_once_however_many_ask(tmp_path):
     tiny_model(tmp_path)
-    shelf = ModelRegistry(tmp_path, silent)
+    registry = ModelRegistry(tmp_path, silent)
     gate, opened = threading.Barrier(8), []
 
     def ask() -> None:
         gate.wait()
-        opened.append(shelf.get("mirror").classifier())
+        opened.append(registry.get("mirror").classifier())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in [*threads, shelf.warm(silent)]:
+    for thread in [*threads, registry.warm(silent)]:
         if thread in threads:
             thread.start()
     for thread in threads:
@@ -94,18 +94,18 @@ def test_a_model_is_opened_once_however_many_ask(tmp_path):
 def test_a_network_that_was_changed_is_refused_without_naming_its_place(tmp_path):
     folder = tiny_model(tmp_path)
     (folder / "model.onnx").write_bytes(b"something else")
-    shelf, said = ModelRegistry(tmp_path, silent), []
-    shelf.warm(said.append).join()
+    registry, said = ModelRegistry(tmp_path, silent), []
+    registry.warm(said.append).join()
     with pytest.raises(
         ModelFolderError, match=r"^mirror/model.onnx is not the file that model.json describes"
     ) as caught:
-        shelf.get(None).classifier()
+        registry.get(None).classifier()
     assert said == [str(caught.value)]
 
 
 def test_a_pickle_that_cannot_be_compiled_says_so(tmp_path):
     pytest.importorskip("fastai", reason="compiling a pickle needs fastai")
     (tmp_path / "learner.pkl").write_bytes(b"no pickle at all")
-    shelf = ModelRegistry(tmp_path, silent)
-    assert shelf.default.problem.count("learner.pkl") >= 1
-    assert str(tmp_path) not in shelf.default.problem
+    registry = ModelRegistry(tmp_path, silent)
+    assert registry.default.problem.count("learner.pkl") >= 1
+    assert str(tmp_path) not in registry.default.problem

@@ -100,20 +100,25 @@ WHEREABOUTS = {
 @pytest.mark.parametrize("name", WHEREABOUTS)
 def test_where_it_looked_is_told_to_those_who_see_the_picture_and_to_those_who_do_not(name):
     places, says, alt = WHEREABOUTS[name]
-    assert phrases.looked(places, "ant") == says
-    told = phrases.heat_alt(places)
+    assert phrases.regions_sentence(places, "ant") == says
+    told = phrases.alt_text(places)
     assert told.startswith("Your photo in grey, ") and told.endswith(alt)
 
 
 def test_of_a_photo_unlike_all_it_knows_it_says_what_would_speak_for_the_label():
-    assert phrases.looked(("top",), "ants", known=False) == "If it were ants, it would be for the top."
-    assert phrases.looked(("everywhere",), "egg", known=False) == "If it were an egg, it would be for nearly all of it."
-    assert phrases.looked((), "egg", known=False) == "Nothing in this photo speaks for an egg."
+    assert phrases.regions_sentence(("top",), "ants", known=False) == "If it were ants, it would be for the top."
+    assert (
+        phrases.regions_sentence(("everywhere",), "egg", known=False)
+        == "If it were an egg, it would be for nearly all of it."
+    )
+    assert phrases.regions_sentence((), "egg", known=False) == "Nothing in this photo speaks for an egg."
 
 
 def test_the_colours_are_explained_by_the_label_and_what_was_cut_off_is_owned_up_to():
-    assert phrases.heat("ants", cut=False) == "The brighter the colour, the more a place speaks for ants."
-    assert phrases.heat("duckling", cut=True).endswith("speaks for a duckling. The darker edges I did not see.")
+    assert phrases.colours_sentence("ants", cut=False) == "The brighter the colour, the more a place speaks for ants."
+    assert phrases.colours_sentence("duckling", cut=True).endswith(
+        "speaks for a duckling. The darker edges I did not see."
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from gradio_client import Client, handle_file
 
 from mirror.web import queueing
 from mirror.web.blocks import VisitedBlocks
-from mirror.web.queueing import A_SESSION, AT_ONCE, MOST_UNREAD, Messages
+from mirror.web.queueing import A_SESSION, AT_ONCE, MOST_UNREAD, Messages, _visitors
 from mirror.web.scheduling import Visitor
 from tests.hostile import requests
 from tests.web.asking import API, CLIENT, JSON, as_json, ask, ask_by_number, handlers
@@ -287,7 +287,7 @@ def taken(queue, address: str, session: str) -> bool:
     if queue._too_many(visitor):
         return False
     one = event(session)
-    one.visitor = visitor
+    _visitors[one] = visitor
     queue.event_ids_to_events[one._id] = one
     queue.pending_messages_per_session[session] = Messages()
     queue.pending_event_ids_session[session] = {one._id}

@@ -255,6 +255,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_nothing_else(tmp_
         users.mkdir(mode=0o755)
         (tmp_path / f"{retention.PREFIX}link").symlink_to(users)
         old(tmp_path / "other" / "file", 1000)
-        assert retention.remove_left_behind(tmp_path) == [dead]
+        os.utime(users, (0, 0))
+        retention.sweep_folders(tmp_path, retention.PREFIX)
         assert not dead.exists() and (living / "token" / "photo.jpg").exists()
         assert users.is_dir() and (tmp_path / "other" / "file").exists()

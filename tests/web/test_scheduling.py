@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mirror.web.scheduling import VISIT, Left, Stage, Visit, Visitor
+from mirror.web.scheduling import VISIT, Stage, Visit, Visitor, VisitorLeft
 
 
 def play(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -152,7 +152,7 @@ def test_who_has_left_is_dropped_and_holds_nobody_up():
         here = False
         await line.finish("first")
         assert line.served == ["first", "next"]
-        with pytest.raises(Left):
+        with pytest.raises(VisitorLeft):
             await line.tasks["gone"]
         await line.finish_all()
 

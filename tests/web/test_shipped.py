@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from gradio_client import Client, handle_file
 
+from tests.support.visits import PHONE, SHIPPED, visiting
 from tests.web.serving import REPOSITORY, Served, serve
-from tests.web.test_page import PHONE, SHIPPED, visiting
 
 WATERFOWL = REPOSITORY.parent / "shared" / "data" / "waterfowl"
 SAYS = {"duckling": r"^This is a duckling\.$", "cygnet": r"cygnet", "pineapple": r"^Neither: "}

@@ -31,9 +31,9 @@ from tests.web.tiny import BLUE, YELLOW, photo
 PNG = photo(YELLOW, format="PNG")
 
 
-def received(sent, folder):
+def parse_sent(sent, folder):
     """The bytes, as a handler reads them; an address as text; None."""
-    found = uploads.received(sent, folder)
+    found = uploads.parse_sent(sent, folder)
     return found if found is None else found.url if isinstance(found, Address) else found.read()
 
 
@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "payload"), list(requests.spellings(PNG)), ids=lambda value: str(value)[:20])
 def test_a_photo_in_a_data_url_is_read_however_it_is_spelt(folder, name, payload):
-    assert received(payload, folder) == PNG
+    assert parse_sent(payload, folder) == PNG
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_upload_is_read_by_its_path_and_by_its_address_here(folder, sent):
         return text.replace("{file}", file).replace("{folder}", str(folder)) if isinstance(text, str) else text
 
     sent = {name: filled(value) for name, value in sent.items()} if isinstance(sent, dict) else filled(sent)
-    assert received(sent, folder) == PNG
+    assert parse_sent(sent, folder) == PNG
 
 
 def test_the_folder_itself_may_be_reached_through_a_link(folder, tmp_path):
@@ -81,7 +81,7 @@ def test_the_folder_itself_may_be_reached_through_a_link(folder, tmp_path):
         for named in (folder, tmp_path / "tmp"):
             expected = PNG if root != folder or named == folder else NOT_HERE
             try:
-                assert received({"path": f"{named}/a1/photo.png"}, root) == expected
+                assert parse_sent({"path": f"{named}/a1/photo.png"}, root) == expected
             except NotAnImage as error:
                 assert str(error) == expected
 
@@ -89,15 +89,15 @@ def test_the_folder_itself_may_be_reached_through_a_link(folder, tmp_path):
 def test_an_address_is_handed_over_as_it_is(folder):
     address = "https://example.org/a%20b.jpg?x=1"
     for sent in ({"path": address}, {"url": address}, address, f" {address}\n", {"path": None, "url": address}):
-        assert received(sent, folder) == address
-    assert received("HTTP://example.org/a.jpg", folder) == "HTTP://example.org/a.jpg"
+        assert parse_sent(sent, folder) == address
+    assert parse_sent("HTTP://example.org/a.jpg", folder) == "HTTP://example.org/a.jpg"
     other = "https://other.example/gradio_api/file=/tmp/gradio/a.png"  # another page's upload is fetched there
-    assert received({"url": other}, folder) == other
+    assert parse_sent({"url": other}, folder) == other
 
 
 def test_nothing_is_nothing(folder):
     for sent in (None, "", {}, {"path": None}, {"path": "", "url": ""}, {"meta": requests.META}):
-        assert received(sent, folder) is None
+        assert parse_sent(sent, folder) is None
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_nothing_is_nothing(folder):
 
 def sentence(sent, folder) -> str:
     with pytest.raises(MirrorError) as caught:
-        received(sent, folder)
+        parse_sent(sent, folder)
     text = str(caught.value)
     assert text[0].isupper() and text.endswith(".") and "\n" not in text and len(text) < 200, text
     return text
@@ -141,7 +141,7 @@ def test_every_other_path_gets_the_same_sentence(folder, tmp_path, path):
 @pytest.mark.parametrize(("name", "sent"), list(requests.no_photos()), ids=lambda value: str(value)[:25])
 def test_what_is_no_photo_gets_one_sentence_or_is_no_image(folder, name, sent):
     try:
-        found = received(sent, folder)
+        found = parse_sent(sent, folder)
     except MirrorError:
         sentence(sent, folder)
     else:
@@ -184,7 +184,7 @@ def test_a_link_that_comes_between_is_not_followed(folder, tmp_path):
     try:
         for _ in range(2_000):
             try:
-                found.add(received({"path": f"{folder}/a1/photo.png"}, folder))
+                found.add(parse_sent({"path": f"{folder}/a1/photo.png"}, folder))
             except NotAnImage:
                 found.add(None)
     finally:
@@ -200,7 +200,7 @@ def test_more_than_the_limit_is_refused_before_it_is_decoded(folder, monkeypatch
     monkeypatch.setattr(uploads, "DataUrl", untouched)
     for url in ("data:;base64," + "A" * 30_000_000, "data:," + "A" * 70_000_000):
         with pytest.raises(ImageTooLarge, match=r"larger than 20 MB"):
-            received({"url": url}, folder)
+            parse_sent({"url": url}, folder)
 
 
 def test_the_limit_is_the_files(folder):
@@ -210,9 +210,9 @@ def test_the_limit_is_the_files(folder):
         for sent in ({"path": f"{folder}/a1/photo.png"}, {"url": "data:;base64," + base64.encodebytes(body).decode()}):
             if refused:
                 with pytest.raises(ImageTooLarge, match=r"larger than 20 MB"):
-                    received(sent, folder)
+                    parse_sent(sent, folder)
             else:
-                assert received(sent, folder) == body
+                assert parse_sent(sent, folder) == body
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_long_photo_takes_little_memory_beside_its_text(folder, spell):
     url = spell(body)
     tracemalloc.start()
     try:
-        assert received({"url": url}, folder) == body
+        assert parse_sent({"url": url}, folder) == body
         assert tracemalloc.get_traced_memory()[1] < 2 * len(body) + (24 << 20)
     finally:
         tracemalloc.stop()
@@ -241,7 +241,7 @@ def test_a_long_photo_takes_little_memory_beside_its_text(folder, spell):
 def test_what_is_no_base64_is_refused_however_long_it_is(folder, text):
     for filling in ("", "QUJD" * 300_000):
         with pytest.raises(NotAnImage):
-            received({"url": f"data:image/png;base64,{filling}{text}"}, folder)
+            parse_sent({"url": f"data:image/png;base64,{filling}{text}"}, folder)
 
 
 # ---- over HTTP, through every handler -------------------------------------------------------------------------------

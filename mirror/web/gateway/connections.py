@@ -84,8 +84,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         super().__init__(*args, **kwargs)
         self.timeout_keep_alive = KEEP_ALIVE_SECONDS
         self.ws_protocol_class = None  # nothing here speaks WebSocket: an upgrade is an ordinary request
-        self._headers_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._answered: Any = None  # the request that is being answered; self.cycle is the last that came
         self._unread = 0  # bytes since the last header that began, or the last piece of a body
 
@@ -103,8 +102,8 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def connection_lost(self, exc: Exception | None) -> None:
         connections.leave(self)
-        self._headers_timer = _cancel(self._headers_timer)
-        self._write_timer = _cancel(self._write_timer)
+        self._cancel("headers")
+        self._cancel("write")
         self._disconnect()
         super().connection_lost(exc)
 
@@ -115,7 +114,7 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self.transport.is_closing():
             return
         if self.cycle is not before:
-            self._headers_timer = _cancel(self._headers_timer)
+            self._cancel("headers")
         if not self.busy:
             self._await_headers()
         if self._unread > HEADERS_BYTES and hasattr(super(), "on_body"):
@@ -140,12 +139,12 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._write_timer is None:
-            self._write_timer = self.loop.call_later(WRITE_SECONDS, self.cut_off)
+        if "write" not in self._timers:
+            self._timers["write"] = self.loop.call_later(WRITE_SECONDS, self.cut_off)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._write_timer = _cancel(self._write_timer)
+        self._cancel("write")
 
     def cut_off(self) -> None:
         """Ends the connection at once; whoever answers learns of it before writing to what is closed."""
@@ -160,11 +159,15 @@ class PatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
                 cycle.message_event.set()
 
     def _await_headers(self) -> None:
-        if self._headers_timer is None:
-            self._headers_timer = self.loop.call_later(HEADERS_SECONDS, self._headers_late)
+        if "headers" not in self._timers:
+            self._timers["headers"] = self.loop.call_later(HEADERS_SECONDS, self._headers_late)
+
+    def _cancel(self, timer: str) -> None:
+        if timer in self._timers:
+            self._timers.pop(timer).cancel()
 
     def _headers_late(self) -> None:
-        self._headers_timer = None
+        self._cancel("headers")
         if not self.busy and not self.transport.is_closing():
             self._refuse(b"408 Request Timeout", TOO_SLOW)
 
@@ -194,8 +197,3 @@ def install() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         connections.most = max(64, (OPEN_FILES if soft == resource.RLIM_INFINITY else soft) - RESERVED_FILES)
-
-
-def _cancel(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()

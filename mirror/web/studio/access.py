@@ -1,4 +1,4 @@
-"""The studio's door: who is answered, for which addresses, and under which rules a browser shows the answer.
+"""The studio's access: who is answered, for which addresses, and under which rules a browser shows the answer.
 
     key = Key()
     settings = {"app_kwargs": {"lifespan": in_front(policy(key)), "middleware": middleware()}}     # for Blocks.launch
@@ -30,6 +30,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.errors import UsageError
+from mirror.web.failures import Failures
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO, Policy
 from mirror.web.gateway.refusal import Refusal
 from mirror.web.gateway.routes import API, STREAM, Route
@@ -40,12 +41,12 @@ from mirror.web.studio.photo_routes import PHOTOS, THUMBNAILS
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
 TOKEN = "token"  # the parameter of the address, as Jupyter names it
 TOKEN_BYTES = 32  # from the system's generator: 256 bits cannot be guessed
-MOST_BODY_BYTES = 1024 * 1024  # a decision about 1,000 photos takes 100 kB
+MAX_BODY_BYTES = 1024 * 1024  # a decision about 1,000 photos takes 100 kB
 LAUNCHING = f"{API}/startup-events"  # gradio asks its own page for it once, before the address is printed
-SHOWN_BY_ITSELF = re.compile(rf"/|{PHOTOS}/.+")  # what a window may be sent to
+NAVIGABLE = re.compile(rf"/|{PHOTOS}/.+")  # what a window may be sent to
 HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 DESTINATIONS = {"document", "empty", "image", "script", "style", "font", "manifest"}  # of Sec-Fetch-Dest
-ANSWERS = {
+HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -94,26 +95,30 @@ class Key:
 
 def routes() -> tuple[Route, ...]:
     """What the page asks for, as Chromium's requests show; all else of gradio's is closed."""
-    shown = frozenset({"GET", "HEAD"})
+    readable = frozenset({"GET", "HEAD"})
     addresses = ("/", "/assets/{path:path}", "/static/{path:path}", "/favicon.ico", "/theme.css")
     photos = (f"{PHOTOS}/{{name:path}}", f"{THUMBNAILS}/{{name:path}}")
-    listening = (STREAM, f"{API}/heartbeat/{{session_hash}}", LAUNCHING)
+    streams = (STREAM, f"{API}/heartbeat/{{session_hash}}", LAUNCHING)
     return (
-        *(Route(address, shown) for address in (*addresses, *photos)),
-        *(Route(address, frozenset({"GET"})) for address in listening),
-        Route(f"{API}/queue/join", frozenset({"POST"}), MOST_BODY_BYTES),
+        *(Route(address, readable) for address in (*addresses, *photos)),
+        *(Route(address, frozenset({"GET"})) for address in streams),
+        Route(f"{API}/queue/join", frozenset({"POST"}), MAX_BODY_BYTES),
     )
 
 
 def policy(key: Key) -> Policy:
     """What the gateway lets through: only who has the key, and only from the studio's own page."""
-    return Policy(routes(), hosts=THIS_MACHINE, checks=(lambda scope: check(scope, key),), answers=ANSWERS)
+    return Policy(routes(), hosts=THIS_MACHINE, checks=(lambda scope: check(scope, key),), answers=HEADERS)
 
 
 def middleware() -> list[Middleware]:
     """What stands behind gradio's compression. The policy of the page itself: what gradio needs from this address, and
     no frame around it. board.js is run by gradio with `new Function`, hence its 'unsafe-eval'."""
-    return [Middleware(ScriptNonces, policy=f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'"), Middleware(Varying)]
+    return [
+        Middleware(ScriptNonces, policy=f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'"),
+        Middleware(Varying),
+        Middleware(Failures),
+    ]
 
 
 class Varying:
@@ -139,14 +144,14 @@ def check(scope: Scope, key: Key) -> None:
         return
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     tokens = [value for name, value in query if name == TOKEN]
-    right = len(tokens) == 1 and key.is_token(tokens[0]) and method in ("GET", "HEAD") and path == "/"
-    own = is_own(headers, path)
-    if not own and not (right and is_clicked(headers)):
+    has_token = len(tokens) == 1 and key.is_token(tokens[0]) and method in ("GET", "HEAD") and path == "/"
+    is_own_page = is_own(headers, path)
+    if not is_own_page and not (has_token and is_clicked(headers)):
         raise Refusal(403, ELSEWHERE)
-    if tokens and not right:
+    if tokens and not has_token:
         raise Refusal(401, NO_TOKEN)
-    if right:
-        raise _traded(key, [pair for pair in query if pair[0] != TOKEN], scope, own=own)
+    if has_token:
+        raise _trade_token(key, [pair for pair in query if pair[0] != TOKEN], scope, is_own_page=is_own_page)
     if not any(key.is_cookie(value) for value in _cookies(headers, cookie_name(scope))):
         raise Refusal(401, NO_TOKEN)
     if path == LAUNCHING:
@@ -157,23 +162,23 @@ def check(scope: Scope, key: Key) -> None:
         raise Refusal(415, ELSEWHERE)
 
 
-def _traded(key: Key, rest: list[tuple[str, str]], scope: Scope, *, own: bool) -> Refusal:
+def _trade_token(key: Key, rest: list[tuple[str, str]], scope: Scope, *, is_own_page: bool) -> Refusal:
     """The cookie for the token, and the way on to the address without it. A redirect counts as the other site's where
     it began there, and the cookie would not go along; a page of the studio's own that is shown for a moment does not.
     """
     cookie = f"{cookie_name(scope)}={key.cookie}; HttpOnly; Path=/; SameSite=Strict"
-    place = "/" + (f"?{urlencode(rest)}" if rest else "")
-    kept = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
-    if own:
-        return Refusal(303, "", {"Location": place, **kept})
-    return Refusal(200, "", {"Refresh": f"0; url={place}", "Content-Security-Policy": NO_FRAME, **kept})
+    location = "/" + (f"?{urlencode(rest)}" if rest else "")
+    headers = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
+    if is_own_page:
+        return Refusal(303, "", {"Location": location, **headers})
+    return Refusal(200, "", {"Refresh": f"0; url={location}", "Content-Security-Policy": NO_FRAME, **headers})
 
 
 def is_clicked(headers: Headers) -> bool:
     """Whether a browser opens a window because of a link in another site's page, which the person clicked."""
-    mine, clicked = headers.mutablecopy(), (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
-    mine["sec-fetch-site"] = "none"
-    return clicked == ("navigate", "document") and "origin" not in headers and is_own(mine, "/")
+    direct, fetch = headers.mutablecopy(), (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    direct["sec-fetch-site"] = "none"
+    return fetch == ("navigate", "document") and "origin" not in headers and is_own(direct, "/")
 
 
 def is_own(headers: Headers, path: str) -> bool:
@@ -188,7 +193,7 @@ def is_own(headers: Headers, path: str) -> bool:
         return False
     if destination is not None and destination not in DESTINATIONS:
         return False
-    return mode != "navigate" or bool(SHOWN_BY_ITSELF.fullmatch(path))
+    return mode != "navigate" or bool(NAVIGABLE.fullmatch(path))
 
 
 def cookie_name(scope: Scope) -> str:
@@ -199,8 +204,8 @@ def cookie_name(scope: Scope) -> str:
 
 def _cookies(headers: Headers, name: str) -> list[str]:
     """Every value that the request gives this cookie."""
-    found = []
+    values = []
     for part in ";".join(headers.getlist("cookie")).split(";"):
         with contextlib.suppress(CookieError):
-            found += [morsel.value for key, morsel in SimpleCookie(part.strip()).items() if key == name]
-    return found
+            values += [morsel.value for key, morsel in SimpleCookie(part.strip()).items() if key == name]
+    return values

@@ -12,12 +12,12 @@ from mirror.web.studio.state import Snapshot
 from mirror.wording import count, plain
 
 ACCEPT, KEEP, BACK, UNDO = "accept", "keep", "back", "undo"  # beside the actions of decisions.csv
-DEEDS = (RELABEL, REMOVE, ACCEPT, KEEP, BACK, UNDO)
+ACTIONS = (RELABEL, REMOVE, ACCEPT, KEEP, BACK, UNDO)
 
-Choice = tuple[str, str, str]
+NewCorrection = tuple[str, str, str]
 
 
-def perform(folder: Path, scene: Snapshot, deed: str, file_names: Sequence[str], label: str = "") -> str:
+def perform(folder: Path, snapshot: Snapshot, action: str, file_names: Sequence[str], label: str = "") -> str:
     """Writes down what was decided and says it in a sentence. Raises MirrorError where it cannot be.
 
     relabel, remove   as in decisions.csv
@@ -26,45 +26,46 @@ def perform(folder: Path, scene: Snapshot, deed: str, file_names: Sequence[str],
     back              as it was collected: restored, with its first label
     undo              whatever was decided last
     """
-    if deed == UNDO:
-        taken_back = undo_last(folder)
-        number = len({decision.file_name for decision in taken_back})
-        return f"Taken back: {_said(taken_back[-1].action, number, taken_back[-1].label)}"
-    if deed not in DEEDS:
-        raise UsageError(f"{deed!r} is nothing that the studio does.")
-    unknown = next((name for name in file_names if name not in scene.photos), None)
+    if action == UNDO:
+        undone = undo_last(folder)
+        number = len({decision.file_name for decision in undone})
+        return f"Taken back: {_sentence(undone[-1].action, number, undone[-1].label)}"
+    if action not in ACTIONS:
+        raise UsageError(f"{action!r} is nothing that the studio does.")
+    unknown = next((name for name in file_names if name not in snapshot.photos), None)
     if unknown is not None:
         raise UsageError(f"There is no photo {unknown!r} in {folder}; load the page again.")
-    choices = [choice for name in dict.fromkeys(file_names) for choice in _choices(scene, deed, name, label.strip())]
-    if not choices:
-        return "There is nothing to accept here." if deed == ACCEPT else "Choose a photo first."
-    record_corrections(folder, choices)
-    return _said(deed, len({name for name, _, _ in choices}), label)
+    names = dict.fromkeys(file_names)
+    corrections = [line for name in names for line in _corrections(snapshot, action, name, label.strip())]
+    if not corrections:
+        return "There is nothing to accept here." if action == ACCEPT else "Choose a photo first."
+    record_corrections(folder, corrections)
+    return _sentence(action, len({name for name, _, _ in corrections}), label)
 
 
-def _choices(scene: Snapshot, deed: str, name: str, label: str) -> list[Choice]:
-    standing = scene.reading.current_label(scene.photos[name])
-    if deed == RELABEL:
+def _corrections(snapshot: Snapshot, action: str, name: str, label: str) -> list[NewCorrection]:
+    current = snapshot.folder_state.current_label(snapshot.photos[name])
+    if action == RELABEL:
         return [(name, RELABEL, label)]
-    if deed == REMOVE:
+    if action == REMOVE:
         return [(name, REMOVE, "")]
-    if deed == KEEP:
-        return [(name, RELABEL, standing.label)]
-    if deed == ACCEPT:
-        suggested = _suggestion(scene.suspects, name)
-        return [(name, RELABEL, suggested)] if suggested else []
-    first = scene.photos[name].label
-    relabelled = [(name, RELABEL, first)] if standing.label != first else []
-    return [(name, RESTORE, ""), *relabelled] if standing.removed else relabelled
+    if action == KEEP:
+        return [(name, RELABEL, current.label)]
+    if action == ACCEPT:
+        suggestion = _suggestion(snapshot.issues, name)
+        return [(name, RELABEL, suggestion)] if suggestion else []
+    first = snapshot.photos[name].label
+    relabelled = [(name, RELABEL, first)] if current.label != first else []
+    return [(name, RESTORE, ""), *relabelled] if current.removed else relabelled
 
 
-def _suggestion(suspects: Sequence[PhotoIssue], name: str) -> str:
-    return next((one.suggested for one in suspects if one.file_name == name and one.suggested), "")
+def _suggestion(issues: Sequence[PhotoIssue], name: str) -> str:
+    return next((issue.suggested for issue in issues if issue.file_name == name and issue.suggested), "")
 
 
-def _said(deed: str, number: int, label: str) -> str:
+def _sentence(action: str, number: int, label: str) -> str:
     photos = count(number, "photo")
-    told = {
+    sentences = {
         RELABEL: f"{photos} relabelled {plain(label)}.",
         REMOVE: f"{photos} removed; no file was deleted.",
         RESTORE: f"{photos} restored.",
@@ -72,4 +73,4 @@ def _said(deed: str, number: int, label: str) -> str:
         KEEP: f"{photos} kept as labelled.",
         BACK: f"{photos} put back as collected.",
     }
-    return told[deed]
+    return sentences[action]

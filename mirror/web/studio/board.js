@@ -25,9 +25,9 @@ function chosen() {
   return some.length ? some : tiles().slice(place, place + 1);
 }
 
-function decide(deed, label = "") {
-  const names = deed === "undo" ? [] : chosen().map((tile) => tile.dataset.name);
-  if (deed === "undo" || names.length) trigger("decide", { deed, names, label });
+function decide(action, label = "") {
+  const names = action === "undo" ? [] : chosen().map((tile) => tile.dataset.name);
+  if (action === "undo" || names.length) trigger("decide", { action, names, label });
 }
 
 function closer(tile) {
@@ -78,7 +78,7 @@ function act(event) {
   const { key } = event;
   const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns(), Home: -1e9, End: 1e9 };
   const label = /^[1-9]$/.test(key) && all(".labels button")[key - 1];
-  const offered = (deed) => element.querySelector(`[data-do="${deed}"]`);
+  const offered = (action) => element.querySelector(`[data-do="${action}"]`);
   if (key in steps) {
     const from = place;
     focusOn(place + steps[key]);

@@ -1,4 +1,4 @@
-"""Which photos a tab shows, a page at a time. Pure: a scene and a view in, tiles out."""
+"""Which photos a tab shows, a page at a time. Pure: a snapshot and a view in, tiles out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tile:
     """A photo on the board. note: a line on why it is here; pair: photos of one number are copies of each other."""
 
     photo: Photo
-    standing: CurrentLabel
+    current: CurrentLabel
     decided: bool
     missing: bool
     note: str = ""
@@ -73,62 +73,62 @@ class _Entry:
     pair: int | None = None
 
 
-def lay_out(scene: Snapshot, view: View) -> GalleryPage:
+def lay_out(snapshot: Snapshot, view: View) -> GalleryPage:
     """The photos of a view, on the page it asks for or the last one there is."""
-    entries = _entries(scene, view)
+    entries = _entries(snapshot, view)
     page = max(0, min(view.page, (len(entries) - 1) // TILES_A_PAGE))
     shown = entries[page * TILES_A_PAGE : (page + 1) * TILES_A_PAGE]
     view = View(view.tab, view.label, view.cell, page)
-    return GalleryPage(view, [_tile(scene, entry) for entry in shown], len(entries))
+    return GalleryPage(view, [_tile(snapshot, entry) for entry in shown], len(entries))
 
 
-def waiting(scene: Snapshot, tab: str) -> int:
+def undecided_count(snapshot: Snapshot, tab: str) -> int:
     """How many photos a tab has to look at; pairs count once."""
     if tab == DECIDED:
-        return len(scene.reading.current_labels)
-    return sum(one.issue == tab for one in scene.open_suspects)
+        return len(snapshot.folder_state.current_labels)
+    return sum(issue.issue == tab for issue in snapshot.open_issues)
 
 
-def _entries(scene: Snapshot, view: View) -> list[_Entry]:
-    reading = scene.reading
+def _entries(snapshot: Snapshot, view: View) -> list[_Entry]:
+    folder_state = snapshot.folder_state
     if view.tab == LABELS:
-        shown = [(photo, reading.current_label(photo)) for photo in reading.photos]
+        shown = [(photo, folder_state.current_label(photo)) for photo in folder_state.photos]
         return [
             _Entry(photo.file_name)
-            for photo, standing in shown
-            if not standing.removed and view.label in ("", standing.label)
+            for photo, current in shown
+            if not current.removed and view.label in ("", current.label)
         ]
     if view.tab in ISSUE_TABS:
-        return _suspects(scene, view.tab, view.label)
+        return _issue_entries(snapshot, view.tab, view.label)
     if view.tab == CONFUSION:
         return [
-            _Entry(one.file_name, f"taken for {plain(one.predicted)}, {percent(one.probability)}")
-            for one in sorted(scene.predictions, key=lambda one: (-one.probability, one.file_name))
-            if (one.label, one.predicted) == view.cell
+            _Entry(mistake.file_name, f"taken for {plain(mistake.predicted)}, {percent(mistake.probability)}")
+            for mistake in sorted(snapshot.predictions, key=lambda mistake: (-mistake.probability, mistake.file_name))
+            if (mistake.label, mistake.predicted) == view.cell
         ]
     if view.tab == DECIDED:
-        latest = {decision.file_name: place for place, decision in enumerate(reading.corrections)}
-        return [_Entry(name) for name in sorted(reading.current_labels, key=lambda name: -latest[name])]
+        latest = {decision.file_name: index for index, decision in enumerate(folder_state.corrections)}
+        return [_Entry(name) for name in sorted(folder_state.current_labels, key=lambda name: -latest[name])]
     return []
 
 
-def _suspects(scene: Snapshot, issue: str, label: str) -> list[_Entry]:
-    found: list[_Entry] = []
-    for number, one in enumerate(one for one in scene.open_suspects if one.issue == issue):
-        if label in ("", scene.reading.current_label(scene.photos[one.file_name]).label):
-            found += _of(scene, one, number)
-    return found
+def _issue_entries(snapshot: Snapshot, kind: str, label: str) -> list[_Entry]:
+    entries: list[_Entry] = []
+    for number, issue in enumerate(issue for issue in snapshot.open_issues if issue.issue == kind):
+        if label in ("", snapshot.folder_state.current_label(snapshot.photos[issue.file_name]).label):
+            entries += _entries_of(snapshot, issue, number)
+    return entries
 
 
-def _of(scene: Snapshot, one: PhotoIssue, number: int) -> list[_Entry]:
-    if one.issue != NEAR_DUPLICATE:
-        return [_Entry(one.file_name, one.reason, one.suggested)]
-    pair = [scene.photos[name] for name in (one.file_name, one.other)]
+def _entries_of(snapshot: Snapshot, issue: PhotoIssue, number: int) -> list[_Entry]:
+    if issue.issue != NEAR_DUPLICATE:
+        return [_Entry(issue.file_name, issue.reason, issue.suggested)]
+    pair = [snapshot.photos[name] for name in (issue.file_name, issue.other)]
     return [_Entry(photo.file_name, f"{photo.width} × {photo.height} pixels", pair=number) for photo in pair]
 
 
-def _tile(scene: Snapshot, entry: _Entry) -> Tile:
-    photo = scene.photos[entry.file_name]
-    decided = entry.file_name in scene.reading.current_labels
-    current = scene.reading.current_label(photo)
-    return Tile(photo, current, decided, scene.is_missing(photo), entry.note, entry.suggested, entry.pair)
+def _tile(snapshot: Snapshot, entry: _Entry) -> Tile:
+    photo = snapshot.photos[entry.file_name]
+    decided = entry.file_name in snapshot.folder_state.current_labels
+    current = snapshot.folder_state.current_label(photo)
+    return Tile(photo, current, decided, snapshot.is_missing(photo), entry.note, entry.suggested, entry.pair)

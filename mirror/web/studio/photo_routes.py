@@ -22,9 +22,9 @@ from mirror.storage import open_file
 from mirror.web.studio.state import StudioState
 
 PHOTOS, THUMBNAILS = "/studio/photos", "/studio/thumbnails"
-THUMBNAIL = 360  # px on the long side: twice a tile, for sharp screens
-KEPT_THUMBNAILS = 1000  # about 20 MB
-OTHER = "application/octet-stream"
+THUMBNAIL_PIXELS = 360  # px on the long side: twice a tile, for sharp screens
+MAX_THUMBNAILS = 1000  # about 20 MB
+UNKNOWN_TYPE = "application/octet-stream"
 # A photo is named after its bytes, so what a name shows never changes
 HEADERS = {
     "Cache-Control": "private, max-age=3600",
@@ -32,32 +32,32 @@ HEADERS = {
 }
 
 
-def routes(desk: StudioState) -> list[Route]:
+def routes(state: StudioState) -> list[Route]:
     """For Starlette: a photo, and its thumbnail as JPEG."""
 
     def photo(request: Request) -> Response:
         try:
-            with open_inside(desk.folder, _listed(request)) as file:
+            with open_inside(state.folder, _listed(request)) as file:
                 data = file.read(MAX_BYTES)
         except (MirrorError, OSError, ValueError):
-            return _none()
+            return _not_found()
         media_type = picture_type(data)
-        saved = {} if media_type else {"Content-Disposition": "attachment"}
-        return Response(data, media_type=media_type or OTHER, headers=HEADERS | saved)
+        disposition = {} if media_type else {"Content-Disposition": "attachment"}
+        return Response(data, media_type=media_type or UNKNOWN_TYPE, headers=HEADERS | disposition)
 
     def thumbnail(request: Request) -> Response:
         try:
             name = _listed(request)
-            with open_inside(desk.folder, name) as file:
+            with open_inside(state.folder, name) as file:
                 changed = os.fstat(file.fileno()).st_mtime_ns
-            body = _thumbnail(desk.folder, name, changed)
+            body = _thumbnail(state.folder, name, changed)
         except (MirrorError, OSError, ValueError):
-            return _none()
+            return _not_found()
         return Response(body, media_type="image/jpeg", headers=HEADERS)
 
     def _listed(request: Request) -> str:
         name = request.path_params["name"]
-        if not desk.lists(name):
+        if not state.lists(name):
             raise FileNotFoundError(name)
         return name
 
@@ -93,13 +93,13 @@ def picture_type(data: bytes) -> str | None:
     return None
 
 
-def _none() -> Response:
+def _not_found() -> Response:
     return PlainTextResponse("There is no such photo.", 404)
 
 
-@lru_cache(KEPT_THUMBNAILS)
+@lru_cache(MAX_THUMBNAILS)
 def _thumbnail(folder: Path, name: str, changed: int) -> bytes:
     """The photo as a small JPEG. changed: when, so that a new file is not taken for the old one."""
     with open_inside(folder, name) as file:
-        image = load_image(file.read(MAX_BYTES), at_least=THUMBNAIL)
-    return small_jpeg(image, THUMBNAIL, 82)
+        image = load_image(file.read(MAX_BYTES), at_least=THUMBNAIL_PIXELS)
+    return small_jpeg(image, THUMBNAIL_PIXELS, 82)

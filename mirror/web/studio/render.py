@@ -57,27 +57,27 @@ KEYS = (
 )  # fmt: skip
 
 
-def render_gallery(scene: Snapshot, view: View) -> str:
+def render_gallery(snapshot: Snapshot, view: View) -> str:
     """The board below the tabs; "" for the tab that has none."""
     if view.tab == RETRAIN:
         return ""
-    gallery = lay_out(scene, view)
+    gallery = lay_out(snapshot, view)
     return render(
         "gallery.html",
         tab=view.tab,
         introduction=INTRODUCTIONS[view.tab],
         nothing=NONE_LEFT[view.tab],
-        notices=_notices(scene, view),
-        filters=_filters(scene, view),
-        labels=scene.labels,
+        notices=_notices(snapshot, view),
+        filters=_filters(snapshot, view),
+        labels=snapshot.labels,
         keyed_labels=KEYED_LABELS,
-        actions=_actions(scene, gallery),
-        can_undo=scene.can_undo,
+        actions=_actions(snapshot, gallery),
+        can_undo=snapshot.can_undo,
         groups=_groups(gallery),
         total=gallery.total,
         **_pager(gallery),
-        **_mistakes(scene, view),
-        **_history(scene, view),
+        **_mistakes(snapshot, view),
+        **_history(snapshot, view),
     )
 
 
@@ -86,17 +86,17 @@ def render_dialogs() -> str:
     return render("dialogs.html", keys=KEYS)
 
 
-def _notices(scene: Snapshot, view: View) -> list[str]:
+def _notices(snapshot: Snapshot, view: View) -> list[str]:
     """What a person must know first: a training that runs, a model that says nothing."""
     busy = "The photos are being trained on; decisions can be made again when that has ended."
-    problem = scene.problem if view.tab not in (LABELS, DECIDED) else ""
-    return [*([busy] if scene.busy else []), *([problem] if problem else [])]
+    problem = snapshot.problem if view.tab not in (LABELS, DECIDED) else ""
+    return [*([busy] if snapshot.busy else []), *([problem] if problem else [])]
 
 
-def _filters(scene: Snapshot, view: View) -> list[dict[str, Any]]:
+def _filters(snapshot: Snapshot, view: View) -> list[dict[str, Any]]:
     if view.tab in (CONFUSION, DECIDED):
         return []
-    numbers = {"": sum(scene.counts.values()), **scene.counts}
+    numbers = {"": sum(snapshot.counts.values()), **snapshot.counts}
     return [
         {
             "name": plain(label) if label else "all",
@@ -104,11 +104,11 @@ def _filters(scene: Snapshot, view: View) -> list[dict[str, Any]]:
             "pressed": _flag(view.label == label),
             "go": _go(View(view.tab, label)),
         }
-        for label in ("", *scene.labels)
+        for label in ("", *snapshot.labels)
     ]
 
 
-def _actions(scene: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, str]]:
+def _actions(snapshot: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, str]]:
     """(action, name, key) of each button for the chosen photos."""
     tab = gallery.view.tab
     offered = {
@@ -116,7 +116,7 @@ def _actions(scene: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, str]
         (KEEP, "Keep", "k"): tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, CONFUSION),
         (ACCEPT, "Accept suggestion", "a"): any(tile.suggested for tile in gallery.tiles),
         (BACK, "Put back", "b"): tab == DECIDED,
-        (UNDO, "Undo", "u"): scene.can_undo,
+        (UNDO, "Undo", "u"): snapshot.can_undo,
     }
     return [button for button, shown in offered.items() if shown]
 
@@ -126,16 +126,16 @@ def _groups(gallery: GalleryPage) -> list[tuple[int | None, list[dict[str, Any]]
     first = gallery.view.page * TILES_A_PAGE
     numbered = enumerate(gallery.tiles)
     return [
-        (pair, [_tile(tile, first + place + 1, place == 0) for place, tile in tiles])
+        (pair, [_tile(tile, first + index + 1, index == 0) for index, tile in tiles])
         for pair, tiles in groupby(numbered, key=lambda item: item[1].pair)
     ]
 
 
 def _tile(tile: Tile, number: int, first: bool) -> dict[str, Any]:
     """What the template shows of a photo. number: its place in the view, from 1; first: whether it is the page's."""
-    photo, label = tile.photo, plain(tile.standing.label)
-    state = "removed" if tile.standing.removed else ""
-    changed = tile.standing.label != photo.label
+    photo, label = tile.photo, plain(tile.current.label)
+    state = "removed" if tile.current.removed else ""
+    changed = tile.current.label != photo.label
     tag = f"{plain(photo.label)} → {label}" if changed else label
     badges = [("tag changed" if changed else "tag", tag)]
     if state:
@@ -164,8 +164,8 @@ def _details(tile: Tile) -> list[tuple[str, str]]:
     """What the larger view says of a photo."""
     photo = tile.photo
     return [
-        ("Label", plain(tile.standing.label) + (", removed" if tile.standing.removed else "")),
-        ("Collected as", plain(photo.label) if tile.standing.label != photo.label else ""),
+        ("Label", plain(tile.current.label) + (", removed" if tile.current.removed else "")),
+        ("Collected as", plain(photo.label) if tile.current.label != photo.label else ""),
         ("Why it is here", tile.note),
         ("Title", photo.title),
         ("Found on", photo.page_url),
@@ -203,11 +203,11 @@ def _pager(gallery: GalleryPage) -> dict[str, Any]:
     }
 
 
-def _mistakes(scene: Snapshot, view: View) -> dict[str, Any]:
+def _mistakes(snapshot: Snapshot, view: View) -> dict[str, Any]:
     """matrix: the confusion matrix of the photos that the model was judged by, a button a cell; mix_ups: the most
     frequent ones, where there are too many labels for a table."""
-    labels = list(scene.info.labels) if scene.info and scene.predictions and view.tab == CONFUSION else []
-    counts = Counter((one.label, one.predicted) for one in scene.predictions)
+    labels = list(snapshot.info.labels) if snapshot.info and snapshot.predictions and view.tab == CONFUSION else []
+    counts = Counter((prediction.label, prediction.predicted) for prediction in snapshot.predictions)
 
     def button(actual: str, predicted: str) -> dict[str, Any]:
         number = counts[actual, predicted]
@@ -237,9 +237,9 @@ def _mistakes(scene: Snapshot, view: View) -> dict[str, Any]:
     return {"matrix": matrix, "mix_ups": []}
 
 
-def _history(scene: Snapshot, view: View) -> dict[str, Any]:
+def _history(snapshot: Snapshot, view: View) -> dict[str, Any]:
     """The journal, the latest first; what was taken back is struck through."""
-    corrections = scene.reading.corrections if view.tab == DECIDED else []
+    corrections = snapshot.folder_state.corrections if view.tab == DECIDED else []
     effective = {correction.line for correction in effective_corrections(corrections)}
     return {
         "journal": f"The journal, {DECISIONS_CSV}: {count(len(corrections), 'line')}",

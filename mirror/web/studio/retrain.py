@@ -1,4 +1,6 @@
-"""train.py as a child process: from the photos of the folder as decided, with the settings its model was made with."""
+"""The tab that trains again: train.py as a child process, from the photos as decided and with the settings of the model
+there is; how far it is, and the error before and after, with their intervals.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,18 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
 from mirror.errors import UsageError
 from mirror.inference.sandbox import ROOT
-from mirror.model_schema import ModelInfo
+from mirror.measured import is_few, judged_by
+from mirror.model_schema import ModelInfo, Validation
+from mirror.templates import render
 from mirror.web.studio.retrain_options import Options, read_options
+from mirror.web.studio.state import Snapshot
+from mirror.wording import count, percent, plain
 
 TRAIN = "from mirror.cli.train import main; raise SystemExit(main())"
 KEPT_LINES = 400
@@ -39,10 +47,10 @@ def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | Non
         return arguments
     options = recorded_options(info)
     if options.local:
-        given = " ".join(f"{option} …" for option in options.local)
+        missing = " ".join(f"{option} …" for option in options.local)
         raise UsageError(
             f"The model was made with {' and '.join(options.local)}, and it does not say where that lies: train it "
-            f"again with `python train.py {shlex.join([*arguments, *options.passed])} {given}`."
+            f"again with `python train.py {shlex.join([*arguments, *options.passed])} {missing}`."
         )
     arguments += options.passed
     if info.metrics and info.metrics.top_losses and not shows_photos(info):
@@ -52,8 +60,8 @@ def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | Non
 
 def recorded_options(info: ModelInfo | None) -> Options:
     """Those that a model says it was made with; of a model of before they were recorded, its network's name."""
-    told = list(info.training.options) if info and info.training else []
-    return read_options(told or (["--arch", info.arch] if info and info.arch else []))
+    recorded = list(info.training.options) if info and info.training else []
+    return read_options(recorded or (["--arch", info.arch] if info and info.arch else []))
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ class Retraining:
                 stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
                 env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             )  # fmt: skip
-            threading.Thread(target=self._listen, args=(self._process,), name="training", daemon=True).start()
+            threading.Thread(target=self._read_lines, args=(self._process,), name="training", daemon=True).start()
 
     def cancel(self) -> None:
         """Asks the training to stop, and ends it where it has not stopped after PATIENCE."""
@@ -103,14 +111,14 @@ class Retraining:
             return
         self._cancelled = True
         process.send_signal(signal.SIGINT)
-        threading.Thread(target=_end, args=(process,), name="cancel", daemon=True).start()
+        threading.Thread(target=_wait_or_kill, args=(process,), name="cancel", daemon=True).start()
 
     def _close(self) -> None:
         """The studio ends, and its training with it."""
         process = self._process
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGINT)
-            _end(process)
+            _wait_or_kill(process)
 
     def progress(self) -> TrainingProgress:
         """Where it is; not running and without lines where none was ever started."""
@@ -119,7 +127,7 @@ class Retraining:
             return TrainingProgress(False)
         lines = tuple(self._lines)
         running = not self._ended
-        done, total = _counted(lines[-1]) if lines and running else (None, None)
+        done, total = _parse_count(lines[-1]) if lines and running else (None, None)
         seconds = (self._ended or time.monotonic()) - self._begun
         return TrainingProgress(running, lines, done, total, seconds, "" if running else self._failure(lines, process))
 
@@ -127,7 +135,7 @@ class Retraining:
     def started(self) -> bool:
         return self._process is not None
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
+    def _read_lines(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         with process.stdout as stream:
             for line in stream:
@@ -141,24 +149,95 @@ class Retraining:
             return ""
         if self._cancelled:
             return CANCELLED
-        told = [line for line in lines if line.startswith("train.py: ")]
-        if told:
-            return told[-1].removeprefix("train.py: ")
+        errors = [line for line in lines if line.startswith("train.py: ")]
+        if errors:
+            return errors[-1].removeprefix("train.py: ")
         last = lines[-1] if lines else "it said nothing."
         return f"The training ended unexpectedly (status {process.returncode}): {last}"
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _wait_or_kill(process: subprocess.Popen[str]) -> None:
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
 
 
-def _counted(line: str) -> tuple[int | None, int | None]:
+def _parse_count(line: str) -> tuple[int | None, int | None]:
     """ "looking at photos: 30 of 120 views" → (30, 120); (None, None) where the line counts nothing."""
-    found = _COUNTED.search(line)
-    if not found:
+    match = _COUNTED.search(line)
+    if not match:
         return None, None
-    done, total = (int(number.replace(",", "")) for number in found.groups())
+    done, total = (int(number.replace(",", "")) for number in match.groups())
     return (done, total) if 0 < total >= done else (None, None)
+
+
+def render_outcome(snapshot: Snapshot, progress: TrainingProgress, before: ModelInfo | None) -> str:
+    """How far the training is, or what came of it. before: the model that it replaces."""
+    ended = bool(progress.lines)
+    compared = comparison(before if ended else None, snapshot.info, ended and _cleaned(snapshot))
+    return render("training.html", progress=progress, **compared)
+
+
+def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> dict[str, Any]:
+    """What templates/comparison.html shows: error rates on one scale, each with its interval. before: None where there
+    is nothing to compare with. cleaned: whether photos that the error counts were decided about."""
+    judged = [
+        (name, info.metrics.validation)
+        for name, info in (("Before", before), ("Now", now))
+        if info and info.metrics and info.metrics.validation.photos
+    ]
+    widest = max((validation.interval[1] for _, validation in judged), default=0) or 1.0
+    remark = _remark([validation for _, validation in judged], cleaned) if judged else ""
+    models = [_error(name, validation, widest) for name, validation in judged]
+    return {"models": models, "remark": remark, "known": bool(now)}
+
+
+def _cleaned(snapshot: Snapshot) -> bool:
+    judged = {prediction.file_name for prediction in snapshot.predictions}
+    return any(
+        name in judged or snapshot.photos[name].split == VALIDATION or current.removed
+        for name, current in snapshot.folder_state.current_labels.items()
+    )
+
+
+def _error(name: str, judged: Validation, widest: float) -> dict[str, Any]:
+    low, high = judged.interval
+    return {
+        "name": name,
+        "rate": percent(judged.error_rate, 1),
+        "interval": f"{percent(judged.confidence)} interval: {percent(low, 1)} to {percent(high, 1)}",
+        "wrong": f"{judged.errors:,} wrong of {count(judged.photos, 'photo')}, {judged_by(judged)}",
+        "low": low / widest,
+        "high": high / widest,
+        "share": judged.error_rate / widest,
+    }
+
+
+def _remark(judged: Sequence[Validation], cleaned: bool) -> str:
+    remarks = []
+    if len(judged) == 2:
+        first, second = judged
+        apart = first.interval[1] < second.interval[0] or second.interval[1] < first.interval[0]
+        if first.error_rate == second.error_rate:
+            remarks.append("The error is the same as before.")
+        elif apart:
+            remarks.append("The intervals do not overlap: this is more than chance.")
+        else:
+            remarks.append("The intervals overlap: the difference may be chance.")
+        if cleaned:
+            remarks.append("Photos that it is judged by were decided about as well, which changes the error by itself.")
+    if is_few(judged[-1].photos):
+        remarks.append(f"On {count(judged[-1].photos, 'photo')} an error rate is a rough guess; more narrow it down.")
+    return " ".join(remarks)
+
+
+def render_plan(snapshot: Snapshot, arguments: Sequence[str], problem: str = "", note: str = "") -> str:
+    """What the button does. arguments: of the train.py that it starts; problem: a sentence on why it cannot; note: one
+    on settings of the model that are left out."""
+    counts = ", ".join(f"{number:,} {plain(label)}" for label, number in snapshot.counts.items() if number)
+    photos = counts + (f"; {count(snapshot.removed, 'photo')} left out" if snapshot.removed else "")
+    command = shlex.join(arguments)
+    return render(
+        "training_plan.html", problem=problem, photos=photos, known=bool(snapshot.info), command=command, note=note
+    )

@@ -18,7 +18,7 @@ LOCAL = ("--weights", "--others")  # their files are not in the model folder, an
 SHOWN, SHOWN_LENGTH = 5, 60  # of what is left out: words, and characters of each
 
 
-def _whole(least: int, most: int) -> Callable[[str], str | None]:
+def _whole_number(least: int, most: int) -> Callable[[str], str | None]:
     """A whole number in a range, as its plain digits."""
 
     def read(text: str) -> str | None:
@@ -34,10 +34,10 @@ def _matching(pattern: str) -> Callable[[str], str | None]:
 
 READERS: dict[str, Callable[[str], str | None]] = {
     "--arch": _matching(r"[A-Za-z][A-Za-z0-9_.]{0,99}"),  # torchvision's and timm's names; no "hf-hub:" and no path
-    "--seed": _whole(0, 2**32 - 1),  # what torch and numpy take
-    "--size": _whole(16, 1024),  # px: the largest that timm's networks were trained at
-    "--epochs": _whole(0, 10_000),
-    "--folds": _whole(2, 1_000),
+    "--seed": _whole_number(0, 2**32 - 1),  # what torch and numpy take
+    "--size": _whole_number(16, 1024),  # px: the largest that timm's networks were trained at
+    "--epochs": _whole_number(0, 10_000),
+    "--folds": _whole_number(2, 1_000),
     "--precision": _matching("auto|fp32|int8"),
 }
 FLAGS = (NO_PICKLE,)
@@ -75,27 +75,27 @@ def read_options(recorded: Sequence[str]) -> Options:
             passed[word] = read
         elif word in FLAGS:
             passed[word] = ""
-        elif (meant := _meant_local(word)) is not None:
-            local.append(meant)
+        elif (local_option := _local_option(word)) is not None:
+            local.append(local_option)
         else:
             left_out.append(word if value is None else f"{word} {value}")
     flat = [word for option, value in passed.items() for word in (option, value) if word]
-    shown = [_shown(one) for one in left_out[:SHOWN]]
+    listed = [_printable(words) for words in left_out[:SHOWN]]
     more = [f"{len(left_out) - SHOWN} more"] if len(left_out) > SHOWN else []
-    return Options(tuple(flat), tuple(dict.fromkeys(local)), (*shown, *more))
+    return Options(tuple(flat), tuple(dict.fromkeys(local)), (*listed, *more))
 
 
 def _takes_value(word: str, following: str) -> bool:
     return word.startswith("-") and "=" not in word and not following.startswith("--")
 
 
-def _meant_local(word: str) -> str | None:
+def _local_option(word: str) -> str | None:
     """The option of LOCAL that argparse would take the word for: `--weights`, `--weight`, `--weights=/x`."""
     name = word.partition("=")[0]
     return next((option for option in LOCAL if len(name) > len("--w") and option.startswith(name)), None)
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """On one line, without control characters, and not longer than fits into a sentence."""
     plain = "".join(character if character.isprintable() else "�" for character in text)
     return plain if len(plain) <= SHOWN_LENGTH else f"{plain[:SHOWN_LENGTH]}…"

@@ -1,4 +1,4 @@
-"""What lies on the desk: a photo folder, the decisions about it, and what the model made from it says of its photos."""
+"""A photo folder at one moment: its photos, the decisions about them, and what the model made from it says of them."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from mirror.model_schema import ModelInfo
 class Snapshot:
     """All of it at one moment.
 
-    suspects, predictions: of photos that are in the folder; `problem`: a sentence on why the model says nothing of
-    them, or "". stranger: models/<name> is a model of other labels, which a training would replace. busy: who works
+    issues, predictions: of photos that are in the folder; `problem`: a sentence on why the model says nothing of
+    them, or "". is_foreign: models/<name> is a model of other labels, which a training would replace. busy: who works
     on the folder ("pid 123"), or None.
     """
 
     folder: Path
-    reading: FolderState
+    folder_state: FolderState
     model: ModelFolder | None = None
     problem: str = ""
-    stranger: bool = False
-    suspects: list[PhotoIssue] = field(default_factory=list)
+    is_foreign: bool = False
+    issues: list[PhotoIssue] = field(default_factory=list)
     predictions: list[PhotoPrediction] = field(default_factory=list)
     busy: str | None = None
 
@@ -56,14 +56,16 @@ class Snapshot:
 
     @cached_property
     def photos(self) -> dict[str, Photo]:
-        return {photo.file_name: photo for photo in self.reading.photos}
+        return {photo.file_name: photo for photo in self.folder_state.photos}
 
     @cached_property
     def labels(self) -> list[str]:
         """Every label that photos have or may be given: as collected, sorted; then new ones as they were thought of."""
-        collected = sorted({photo.label for photo in self.reading.photos})
+        collected = sorted({photo.label for photo in self.folder_state.photos})
         new = [
-            decision.label for decision in effective_corrections(self.reading.corrections) if decision.action == RELABEL
+            decision.label
+            for decision in effective_corrections(self.folder_state.corrections)
+            if decision.action == RELABEL
         ]
         return list(dict.fromkeys([*collected, *new]))
 
@@ -71,25 +73,25 @@ class Snapshot:
     def counts(self) -> dict[str, int]:
         """Photos of each label, as decided; removed ones do not count."""
         counts = dict.fromkeys(self.labels, 0)
-        for photo in self.reading.photos:
-            standing = self.reading.current_label(photo)
-            if not standing.removed:
-                counts[standing.label] += 1
+        for photo in self.folder_state.photos:
+            current = self.folder_state.current_label(photo)
+            if not current.removed:
+                counts[current.label] += 1
         return counts
 
     @property
     def can_undo(self) -> bool:
-        return bool(effective_corrections(self.reading.corrections))
+        return bool(effective_corrections(self.folder_state.corrections))
 
     @property
     def removed(self) -> int:
-        return sum(standing.removed for standing in self.reading.current_labels.values())
+        return sum(current.removed for current in self.folder_state.current_labels.values())
 
     @property
-    def open_suspects(self) -> list[PhotoIssue]:
+    def open_issues(self) -> list[PhotoIssue]:
         """Those about which nothing was decided yet; of a near-duplicate pair, about neither."""
-        decided = self.reading.current_labels
-        return [one for one in self.suspects if one.file_name not in decided and one.other not in decided]
+        decided = self.folder_state.current_labels
+        return [issue for issue in self.issues if issue.file_name not in decided and issue.other not in decided]
 
     def is_missing(self, photo: Photo) -> bool:
         try:
@@ -107,24 +109,24 @@ class StudioState:
         self.folder = folder
         self.models = models
         self.name = folder.resolve().name
-        self._read: dict[Path, tuple[Any, Any]] = {}
-        self.look()
+        self._cache: dict[Path, tuple[Any, Any]] = {}
+        self.snapshot()
 
     @property
     def model(self) -> Path:
         return self.models / self.name
 
-    def look(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Everything as it is now. Raises DatasetError for a folder that has gone or files that cannot be read."""
         require_photo_folder(self.folder)
         rejected_csv = self.folder / "rejected.csv"
         photos = self._photos()
-        rejected = self._fresh([rejected_csv], lambda: read_rejections(rejected_csv) if rejected_csv.exists() else [])
-        decisions = self._fresh([self.folder / DECISIONS_CSV], lambda: read_corrections(self.folder))
-        reading = FolderState(photos, decisions, current_labels(photos, decisions, rejected))
-        report = [self.model / name for name in (MODEL_JSON, SUSPECTS_CSV, PREDICTIONS_CSV)]
-        told = self._fresh(report, lambda: _told(self.model))
-        return _with_model(Snapshot(self.folder, reading, busy=holder_of(self.folder)), *told)
+        rejected = self._cached([rejected_csv], lambda: read_rejections(rejected_csv) if rejected_csv.exists() else [])
+        decisions = self._cached([self.folder / DECISIONS_CSV], lambda: read_corrections(self.folder))
+        folder_state = FolderState(photos, decisions, current_labels(photos, decisions, rejected))
+        report_files = [self.model / name for name in (MODEL_JSON, SUSPECTS_CSV, PREDICTIONS_CSV)]
+        report = self._cached(report_files, lambda: _read_report(self.model))
+        return _with_model(Snapshot(self.folder, folder_state, busy=holder_of(self.folder)), *report)
 
     def lists(self, file_name: str) -> bool:
         """Whether metadata.csv has a photo of this name."""
@@ -132,21 +134,21 @@ class StudioState:
 
     def _photos(self) -> list[Photo]:
         metadata_csv = self.folder / "metadata.csv"
-        return self._fresh([metadata_csv], lambda: read_photos(metadata_csv))
+        return self._cached([metadata_csv], lambda: read_photos(metadata_csv))
 
-    def _fresh(self, files: list[Path], read: Callable[[], Any]) -> Any:
+    def _cached(self, files: list[Path], read: Callable[[], Any]) -> Any:
         """What `read` makes of these files, read again when one of them has changed."""
-        stamp = [_stamp(file) for file in files]
-        known = self._read.get(files[0])
-        if known is None or known[0] != stamp:
-            known = self._read[files[0]] = (stamp, read())
-        return known[1]
+        stamp = [_file_stamp(file) for file in files]
+        cached = self._cache.get(files[0])
+        if cached is None or cached[0] != stamp:
+            cached = self._cache[files[0]] = (stamp, read())
+        return cached[1]
 
 
-Told = tuple[ModelFolder | None, list[PhotoIssue], list[PhotoPrediction], str]
+Report = tuple[ModelFolder | None, list[PhotoIssue], list[PhotoPrediction], str]
 
 
-def _told(path: Path) -> Told:
+def _read_report(path: Path) -> Report:
     """The model, what it says of single photos, and a sentence where it says nothing."""
     if not path.exists():
         return None, [], [], "There is no model yet. Train one, and it will say which photos to look at."
@@ -161,34 +163,34 @@ def _told(path: Path) -> Told:
 
 
 def _with_model(
-    scene: Snapshot,
+    snapshot: Snapshot,
     model: ModelFolder | None,
-    suspects: list[PhotoIssue],
+    issues: list[PhotoIssue],
     predictions: list[PhotoPrediction],
     problem: str,
 ) -> Snapshot:
-    given = (scene.folder, scene.reading)
-    if model is not None and not set(model.info.labels) <= {*scene.labels, *_ever_given(scene)}:
-        shown = ", ".join(model.info.labels[:6])
+    given = (snapshot.folder, snapshot.folder_state)
+    if model is not None and not set(model.info.labels) <= {*snapshot.labels, *_past_labels(snapshot)}:
+        labels = ", ".join(model.info.labels[:6])
         problem = (
-            f"{model.path} tells {shown} apart, which is not what this folder's photos show: "
+            f"{model.path} tells {labels} apart, which is not what this folder's photos show: "
             "start the studio with the folder of its own model (--models)."
         )
-        return Snapshot(*given, None, problem, True, busy=scene.busy)
-    here = scene.photos
-    suspects = [one for one in suspects if one.file_name in here and (not one.other or one.other in here)]
-    predictions = [one for one in predictions if one.file_name in here]
-    return Snapshot(*given, model, problem, False, suspects, predictions, scene.busy)
+        return Snapshot(*given, None, problem, True, busy=snapshot.busy)
+    photos = snapshot.photos
+    issues = [issue for issue in issues if issue.file_name in photos and (not issue.other or issue.other in photos)]
+    predictions = [prediction for prediction in predictions if prediction.file_name in photos]
+    return Snapshot(*given, model, problem, False, issues, predictions, snapshot.busy)
 
 
-def _ever_given(scene: Snapshot) -> set[str]:
+def _past_labels(snapshot: Snapshot) -> set[str]:
     """Labels of decisions that were taken back since: the model may have been trained before that."""
-    return {decision.label for decision in scene.reading.corrections if decision.label}
+    return {decision.label for decision in snapshot.folder_state.corrections if decision.label}
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _file_stamp(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

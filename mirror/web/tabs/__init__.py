@@ -4,8 +4,7 @@ task_tabs.py   all of them, in the order of the page
 task_models.py the tasks' models, opened when first asked for and then kept
 handlers.py    a photo is shown, then answered; an error is a sentence: the same in every tab
 image_classification_tab.py  what is this? one of 1,000 everyday things
-object_detection_tab.py      what is where?
-face_detection_tab.py        where are faces? on a photo and, with camera_tab.py and camera.js, before the camera
-detection_view.py            what detectors found: counts, boxes on the photo, a table, the slider
+object_detection_tab.py      what is where? counts, boxes on the photo, a table, the slider
+face_detection_tab.py        where are faces? on a photo and, with camera.js, before the camera
 zero_shot_tab.py             which of your own words?
 """

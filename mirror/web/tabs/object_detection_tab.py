@@ -1,44 +1,161 @@
-"""What is where? A photo in; boxes around the things in it, a table of them, and the endpoint /object-detection."""
+"""What is where? A photo in; boxes around the things in it, how many of what, a table, and /object-detection.
+
+The browser gets all that was found. The slider shows and hides it there: neither the model nor the server is asked
+again, and nothing has to be kept for a visitor who moves it an hour later. The tab of faces is laid out here too.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
+from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
-from mirror.tasks.detection import Detections
+from mirror.tasks.detection import Detection, Detections
+from mirror.tasks.drawing import colours, draw, ink
 from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION
+from mirror.templates import render
+from mirror.web.mirror_tab import card, error_card
 from mirror.web.photo_fields import lay_out_photo
-from mirror.web.tabs import detection_view, handlers
-from mirror.web.tabs.handlers import TaskHandler
+from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
+from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
 from mirror.web.tabs.task_models import TaskModels
+from mirror.web.uploads import SentPhoto
+from mirror.wording import count, is_plural, listed, percent, plain
 
 THRESHOLD = 0.5  # as in Hugging Face's pipeline
-INVITATION = "Show me a street, a room, a table."
+LEAST_SCORE = 0.05  # what scores no more is not sent to the browser: the slider's least
+GREATEST_SCORE, STEP = 0.99, 0.01
+JPEG_QUALITY = 88
+NOTHING_FOUND = "Nothing that I am so sure of."
+SLIDER_HINT = "Move the slider to see more or fewer."
+IRREGULAR = {"person": "people", "mouse": "mice", "sheep": "sheep", "knife": "knives", "skis": "skis"}
+
+Outputs = tuple[str, str, str]  # sentence, picture and table as HTML; the last two are empty without an answer
+
+# Shows what scores more than the slider says, and the sentence that counts it
+FILTER = """
+threshold => {
+  const found = document.querySelector('#NAME-found .found'), table = document.querySelector('#NAME-table table');
+  if (!found || !table) return;
+  for (const place of [found, table])
+    for (const each of place.querySelectorAll('[data-score]')) each.hidden = !(Number(each.dataset.score) > threshold);
+  const kept = table.querySelectorAll('tbody tr:not([hidden])').length;
+  table.hidden = kept === 0;
+  document.querySelector('#NAME-answer .says').textContent = JSON.parse(found.dataset.says)[kept];
+}
+"""
 
 
-def build(opened: TaskModels, network: NetworkSettings) -> None:
+def build(task_models: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
+    lay_out(OBJECT_DETECTION, "objects", "Show me a street, a room, a table.", task_models, network)
+
+
+def lay_out(task: str, name: str, invitation: str, task_models: TaskModels, network: NetworkSettings) -> None:
+    """In the current tab, wired. name: the beginning of the element ids; invitation: what the card says before there is
+    a photo. Programs get /TASK, what is where in a photo, and /TASK-picture, the photo with that drawn into it."""
     with gr.Row(equal_height=False, elem_classes="looking"):
         with gr.Column(scale=5, min_width=300):
-            asked = lay_out_photo("objects")
-            table = detection_view.lay_out_table("objects")
+            fields = lay_out_photo(name)
+            table = gr.HTML(elem_id=f"{name}-table", elem_classes="found-table")
         with gr.Column(scale=6, min_width=300):
-            parts = detection_view.lay_out("objects", "Least score to show", THRESHOLD, INVITATION, table)
-    handlers.wire(
-        asked, network, detection_view.shown(_look(opened)), parts.outputs, inputs=[parts.slider],
-        waiting=detection_view.waiting(INVITATION), busy=detection_view.busy(), failed=detection_view.failed,
-    )  # fmt: skip
-    detection_view.add_api(OBJECT_DETECTION, network, asked, _look(opened), THRESHOLD)
+            waiting = (card("waiting", invitation, "It stays between us: nothing you show is kept."), "", "")
+            sentence = gr.HTML(waiting[0], elem_id=f"{name}-answer", elem_classes="answer")
+            slider = gr.Slider(
+                LEAST_SCORE, GREATEST_SCORE, THRESHOLD, step=STEP, label="Least score to show",
+                elem_id=f"{name}-score", elem_classes="least-score",
+            )  # fmt: skip
+            picture = gr.HTML(elem_id=f"{name}-found")
+    slider.change(None, [slider], None, js=FILTER.replace("NAME", name))
+
+    def handler(answer: Callable[..., Any]) -> TaskHandler:
+        return TaskHandler(lambda *_: task_models.wait_for_detector(task), answer)
+
+    def shown(detector: Detector, image: Image.Image, threshold: float) -> Outputs:
+        return answer(image, detector.detect(image), threshold)
+
+    def found(detector: Detector, image: Image.Image, threshold: float) -> list[dict[str, Any]]:
+        return detector.detect(image).above(threshold).to_json()["detections"]
+
+    def drawn(detector: Detector, image: Image.Image, threshold: float) -> Image.Image:
+        return draw(image, detector.detect(image).above(threshold))
+
+    async def detect(image: SentPhoto | None, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
+        """What is where in one photo: score, label and box (pixels of the upright photo) of what scores more."""
+        return await answer_photo(network, handler(found), image, threshold)
+
+    async def picture_of(image: SentPhoto | None, threshold: float = THRESHOLD) -> Image.Image:
+        """The photo with boxes drawn around what scores more."""
+        return await answer_photo(network, handler(drawn), image, threshold)
+
+    busy = (card("waiting", "Let me look …", "The first time takes longer: I have to open the model."), "", "")
+    events = PhotoEvents(network, handler(shown), busy, lambda sentence: (error_card(sentence), "", ""))
+    events.wire(fields, [sentence, picture, table], waiting, [slider])
+    trigger, score = gr.Button(visible=False), gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)
+    trigger.click(detect, [fields.photo, score], gr.JSON(visible=False), api_name=task)
+    trigger.click(picture_of, [fields.photo, score], PictureOutput(visible=False), api_name=f"{task}-picture")
 
 
-def _look(opened: TaskModels) -> TaskHandler:
-    return TaskHandler(lambda *_: opened.wait_for_detector(OBJECT_DETECTION), _detections)
+def answer(image: Image.Image, found: Detections, threshold: float) -> Outputs:
+    """What is shown for what was found in an upright RGB image."""
+    detections = found.above(LEAST_SCORE).found
+    ranked = sorted(detections, key=lambda detection: -detection.score)  # equals in the detector's order
+    sentences = [count_labels(ranked[:shown]) for shown in range(len(ranked) + 1)]
+    shown = sum(detection.score > threshold for detection in ranked)
+    palette = colours(detection.label for detection in ranked)
+    boxes = [_box(detection, full_size(image), palette[detection.label], threshold) for detection in ranked]
+    ratio = image.width / image.height
+    picture = render("detections.html", boxes=boxes, says=json.dumps(sentences), photo=_data_url(image), ratio=ratio)
+    return card("known", sentences[shown], SLIDER_HINT), picture, render("detection_table.html", boxes=boxes)
 
 
-def _detections(predictor: Detector, image: Image.Image, *_: Any) -> tuple[Image.Image, Detections]:
-    """The upright photo, and all that the model proposes. Raises MirrorError."""
-    return image, predictor.detect(image)
+def count_labels(detections: Sequence[Detection]) -> str:
+    """`2 bicycles and 1 person.`, the most frequent first, equals by name."""
+    counts = Counter(plain(detection.label) for detection in detections)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if not ranked:
+        return NOTHING_FOUND
+    return listed([count(number, label, several(label)) for label, number in ranked]) + "."
+
+
+def several(label: str) -> str:
+    """The plural of a label by the usual rules of English, which bend its last word."""
+    *first, last = label.split(" ")
+    if is_plural(label):
+        plural = last
+    elif last in IRREGULAR:
+        plural = IRREGULAR[last]
+    elif last.endswith(("s", "x", "z", "ch", "sh")):
+        plural = last + "es"
+    elif last.endswith("y") and last[-2:-1] not in tuple("aeiou"):
+        plural = last[:-1] + "ies"
+    else:
+        plural = last + "s"
+    return " ".join([*first, plural])
+
+
+def _box(detection: Detection, size: tuple[int, int], colour: str, threshold: float) -> dict[str, Any]:
+    """What the templates draw of a detection: its sides in shares of the photo, within it, and what it says."""
+    (width, height), box = size, detection.box
+    left, right = (min(max(side, 0), width) / width for side in (box.xmin, box.xmax))
+    top, bottom = (min(max(side, 0), height) / height for side in (box.ymin, box.ymax))
+    return {
+        "label": plain(detection.label), "score": repr(detection.score), "percent": percent(detection.score, 1),
+        "hidden": detection.score <= threshold, "colour": colour, "ink": ink(colour),
+        "left": left, "top": top, "width": right - left, "height": bottom - top,
+        "corners": (f"{box.xmin}, {box.ymin}", f"{box.xmax}, {box.ymax}"),
+    }  # fmt: skip
+
+
+def _data_url(image: Image.Image) -> str:
+    """The photo as it is shown, within the page itself, so that no file has to stay for it."""
+    small = small_jpeg(image, PREVIEW_PIXELS, JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(small).decode('ascii')}"

@@ -29,9 +29,9 @@ class TaskModels:
     def __init__(self, models: Mapping[str, str] | None = None, example: Path | None = None):
         self.models, self.example = dict(models or {}), example
         self._opened: dict[str, Any] = {}
-        self._said: set[str] = set()  # the tasks of which the log says what is not installed
+        self._logged_tasks: set[str] = set()  # the tasks of which the log says what is not installed
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._under_way: dict[str, asyncio.Future[Any]] = {}
+        self._opening: dict[str, asyncio.Future[Any]] = {}
 
     def get_model(self, task: str, opener: Callable[[str | None], T]) -> T:
         """What `opener` makes of the task's configured model (None: its default).
@@ -43,8 +43,8 @@ class TaskModels:
                 try:
                     self._opened[task] = opener(self.models.get(task))
                 except NotInstalled as error:  # a matter between the program and who runs it
-                    if task not in self._said:
-                        self._said.add(task)
+                    if task not in self._logged_tasks:
+                        self._logged_tasks.add(task)
                         say(error)
                     raise ModelUnavailable(NOT_OFFERED) from None
             return self._opened[task]
@@ -56,7 +56,7 @@ class TaskModels:
         """`get_model`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
         if task in self._opened:
             return self._opened[task]
-        if task not in self._under_way:
-            self._under_way[task] = asyncio.ensure_future(on_thread(self.get_model, task, opener))
-            self._under_way[task].add_done_callback(lambda _: self._under_way.pop(task))
-        return await asyncio.shield(self._under_way[task])  # one visitor who leaves does not end it for the others
+        if task not in self._opening:
+            self._opening[task] = asyncio.ensure_future(on_thread(self.get_model, task, opener))
+            self._opening[task].add_done_callback(lambda _: self._opening.pop(task))
+        return await asyncio.shield(self._opening[task])  # one visitor who leaves does not end it for the others

@@ -25,15 +25,15 @@ TABS = {  # its task, its module, and what the task's default model needs beside
 }
 
 
-def build(opened: TaskModels, network: NetworkSettings) -> None:
+def build(task_models: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tabs inside the current gr.Tabs."""
     hidden = []
     for name, (task, module, packages) in TABS.items():
-        shown = task in opened.models or all(map(find_spec, packages))
+        shown = task in task_models.models or all(map(find_spec, packages))
         if not shown and os.environ.get("SPACE_ID"):
             continue
         hidden += [] if shown else [f"“{name}”"]
         with gr.Tab(name, visible=shown):
-            module.build(opened, network)
+            module.build(task_models, network)
     if hidden:
         say(f"Not shown: the tabs {', '.join(hidden)}. They need `pip install -r requirements-train.txt`.")

@@ -45,7 +45,7 @@ def test_a_photo_becomes_a_file_however_it_is_spelt_and_cut(tmp_path, name, payl
         assert len(kept) < 2_000 and len(inline.paths) == 1 and inline.paths[0].read_bytes() == PHOTO
         data = json.loads(kept)["data"]
         assert data[1:] == more
-        assert uploads.received(data[0], tmp_path).read() == PHOTO
+        assert uploads.parse_sent(data[0], tmp_path).read() == PHOTO
         inline.remove()
     assert list(tmp_path.iterdir()) == []
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_decoded_is_told_by_the_reader_of_photos(tmp_path):
             body = json.dumps({"url": "data:;base64," + "QUJD" * LONG + text}, ensure_ascii=ensure_ascii)
             kept, _ = split(body.encode("utf-8", "surrogatepass"), tmp_path)
             with pytest.raises(uploads.NotAnImage, match=NOT_BASE64[:30]):
-                uploads.received(json.loads(kept), tmp_path).read()
+                uploads.parse_sent(json.loads(kept), tmp_path).read()
 
 
 @pytest.mark.parametrize("body", [

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -445,3 +446,58 @@ def test_it_imports_neither_torch_nor_fastai(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
     )  # fmt: skip
     assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr
+
+
+EVENTS = ("go", "decide")  # the board's
+BOARD = {"go": {"label": "", "cell": None, "page": 0}, "decide": {"action": "keep", "names": [], "label": ""}}
+WRONG_DATA: list[Any] = [[], [None], [{"tab": "labels"}], ["x" * 5000], [1, 2, 3], [["<b>"]], [{"path": "/etc/passwd"}]]
+WRONG_EVENTS: list[Any] = [
+    None, {}, {"label": 1}, {"label": "", "page": "2"}, {"label": "", "page": 0, "cell": "ab"},
+    {"label": "", "page": 0, "cell": [1, 2]}, {"action": "erase", "names": ["a.jpg"], "label": ""},
+    {"action": "keep", "names": "a.jpg", "label": ""}, {"action": "relabel", "names": [], "label": "a\x07b"},
+    {"action": ["keep"], "names": [{}], "label": None}, {"action": "keep", "names": ["no-such.jpg"], "label": ""},
+]  # fmt: skip
+
+
+def ask_studio(client: httpx.Client, number: int, data: Any, event_data: Any) -> tuple[bool, Any]:
+    """Joins the queue as the page does. Whether it went well, and what came of it."""
+    body = {"data": data, "fn_index": number, "session_hash": "wrong", "event_data": event_data}
+    posted = client.post("/gradio_api/queue/join", json=body)
+    if posted.status_code != 200:
+        return False, posted.json()["detail"] if posted.headers["content-type"] == "application/json" else posted.text
+    with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "wrong"}) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
+            if message.get("msg") == "process_completed":
+                return message["success"], message["output"].get("error")
+    raise AssertionError("no answer")
+
+
+def test_a_handler_called_with_wrong_arguments_answers_one_sentence_and_logs_no_traceback(
+    studio: tuple[Served, Path], client: httpx.Client
+) -> None:
+    page, folder = studio
+    before = (folder / "decisions.csv").read_text()
+    config = re.search(r"window\.gradio_config = (\{.*?\});</script>", client.get("/").text, re.DOTALL)
+    assert config is not None
+    dependencies = json.loads(config[1])["dependencies"]
+    numbers = {event: each["id"] for each in dependencies for _, event in each["targets"]}
+    handlers = [each["id"] for each in dependencies if each["backend_fn"]]
+    assert len(handlers) >= 10 and set(EVENTS) <= numbers.keys()
+    for number in handlers:
+        for data in WRONG_DATA:  # what is sent for the view is not looked at: it stays with the session
+            well, told = ask_studio(client, number, data, {**BOARD["go"], **BOARD["decide"]})
+            assert well or is_one_sentence(told), (number, data, told)
+    for event in EVENTS:
+        for given in WRONG_EVENTS:
+            well, told = ask_studio(client, numbers[event], [None], given)
+            assert not well and is_one_sentence(told), (event, given, told)
+    for number in (-1, 10_000):
+        well, told = ask_studio(client, number, [None], None)
+        assert not well and is_one_sentence(told), (number, told)
+    assert "Traceback" not in page.log() and "studio_page" not in page.log(), page.log()
+    assert (folder / "decisions.csv").read_text() == before
+
+
+def is_one_sentence(told: Any) -> bool:
+    return isinstance(told, str) and told.endswith(".") and "\n" not in told and len(told) < 500

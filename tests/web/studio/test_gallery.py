@@ -14,7 +14,7 @@ from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, SUSPEC
 from mirror.collect.metadata import write_photos
 from mirror.errors import DatasetError, UsageError
 from mirror.web.studio import actions, render
-from mirror.web.studio.gallery import CONFUSION, DECIDED, LABELS, TABS, TILES_A_PAGE, View, lay_out, waiting
+from mirror.web.studio.gallery import CONFUSION, DECIDED, LABELS, TABS, TILES_A_PAGE, View, lay_out, undecided_count
 from mirror.web.studio.state import StudioState
 from tests.support.photo_folders import correct, make_photo
 from tests.web.studio.folders import HOSTILE, model_of, photo_folder
@@ -60,44 +60,53 @@ def test_only_an_address_on_the_web_is_a_link(address: str, linked: bool) -> Non
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> StudioState:
+def state(tmp_path: Path) -> StudioState:
     photos = photo_folder(tmp_path / "data" / "birds", each=6)
     model_of(tmp_path / "models", "birds", photos)
     return StudioState(tmp_path / "data" / "birds", tmp_path / "models")
 
 
-def names(desk: StudioState, view: View) -> list[str]:
-    return [tile.photo.file_name for tile in lay_out(desk.look(), view).tiles]
+def names(state: StudioState, view: View) -> list[str]:
+    return [tile.photo.file_name for tile in lay_out(state.snapshot(), view).tiles]
 
 
-def test_each_tab_shows_its_photos(desk: StudioState) -> None:
-    photos = [photo.file_name for photo in desk.look().reading.photos]
-    assert names(desk, View(LABELS)) == photos
-    assert names(desk, View(LABELS, "duckling")) == photos[6:]
-    assert names(desk, View(DISPUTED)) == photos[1:3]
-    assert names(desk, View(DISPUTED, "duckling")) == []
-    assert names(desk, View(OUTLIER)) == photos[3:4]
-    assert names(desk, View(NEAR_DUPLICATE)) == photos[4:6]
-    assert names(desk, View(CONFUSION)) == []
-    assert set(names(desk, View(CONFUSION, cell=("cygnet", "duckling")))) == set(photos[1:3])
-    assert names(desk, View(DECIDED)) == []
-    assert [waiting(desk.look(), tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, DECIDED)] == [2, 1, 1, 0]
+def test_each_tab_shows_its_photos(state: StudioState) -> None:
+    photos = [photo.file_name for photo in state.snapshot().folder_state.photos]
+    assert names(state, View(LABELS)) == photos
+    assert names(state, View(LABELS, "duckling")) == photos[6:]
+    assert names(state, View(DISPUTED)) == photos[1:3]
+    assert names(state, View(DISPUTED, "duckling")) == []
+    assert names(state, View(OUTLIER)) == photos[3:4]
+    assert names(state, View(NEAR_DUPLICATE)) == photos[4:6]
+    assert names(state, View(CONFUSION)) == []
+    assert set(names(state, View(CONFUSION, cell=("cygnet", "duckling")))) == set(photos[1:3])
+    assert names(state, View(DECIDED)) == []
+    assert [undecided_count(state.snapshot(), tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, DECIDED)] == [
+        2,
+        1,
+        1,
+        0,
+    ]
 
 
-def test_what_was_decided_is_no_longer_asked_about(desk: StudioState) -> None:
-    photos = [photo.file_name for photo in desk.look().reading.photos]
+def test_what_was_decided_is_no_longer_asked_about(state: StudioState) -> None:
+    photos = [photo.file_name for photo in state.snapshot().folder_state.photos]
     assert (
-        actions.perform(desk.folder, desk.look(), "accept", photos[1:2]) == "1 photo relabelled as the model suggests."
+        actions.perform(state.folder, state.snapshot(), "accept", photos[1:2])
+        == "1 photo relabelled as the model suggests."
     )
-    assert actions.perform(desk.folder, desk.look(), "keep", photos[2:4]) == "2 photos kept as labelled."
-    assert actions.perform(desk.folder, desk.look(), "remove", photos[5:6]) == "1 photo removed; no file was deleted."
-    scene = desk.look()
-    assert [waiting(scene, tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, DECIDED)] == [0, 0, 0, 4]
-    assert scene.counts == {"cygnet": 4, "duckling": 7} and scene.removed == 1
-    assert names(desk, View(DECIDED)) == [photos[5], photos[3], photos[2], photos[1]]
-    assert photos[5] not in names(desk, View(LABELS))
-    assert actions.perform(desk.folder, scene, "undo", []) == "Taken back: 1 photo removed; no file was deleted."
-    assert waiting(desk.look(), NEAR_DUPLICATE) == 1
+    assert actions.perform(state.folder, state.snapshot(), "keep", photos[2:4]) == "2 photos kept as labelled."
+    assert (
+        actions.perform(state.folder, state.snapshot(), "remove", photos[5:6])
+        == "1 photo removed; no file was deleted."
+    )
+    snapshot = state.snapshot()
+    assert [undecided_count(snapshot, tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, DECIDED)] == [0, 0, 0, 4]
+    assert snapshot.counts == {"cygnet": 4, "duckling": 7} and snapshot.removed == 1
+    assert names(state, View(DECIDED)) == [photos[5], photos[3], photos[2], photos[1]]
+    assert photos[5] not in names(state, View(LABELS))
+    assert actions.perform(state.folder, snapshot, "undo", []) == "Taken back: 1 photo removed; no file was deleted."
+    assert undecided_count(state.snapshot(), NEAR_DUPLICATE) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,17 +121,17 @@ def test_what_was_decided_is_no_longer_asked_about(desk: StudioState) -> None:
         ([("keep", "")], "cygnet", False),
     ],
 )
-def test_deeds_are_lines_of_the_journal(desk: StudioState, steps, label: str, removed: bool) -> None:
-    photo = desk.look().reading.photos[1]
-    for deed, given in steps:
-        actions.perform(desk.folder, desk.look(), deed, [photo.file_name], given)
-    standing = desk.look().reading.current_label(photo)
+def test_actions_are_lines_of_the_journal(state: StudioState, steps, label: str, removed: bool) -> None:
+    photo = state.snapshot().folder_state.photos[1]
+    for action, given in steps:
+        actions.perform(state.folder, state.snapshot(), action, [photo.file_name], given)
+    standing = state.snapshot().folder_state.current_label(photo)
     assert (standing.label, standing.removed) == (label, removed)
-    assert len(read_corrections(desk.folder)) >= len(steps)
+    assert len(read_corrections(state.folder)) >= len(steps)
 
 
 @pytest.mark.parametrize(
-    ("deed", "given", "label", "error"),
+    ("action", "given", "label", "error"),
     [
         ("remove", ["../../etc/passwd"], "", UsageError),
         ("accept", ["images/cygnet/none.jpg"], "", UsageError),
@@ -131,21 +140,21 @@ def test_deeds_are_lines_of_the_journal(desk: StudioState, steps, label: str, re
         ("undo", [], "", DatasetError),
     ],
 )
-def test_what_the_page_cannot_have_meant_is_refused(desk: StudioState, deed, given, label, error) -> None:
-    scene = desk.look()
-    chosen = [scene.reading.photos[0].file_name] if given is None else given
+def test_what_the_page_cannot_have_meant_is_refused(state: StudioState, action, given, label, error) -> None:
+    snapshot = state.snapshot()
+    chosen = [snapshot.folder_state.photos[0].file_name] if given is None else given
     with pytest.raises(error):
-        actions.perform(desk.folder, scene, deed, chosen, label)
-    assert not (desk.folder / "decisions.csv").exists()
+        actions.perform(state.folder, snapshot, action, chosen, label)
+    assert not (state.folder / "decisions.csv").exists()
 
 
 @pytest.mark.parametrize("tab", [LABELS, DISPUTED, OUTLIER, NEAR_DUPLICATE, CONFUSION, DECIDED])
-def test_texts_of_the_web_stay_text(desk: StudioState, tab: str) -> None:
-    scene = desk.look()
-    first = scene.reading.photos[0].file_name
-    correct(desk.folder, [first, scene.reading.photos[3].file_name], RELABEL, '<b onclick="x">&goose')
+def test_texts_of_the_web_stay_text(state: StudioState, tab: str) -> None:
+    snapshot = state.snapshot()
+    first = snapshot.folder_state.photos[0].file_name
+    correct(state.folder, [first, snapshot.folder_state.photos[3].file_name], RELABEL, '<b onclick="x">&goose')
     view = View(tab, cell=("cygnet", "cygnet") if tab == CONFUSION else None)
-    page = Page(render.render_gallery(desk.look(), view))
+    page = Page(render.render_gallery(state.snapshot(), view))
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
     assert not {"b", "script", "iframe"} & {tag for tag, _ in page.elements}
     sources = [found["src"] or "" for found in page.all() if "src" in found]
@@ -158,28 +167,28 @@ def test_texts_of_the_web_stay_text(desk: StudioState, tab: str) -> None:
 def test_ten_thousand_photos_are_shown_a_page_at_a_time(tmp_path: Path) -> None:
     photos = [make_photo(number, label) for label in ("cygnet", "duckling") for number in range(5000)]
     write_photos(tmp_path / "metadata.csv", photos)
-    desk = StudioState(tmp_path, tmp_path)
+    state = StudioState(tmp_path, tmp_path)
     for number in (0, 1, 207):
         shown = photos[number * TILES_A_PAGE : (number + 1) * TILES_A_PAGE]
-        assert names(desk, View(page=number)) == [photo.file_name for photo in shown]
-    last = lay_out(desk.look(), View(page=10**6))
+        assert names(state, View(page=number)) == [photo.file_name for photo in shown]
+    last = lay_out(state.snapshot(), View(page=10**6))
     assert last.view.page == 208 and len(last.tiles) == 10000 % TILES_A_PAGE == 16
-    html = render.render_gallery(desk.look(), View(page=100))
+    html = render.render_gallery(state.snapshot(), View(page=100))
     assert "4,801–4,848 of 10,000 photos" in html and len(html) < 150_000 and "base64" not in html
 
 
-def test_a_photo_whose_file_has_gone_is_shown_as_missing(desk: StudioState) -> None:
-    gone = desk.look().reading.photos[1]
-    gone.path(desk.folder).unlink()
-    page = Page(render.render_gallery(desk.look(), View()))
+def test_a_photo_whose_file_has_gone_is_shown_as_missing(state: StudioState) -> None:
+    gone = state.snapshot().folder_state.photos[1]
+    gone.path(state.folder).unlink()
+    page = Page(render.render_gallery(state.snapshot(), View()))
     assert page.text.count("its file is missing") == 1
     assert len([found for found in page.all(role="option")]) == 12
-    correct(desk.folder, [gone.file_name], REMOVE)
-    assert desk.look().removed == 1
+    correct(state.folder, [gone.file_name], REMOVE)
+    assert state.snapshot().removed == 1
 
 
-def test_buttons_lead_where_they_say(desk: StudioState) -> None:
-    page = Page(render.render_gallery(desk.look(), View(CONFUSION)))
+def test_buttons_lead_where_they_say(state: StudioState) -> None:
+    page = Page(render.render_gallery(state.snapshot(), View(CONFUSION)))
     (cell,) = page.all(**{"aria-label": "2 photos of cygnet taken for duckling"})
     assert json.loads(cell["data-go"] or "") == {"label": "", "cell": ["cygnet", "duckling"], "page": 0}
     (empty,) = page.all(**{"aria-label": "0 photos of duckling taken for cygnet"})
@@ -187,7 +196,7 @@ def test_buttons_lead_where_they_say(desk: StudioState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "says", "stranger"),
+    ("model", "says", "is_foreign"),
     [
         (None, "There is no model yet.", False),
         ({"report": False}, "report/suspects.csv cannot be read", False),
@@ -195,35 +204,35 @@ def test_buttons_lead_where_they_say(desk: StudioState) -> None:
         ({"labels": ("cygnet", "duckling", "goose")}, "tells cygnet, duckling, goose apart", True),
     ],
 )
-def test_a_model_that_says_nothing_of_these_photos_says_why(tmp_path: Path, model, says: str, stranger: bool) -> None:
+def test_a_model_that_says_nothing_of_these_photos_says_why(tmp_path: Path, model, says: str, is_foreign: bool) -> None:
     photos = photo_folder(tmp_path / "birds", each=3)
     if model is not None:
         model_of(tmp_path / "models", "birds", photos, **model)
-    desk = StudioState(tmp_path / "birds", tmp_path / "models")
-    scene = desk.look()
-    assert says in scene.problem and scene.stranger is stranger and scene.suspects == []
+    state = StudioState(tmp_path / "birds", tmp_path / "models")
+    snapshot = state.snapshot()
+    assert says in snapshot.problem and snapshot.is_foreign is is_foreign and snapshot.issues == []
     for tab in TABS:
-        render.render_gallery(scene, View(tab))
-    assert says in Page(render.render_gallery(scene, View(DISPUTED))).text
-    assert says not in render.render_gallery(scene, View(LABELS))
+        render.render_gallery(snapshot, View(tab))
+    assert says in Page(render.render_gallery(snapshot, View(DISPUTED))).text
+    assert says not in render.render_gallery(snapshot, View(LABELS))
     if model and "goose" in model.get("labels", ()):  # a label that is only decided is known to the folder
-        correct(desk.folder, [photos[0].file_name], RELABEL, "goose")
-        assert not desk.look().stranger
+        correct(state.folder, [photos[0].file_name], RELABEL, "goose")
+        assert not state.snapshot().is_foreign
 
 
-def test_a_torn_report_is_one_sentence(desk: StudioState) -> None:
-    (desk.model / SUSPECTS_CSV).write_text("file_name,issue\nx,y\n")
-    assert "does not begin with the columns" in desk.look().problem
+def test_a_torn_report_is_one_sentence(state: StudioState) -> None:
+    (state.model / SUSPECTS_CSV).write_text("file_name,issue\nx,y\n")
+    assert "does not begin with the columns" in state.snapshot().problem
 
 
-def test_suspects_of_photos_that_are_not_here_are_passed_over(desk: StudioState) -> None:
-    photos = desk.look().reading.photos
-    write_photos(desk.folder / "metadata.csv", [replace(photo) for photo in photos if photo != photos[4]])
-    scene = desk.look()
-    assert [waiting(scene, tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE)] == [2, 1, 0]
+def test_suspects_of_photos_that_are_not_here_are_passed_over(state: StudioState) -> None:
+    photos = state.snapshot().folder_state.photos
+    write_photos(state.folder / "metadata.csv", [replace(photo) for photo in photos if photo != photos[4]])
+    snapshot = state.snapshot()
+    assert [undecided_count(snapshot, tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE)] == [2, 1, 0]
 
 
-def test_a_folder_that_was_moved_away_is_one_sentence(desk: StudioState) -> None:
-    desk.folder.rename(desk.folder.with_name("elsewhere"))
+def test_a_folder_that_was_moved_away_is_one_sentence(state: StudioState) -> None:
+    state.folder.rename(state.folder.with_name("elsewhere"))
     with pytest.raises(DatasetError, match="birds does not exist; give a photo folder that train.py made"):
-        desk.look()
+        state.snapshot()

@@ -11,13 +11,15 @@ from mirror.errors import UsageError
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import Metrics, Validation
 from mirror.templates import render
-from mirror.web.studio.compare import comparison, outcome, plan
 from mirror.web.studio.retrain import (
     CANCELLED,
     Retraining,
     TrainingProgress,
-    _counted,
+    _parse_count,
+    comparison,
     recorded_options,
+    render_outcome,
+    render_plan,
     train_arguments,
 )
 from mirror.web.studio.retrain_options import read_options
@@ -101,7 +103,9 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "birds", each=3)
     options = (*QUICK, "--models", "/else<b>where", "--insecure")
     info = read_model_folder(model_of(tmp_path, "model", photos, options=options)).info
-    told = plan(StudioState(tmp_path / "birds", tmp_path / "models").look(), ["--x"], "", recorded_options(info).note)
+    told = render_plan(
+        StudioState(tmp_path / "birds", tmp_path / "models").snapshot(), ["--x"], "", recorded_options(info).note
+    )
     assert "also names --models /else&lt;b&gt;where, --insecure, which the studio does not pass on." in told
 
 
@@ -116,22 +120,22 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_the_bar_follows_what_the_training_counts(line: str, counted) -> None:
-    assert _counted(line) == counted
+    assert _parse_count(line) == counted
 
 
 def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path: Path) -> None:
     photo_folder(tmp_path / "birds", each=3)
-    desk = StudioState(tmp_path / "birds", tmp_path / "models")
+    state = StudioState(tmp_path / "birds", tmp_path / "models")
     training = Retraining()
     assert training.progress() == TrainingProgress(False)
     for _ in range(2):
-        training.start(train_arguments("birds", desk.folder, desk.models, None), None)
+        training.start(train_arguments("birds", state.folder, state.models, None), None)
         with pytest.raises(UsageError, match="A training runs already"):
             training.start([], None)
         wait_until(lambda: not training.progress().running)
         failure = training.progress().failure
         assert failure.startswith("Training needs at least 8 usable photos of every label but 'cygnet' has 3")
-        assert failure in outcome(desk.look(), training.progress(), None).replace("&#39;", "'")
+        assert failure in render_outcome(state.snapshot(), training.progress(), None).replace("&#39;", "'")
 
 
 def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
@@ -139,13 +143,13 @@ def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
     model = model_of(tmp_path / "models", "birds", photos)
     before = {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()}
     training = Retraining()
-    desk = StudioState(tmp_path / "birds", tmp_path / "models")
-    training.start(train_arguments("birds", desk.folder, desk.models, desk.look().info), None)
+    state = StudioState(tmp_path / "birds", tmp_path / "models")
+    training.start(train_arguments("birds", state.folder, state.models, state.snapshot().info), None)
     wait_until(lambda: training.progress().lines)
-    assert desk.look().busy and training.progress().running
+    assert state.snapshot().busy and training.progress().running
     training.cancel()
     wait_until(lambda: not training.progress().running)
-    assert training.progress().failure == CANCELLED and desk.look().busy is None
+    assert training.progress().failure == CANCELLED and state.snapshot().busy is None
     assert {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
 
 
@@ -174,8 +178,8 @@ def test_errors_are_compared_by_their_intervals(tmp_path: Path, before, now, say
 
 def test_the_plan_is_the_command_that_it_runs(tmp_path: Path) -> None:
     photo_folder(tmp_path / "my birds", each=2)
-    desk = StudioState(tmp_path / "my birds", tmp_path)
+    state = StudioState(tmp_path / "my birds", tmp_path)
     arguments = train_arguments("my birds", Path("data/my birds"), Path("models"), None)
-    shown = plan(desk.look(), arguments)
+    shown = render_plan(state.snapshot(), arguments)
     assert "python train.py --name &#39;my birds&#39; --collected &#39;data/my birds&#39; --models models" in shown
     assert "2 cygnet, 2 duckling" in shown

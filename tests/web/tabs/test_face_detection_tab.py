@@ -17,12 +17,12 @@ from PIL import Image
 from skimage import data
 
 from mirror.tasks.request import FACE_DETECTION
-from mirror.web.tabs.camera_tab import AT_ONCE, FRAME_BYTES, SECONDS, answerer
+from mirror.web.tabs.face_detection_tab import FRAME_BYTES, MAX_IN_MODEL, SECONDS, frame_answerer
 from mirror.web.tabs.task_models import TaskModels
+from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.asking import CLIENT
 from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.web.serving import Served, serve
-from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 
 FACE = {"xmin": 178, "ymin": 60, "xmax": 272, "ymax": 178}  # the astronaut's, of 512 × 512 pixels
 FRAME = (640, 480)
@@ -99,7 +99,7 @@ def look_at(opened: TaskModels, *frames: Any) -> list[dict[str, Any]]:
     """The answers to frames that come at once, and one by one after them the last again."""
 
     async def ask() -> list[dict[str, Any]]:
-        answer = answerer(opened)
+        answer = frame_answerer(opened)
         return [*await asyncio.gather(*map(answer, frames)), await answer(frames[-1])]
 
     return asyncio.run(ask())
@@ -145,8 +145,8 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
     opened.wait_for_detector = slow
 
     async def ask() -> list[dict[str, Any]]:
-        answer = answerer(opened)
-        asked = [asyncio.ensure_future(answer(data_url(frame))) for _ in range(AT_ONCE + 3)]
+        answer = frame_answerer(opened)
+        asked = [asyncio.ensure_future(answer(data_url(frame))) for _ in range(MAX_IN_MODEL + 3)]
         while sum(each.done() for each in asked) < 3:
             await asyncio.sleep(0.01)
         assert [each.result() for each in asked if each.done()] == [{"busy": True}] * 3
@@ -155,7 +155,7 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
         return [*await asyncio.gather(*waiting), await answer(data_url(frame))]
 
     answers = asyncio.run(asyncio.wait_for(ask(), 60))
-    assert [len(each.get("faces", ())) for each in answers] == [1] * (AT_ONCE + 1)  # places are given back
+    assert [len(each.get("faces", ())) for each in answers] == [1] * (MAX_IN_MODEL + 1)  # places are given back
 
 
 def test_a_model_that_cannot_be_opened_is_told_and_tried_again(tmp_path, frame):

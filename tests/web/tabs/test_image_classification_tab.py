@@ -12,11 +12,11 @@ from gradio_client.exceptions import AppError
 
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.tasks import imagenet
-from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, spoken
+from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card
 from tests.pictures import for_the_readme
 from tests.support.tiny_vit import tiny_vit
+from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.serving import PATIENCE, REPOSITORY, Served, serve
-from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model
 
 ENDPOINT = "/image-classification"
@@ -90,7 +90,7 @@ def test_a_broken_photo_is_told_in_one_sentence(client: Client, tmp_path: Path):
     ],
 )
 def test_of_many_names_for_a_thing_the_first_is_said(label: str, probability: float, known: bool, says: str):
-    assert says in spoken(Prediction({label: probability, "others": 0.0}, known=known))
+    assert says in answer_card(Prediction({label: probability, "others": 0.0}, known=known))
 
 
 # ---- people ---------------------------------------------------------------------------------------------------------

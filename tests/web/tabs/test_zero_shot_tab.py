@@ -19,8 +19,8 @@ from mirror.tasks.zero_shot import ZeroShot
 from mirror.web.tabs.zero_shot_tab import EXAMPLES
 from tests.pictures import for_the_readme
 from tests.support.tiny_clip import CARS, picture, saved, taught_clip, tiny_siglip
+from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.serving import PATIENCE, Served, serve
-from tests.web.test_page import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.tiny import tiny_model
 
 TASK = "zero-shot-image-classification"

@@ -1,0 +1,142 @@
+"""A browser's visit to the page, and what its screens are judged by."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.pictures import ARTIFACTS
+from tests.web.serving import REPOSITORY
+from tests.web.tiny import YELLOW, photo
+
+DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+SHIPPED = "Mirror, mirror on the wall, am I a duckling or a cygnet after all?"
+
+
+@dataclass
+class Visit:
+    """A browser's tab on the page, and all that it complained about."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    pending: set[Any] = field(default_factory=set)  # requests that have not ended
+
+    def shot(self, name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+    def says(self, pattern: str) -> None:
+        """Waits until the mirror says so."""
+        self.page.locator("#answer .says").filter(has_text=re.compile(pattern)).wait_for()
+
+    def open_tab(self, name: str) -> None:
+        tab = self.page.get_by_role("tab", name=name)
+        more = self.page.locator(".overflow-menu > button")  # where the screen is too narrow for all tabs
+        tab.or_(more).locator("visible=true").first.wait_for()
+        if tab.is_visible():
+            tab.click()
+        else:
+            more.click()
+            self.page.locator(".overflow-dropdown button", has_text=name).click()
+
+    def pick(self, name: str, body: bytes, mime: str = "image/jpeg") -> None:
+        self.page.set_input_files("#photo input[type=file]", {"name": name, "mimeType": mime, "buffer": body})
+
+    def drop(self, name: str, body: bytes, mime: str = "image/jpeg") -> None:
+        """Drags a file from the desktop onto the photo's frame."""
+        self.page.locator("#photo button.upload-container").wait_for()
+        self.page.evaluate(
+            """([selector, name, mime, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], name, {type: mime}));
+                for (const kind of ["dragenter", "dragover", "drop"])
+                    document.querySelector(selector).dispatchEvent(
+                        new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+            }""",
+            ["#photo button.upload-container", name, mime, list(body)],
+        )  # fmt: skip
+
+    def rest(self) -> None:
+        """Waits until every request has ended: the page must leave none open."""
+        end = time.monotonic() + TIMEOUT / 1000
+        while self.pending:
+            assert time.monotonic() < end, [request.url for request in self.pending]
+            self.page.wait_for_timeout(50)
+
+    def bars(self) -> dict[str, str]:
+        """The probabilities as they are shown."""
+        rows = self.page.locator("#probabilities .confidence-set")
+        return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}
+
+
+TIMEOUT = 90_000  # ms, on a busy machine; nothing here is about speed
+
+
+@contextlib.contextmanager
+def visiting(
+    chromium: Any, url: str, *, viewport: dict = DESKTOP, dark: bool = False, **context: Any
+) -> Iterator[Visit]:
+    """Opens the page; in the end the browser must have nothing to complain of, and have asked no other server."""
+    tab = chromium.new_context(viewport=viewport, color_scheme="dark" if dark else "light", **context)
+    page = tab.new_page()
+    page.set_default_timeout(TIMEOUT)
+    visit = Visit(page)
+    page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.complaints.append(f"uncaught: {error}"))
+    page.on("response", lambda r: visit.complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on(
+        "request",
+        lambda r: visit.complaints.append(f"asked {r.url}") if not r.url.startswith((url, "data:", "blob:")) else None,
+    )
+    page.on("request", lambda request: visit.pending.add(request))
+    for ended in ("requestfinished", "requestfailed"):
+        page.on(ended, lambda request: visit.pending.discard(request))
+    page.goto(url)
+    page.locator("#question h1").wait_for()
+    yield visit
+    visit.rest()
+    tab.close()
+    assert visit.complaints == []
+
+
+def realistic() -> bytes:
+    """A real photo where there is one, for screenshots worth looking at."""
+    ducklings = REPOSITORY.parent / "shared" / "data" / "waterfowl" / "duckling"
+    photos = sorted(ducklings.glob("*.jpg")) if ducklings.is_dir() else []
+    return max(photos, key=lambda p: p.stat().st_size).read_bytes() if photos else photo(YELLOW)
+
+
+CONTRAST = """() => {
+    const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const luminance = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+    const parse = text => {
+        const n = text.match(/[\\d.]+/g).map(Number), scale = text.startsWith('color(') ? 255 : 1;
+        return [n[0] * scale, n[1] * scale, n[2] * scale, n[3] ?? 1]; };
+    const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3]));
+    const ground = e => { const stack = [];
+        for (; e; e = e.parentElement) {
+            const c = parse(getComputedStyle(e).backgroundColor);
+            if (c[3]) stack.push(c);
+            if (c[3] === 1) break; }
+        return stack.reverse().reduce((under, top) => over(top, under), [255, 255, 255]); };
+    const poor = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node; node = walker.nextNode();) {
+        const e = node.parentElement, box = e.getBoundingClientRect(), style = getComputedStyle(e);
+        if (!node.data.trim() || !box.width || style.visibility !== 'visible') continue;
+        if (e.closest('script, style, [aria-hidden=true]')) continue;
+        const behind = ground(e), a = luminance(over(parse(style.color), behind)), b = luminance(behind);
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${node.data.trim().slice(0, 40)}`);
+    }
+    return poor;
+}"""
+
+
+def choose(visit: Visit, name: str) -> None:
+    visit.page.get_by_label("Model").click()
+    visit.page.get_by_role("option", name=re.compile(f"^.?{name}")).click()
