@@ -1,0 +1,1 @@
+"""What publishing sends and what a Space must install."""
