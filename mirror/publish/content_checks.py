@@ -32,7 +32,7 @@ ALLOWED = {  # by kind: what may be in it, and nothing else
 SECRETS = {
     "a token of Hugging Face": rb"\bhf_[A-Za-z]{30,}\b",
     "a token of GitHub": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,})\b",
-    "a key of OpenAI or Anthropic": rb"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}\b",
+    "a key of OpenAI or Anthropic": rb"\bsk-(?:ant-|proj-)?(?=\w*[A-Z])(?=\w*\d)\w{32,}",
     "a key of Google": rb"\bAIza[0-9A-Za-z_-]{35}\b",
     "a key of Amazon": rb"\bAKIA[0-9A-Z]{16}\b",
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",

@@ -51,7 +51,7 @@ def refusals(repository: str = "") -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         raise PublishError(_sentence(error, repository), status=status, passing=status in BUSY) from None
-    except (transport, ConnectionError) as error:
+    except (transport, ConnectionError, TimeoutError) as error:
         unreachable = f"The Hub cannot be reached ({_line(error)}): check the connection; {AGAIN}."
         raise PublishError(unreachable, passing=True) from None
     except ValueError as error:  # a README that the Hub does not take

@@ -48,15 +48,14 @@ RESAMPLE = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "
 
 
 def model_repository(
-    model: ModelFolder, *, repository: str | None = None, license: str | None = None, photos_may_go: bool = False
+    model: ModelFolder, *, repository: str | None = None, photos_may_go: bool = False
 ) -> dict[str, bytes]:
-    """Path → content. repository: OWNER/NAME, where it is known; license: for the card; photos_may_go: the report may
-    show photos. Raises NotInstalled without the package onnx, ModelFolderError for a file that is not what model.json
-    records."""
+    """Path → content. repository: OWNER/NAME, where it is known; photos_may_go: the report may show photos. Raises
+    NotInstalled without the package onnx, ModelFolderError for a file that is not what model.json records."""
     info, in_browsers = model.info, is_expressible(model.info.preprocessing)
 
     def finish_card(card: str) -> str:
-        return _finished(card, info, repository or "OWNER/NAME", license, in_browsers)
+        return _finished(card, info, repository or "OWNER/NAME", in_browsers)
 
     files = model_files(model, serving=False, photos_may_go=photos_may_go, finish_card=finish_card)
     files[MARK] = MARK_TEXT
@@ -142,12 +141,11 @@ def _pyproject(info: ModelInfo) -> bytes:
     return f"[build-system]\nrequires = [{', '.join(wanted)}]\n".encode()
 
 
-def _finished(card: str, info: ModelInfo, repository: str, license: str | None, in_browsers: bool) -> str:
-    """The card with the licence, and with the ways to open the model from the Hub."""
+def _finished(card: str, info: ModelInfo, repository: str, in_browsers: bool) -> str:
+    """The card with the ways to open the model from the Hub."""
     from huggingface_hub import ModelCard
 
     made = ModelCard(card)
-    made.data["license"] = license
     made.data["tags"] = [*made.data["tags"], *(["transformers.js"] if in_browsers else [])]
     ways = [FASTAI] * bool(info.pickle) + [TRANSFORMERS] * in_browsers
     told = ["## From the Hub", *(way.replace("OWNER/NAME", repository) for way in ways)] if ways else []

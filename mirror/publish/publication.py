@@ -29,7 +29,7 @@ from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
 from mirror.publish.space_static import space_static
-from mirror.publish.space_trial import ask_example, example_of, wait_until_it_runs
+from mirror.publish.space_trial import ask_example, example_of, require_hardware, wait_until_it_runs
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -82,6 +82,8 @@ class Publication:
         for part, files in self._built(way, repository).items():
             write_folder(out / part, files)
             say(f"{out / part}: {len(files):,} files")
+        if self.left_out:
+            say(self.left_out)
 
     def publish(
         self, api: HfApi, repository: str | None, say: Callable[[str], None], confirm: Callable[[], bool],
@@ -96,8 +98,7 @@ class Publication:
         account.require_write(owner)
         way = self._choose(account, owner)
         plans = self._plans(way, name)
-        for plan in plans:
-            require_free(api, plan)
+        there = {plan.kind for plan in plans if require_free(api, plan)}
         if SPACE in self.parts and way in (GRADIO, ZERO):
             check_requirements(REQUIREMENTS, BUILDER, PYTHON, say)
         say(f"As {account.name}" + (f", for {owner}" if owner != account.name else "") + f", to {api.endpoint}:")
@@ -113,6 +114,8 @@ class Publication:
         for plan in plans:
             publish_repository(api, plan, say)
         if SPACE in self.parts:
+            if way == ZERO and SPACE in there:
+                require_hardware(api, name, ZERO_HARDWARE)
             self._try_space(api, way, name, say)
         for plan in plans:
             say(f"{api.endpoint}/{plan.address}")
@@ -148,9 +151,7 @@ class Publication:
         """Part → files, checked; the Space last."""
         built: dict[str, Files] = {}
         if MODEL in self.parts:
-            built[MODEL] = model_repository(
-                self.model, repository=repository, license=self.license, photos_may_go=self.photos_may_go
-            )
+            built[MODEL] = model_repository(self.model, repository=repository, photos_may_go=self.photos_may_go)
             check_files("model", built[MODEL], self.photos_may_go)
         if DATASET in self.parts and not self.left_out:
             built[DATASET] = dataset_repository(
@@ -177,7 +178,8 @@ class Publication:
         )
 
     def _try_space(self, api: HfApi, way: str, name: str, say: Callable[[str], None]) -> None:
-        wait_until_it_runs(api, name, say)
+        if not wait_until_it_runs(api, name, say):
+            return
         with refusals(name):
             address = api.space_info(name).host
         if way != STATIC and address:

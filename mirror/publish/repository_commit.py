@@ -55,12 +55,12 @@ class _Head:
 
     commit: str
     oids: dict[str, str]
-    sdk: str | None = None
 
 
-def require_free(api: HfApi, plan: RepositoryPlan) -> None:
-    """Raises PublishError where a repository of that name holds what this program did not put there."""
-    _read_ours(api, plan)
+def require_free(api: HfApi, plan: RepositoryPlan) -> bool:
+    """Whether the repository is there already. Raises PublishError where it holds what this program did not put there,
+    or is public and is to be private."""
+    return _read_ours(api, plan) is not None
 
 
 def publish_repository(api: HfApi, plan: RepositoryPlan, say: Callable[[str], None]) -> bool:
@@ -98,12 +98,17 @@ def _read_ours(api: HfApi, plan: RepositoryPlan) -> _Head | None:
         tree = api.list_repo_tree(plan.name, repo_type=plan.kind, recursive=True, revision=about.sha)
         files = [entry for entry in tree if isinstance(entry, RepoFile)]
     oids = {entry.path: entry.lfs.sha256 if entry.lfs else entry.blob_id for entry in files}
+    if plan.private and not about.private:
+        raise PublishError(
+            f"The {plan.kind} {plan.name} is there already, and public: make it private in its settings, or choose "
+            "another name with --to OWNER/NAME."
+        )
     if MARK not in oids and not oids.keys() <= INITIAL:
         raise PublishError(
             f"There is a {plan.kind} {plan.name} already, which `mirror publish` did not make: choose another name "
             "with --to OWNER/NAME, or delete that one."
         )
-    return _Head(about.sha or "", oids, getattr(about, "sdk", None))
+    return _Head(about.sha or "", oids)
 
 
 def _create(api: HfApi, plan: RepositoryPlan) -> _Head:

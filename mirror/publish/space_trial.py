@@ -21,15 +21,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 1800.0  # a first build takes minutes
-UNDER_WAY = (
-    "BUILDING",
-    "RUNNING_BUILDING",
-    "APP_STARTING",
-    "RUNNING_APP_STARTING",
-    "NO_APP_FILE",
-    "STOPPED",
-    "SLEEPING",
-)
+UNDER_WAY = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "NO_APP_FILE", "STOPPED")
+ASLEEP = {"SLEEPING": "sleeps until somebody opens it", "PAUSED": "was paused, and starts again from its settings"}
 IN_WORDS = {"BUILDING": "is built", "RUNNING_BUILDING": "is built", "APP_STARTING": "starts"}
 LARGEST_DIFFERENCE = 1e-3  # of a probability
 FAILED = re.compile(r"error|exception|no matching|not found", re.I)
@@ -44,14 +37,28 @@ class Example:
     probabilities: dict[str, float]
 
 
-def wait_until_it_runs(api: HfApi, space: str, say: Callable[[str], None]) -> None:
-    """Returns once the Space runs. PublishError where it fails, with the first error of its log, or takes too long."""
+def require_hardware(api: HfApi, space: str, hardware: str) -> None:
+    """The Space's hardware, which one that was there before may not have. PublishError where the account may not."""
+    from huggingface_hub import SpaceHardware
+
+    with refusals(space):
+        runtime = api.get_space_runtime(space)
+        if hardware not in (runtime.hardware, runtime.requested_hardware):
+            api.request_space_hardware(space, SpaceHardware(hardware))
+
+
+def wait_until_it_runs(api: HfApi, space: str, say: Callable[[str], None]) -> bool:
+    """Returns once the Space runs; False where it sleeps or was paused, after saying so. PublishError where it fails,
+    with the first error of its log, or takes too long."""
     deadline, before = time.monotonic() + PATIENCE_SECONDS, ""
     while True:
         with refusals(space):
             stage = str(api.get_space_runtime(space).stage)
         if stage == "RUNNING":
-            return
+            return True
+        if stage in ASLEEP:
+            say(f"The Space is not asked: it {ASLEEP[stage]}.")
+            return False
         if stage not in UNDER_WAY:
             raise PublishError(f"The Space {space} does not run ({stage}): {_first_error(api, space, stage)}")
         if time.monotonic() > deadline:

@@ -136,8 +136,3 @@ def test_its_card_names_the_ways_that_there_are() -> None:
     assert 'from_pretrained_fastai("ana/x")' in cards["mirror"].text
     assert "transformers.js" in cards["mirror"].data.tags and '"image-classification", "ana/x"' in cards["mirror"].text
     assert "from_pretrained_fastai" not in cards["fashion"].text and "transformers.js" not in cards["fashion"].data.tags
-
-
-def test_a_licence_is_in_the_cards_front_matter(model: ModelFolder) -> None:
-    assert ModelCard(model_repository(model, license="cc-by-4.0")["README.md"].decode()).data.license == "cc-by-4.0"
-    assert ModelCard(model_repository(model)["README.md"].decode()).data.license is None

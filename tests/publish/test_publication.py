@@ -192,6 +192,44 @@ def test_a_private_publication_is_private_everywhere(hub: Hub, model: ModelFolde
     assert all(repository.private for repository in hub.repositories.values())
 
 
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_what_is_public_already_is_not_taken_for_private(hub: Hub, model: ModelFolder, kind: str) -> None:
+    go(hub, Publication(model, parts=(kind,)))
+    with pytest.raises(PublishError, match="is there already, and public"):
+        go(hub, Publication(model, parts=(kind,), private=True))
+
+
+def test_a_space_that_was_another_kind_gets_the_hardware_that_it_needs(hub: Hub) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    api.create_repo("ana/mirror", repo_type="space", space_sdk="static")
+    for _ in range(2):
+        space_trial.require_hardware(api, "ana/mirror", "zero-a10g")
+    assert hub.repositories["space", "ana/mirror"].hardware == "zero-a10g"
+    assert len([asked for asked in hub.requests if asked.path.endswith("/hardware")]) == 1
+
+
+@pytest.mark.parametrize("stage", ["SLEEPING", "PAUSED"])
+def test_a_space_that_sleeps_is_not_waited_for(hub: Hub, stage: str) -> None:
+    hub.ends, api, said = stage, HfApi(endpoint=hub.url, token=hub.token), []
+    api.create_repo("ana/mirror", repo_type="space", space_sdk="static")
+    assert not space_trial.wait_until_it_runs(api, "ana/mirror", said.append)
+    assert len(said) == 1 and said[0].startswith("The Space is not asked")
+
+
+@pytest.mark.parametrize("path", ["/xet-write-token", "/v1/xorbs", "/v2/shards"])
+def test_what_fails_on_the_way_through_xet_is_a_sentence_too(hub: Hub, publish: Run, path: str, tmp_path: Path) -> None:
+    hub.mode = "lfs"
+    for method in ("GET", "POST"):
+        hub.fail(method, path, 403)  # which hf_xet does not try again
+    xet = {"HF_HUB_DISABLE_XET": "0", "HF_XET_CACHE": str(tmp_path / "xet")}
+    done = publish("--what", "dataset", "--yes", **xet)
+    assert (done.returncode, done.stderr.count("\n"), hub.commits) == (1, 1, []), done.stderr
+    assert "cannot be reached" in done.stderr
+    hub.mend()
+    assert publish("--what", "dataset", "--yes", **xet).returncode == 0
+    assert hub.commits == [("dataset", "ana/mirror")]
+
+
 def test_a_model_on_a_published_data_set_publishes_none(hub: Hub, publish: Run) -> None:
     done = publish(*WITHOUT_SPACE, "--dry-run", model=ROOT / "models" / "fashion")
     assert done.returncode == 0 and "No data set: " in done.stdout and "dataset ana" not in done.stdout

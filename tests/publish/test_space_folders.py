@@ -133,7 +133,7 @@ SECRETS = {
     "a key of Google": b"AIza" + b"x" * 35,
     "a key of Amazon": b"AKIA" + b"Q" * 16,
     "a private key": b"-----BEGIN RSA " + b"PRIVATE KEY-----\nabc",
-    "a key of OpenAI or Anthropic": b"sk-proj-" + b"a1" * 20,
+    "a key of OpenAI or Anthropic": b"sk-proj-" + b"a1B_" * 10,
     "a password in an address": b"https://ana:" + b"secret@photos.example/1.jpg",
 }
 
@@ -156,6 +156,19 @@ def test_no_photo_goes_that_is_not_meant_to_whatever_it_is_called(start: bytes, 
     with pytest.raises(PublishError, match="a picture that is not ours"):
         check_files("model", {name: start + b"photo"}, photos_may_go=False)
     check_files("model", {name: start + b"photo"}, photos_may_go=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"https://photos.example/sk-hynix-memory-factory-tour-2020-a-photo-of-it.jpg",
+        b"https://photos.example:8080/1.jpg?by=ana@mail.example",
+        b"hf_hub_download and hf_xet",
+        b"sha256 " + b"0a" * 32,
+    ],
+)
+def test_what_only_looks_a_little_like_a_secret_may_go(text: bytes) -> None:
+    check_files("dataset", {"photos.csv": text}, photos_may_go=False)
 
 
 @pytest.mark.parametrize("name", ["id_rsa", "data/photo.jpg", ".env", ".git/config", "mirror/__pycache__/a.pyc"])

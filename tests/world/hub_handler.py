@@ -107,6 +107,9 @@ class HubHandler(BaseHTTPRequestHandler):
         if what == "runtime":
             stage = repository.stages.pop(0) if repository.stages else hub.ends
             return 200, {"stage": stage, "hardware": {"current": repository.hardware, "requested": None}}, {}
+        if what == "hardware":
+            repository.hardware = json.loads(body)["flavor"]
+            return 200, {"stage": "BUILDING", "hardware": {"current": None, "requested": repository.hardware}}, {}
         if what == "logs":
             lines = [
                 f"data: {json.dumps({'timestamp': '2026-11-28T10:00:00.000Z', 'data': line})}\n\n" for line in hub.logs
