@@ -27,18 +27,18 @@ from mirror.web.failures import report
 from mirror.web.gateway.clients import address_of
 from mirror.web.scheduling import STAGES, Visit, Visitor
 
-AT_ONCE = 240  # requests of all visitors, begun or waiting
-A_SESSION = 8  # of one open page, or of one client of the API
-AN_ADDRESS = 64  # of one client address, which a school class may share; fewer when there is little room
-MAY_COME = 1.0  # seconds that a client takes at most from its request to the connection that brings the answer
+MAX_REQUESTS = 240  # requests of all visitors, begun or waiting
+MAX_PER_SESSION = 8  # of one open page, or of one client of the API
+MAX_PER_ADDRESS = 64  # of one client address, which a school class may share; fewer when there is little room
+CONNECT_SECONDS = 1.0  # seconds that a client takes at most from its request to the connection that brings the answer
 # sessions with an answer that nobody reads, of some 100 kB; a full house on slow lines fetches all of its answers late
-MOST_UNREAD = 2 * AT_ONCE
+MAX_UNREAD = 2 * MAX_REQUESTS
 UNREAD_SECONDS = 45.0  # from the last message, or the last reader, of a session
 REMEMBERED_SECONDS = 20.0  # from the last use of a session's values
 SWEEP_SECONDS = 2.0
 SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)  # 11 letters in a browser, 36 in gradio's Python client
 
-TOO_MANY_HERE = f"You have {A_SESSION} photos waiting already: please wait for the answer to one of them."
+TOO_MANY_OF_YOURS = f"You have {MAX_PER_SESSION} photos waiting already: please wait for the answer to one of them."
 TOO_MANY = "Too many photos are waiting right now: please try again in a moment."
 NO_HANDLER = "There is nothing of that number here: see “Use via API” at the foot of the page."
 NO_SESSION = "The session_hash must be up to 64 letters, digits, - and _."
@@ -59,7 +59,7 @@ class Messages(asyncio.Queue[EventMessage]):
     async def get(self) -> EventMessage:
         self._readers += 1
         for stage in STAGES if self._readers == 1 and self.empty() else ():
-            stage.look_again()
+            stage.recheck()
         try:
             return await super().get()
         finally:
@@ -84,7 +84,7 @@ class VisitorsQueue(Queue):
     """Takes the place of the Queue that gr.Blocks has made (`queue.__class__ = …`): it adds no attribute."""
 
     def start(self) -> None:
-        self.max_thread_count = 2 * AT_ONCE  # gradio's word for the requests that are begun, given up ones included
+        self.max_thread_count = 2 * MAX_REQUESTS  # gradio's word for the requests begun, given up ones included
         super().start()
         run_coro_in_background(self._sweep)
 
@@ -98,18 +98,18 @@ class VisitorsQueue(Queue):
         if fn is None or fn.fn is None:
             return False, NO_HANDLER, "error"
         visitor = Visitor(visitors_address(request), body.session_hash or uuid4().hex)
-        if self._alive() >= AT_ONCE:
-            await self._give_up_one()
+        if self._alive() >= MAX_REQUESTS:
+            await self._drop_one()
         if sentence := self._too_many(visitor):
             return False, sentence, "queue_full"
         body.session_hash = visitor.session
         await self._make_room()
         if visitor.session not in self.pending_messages_per_session:
             self.pending_messages_per_session[visitor.session] = Messages()
-        accepted, answer, state = await super().push(body, request, username)
-        if accepted and (event := self.event_ids_to_events.get(str(answer))):
+        accepted, result, state = await super().push(body, request, username)
+        if accepted and (event := self.event_ids_to_events.get(str(result))):
             _visitors[event] = visitor
-        return accepted, answer, state
+        return accepted, result, state
 
     def visit(self, event_id: str | None) -> Visit | None:
         """Who asked for that event, and whether they still want to know."""
@@ -137,20 +137,20 @@ class VisitorsQueue(Queue):
         """An address may hold no more than there is room left, so that a few of them never take all of it (the dynamic
         threshold of Choudhury and Hahne 1998)."""
         waiting = [_visitors.get(event, Visitor()) for event in self.event_ids_to_events.values() if event.alive]
-        if waiting.count(visitor) >= A_SESSION:
-            return TOO_MANY_HERE
-        room = AT_ONCE - len(waiting)
-        held = sum(other.address == visitor.address for other in waiting) if visitor.address else 0
-        if room <= 0 or held >= min(AN_ADDRESS, room) or len(self.event_ids_to_events) >= 2 * AT_ONCE:
+        if waiting.count(visitor) >= MAX_PER_SESSION:
+            return TOO_MANY_OF_YOURS
+        free = MAX_REQUESTS - len(waiting)
+        pending = sum(another.address == visitor.address for another in waiting) if visitor.address else 0
+        if free <= 0 or pending >= min(MAX_PER_ADDRESS, free) or len(self.event_ids_to_events) >= 2 * MAX_REQUESTS:
             return TOO_MANY
         return None
 
-    async def _give_up_one(self) -> None:
+    async def _drop_one(self) -> None:
         """Of the sessions with a request whose answer nobody waits for, the one that was left alone longest."""
         busy = {event.session_hash for event in self.event_ids_to_events.values() if event.alive}
         unread = {session: _unread_for(self.pending_messages_per_session[session])
                   for session in busy & self.pending_messages_per_session.keys()}  # fmt: skip
-        if unread and unread[longest := max(unread, key=unread.__getitem__)] > MAY_COME:
+        if unread and unread[longest := max(unread, key=unread.__getitem__)] > CONNECT_SECONDS:
             await self._forget(longest)
 
     async def _sweep(self) -> None:
@@ -175,12 +175,12 @@ class VisitorsQueue(Queue):
 
     async def _make_room(self) -> None:
         """Drops the answers that have been unread for longest, where there are too many."""
-        if len(self.pending_messages_per_session) <= MOST_UNREAD:
+        if len(self.pending_messages_per_session) <= MAX_UNREAD:
             return
         busy = {event.session_hash for event in self.event_ids_to_events.values() if event.alive}
-        unread = {session: _unread_for(each) for session, each in self.pending_messages_per_session.items()}
+        unread = {session: _unread_for(messages) for session, messages in self.pending_messages_per_session.items()}
         ranked = sorted((s for s in unread if unread[s] and s not in busy), key=unread.__getitem__, reverse=True)
-        for session in ranked[: max(0, len(ranked) - MOST_UNREAD)]:
+        for session in ranked[: max(0, len(ranked) - MAX_UNREAD)]:
             await self._forget(session)
 
     async def _forget(self, session: str) -> None:

@@ -53,7 +53,7 @@ class Visit:
 
 
 VISIT: ContextVar[Visit] = ContextVar("visit")  # whose request the running task answers
-ANYBODY = Visit()
+ANONYMOUS = Visit()
 
 
 class VisitorLeft(Exception):
@@ -66,7 +66,7 @@ class _Waiting:
     turn: asyncio.Future[None] = field(repr=False)
 
 
-class _Round(Generic[K, M]):
+class _RoundRobin(Generic[K, M]):
     """Who takes turns, and when each is due. One who had a turn just now is due a round later, even when they leave the
     line meanwhile."""
 
@@ -91,24 +91,24 @@ class _Round(Generic[K, M]):
 
     def leave(self, key: K) -> None:
         self._resting[key] = self.members.pop(key)
-        for each in [each for each in self._resting if self._due[each] <= self._now]:
-            del self._resting[each], self._due[each]
+        for rested in [other for other in self._resting if self._due[other] <= self._now]:
+            del self._resting[rested], self._due[rested]
 
 
-class _Sessions(_Round[str, "deque[_Waiting]"]):
+class _Sessions(_RoundRobin[str, "deque[_Waiting]"]):
     def __init__(self) -> None:
         super().__init__(deque)
 
 
 class Stage:
-    """places: how much goes on at once. a_session, an_address: how many of them one may hold (default: all)."""
+    """capacity: how much goes on at once. per_session, per_address: how much of it one may hold (default: all)."""
 
-    def __init__(self, places: int, *, a_session: int | None = None, an_address: int | None = None):
-        self.places = places
-        self._a_session, self._an_address = a_session or places, an_address or places
-        self._held: Counter[Visitor | str] = Counter()
-        self._free = places
-        self._line: _Round[str, _Sessions] = _Round(_Sessions)  # addresses → sessions → requests
+    def __init__(self, capacity: int, *, per_session: int | None = None, per_address: int | None = None):
+        self.capacity = capacity
+        self._per_session, self._per_address = per_session or capacity, per_address or capacity
+        self._running: Counter[Visitor | str] = Counter()
+        self._free = capacity
+        self._lines: _RoundRobin[str, _Sessions] = _RoundRobin(_Sessions)  # addresses → sessions → requests
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """What `work` gives, on a thread, at a place of this stage. Raises Left, and what `work` raises."""
@@ -118,7 +118,7 @@ class Stage:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Waits for a place, and holds it. Raises Left."""
-        visit = VISIT.get(ANYBODY)
+        visit = VISIT.get(ANONYMOUS)
         await self._wait(visit)
         try:
             yield
@@ -127,80 +127,80 @@ class Stage:
 
     @property
     def waiting(self) -> int:
-        return sum(len(requests) for each in self._line.members.values() for requests in each.members.values())
+        return sum(len(requests) for line in self._lines.members.values() for requests in line.members.values())
 
     async def _wait(self, visit: Visit) -> None:
-        one = _Waiting(visit, asyncio.get_running_loop().create_future())
-        self._line.enter(visit.visitor.address).enter(visit.visitor.session).append(one)
-        self._give()
+        request = _Waiting(visit, asyncio.get_running_loop().create_future())
+        self._lines.enter(visit.visitor.address).enter(visit.visitor.session).append(request)
+        self._grant()
         try:
-            await one.turn
+            await request.turn
         except asyncio.CancelledError:
-            if one.turn.done() and not one.turn.cancelled():  # it was this one's turn at that very moment
+            if request.turn.done() and not request.turn.cancelled():  # it was this one's turn at that very moment
                 self._leave(visit.visitor)
             else:
-                self._forget(one)
+                self._forget(request)
             raise
 
-    def _give(self) -> None:
+    def _grant(self) -> None:
         """Every free place to whose turn it is."""
-        while self._free and (one := self._next()):
-            if one.turn.done():
-                self._forget(one)
-            elif not one.visit.here():
-                self._forget(one)
-                one.turn.set_exception(VisitorLeft())
+        while self._free and (request := self._next()):
+            if request.turn.done():
+                self._forget(request)
+            elif not request.visit.here():
+                self._forget(request)
+                request.turn.set_exception(VisitorLeft())
             else:
-                visitor = one.visit.visitor
-                self._line.members[visitor.address].had_a_turn(visitor.session)
-                self._line.had_a_turn(visitor.address)
-                self._forget(one)
+                visitor = request.visit.visitor
+                self._lines.members[visitor.address].had_a_turn(visitor.session)
+                self._lines.had_a_turn(visitor.address)
+                self._forget(request)
                 self._free -= 1
                 self._count(visitor, 1)
-                one.turn.set_result(None)
+                request.turn.set_result(None)
 
     def _next(self) -> _Waiting | None:
         """Whose turn it is: who listens comes first."""
         last = None
-        for address in self._line.in_order():
-            if address and self._held[address] >= self._an_address:
+        for address in self._lines.in_order():
+            if address and self._running[address] >= self._per_address:
                 continue
-            sessions = self._line.members[address]
+            sessions = self._lines.members[address]
             for session in sessions.in_order():
-                if self._held[Visitor(address, session)] >= self._a_session:
+                if self._running[Visitor(address, session)] >= self._per_session:
                     continue
-                one = sessions.members[session][0]
-                if one.visit.listening() or not one.visit.here():
-                    return one
-                last = last or one
-        return last if self._free > self.places // 2 else None
+                request = sessions.members[session][0]
+                if request.visit.listening() or not request.visit.here():
+                    return request
+                last = last or request
+        return last if self._free > self.capacity // 2 else None
 
-    def look_again(self) -> None:
+    def recheck(self) -> None:
         """After somebody has begun to listen."""
-        if self._line.members:
-            self._give()
+        if self._lines.members:
+            self._grant()
 
     def _leave(self, visitor: Visitor) -> None:
         self._free += 1
         self._count(visitor, -1)
-        self._give()
+        self._grant()
 
     def _count(self, visitor: Visitor, change: int) -> None:
         for key in (visitor, visitor.address):
-            self._held[key] += change
-            if not self._held[key]:
-                del self._held[key]
+            self._running[key] += change
+            if not self._running[key]:
+                del self._running[key]
 
-    def _forget(self, one: _Waiting) -> None:
-        visitor = one.visit.visitor
-        sessions = self._line.members.get(visitor.address)
-        if sessions is None or one not in (requests := sessions.members.get(visitor.session) or deque()):
+    def _forget(self, request: _Waiting) -> None:
+        visitor = request.visit.visitor
+        sessions = self._lines.members.get(visitor.address)
+        if sessions is None or request not in (requests := sessions.members.get(visitor.session) or deque()):
             return
-        requests.remove(one)
+        requests.remove(request)
         if not requests:
             sessions.leave(visitor.session)
         if not sessions.members:
-            self._line.leave(visitor.address)
+            self._lines.leave(visitor.address)
 
 
 async def on_thread(work: Callable[..., T], *arguments: Any) -> T:
@@ -219,11 +219,11 @@ async def on_thread(work: Callable[..., T], *arguments: Any) -> T:
 
 
 # A fetch may wait 20 s for somebody's server, and holds its bytes, up to 20 MB, until they are decoded
-FETCHING = Stage(24, a_session=2, an_address=8)
+FETCHING = Stage(24, per_session=2, per_address=8)
 # A hostile file may hold a place for the 10 s that decoding may take, mostly while another process works on it
-DECODING = Stage(16, a_session=2, an_address=8)
+DECODING = Stage(16, per_session=2, per_address=8)
 # Of those, photos that keep a CPU busy for a second and more in this very process
-LARGE_PHOTOS = Stage(2, a_session=1)
+LARGE_PHOTOS = Stage(2, per_session=1)
 # The network of the mirror itself, on all CPUs
 MIRROR_MODEL = Stage(max(2, available_cpus()))
 # The models of the other tabs: each keeps all CPUs busy by itself

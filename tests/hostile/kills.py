@@ -28,7 +28,7 @@ from typing import Any
 from tests.hostile.scenes import Result, Scene
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_KILLS_A_ROUND = 5
+MAX_KILLS_A_ROUND = 5
 BY_STEP = 0.7  # share of the kills that come at a step that matters to a disk; the others come at any time
 TORN = 0.3  # of those, share that leaves half of what is being written
 SURVIVORS_SECONDS = 5.0  # for what a killed process had started to notice, and end
@@ -118,7 +118,7 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
         shutil.rmtree(place)
         shutil.copytree(start, place, symlinks=True)
         before = tally.kills
-        for _ in range(chance.randint(1, min(MOST_KILLS_A_ROUND, kills - tally.kills))):
+        for _ in range(chance.randint(1, min(MAX_KILLS_A_ROUND, kills - tally.kills))):
             ended = zygote.run(place, arguments, log, **_moment(chance, whole))
             if not ended.killed:
                 break

@@ -16,11 +16,11 @@ if __name__ == "__main__":
     from mirror.web import retention
     from mirror.web.gateway import bodies, connections
 
-    retention.KEPT_SECONDS = 3.0
+    retention.FRESH_SECONDS = 3.0
     bodies.PATIENCE_SECONDS = connections.HEADERS_SECONDS = connections.KEEP_ALIVE_SECONDS = (
         connections.WRITE_SECONDS
     ) = WAITS
-    bodies.PROTECTED_SECONDS, bodies.MOST_BODIES = 0.3, 8
+    bodies.PROTECTED_SECONDS, bodies.MAX_BODIES = 0.3, 8
 
     import app
 

@@ -27,7 +27,7 @@ from gradio_client import Client, handle_file
 
 from mirror.web import queueing
 from mirror.web.blocks import VisitedBlocks
-from mirror.web.queueing import A_SESSION, AT_ONCE, MOST_UNREAD, Messages, _visitors
+from mirror.web.queueing import MAX_PER_SESSION, MAX_REQUESTS, MAX_UNREAD, Messages, _visitors
 from mirror.web.scheduling import Visitor
 from tests.hostile import requests
 from tests.web.asking import API, CLIENT, JSON, as_json, ask, ask_by_number, handlers
@@ -204,9 +204,9 @@ def test_a_visitor_who_sends_too_many_is_told_at_once_and_others_are_not(served,
     gate = threading.Event()
     slow = world.direct_host().waits("/slow.png", gate, photo(YELLOW))
     with httpx.Client(verify=False, timeout=30) as client:
-        answers = [join(client, served, "greedy", {"path": slow}) for _ in range(A_SESSION + 4)]
-        assert [answer.status_code for answer in answers] == [200] * A_SESSION + [503] * 4
-        assert answers[-1].json()["detail"] == queueing.TOO_MANY_HERE
+        answers = [join(client, served, "greedy", {"path": slow}) for _ in range(MAX_PER_SESSION + 4)]
+        assert [answer.status_code for answer in answers] == [200] * MAX_PER_SESSION + [503] * 4
+        assert answers[-1].json()["detail"] == queueing.TOO_MANY_OF_YOURS
         assert join(client, served, "another").status_code == 200
         assert ask(served.url, "predict", PNG)[0] == "complete"
         gate.set()
@@ -235,7 +235,7 @@ def test_a_visitor_who_leaves_makes_room(served, world):
     gate = threading.Event()
     slow = world.direct_host().waits("/left.png", gate, photo(YELLOW))
     with httpx.Client(verify=False, timeout=30) as client:
-        for _ in range(A_SESSION):
+        for _ in range(MAX_PER_SESSION):
             assert join(client, served, "leaving", {"path": slow}).status_code == 200
         assert join(client, served, "leaving").status_code == 503
         with client.stream("GET", f"{served.url}{API}/queue/data?session_hash=leaving") as stream:
@@ -306,14 +306,14 @@ async def test_a_few_addresses_never_take_all_the_room(queue):
 
 @story
 async def test_a_request_that_nobody_waits_for_makes_room_for_another(queue, clock):
-    assert all(taken(queue, "", f"s{number}") for number in range(AT_ONCE))
+    assert all(taken(queue, "", f"s{number}") for number in range(MAX_REQUESTS))
     reading = await reader(queue.pending_messages_per_session["s0"])
-    await queue._give_up_one()
+    await queue._drop_one()
     assert not taken(queue, "", "honest")  # all of them may come for their answer yet
     clock[0] += 10
-    await queue._give_up_one()
+    await queue._drop_one()
     assert taken(queue, "", "honest") and not taken(queue, "", "another")
-    assert queue._alive() == AT_ONCE and "s0" in queue.pending_messages_per_session
+    assert queue._alive() == MAX_REQUESTS and "s0" in queue.pending_messages_per_session
     reading.cancel()
 
 
@@ -357,13 +357,13 @@ async def test_what_nobody_reads_is_dropped_and_the_rest_is_kept(queue, clock):
 
 @story
 async def test_no_more_than_so_many_unread_answers_are_kept(queue, clock):
-    for number in range(2 * MOST_UNREAD):
+    for number in range(2 * MAX_UNREAD):
         clock[0] += 0.1
         queue.pending_messages_per_session[str(number)] = Messages()
     reading = await reader(queue.pending_messages_per_session["0"])
     await queue._make_room()
     left = [int(session) for session in queue.pending_messages_per_session]
-    assert left == [0, *range(MOST_UNREAD, 2 * MOST_UNREAD)]  # the oldest go, and whoever is read stays
+    assert left == [0, *range(MAX_UNREAD, 2 * MAX_UNREAD)]  # the oldest go, and whoever is read stays
     reading.cancel()
 
 
@@ -412,7 +412,7 @@ def test_an_event_whose_session_was_dropped_says_so_and_the_page_lives(forgetful
 def test_the_python_client_gets_every_answer_when_it_sends_several(two, tmp_path):
     (tmp_path / "a.png").write_bytes(photo(YELLOW, format="PNG"))
     client = Client(two.url, verbose=False)
-    jobs = [client.submit(handle_file(tmp_path / "a.png"), api_name="/predict") for _ in range(A_SESSION)]
+    jobs = [client.submit(handle_file(tmp_path / "a.png"), api_name="/predict") for _ in range(MAX_PER_SESSION)]
     assert {job.result(timeout=60)["label"] for job in jobs} == {"duckling"}
 
 

@@ -85,7 +85,7 @@ def test_turns_go_round(asks, order):
 
 def test_one_visitor_holds_no_more_places_than_a_share():
     async def story() -> None:
-        line = Line(Stage(4, a_session=2, an_address=3))
+        line = Line(Stage(4, per_session=2, per_address=3))
         for name, session in (("a1", "1"), ("a2", "1"), ("a3", "1"), ("b1", "2"), ("b2", "2")):
             await line.ask(name, "9.9.9.9", session)
         assert line.served == ["a1", "a2", "b1"]  # a3: two of its session are there; b2: three of the address are
@@ -101,7 +101,7 @@ def test_one_visitor_holds_no_more_places_than_a_share():
 
 def test_those_whose_address_says_nothing_share_no_limit():
     async def story() -> None:
-        line = Line(Stage(4, a_session=2, an_address=1))
+        line = Line(Stage(4, per_session=2, per_address=1))
         for name in "abc":
             await line.ask(name)
         assert line.served == ["a", "b", "c"]
@@ -135,7 +135,7 @@ def test_who_does_not_listen_leaves_half_of_the_places_to_others():
         await line.ask("honest")
         assert line.served == ["a", "b", "honest"]
         listening = True
-        line.stage.look_again()
+        line.stage.recheck()
         await line.settle()
         assert line.served == ["a", "b", "honest", "c"]
         await line.finish_all()
@@ -219,7 +219,7 @@ def test_an_error_gives_the_place_back():
 
 def test_every_request_of_a_crowd_gets_its_turn():
     async def story() -> None:
-        stage = Stage(3, a_session=1, an_address=2)
+        stage = Stage(3, per_session=1, per_address=2)
         running, most = 0, 0
 
         async def request(number: int) -> int:

@@ -6,7 +6,7 @@ clients.py   whose request it is
 bodies.py    a body is received within limits of size, time and number before gradio sees any of it
 inline.py    a photo within JSON goes to the disk as it comes in
 disk.py      how much of the disk visitors' files may take
-kept.py      what is the same for everybody, made once
+response_cache.py what is the same for everybody, made once
 upload_routes.py visitors' files: received, shown back, and the progress of that, in place of gradio's own routes
 security_headers.py what every answer says to the browser, and whose pages may ask
 refusal.py   a request that is turned down: a status and one sentence

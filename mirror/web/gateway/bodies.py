@@ -23,8 +23,8 @@ from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import AGAIN, Gone, Refusal
 
 IN_MEMORY = 64 * 1024  # bytes of a body; above it lies on the disk
-MOST_BODIES = 256  # being received at a time; each may hold a file descriptor, of which there are often 1,024
-MOST_BYTES = 1 << 30  # of all bodies being received, on the disk
+MAX_BODIES = 256  # being received at a time; each may hold a file descriptor, of which there are often 1,024
+MAX_BYTES = 1 << 30  # of all bodies being received, on the disk
 PATIENCE_SECONDS = 20.0  # without a byte, and on top of what the slowest connection that is waited for needs
 SLOWEST = 32 * 1024  # bytes a second
 PROTECTED_SECONDS = 5.0  # a body younger than that is not given up for another
@@ -34,7 +34,7 @@ TEXT_TOO_LARGE = (
     "The request is too large: beside its photos at most 2 MB are taken. "
     "A photo as text begins with “data:image/jpeg;base64,”."
 )
-MANY_PARTS = 5_000  # commas, brackets and the like in JSON: each may become an object of 64 bytes and more
+MAX_PARTS = 5_000  # commas, brackets and the like in JSON: each may become an object of 64 bytes and more
 UNCOUNTED = 16 * 1024  # bytes of JSON that may be all brackets
 WAITING_BYTES = 128 << 20  # of memory, for large bodies that wait in the queue together
 ADMISSION_SECONDS = 30.0
@@ -104,7 +104,7 @@ class Bodies:
                         body.bytes += len(piece)
                         if body.bytes > limit:
                             raise too_large(limit)
-                        if sum(other.bytes for other in self._receiving) > MOST_BYTES:
+                        if sum(other.bytes for other in self._receiving) > MAX_BYTES:
                             raise Refusal(503, "Too much is being sent at once: please try again in a moment.", AGAIN)
                         take(piece)
                         if not message.get("more_body", False):
@@ -130,8 +130,8 @@ class Bodies:
                 if inline and size > TEXT_BYTES:
                     raise Refusal(413, TEXT_TOO_LARGE)
                 parts += len(piece) - len(piece.translate(None, b",[{"))  # one pass, where three counts take three
-                if size > UNCOUNTED and parts > MANY_PARTS:
-                    raise Refusal(413, f"The request has more than {MANY_PARTS:,} parts: send the photo as a file.")
+                if size > UNCOUNTED and parts > MAX_PARTS:
+                    raise Refusal(413, f"The request has more than {MAX_PARTS:,} parts: send the photo as a file.")
                 plain = plain and piece.isascii() and b"\\u" not in piece
                 file.write(piece)
 
@@ -150,13 +150,13 @@ class Bodies:
 
     def _enter(self, scope: Scope, timeout: asyncio.Timeout) -> _Receiving:
         now = asyncio.get_running_loop().time()
-        if len(self._receiving) >= MOST_BODIES:
-            self._give_up_one(now)
+        if len(self._receiving) >= MAX_BODIES:
+            self._drop_one(now)
         body = _Receiving(client_of(scope), now, timeout)
         self._receiving.add(body)
         return body
 
-    def _give_up_one(self, now: float) -> None:
+    def _drop_one(self, now: float) -> None:
         """Of the client with the most bodies the slowest goes, so that nobody keeps others out by being slow."""
         old = [body for body in self._receiving if now - body.started > PROTECTED_SECONDS]
         if not old:
@@ -192,16 +192,16 @@ class Admission:
             raise busy() from None
         try:
             await self._room(body.weight)
-            said = bytearray()
+            answer = bytearray()
 
-            async def listen(message: Message) -> None:
-                if message["type"] == "http.response.body" and len(said) < CHUNK:
-                    said.extend(message.get("body", b""))
+            async def collect(message: Message) -> None:
+                if message["type"] == "http.response.body" and len(answer) < CHUNK:
+                    answer.extend(message.get("body", b""))
                 await send(message)
 
-            yield listen
+            yield collect
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                self._held[str(parse_json(bytes(said))["event_id"])] = body.weight
+                self._held[str(parse_json(bytes(answer))["event_id"])] = body.weight
         finally:
             self._alone.release()
 

@@ -38,7 +38,7 @@ class Connections:
     """All that are open, the oldest first."""
 
     def __init__(self) -> None:
-        self.most = 1024 - RESERVED_FILES
+        self.limit = 1024 - RESERVED_FILES
         self._open: dict[PatientProtocol, str] = {}
 
     def enter(self, connection: PatientProtocol, address: str) -> bool:
@@ -46,8 +46,8 @@ class Connections:
         client = network_of(address)
         if is_public(address) and sum(other == client for other in self._open.values()) >= PER_CLIENT:
             return False
-        if len(self._open) >= self.most:
-            idle = next((one for one in self._open if not one.busy), None)
+        if len(self._open) >= self.limit:
+            idle = next((other for other in self._open if not other.busy), None)
             if idle is None:
                 return False
             self.leave(idle)
@@ -196,4 +196,4 @@ def install() -> None:
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        connections.most = max(64, (OPEN_FILES if soft == resource.RLIM_INFINITY else soft) - RESERVED_FILES)
+        connections.limit = max(64, (OPEN_FILES if soft == resource.RLIM_INFINITY else soft) - RESERVED_FILES)

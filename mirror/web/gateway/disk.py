@@ -19,8 +19,8 @@ from time import monotonic
 
 from mirror.web.gateway.refusal import AGAIN, Refusal
 
-MOST_BYTES = 1 << 30  # 14 phone photos a second, which two cores answer, for 20 s; at most half of what is free
-MOST_FILES = 4_000
+MAX_BYTES = 1 << 30  # 14 phone photos a second, which two cores answer, for 20 s; at most half of what is free
+MAX_FILES = 4_000
 SHARE = 4  # one client may hold a quarter
 PROTECTED_SECONDS = 10.0  # clients ask about a file within a second of its upload
 LOOK_SECONDS = 1.0  # between two looks at which files are gone
@@ -72,31 +72,31 @@ class Disk:
         if monotonic() - self._looked > LOOK_SECONDS:
             self._look()
         while True:
-            left = self._most - sum(each.bytes for each in self.files) - size, MOST_FILES - len(self.files) - files
-            own = [each for each in self.files if each.client == file.client] if file.client else []
-            held = sum(each.bytes for each in own) + size, len(own) + files
-            whole = min(left) < 0
-            if not whole and (
+            free = self._most - sum(other.bytes for other in self.files) - size, MAX_FILES - len(self.files) - files
+            own = [other for other in self.files if other.client == file.client] if file.client else []
+            held = sum(other.bytes for other in own) + size, len(own) + files
+            is_full = min(free) < 0
+            if not is_full and (
                 not file.client
-                or (held[0] <= min(left[0], self._most / SHARE) and held[1] <= min(left[1], MOST_FILES / SHARE))
+                or (held[0] <= min(free[0], self._most / SHARE) and held[1] <= min(free[1], MAX_FILES / SHARE))
             ):
                 return
-            if not self._give_way(file, self.files if whole else own):
+            if not self._give_way(file, self.files if is_full else own):
                 raise no_room()
 
     def _look(self) -> None:
         self._looked = monotonic()
-        self.files = [each for each in self.files if os.path.lexists(each.path)]
+        self.files = [other for other in self.files if os.path.lexists(other.path)]
         free = shutil.disk_usage(self.folder).free
-        self._most = min(MOST_BYTES, (sum(each.bytes for each in self.files) + free) / 2)
+        self._most = min(MAX_BYTES, (sum(other.bytes for other in self.files) + free) / 2)
 
     def _give_way(self, file: NewFile, among: list[NewFile]) -> bool:
         """Removes the oldest file that nobody asks about, of the client with the most; whether there was one."""
         named = {os.path.normpath(path) for path in self._named()}
-        counts, before = Counter(each.client for each in self.files), monotonic() - PROTECTED_SECONDS
-        old = [one for one in among if one.since < before and one is not file and str(one.path) not in named]
+        counts, before = Counter(other.client for other in self.files), monotonic() - PROTECTED_SECONDS
+        old = [other for other in among if other.since < before and other is not file and str(other.path) not in named]
         if old:
-            victim = min(old, key=lambda each: (-counts[each.client], each.since))
+            victim = min(old, key=lambda other: (-counts[other.client], other.since))
             self.files.remove(victim)
             victim.remove()
         return bool(old)

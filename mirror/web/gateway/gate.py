@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.web.gateway import routes, security_headers
 from mirror.web.gateway.bodies import Admission, Bodies, has_body
-from mirror.web.gateway.kept import Kept
 from mirror.web.gateway.refusal import Gone, Refusal, answer, of_the_client
+from mirror.web.gateway.response_cache import ResponseCache
 from mirror.web.gateway.routes import Route
 from mirror.web.gateway.upload_routes import EVENTS, Uploads, query
 
@@ -58,7 +58,7 @@ class Gate:
     def __init__(self, app: ASGIApp, policy: Policy, queue: Callable[[], Queue]):
         self.app, self.policy, self._queue = app, policy, queue
         self._bodies, self._admission = Bodies(), Admission(lambda: queue().event_ids_to_events)
-        self._kept = Kept(app)
+        self._cache = ResponseCache(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -93,7 +93,7 @@ class Gate:
         path = routes.relative(scope["path"], scope.get("root_path", ""))
         route = self._route(scope, path)
         send.route = route
-        scope = security_headers.without_strangers_hosts(scope, self.policy.hosts)
+        scope = security_headers.without_unknown_hosts(scope, self.policy.hosts)
         uploads = self.policy.uploads
         if scope["method"] == "OPTIONS":
             await self.app(scope, receive, send)  # gradio's CORS answers it, or its router refuses it
@@ -106,8 +106,8 @@ class Gate:
         elif route.template == routes.STREAM and self._all_told(query(scope, "session_hash")):
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
             await send({"type": "http.response.body", "body": NOTHING_MORE})
-        elif route.kept and not has_body(scope):
-            await self._kept.answer(route, scope, send)
+        elif route.cached and not has_body(scope):
+            await self._cache.answer(route, scope, send)
         elif not has_body(scope):
             await self.app(scope, receive, send)
         else:

@@ -19,8 +19,8 @@ from mirror.web.gateway.disk import NewFile
 from mirror.web.gateway.refusal import Refusal
 
 LONG = 64 * 1024  # bytes of a string, from which on it is put aside where it is a data: URL
-MOST_PHOTOS = 4  # put aside of one request; the page sends one, or two
-MOST_STRINGS = 10_000
+MAX_PHOTOS = 4  # put aside of one request; the page sends one, or two
+MAX_STRINGS = 10_000
 UNREADABLE = b"data:;base64,?"  # stands for a data: URL that cannot be decoded: the one reader of photos says so
 _WHOLE = re.compile(rb'(?:[^"\\]++|\\u[0-9A-Fa-f]{4}|\\[^u])*+', re.DOTALL)  # of a string, but for a broken off escape
 
@@ -40,11 +40,11 @@ class Inline:
     def feed(self, piece: bytes) -> bytes:
         """What of the next piece goes on to gradio. Raises Refusal, OSError."""
         piece, self._half = self._half + piece, b""
-        kept, at = bytearray(), 0
+        passed_on, at = bytearray(), 0
         while at < len(piece):
             if not self._in_string:
                 end = piece.find(b'"', at) + 1 or len(piece)
-                kept += piece[at:end]
+                passed_on += piece[at:end]
                 if piece[end - 1 : end] == b'"':
                     self._begin()
             else:
@@ -52,9 +52,9 @@ class Inline:
                 if piece.find(b"\\", at, end if end >= 0 else len(piece)) >= 0:
                     end = _WHOLE.match(piece, at).end()  # type: ignore[union-attr]
                 end = end if end >= 0 else len(piece)
-                self._string(piece[at:end], kept)
+                self._string(piece[at:end], passed_on)
                 if piece[end : end + 1] == b'"':
-                    self._end(kept)
+                    self._end(passed_on)
                     end += 1
                 elif len(piece) - end >= len(r"\u0000"):
                     raise Refusal(422, "The request is no well-formed JSON.")
@@ -62,7 +62,7 @@ class Inline:
                     self._half = piece[end:]
                     break
             at = end
-        return bytes(kept)
+        return bytes(passed_on)
 
     def finish(self) -> bytes:
         """What is still held back of a body that ends within a string."""
@@ -82,11 +82,11 @@ class Inline:
 
     def _begin(self) -> None:
         self._strings += 1
-        if self._strings > MOST_STRINGS:
-            raise Refusal(413, f"The request has more than {MOST_STRINGS:,} parts: send the photo as a file.")
+        if self._strings > MAX_STRINGS:
+            raise Refusal(413, f"The request has more than {MAX_STRINGS:,} parts: send the photo as a file.")
         self._in_string, self._begun, self._photo = True, bytearray(), None
 
-    def _string(self, raw: bytes, kept: bytearray) -> None:
+    def _string(self, raw: bytes, passed_on: bytearray) -> None:
         if self._begun is not None:
             self._begun += raw
             if len(self._begun) < LONG:
@@ -97,23 +97,23 @@ class Inline:
         if self._file is not None:
             self._decode(raw)
         elif self._photo is None:
-            kept += raw
+            passed_on += raw
 
-    def _end(self, kept: bytearray) -> None:
+    def _end(self, passed_on: bytearray) -> None:
         self._in_string = False
         if self._begun is not None:
-            kept += self._begun
+            passed_on += self._begun
             self._begun = None
         elif self._file is not None:
             self._decode(b"", last=True)
         if self._photo is not None:
-            kept += json.dumps(str(self.paths[-1])).encode()[1:-1] if self._file is not None else UNREADABLE
+            passed_on += json.dumps(str(self.paths[-1])).encode()[1:-1] if self._file is not None else UNREADABLE
         self.close()
-        kept += b'"'
+        passed_on += b'"'
 
     def _open(self) -> None:
-        if len(self.paths) >= MOST_PHOTOS:
-            raise Refusal(413, f"The request holds too many photos: send at most {MOST_PHOTOS} at a time.")
+        if len(self.paths) >= MAX_PHOTOS:
+            raise Refusal(413, f"The request holds too many photos: send at most {MAX_PHOTOS} at a time.")
         self._file = self._new_file()
         self.paths.append(self._file.path)
         self._photo, self._bytes = DataUrl(), 0
@@ -121,14 +121,14 @@ class Inline:
     def _decode(self, raw: bytes, last: bool = False) -> None:
         assert self._photo is not None and self._file is not None
         try:
-            found = self._photo.end() if last else self._photo.feed(_plain(raw))
+            decoded = self._photo.end() if last else self._photo.feed(_plain(raw))
         except ValueError:
             self.close()
             return
-        self._bytes += len(found)
+        self._bytes += len(decoded)
         if self._bytes > self._limit:
             raise Refusal(413, f"The photo is larger than {self._limit / 2**20:g} MB: please send a smaller one.")
-        self._file.write(found)
+        self._file.write(decoded)
 
 
 def _begins_as_data(raw: bytes) -> bool:

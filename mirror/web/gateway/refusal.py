@@ -13,7 +13,7 @@ LINGER_SECONDS = 10.0  # as nginx's lingering_time: a client that still sends wo
 SILENT_SECONDS = 2.0  # … lingering_timeout: without a byte
 LINGER_BYTES = 1 << 30
 AGAIN = {"Retry-After": "10"}  # headers of an answer to what may be asked again
-MOST_LINGERING = 32  # clients at a time; any other is cut off at once
+MAX_LINGERING = 32  # clients at a time; any other is cut off at once
 
 _lingering = 0
 
@@ -53,14 +53,14 @@ async def answer(refusal: Refusal, receive: Receive, send: Send, *, as_json: boo
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": drain})
     if drain:
-        await _throw_away(receive)
+        await _drain(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _throw_away(receive: Receive) -> None:
+async def _drain(receive: Receive) -> None:
     """The rest of the body, as long as it keeps coming within the limits."""
     global _lingering
-    if _lingering >= MOST_LINGERING:
+    if _lingering >= MAX_LINGERING:
         return
     _lingering += 1
     try:

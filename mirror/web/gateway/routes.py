@@ -1,7 +1,7 @@
 """Which of gradio's addresses are open, with which methods, and how large a body each may have.
 
 gradio 6.31 serves some seventy, for every kind of app. `page_routes` are those that this page and gradio's clients
-need; `REFUSED` names the others, so that a test can tell a new address of a new gradio from one that was looked at.
+need; its test names the others, so that a new address of a new gradio is told from one that was looked at.
 Addresses are matched as they arrive: what is not written exactly as in the table (doubled slashes, dots, other case,
 percent signs) is no address of this page.
 """
@@ -18,7 +18,7 @@ INDEX, STREAM, INFO = "/", f"{API}/queue/data", (f"{API}/info", f"{API}/info/")
 
 SMALL_BODY = 64 * 1024  # bytes; what names an event or a session has some hundred
 FRAME_BODY = 2 * 1024 * 1024 + SMALL_BODY  # a picture of the camera as text, 60,000 bytes at the size that is asked for
-SLACK = 256 * 1024  # bytes around a photo in a request: part headers, names, the other arguments
+OVERHEAD = 256 * 1024  # bytes around a photo in a request: part headers, names, the other arguments
 
 _SEGMENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.~@+-]+"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
@@ -27,13 +27,13 @@ _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 @dataclass(frozen=True)
 class Route:
     """One address. template: as gradio writes it. body: the most bytes that a request may carry. photos: whether they
-    may be within its JSON, where each goes to the disk as it comes in. kept: it is the same for everybody (kept.py)."""
+    may be within its JSON, where each goes to the disk as it comes in. cached: it is the same for everybody."""
 
     template: str
     methods: frozenset[str]
     body: int = 0
     photos: bool = False
-    kept: bool = False
+    cached: bool = False
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -51,15 +51,15 @@ class Route:
 def page_routes(photo_bytes: int) -> tuple[Route, ...]:
     """What the page, gradio_client and @gradio/client ask for. photo_bytes: the largest photo that is taken."""
     # base64 has 4 characters for 3 bytes, and in JSON 4 more ("\r\n") where its lines are broken after each 76
-    as_text = photo_bytes * 4 // 3 * 80 // 76 + SLACK
+    as_text = photo_bytes * 4 // 3 * 80 // 76 + OVERHEAD
     return (
         *shown_routes(),
         *queue_routes(as_text),
-        *_kept(*INFO),  # "Use via API", and both clients
+        *_cached(*INFO),  # "Use via API", and both clients
         *_get(f"{API}/call/{{api_name}}/{{event_id}}", f"{API}/call/v2/{{api_name}}/{{event_id}}"),
         *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text, photos=True),
         *_post(f"{API}/call/v2/{{api_name}}", f"{API}/call/v2/{{api_name}}/", body=as_text, photos=True),
-        *_post(UPLOAD, body=photo_bytes + SLACK),
+        *_post(UPLOAD, body=photo_bytes + OVERHEAD),
         *_post(f"{API}/component_server", f"{API}/component_server/", body=FRAME_BODY),  # the camera's frames
         *_get(PROGRESS),
         Route(FILE, frozenset({"GET", "HEAD"})),
@@ -69,8 +69,8 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
 def shown_routes() -> tuple[Route, ...]:
     """What a browser needs to show a page of gradio's at all; gradio asks for startup-events when it launches one."""
     return (
-        *_kept(INDEX, "/config", "/config/", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt"),
-        *_kept("/assets/{path:path}", "/static/{path:path}"),
+        *_cached(INDEX, "/config", "/config/", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt"),
+        *_cached("/assets/{path:path}", "/static/{path:path}"),
         *_get(f"{API}/startup-events"),
     )
 
@@ -82,39 +82,6 @@ def queue_routes(body: int) -> tuple[Route, ...]:
         *_get(STREAM, f"{API}/heartbeat/{{session_hash}}"),
         *_post(f"{API}/cancel", f"{API}/reset", f"{API}/reset/", body=SMALL_BODY),
     )
-
-
-_OLD, _LOGIN, _HISTORY = "an older name of another", "nobody logs in here", "runs are not recorded"
-_STREAM, _VIBE, _COUNTED = "nothing here is streamed", "it lets visitors rewrite the program", "nobody is counted"
-# gradio 6.31's other addresses, and why each is closed
-REFUSED: dict[str, str] = {
-    f"{API}/run/{{api_name}}": "it goes around the queue; the page and both clients ask through it",
-    f"{API}/run/{{api_name}}/": _OLD, f"{API}/api/{{api_name}}": _OLD, f"{API}/api/{{api_name}}/": _OLD,
-    f"{API}/file/{{path:path}}": _OLD,
-    f"{API}/proxy={{url_path:path}}": "it fetches other people's pages",
-    f"{API}/process_recording": "it leaves a file in the system's folder for each request",
-    f"{API}/deep_link": "it writes a visitor's session to the disk",
-    f"{API}/dev/reload": "for developers", f"{API}/app_id": "for developers", f"{API}/app_id/": "for developers",
-    f"{API}/custom_component/{{id}}/{{environment}}/{{type}}/{{file_name}}": "there is no custom component",
-    "/svelte/{path:path}": "there is no custom component",
-    f"{API}/openapi.json": "neither the page nor a client asks for it", "/openapi.json": "it lists every address",
-    f"{API}/queue/status": "neither the page nor a client asks for it",
-    "/monitoring": _COUNTED, "/monitoring/summary": _COUNTED, "/monitoring/{key}": _COUNTED,
-    "/manifest.json": "the page is not installed as an app", "/pwa_icon": "the page is not installed as an app",
-    "/pwa_icon/{size}": "the page is not installed as an app; it draws a picture as large as it is told",
-    "/login": _LOGIN, "/login/": _LOGIN, "/logout": _LOGIN, f"{API}/login_check": _LOGIN, f"{API}/login_check/": _LOGIN,
-    f"{API}/token": _LOGIN, f"{API}/token/": _LOGIN, f"{API}/user": _LOGIN, f"{API}/user/": _LOGIN,
-    f"{API}/runs": _HISTORY, f"{API}/runs/": _HISTORY, f"{API}/run-history/connect": _HISTORY,
-    f"{API}/run-history/buckets": _HISTORY, f"{API}/run-history/records": _HISTORY,
-    f"{API}/run-history/records/{{endpoint}}/{{record_id}}/assets/{{asset_id}}": _HISTORY,
-    f"{API}/stream/{{event_id}}": _STREAM, f"{API}/stream/{{event_id}}/close": _STREAM,
-    f"{API}/stream/{{session_hash}}/{{run}}/{{component_id}}/playlist-file": _STREAM,
-    f"{API}/stream/{{session_hash}}/{{run}}/{{component_id}}/playlist.m3u8": _STREAM,
-    f"{API}/stream/{{session_hash}}/{{run}}/{{component_id}}/{{segment_id}}.{{ext}}": _STREAM,
-    f"{API}/vibe-edit": _VIBE, f"{API}/vibe-edit/": _VIBE, f"{API}/undo-vibe-edit": _VIBE,
-    f"{API}/undo-vibe-edit/": _VIBE, f"{API}/vibe-code": _VIBE, f"{API}/vibe-code/": _VIBE,
-    f"{API}/vibe-starter-queries": _VIBE, f"{API}/vibe-starter-queries/": _VIBE,
-}  # fmt: skip
 
 
 def find(routes: Iterable[Route], path: str, raw_path: bytes) -> list[Route]:
@@ -146,8 +113,8 @@ def _get(*templates: str) -> tuple[Route, ...]:
     return tuple(Route(template, frozenset({"GET"})) for template in templates)
 
 
-def _kept(*templates: str) -> tuple[Route, ...]:
-    return tuple(Route(template, frozenset({"GET", "HEAD"}), kept=True) for template in templates)
+def _cached(*templates: str) -> tuple[Route, ...]:
+    return tuple(Route(template, frozenset({"GET", "HEAD"}), cached=True) for template in templates)
 
 
 def _post(*templates: str, body: int, photos: bool = False) -> tuple[Route, ...]:

@@ -135,7 +135,7 @@ def require_known(scope: Scope, hosts: frozenset[str] | None) -> None:
         raise Refusal(403, "This page does not answer other sites.")
 
 
-def without_strangers_hosts(scope: Scope, hosts: frozenset[str] | None) -> Scope:
+def without_unknown_hosts(scope: Scope, hosts: frozenset[str] | None) -> Scope:
     """The request without a forwarded host that nobody vouches for; gradio would build addresses from it."""
 
     def keep(name: bytes, value: bytes) -> bool:

@@ -31,7 +31,7 @@ from mirror.web.gateway.disk import Disk, NewFile
 from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
 
-MOST_FILES = 4  # a request; the page sends one, gradio's clients too
+MAX_FILES = 4  # a request; the page sends one, gradio's clients too
 LONGEST_NAME = 255  # characters, as file systems have it
 FIELD = b"files"
 PICTURES = {
@@ -51,7 +51,7 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would quo
 
 PROGRESS_SECONDS = 3.0  # that the page may ask for the progress of an upload before the upload itself begins
 FOLLOWED_SECONDS = 60.0  # that it may ask from when the upload began; it does so several times, also after its end
-MOST_FOLLOWED = 500  # uploads whose progress is known at a time; the oldest is forgotten for one more
+MAX_FOLLOWED = 500  # uploads whose progress is known at a time; the oldest is forgotten for one more
 
 
 @dataclass
@@ -128,8 +128,8 @@ class _Form:
             raise Refusal(400, f"The file's name is too long: at most {LONGEST_NAME} characters.")
         if not name.strip(". "):
             raise Refusal(400, "The file has no name: give it one, such as photo.jpg.")
-        if len(self.files) >= MOST_FILES:
-            raise Refusal(400, f"The upload holds too many files: send at most {MOST_FILES} at a time.")
+        if len(self.files) >= MAX_FILES:
+            raise Refusal(400, f"The upload holds too many files: send at most {MAX_FILES} at a time.")
         self._name, self._size = name, 0
         self.files.append(self._new_file(safe_name(name)))
 
@@ -239,7 +239,7 @@ class Uploads:
     def _follow(self, name: str) -> _Progress | None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
             return None
-        if len(self._followed) >= MOST_FOLLOWED:
+        if len(self._followed) >= MAX_FOLLOWED:
             self._followed.pop(next(iter(self._followed)))
         progress = self._followed[name] = _Progress()
         loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ import pytest
 from mirror.web import uploads
 from mirror.web.gateway.bodies import TEXT_BYTES, TEXT_TOO_LARGE
 from mirror.web.gateway.disk import Disk, NewFile
-from mirror.web.gateway.inline import LONG, MOST_PHOTOS, MOST_STRINGS, Inline
+from mirror.web.gateway.inline import LONG, MAX_PHOTOS, MAX_STRINGS, Inline
 from mirror.web.gateway.refusal import Refusal
 from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_BASE64, TOO_MANY_BYTES
 from tests.hostile import requests
@@ -83,8 +83,8 @@ def test_what_cannot_be_decoded_is_told_by_the_reader_of_photos(tmp_path):
 
 
 @pytest.mark.parametrize("body", [
-    b'["' + b"\\u" * 100, b'"\\uzzzzzz', json.dumps(["data:," + LONG_TEXT] * (MOST_PHOTOS + 1)).encode(),
-    b'"",' * (MOST_STRINGS + 1),
+    b'["' + b"\\u" * 100, b'"\\uzzzzzz', json.dumps(["data:," + LONG_TEXT] * (MAX_PHOTOS + 1)).encode(),
+    b'"",' * (MAX_STRINGS + 1),
 ], ids=["half escapes", "no escape", "many photos", "many strings"])  # fmt: skip
 def test_what_is_no_request_is_refused(tmp_path, body):
     with pytest.raises(Refusal):

@@ -24,15 +24,15 @@ from mirror.web.gateway.bodies import client_of
 from mirror.web.gateway.routes import INFO, Route
 from mirror.web.scheduling import VISIT, Stage, Visit, Visitor
 
-KEPT_SECONDS = 60.0  # should gradio know more after its start than at it
-MOST_BYTES = 48 << 20  # of all that is kept; gradio's own files are some 20 MB, twice where they are compressed
-LARGEST = 8 << 20  # bytes of one answer
+FRESH_SECONDS = 60.0  # should gradio know more after its start than at it
+MAX_BYTES = 48 << 20  # of all that is kept; gradio's own files are some 20 MB, twice where they are compressed
+MAX_RESPONSE = 8 << 20  # bytes of one answer
 CHUNK = 64 * 1024
-HERE = "mirror-page.invalid"  # stands for the page's own Host while an answer is kept (RFC 2606)
+PLACEHOLDER_HOST = "mirror-page.invalid"  # stands for the page's own Host while an answer is kept (RFC 2606)
 _NONCE = re.compile(r"'nonce-([\w-]+)'")
 _DROPPED = ("content-length", "date", "server", "set-cookie", "connection")
 
-TURNS = Stage(4, an_address=2)  # asked for the same at once
+TURNS = Stage(4, per_address=2)  # asked for the same at once
 
 
 @dataclass(frozen=True)
@@ -46,31 +46,31 @@ class _Answer:
     @property
     def open(self) -> bool:
         """Whether something in it differs from request to request."""
-        return bool(self.nonce) or f"//{HERE}".encode() in self.body
+        return bool(self.nonce) or f"//{PLACEHOLDER_HOST}".encode() in self.body
 
 
-class Kept:
+class ResponseCache:
     """app: what makes the answers."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
-        self._kept: OrderedDict[tuple[bytes | str, ...], _Answer] = OrderedDict()
+        self._responses: OrderedDict[tuple[bytes | str, ...], _Answer] = OrderedDict()
         self._alone = asyncio.Lock()
 
     async def answer(self, route: Route, scope: Scope, send: Send) -> None:
         """GET and HEAD. Raises Left where the client is gone."""
-        asked = Headers(scope=scope)
+        request = Headers(scope=scope)
         peer = scope.get("client") or ("", 0)
         # who shares an address that says nothing takes turns by connection
         VISIT.set(Visit(Visitor(client_of(scope), f"{peer[0]} {peer[1]}")))
         async with TURNS.turn():
-            found = await self._made(route, scope, _encoding(asked.get("accept-encoding", "")))
-            headers, body = _filled_in(found, scope)
-        if origin := asked.get("origin"):  # whose pages may ask at all, the gate has seen to
+            response = await self._response(route, scope, _encoding(request.get("accept-encoding", "")))
+            headers, body = _filled_in(response, scope)
+        if origin := request.get("origin"):  # whose pages may ask at all, the gate has seen to
             headers["Access-Control-Allow-Origin"] = origin
             headers.add_vary_header("Origin")
-        status = found.status
-        if status == HTTPStatus.OK and "etag" in headers and asked.get("if-none-match") == headers["etag"]:
+        status = response.status
+        if status == HTTPStatus.OK and "etag" in headers and request.get("if-none-match") == headers["etag"]:
             status, body = HTTPStatus.NOT_MODIFIED, b""
         else:
             headers["Content-Length"] = str(len(body))
@@ -80,66 +80,66 @@ class Kept:
                 await send({"type": "http.response.body", "body": body[start : start + CHUNK], "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _made(self, route: Route, scope: Scope, encoding: str) -> _Answer:
+    async def _response(self, route: Route, scope: Scope, encoding: str) -> _Answer:
         query = b""
         if route.template in INFO:
             # gradio keeps what it tells of all pages with the Host of whoever asked first; of one page it does not
             query = b"page=" + (b"&all_endpoints=true" if b"all_endpoints" in scope["query_string"] else b"")
         key = (scope["path"], query, encoding)
-        found = self._fresh(key)
-        if found is None:
+        response = self._fresh(key)
+        if response is None:
             async with self._alone:
-                found = self._fresh(key)
-                if found is None:
-                    found = await self._make(scope, query, encoding)
-                    self._keep(key, found)
-        return found
+                response = self._fresh(key)
+                if response is None:
+                    response = await self._make(scope, query, encoding)
+                    self._keep(key, response)
+        return response
 
     def _fresh(self, key: tuple[bytes | str, ...]) -> _Answer | None:
-        found = self._kept.get(key)
-        if found is None or monotonic() - found.made > KEPT_SECONDS:
+        response = self._responses.get(key)
+        if response is None or monotonic() - response.made > FRESH_SECONDS:
             return None
-        self._kept.move_to_end(key)
-        return found
+        self._responses.move_to_end(key)
+        return response
 
     def _keep(self, key: tuple[bytes | str, ...], answer: _Answer) -> None:
-        self._kept.pop(key, None)
-        if answer.status == HTTPStatus.OK and len(answer.body) <= LARGEST:
-            self._kept[key] = answer
-            while sum(len(each.body) for each in self._kept.values()) > MOST_BYTES:
-                self._kept.popitem(last=False)
+        self._responses.pop(key, None)
+        if answer.status == HTTPStatus.OK and len(answer.body) <= MAX_RESPONSE:
+            self._responses[key] = answer
+            while sum(len(cached.body) for cached in self._responses.values()) > MAX_BYTES:
+                self._responses.popitem(last=False)
 
     async def _make(self, scope: Scope, query: bytes, encoding: str) -> _Answer:
-        headers = [(b"host", HERE.encode()), (b"accept-encoding", encoding.encode())]
-        own = {"method": "GET", "scheme": "http", "query_string": query, "headers": headers, "client": None,
-               "server": (HERE, 80), "state": dict(scope.get("state") or {})}  # fmt: skip
-        status, answered, body = 0, MutableHeaders(), bytearray()
+        headers = [(b"host", PLACEHOLDER_HOST.encode()), (b"accept-encoding", encoding.encode())]
+        changes = {"method": "GET", "scheme": "http", "query_string": query, "headers": headers, "client": None,
+               "server": (PLACEHOLDER_HOST, 80), "state": dict(scope.get("state") or {})}  # fmt: skip
+        status, response_headers, body = 0, MutableHeaders(), bytearray()
 
         async def collect(message: Message) -> None:
-            nonlocal status, answered
+            nonlocal status, response_headers
             if message["type"] == "http.response.start":
-                status, answered = message["status"], MutableHeaders(raw=list(message["headers"]))
+                status, response_headers = message["status"], MutableHeaders(raw=list(message["headers"]))
             else:
                 body.extend(message.get("body", b""))
 
-        await self._app({**scope, **own, "extensions": {}}, _nothing_more(), collect)
+        await self._app({**scope, **changes, "extensions": {}}, _nothing_more(), collect)
         for name in _DROPPED:
-            del answered[name]
-        nonce = _NONCE.search(answered.get("content-security-policy", ""))
-        return _Answer(status, answered, bytes(body), nonce[1] if nonce else "", monotonic())
+            del response_headers[name]
+        nonce = _NONCE.search(response_headers.get("content-security-policy", ""))
+        return _Answer(status, response_headers, bytes(body), nonce[1] if nonce else "", monotonic())
 
 
 def _encoding(accepted: str) -> str:
     """Which of gradio's compressions a client takes. Browsers take br from https and from this machine only: over plain
     http, as in a classroom, it is gzip."""
-    return next((one for one in ("br", "gzip") if one in accepted), "identity")
+    return next((encoding for encoding in ("br", "gzip") if encoding in accepted), "identity")
 
 
 def _filled_in(answer: _Answer, scope: Scope) -> tuple[MutableHeaders, bytes]:
     """The headers and the body for one request."""
     headers, body = MutableHeaders(raw=list(answer.headers.raw)), answer.body
     if answer.open:
-        body = body.replace(f"http://{HERE}".encode(), origin_of(scope).encode())
+        body = body.replace(f"http://{PLACEHOLDER_HOST}".encode(), origin_of(scope).encode())
         if answer.nonce:
             nonce = secrets.token_urlsafe(16)
             body = body.replace(answer.nonce.encode(), nonce.encode())
@@ -150,13 +150,13 @@ def _filled_in(answer: _Answer, scope: Scope) -> tuple[MutableHeaders, bytes]:
 
 def origin_of(scope: Scope) -> str:
     """Where the page is, as gradio's `get_request_origin` has it: by X-Forwarded-Host, else Host."""
-    asked = Headers(scope=scope)
-    host, scheme = asked.get("x-forwarded-host", "").partition(",")[0].strip(), "http"
+    request = Headers(scope=scope)
+    host, scheme = request.get("x-forwarded-host", "").partition(",")[0].strip(), "http"
     if not host:
-        host, scheme = asked.get("host", ""), scope.get("scheme", "http")
+        host, scheme = request.get("host", ""), scope.get("scheme", "http")
     if not host:
         host = ":".join(map(str, scope.get("server") or ("127.0.0.1",)))
-    if asked.get("x-forwarded-proto", "").partition(",")[0].strip() == "https":
+    if request.get("x-forwarded-proto", "").partition(",")[0].strip() == "https":
         scheme = "https"
     return f"{scheme}://{host}"
 

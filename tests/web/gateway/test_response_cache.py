@@ -17,7 +17,7 @@ import pytest
 from gradio.brotli_middleware import BrotliMiddleware
 from starlette.types import Receive, Scope, Send
 
-from mirror.web.gateway import kept
+from mirror.web.gateway import response_cache
 from mirror.web.gateway.gate import Gate, Policy
 from mirror.web.gateway.routes import page_routes
 
@@ -87,7 +87,7 @@ def gate(app: App) -> Gate:
     return Gate(app, POLICY, lambda: None)  # type: ignore[arg-type,return-value]
 
 
-KEPT = [route.template.replace("{path:path}", "a/b.js") for route in POLICY.routes if route.kept]
+KEPT = [route.template.replace("{path:path}", "a/b.js") for route in POLICY.routes if route.cached]
 
 
 @pytest.mark.parametrize("path", KEPT)
@@ -140,11 +140,11 @@ def test_what_is_not_there_is_not_kept_and_what_is_kept_has_a_limit(
     app: App, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [get(gate, "/assets/missing.js")[0] for _ in range(3)] == [404] * 3 and len(app.asked) == 3
-    monkeypatch.setattr(kept, "MOST_BYTES", 2_500)
+    monkeypatch.setattr(response_cache, "MAX_BYTES", 2_500)
     for number in range(9):
         get(gate, f"/assets/{number}.js")
-    assert sum(len(each.body) for each in gate._kept._kept.values()) <= 2_500
-    assert gate._kept._kept.keys() >= {("/assets/8.js", b"", "identity")}
+    assert sum(len(each.body) for each in gate._cache._responses.values()) <= 2_500
+    assert gate._cache._responses.keys() >= {("/assets/8.js", b"", "identity")}
 
 
 def test_one_is_made_at_a_time(app: App, gate: Gate) -> None:
