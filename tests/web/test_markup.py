@@ -1,0 +1,186 @@
+"""Whatever a model, a photo folder or a visitor calls things reaches the page and the studio as text, not as markup.
+
+The class: text from outside (labels, titles, names of files and of models, addresses, options, what a training says)
+in every template of HTML. Each template is filled by what fills it on the page, with every text it takes made hostile,
+and parsed by Chromium, which must find no element and no attribute that the texts wanted. A template that no case
+fills fails the first test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror import templates
+from mirror.collect.corrections import RELABEL, record_corrections
+from mirror.model_folder import read_model_folder
+from mirror.model_schema import ModelInfo
+from mirror.tasks.detection import Box, Detection, Detections
+from mirror.web import about, mirror_tab, page
+from mirror.web.models import ServedModel
+from mirror.web.studio import gallery, render, retrain, studio_page
+from mirror.web.studio.state import StudioState
+from mirror.web.tabs import object_detection_tab
+from tests.web.studio.folders import model_of, photo_folder
+from tests.web.tiny import tiny_model
+
+# Breaks out of text, of either kind of quoted attribute, of an unquoted one, of a comment, of a script and of a style
+HOSTILE = (
+    """--></script></style></title></textarea></pre>'"><evil-mark onclick=alert(1)></evil-mark>"""
+    """<img src=x onerror="window.taken=1"> x=y onmouseover=alert(1) ' onfocus='alert(1)' {{ 7 * 7 }}"""
+)
+KEPT = {"onnx", "preprocessing", "files", "format_version"}  # of model.json: names that are checked when it is read
+NO_TEXT = ("camera.html", "comparison.html")  # that take numbers alone
+LOOK = """html => {
+    const area = document.createElement('div');
+    document.body.replaceChildren(area);
+    area.innerHTML = html;
+    const all = [...area.querySelectorAll('*')];
+    return {
+        marks: area.querySelectorAll('evil-mark, img[src="x"], script, style, textarea, title').length,
+        handlers: all.flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on')).map(a => a.name),
+        links: all.flatMap(e => [e.getAttribute('href'), e.getAttribute('src'), e.getAttribute('action')]).filter(
+            a => a && !/^(https?:|data:image|\\/studio\\/)/.test(a)),
+        text: area.textContent + all.flatMap(e => [...e.attributes]).map(a => a.value).join(' '),
+    };
+}"""
+
+
+def poisoned(value: Any) -> Any:
+    """The same record with something hostile at the end of each text in it."""
+    if isinstance(value, str):
+        return value + HOSTILE
+    if isinstance(value, tuple | list):
+        return type(value)(poisoned(each) for each in value)
+    if isinstance(value, dict):
+        return {poisoned(key): poisoned(each) for key, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {each.name: poisoned(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init}
+        return dataclasses.replace(value, **{name: each for name, each in changes.items() if name not in KEPT})
+    return value
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
+    """A model all of whose words are hostile."""
+    folder = read_model_folder(tiny_model(tmp_path_factory.mktemp("models"), pictures=True))
+    info: ModelInfo = poisoned(folder.info)
+    return ServedModel(info.name, dataclasses.replace(folder, info=info))
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> StudioState:
+    """A photo folder whose labels, titles, addresses and model are hostile."""
+    place = tmp_path_factory.mktemp("studio")
+    label = f"a{HOSTILE}"[:100].strip()
+    photos = photo_folder(place / "birds", each=5, labels=(label, "b"))
+    model_of(place / "models", "birds", photos, labels=(label, "b"))
+    record_corrections(place / "birds", [(photos[0].file_name, RELABEL, f"c{HOSTILE}"[:100].strip())])
+    return StudioState(place / "birds", place / "models")
+
+
+def detected() -> Detections:
+    return Detections((Detection(0.9, HOSTILE, Box(1, 1, 50, 50)), Detection(0.01, HOSTILE, Box(1, 1, 5, 5))))
+
+
+def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], str]]:
+    """Template → what fills it with hostile texts."""
+    snapshot, bad = studio.snapshot(), HOSTILE
+    image = mirror_tab.PLACEHOLDER.resize((64, 64))
+    running = retrain.TrainingProgress(True, (bad, bad), 1, 2)
+    failed = retrain.TrainingProgress(False, (bad,), failure=bad)
+    info = served.info
+    return {
+        "about.html": lambda: about.note(served),
+        "answer.html": lambda: mirror_tab.card(bad, bad, bad) + mirror_tab.error_card(bad),
+        "answered_by.html": lambda: templates.render("answered_by.html", name=bad, labels=1000),
+        "camera.html": lambda: templates.render("camera.html", seconds=bad),
+        "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
+        "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
+        "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
+        "dialogs.html": lambda: templates.render("dialogs.html", keys=[(bad, bad)]),
+        "gallery.html": lambda: "".join(
+            render.render_gallery(snapshot, view)
+            for tab in gallery.TABS
+            for view in (gallery.View(tab), gallery.View(tab, bad), gallery.View(tab, "", (bad, "b")))
+        ),
+        "heat_map.html": lambda: templates.render(
+            "heat_map.html", picture="data:image/png;base64,", alt=bad, looked=bad, meaning=bad
+        ),
+        "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
+        "pictures.html": lambda: (
+            templates.render("pictures.html", pictures=[(bad, "data:image/png;base64,")]) + about.pictures(served)
+        ),
+        "question.html": lambda: page._question(served),
+        "sentence.html": lambda: (
+            templates.render("sentence.html", kind=bad, sentence=bad)
+            + templates.render("sentence.html", kind="status", sentence=bad)
+        ),
+        "studio_head.html": lambda: studio_page._head(hostile_named(studio), snapshot),
+        "training.html": lambda: "".join(retrain.render_outcome(snapshot, each, None) for each in (running, failed)),
+        "training_plan.html": lambda: (
+            retrain.render_plan(snapshot, [bad], "", bad) + retrain.render_plan(snapshot, [], bad)
+        ),
+        "unopened.html": lambda: about.note(ServedModel(bad, problem=bad)),
+    }
+
+
+def hostile_named(studio: StudioState) -> StudioState:
+    named = object.__new__(StudioState)
+    vars(named).update(vars(studio) | {"folder": Path(HOSTILE.replace("/", "∕"))})
+    return named
+
+
+TEMPLATES = sorted(path.name for path in templates.FOLDER.glob("*.html") if path.name != "macros.html")
+
+
+def test_every_template_is_filled_and_escapes(served: ServedModel, studio: StudioState) -> None:
+    assert sorted(filled(served, studio)) == TEMPLATES
+    environment = templates._ENVIRONMENT
+    assert environment.autoescape is True
+    for path in templates.FOLDER.glob("*.html"):
+        source = path.read_text(encoding="utf-8")
+        assert "|safe" not in source.replace(" ", "") and "autoescape" not in source, path.name
+
+
+def test_no_html_is_written_in_python() -> None:
+    """… which nothing escapes."""
+    import re
+
+    written = re.compile(
+        r"""["'>\s]<(?:a|b|button|dd|div|dl|figure|h[1-6]|i|img|li|ol|p|pre|section|small|span|table|td|th|tr|ul)\b"""
+    )
+    folder = templates.FOLDER.parent
+    assert {
+        path.name for path in (folder / "web").rglob("*.py") if written.search(path.read_text(encoding="utf-8"))
+    } == set()
+
+
+@pytest.fixture(scope="module")
+def blank(chromium: Any) -> Iterator[Any]:
+    tab = chromium.new_page()
+    tab.on("dialog", lambda dialog: dialog.dismiss())
+    yield tab
+    tab.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_hostile_text_stays_text(blank: Any, served: ServedModel, studio: StudioState, name: str) -> None:
+    found = blank.evaluate(LOOK, filled(served, studio)[name]())
+    assert (found["marks"], found["handlers"], found["links"]) == (0, [], [])
+    assert "evil-mark" in found["text"] or name in NO_TEXT, "nothing hostile was shown"
+    blank.wait_for_timeout(50)
+    assert blank.evaluate("window.taken") is None
+
+
+@pytest.mark.browser
+def test_the_look_finds_what_it_looks_for(blank: Any) -> None:
+    found = blank.evaluate(LOOK, f"<p title='{HOSTILE}'>{HOSTILE}</p><a href='javascript:alert(1)'>x</a>")
+    assert found["marks"] > 0 and found["handlers"] and found["links"]
+    assert blank.evaluate(LOOK, f"<p>{html.escape(HOSTILE)}</p>")["marks"] == 0
