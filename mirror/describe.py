@@ -179,7 +179,16 @@ class ModelDescription:
 
     @property
     def photo_sentences(self) -> tuple[str, ...]:
-        """Where its photos came from, whose they are, and what was done to them; () where nothing is known of them."""
+        """Where its photos came from, whose they are, what was done to them, and which files of the model tell and show
+        them; () where nothing is known of them."""
+        return self._photo_sentences(of_files=True)
+
+    @property
+    def origin_sentences(self) -> tuple[str, ...]:
+        """`photo_sentences` without those on files of the model."""
+        return self._photo_sentences(of_files=False)
+
+    def _photo_sentences(self, of_files: bool) -> tuple[str, ...]:
         data = self.info.data
         if data is None:
             return ()
@@ -189,16 +198,17 @@ class ModelDescription:
         else:
             origin = SOURCES.get(data.source)
             sentences = [f"Its photos were {origin}." if origin else f"Source: {data.source}.", *_search_words(data)]
-            if "photos.csv" in self.info.files:
+            if of_files and "photos.csv" in self.info.files:
                 sentences.append("photos.csv lists each with its origin, its sha256 and its side.")
             sentences.append(f"Licence filter: {data.license_filter or 'none'}.")
             if data.source != "folder" and not data.license_filter:
                 sentences.append("So most of them belong to their makers.")
-            sentences.append(
-                f"{WORST_PHOTOS} shows some of them; no other file of the model does."
-                if self.shows_photos
-                else "No file of the model shows any of them."
-            )
+            if of_files:
+                sentences.append(
+                    f"{WORST_PHOTOS} shows some of them; no other file of the model does."
+                    if self.shows_photos
+                    else "No file of the model shows any of them."
+                )
         if data.retrieved:
             first, last = data.retrieved[0][:10], data.retrieved[-1][:10]
             sentences.append(f"Retrieved on {first}." if first == last else f"Retrieved {first} to {last}.")

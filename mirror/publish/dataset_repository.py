@@ -93,7 +93,7 @@ def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_m
     )  # fmt: skip
     lines = [
         f"# {model.info.name}: {count(len(photos), 'photo')} of {count(len(labels), 'label')}",
-        " ".join(told.photo_sentences),
+        " ".join(told.origin_sentences),
         "\n".join(["| label | photos |", "| --- | ---: |", *(f"| {plain(k)} | {n} |" for k, n in counts.items())]),
     ]
     if photos_may_go:

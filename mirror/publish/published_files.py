@@ -30,7 +30,8 @@ def total_size(files: Files) -> int:
 
 
 def megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    """`12.6 MB`, `8 kB`."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{-(-size // 1000)} kB"
 
 
 def git_oid(content: bytes | Path) -> str:

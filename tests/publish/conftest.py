@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,17 +34,24 @@ def model() -> ModelFolder:
 @pytest.fixture
 def publish(hub: Hub, tmp_path: Path) -> Run:
     """`python -m mirror publish models/mirror …` as a process of its own, logged in to the local Hub. No package index
-    is asked; environment variables are given in capitals."""
+    is asked; environment variables are given in capitals. kill: the process is killed once this is set."""
 
-    def run(*arguments: str, model: Path = SHIPPED, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:
+    def run(
+        *arguments: str, model: Path = SHIPPED, kill: threading.Event | None = None, **variables: str
+    ) -> subprocess.CompletedProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PIP_"))}
         environment |= hub.environment | {"PIP_NO_INDEX": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
         environment |= {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "mirror", "publish", str(model), *arguments]
-        return subprocess.run(
-            command, env=environment | variables, cwd=cwd, capture_output=True, text=True, timeout=300,
+        process = subprocess.Popen(
+            command, env=environment | variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
+        if kill is not None:
+            assert kill.wait(300)
+            process.kill()
+        said, errors = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(command, process.returncode, said, errors)
 
     return run
 

@@ -53,28 +53,29 @@ def buildah(*arguments: str | Path, storage: Path) -> str:
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
 
-@pytest.fixture(scope="module")
-def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """A container of the built folder's image, and where buildah keeps it."""
+@pytest.fixture(scope="module", params=["space", "repository"])
+def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A container of the image of a built folder or of this repository, and where buildah keeps it."""
     if not BASE:
         pytest.skip("MIRROR_BUILDAH names no base")
     storage, built = tmp_path_factory.mktemp("storage"), tmp_path_factory.mktemp("built")
     Publication(read_model_folder(ROOT / "models" / "mirror"), "container", ("space",)).write(
         built, None, lambda _: None
     )
+    context = built / "space" if request.param == "space" else ROOT
     base = buildah("from", "scratch", storage=storage)
     buildah("add", base, Path(BASE).resolve(), "/", storage=storage)
     buildah("commit", "--format", "docker", base, "localhost/base", storage=storage)
     version = buildah("run", "--isolation", "chroot", base, "python", "-c",
                       "import sys; print('%d.%d' % sys.version_info[:2])", storage=storage)  # fmt: skip
     wheels = built / "wheels"
-    download = ["download", "-q", "-d", str(wheels), "-r", str(built / "space" / "requirements.txt")]
+    download = ["download", "-q", "-d", str(wheels), "-r", str(context / "requirements.txt")]
     download += ["--python-version", version, "--only-binary", ":all:"]
     subprocess.run([sys.executable, "-m", "pip", *download], check=True)
     (built / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\nbreak-system-packages = true\n")
     mounts = ["--volume", f"{wheels}:/wheels:ro", "--volume", f"{built / 'pip.conf'}:/etc/pip.conf:ro"]
     build = ["bud", "--isolation", "chroot", "--format", "docker", "--build-arg", "BASE=localhost/base", *mounts]
-    buildah(*build, "-t", "page", built / "space", storage=storage)
+    buildah(*build, "-t", "page", context, storage=storage)
     yield buildah("from", "localhost/page", storage=storage), storage
 
 

@@ -78,7 +78,9 @@ def test_with_leave_it_is_an_image_folder_of_two_splits(
 ) -> None:
     files = dataset_repository(trained, photos, license="cc-by-4.0", photos_may_go=True)
     check_files("dataset", files, photos_may_go=True)
-    assert "photos.csv" not in files and b"cc-by-4.0" in bytes(files["README.md"])
+    card = bytes(files["README.md"])
+    assert "photos.csv" not in files and b"cc-by-4.0" in card
+    assert b"photos.csv" not in card and b"top_losses" not in card and b"file of the model" not in card
     splits = opened(files, tmp_path, monkeypatch)
     for split in ("train", "validation"):
         rows = splits[split]

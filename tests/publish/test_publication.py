@@ -15,6 +15,7 @@ from mirror.publish import repository_commit, space_trial
 from mirror.publish.publication import Publication
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
 from tests.web.serving import serve
+from tests.world import wait_until
 from tests.world.hub import Hub
 
 # huggingface_hub sends by LFS as httpx2 does not like it any more
@@ -164,13 +165,15 @@ def test_a_commit_whose_answer_was_lost_is_found_and_not_sent_twice(hub: Hub, mo
     assert len(hub.repositories["dataset", "ana/mirror"].commits) == 2
 
 
-def test_killed_in_the_middle_the_same_command_completes_it(hub: Hub, publish: Run, tmp_path: Path) -> None:
-    hub.fail("POST", "/api/datasets/ana/mirror/commit/", 403, error="stopped here")
-    assert publish(*WITHOUT_SPACE).returncode == 1
+@pytest.mark.parametrize("path", ["/repos/create", "/datasets/ana/mirror/preupload/", "/datasets/ana/mirror/commit/"])
+def test_killed_in_the_middle_the_same_command_completes_it(hub: Hub, publish: Run, path: str) -> None:
+    assert publish(*WITHOUT_SPACE, kill=hub.hold(path)).returncode == -9
     hub.mend()
+    wait_until(lambda: all(asked.status for asked in hub.requests))  # what was asked is carried out all the same
     done = publish(*WITHOUT_SPACE)
-    assert done.returncode == 0 and "model ana/mirror: published already" in done.stdout
+    assert done.returncode == 0, done.stderr
     assert hub.commits == [("model", "ana/mirror"), ("dataset", "ana/mirror")]
+    assert ("model ana/mirror: published already" in done.stdout) is ("datasets" in path)
 
 
 def test_files_in_several_parts_and_all_at_once_arrive_whole(hub: Hub, publish: Run) -> None:

@@ -88,6 +88,7 @@ class Hub:
         self.requests: list[Asked] = []
         self.lock = threading.RLock()
         self._failures: list[list[Any]] = []
+        self._held: tuple[re.Pattern[str], threading.Event, threading.Event] | None = None
 
     def __enter__(self) -> Hub:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (HubHandler,), {"hub": self}))
@@ -98,6 +99,7 @@ class Hub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.mend()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -120,9 +122,22 @@ class Hub:
         with self.lock:
             self._failures.append([method, re.compile(path), status, times, error, after, headers])
 
+    def hold(self, path: str) -> threading.Event:
+        """Lets requests whose path matches wait until `mend`. Returns what is set when the first has come."""
+        self._held = re.compile(path), threading.Event(), threading.Event()
+        return self._held[1]
+
+    def wait_where_held(self, path: str) -> None:
+        if self._held and self._held[0].search(path):
+            self._held[1].set()
+            self._held[2].wait()
+
     def mend(self) -> None:
         with self.lock:
             self._failures.clear()
+        if self._held:
+            self._held[2].set()
+        self._held = None
 
     def ask(self, method: str, path: str, body: bytes) -> Asked:
         with self.lock:

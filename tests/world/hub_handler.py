@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -46,6 +47,7 @@ class HubHandler(BaseHTTPRequestHandler):
         path, self.query = unquote(split.path), parse_qs(split.query)
         asked = self.hub.ask(self.command, path, body)
         refused = self.hub.refusal(self.command, path)
+        self.hub.wait_where_held(path)
         with self.hub.lock:
             if refused is None or refused[5]:
                 asked.status, answer, headers = self._answered(path, body)
@@ -55,8 +57,12 @@ class HubHandler(BaseHTTPRequestHandler):
         if asked.status == 0:
             self.close_connection = True
             return
+        with contextlib.suppress(ConnectionError):  # who asked may have been killed meanwhile
+            self._send(asked.status, answer, headers)
+
+    def _send(self, status: int, answer: Any, headers: dict[str, Any]) -> None:
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(asked.status)
+        self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name.replace("_", "-"), str(value))
         self.send_header("Content-Length", str(len(data)))
