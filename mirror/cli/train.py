@@ -40,22 +40,25 @@ def recipe(options: argparse.Namespace) -> None:
     from mirror.cli.train_steps import collect, model_name, read_photos_of_none, say_result, split
 
     name = model_name(options, NAME)
+    # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
+    from mirror.training.backbones import find_backbone
+
+    backbone = find_backbone(options.arch, options.weights, options.size, SIZE)
     collected = collect(options, name, SEARCH)
     with collected.folder as folder:
         photos = split(collected, options.folds, options.seed)
         others = read_photos_of_none(options.others, photos.photos)
 
-        # torch and fastai take seconds to import: not before they are needed
         from mirror.training.build import build_model
         from mirror.training.photo_model import PhotoModel, describe_data
         from mirror.training.recipe import train
         from mirror.training.settings import TrainingSettings
 
         settings = TrainingSettings(
-            arch=options.arch, weights=options.weights, size=options.size or SIZE,
+            arch=backbone.architecture.name, weights=options.weights, size=backbone.size,
             epochs=options.epochs, folds=options.folds, seed=options.seed,
         )  # fmt: skip
-        trained = train(photos.photos, folder.path, settings)
+        trained = train(photos.photos, folder.path, settings, backbone=backbone)
         data = describe_data(photos, collected.source, collected.queries, collected.license_filter)
         content = PhotoModel(trained, folder.path, data, settings, not options.no_photos_in_report, others)
         path = options.models / name

@@ -23,6 +23,7 @@ from mirror.images import load_image
 from mirror.progress import ProgressBar
 from mirror.terminal import say
 from mirror.training.augmentation import View, plan_views, render
+from mirror.training.backbones import pooled
 from mirror.training.linear_probe import LinearProbe, fit_probe, fold_numbers
 from mirror.training.pretrained import Architecture
 from mirror.training.training_data import TrainingData
@@ -152,10 +153,10 @@ def pooled_features(
     threads there are.
     """
     device = next(body.parameters()).device
-    pooled = _Pooled(body.eval()).eval().to(memory_format=torch.channels_last)
+    whole = _Pooled(body.eval()).eval().to(memory_format=torch.channels_last)
     shift, scale = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1).to(device) for v in (mean, std))
     with torch.inference_mode():
-        network = _frozen(pooled, torch.zeros(1, 3, size, size, device=device))
+        network = _frozen(whole, torch.zeros(1, 3, size, size, device=device))
 
     def extract(own: list[View]) -> np.ndarray:
         photo = load_image(photos[own[0].photo])
@@ -190,7 +191,7 @@ class _Pooled(nn.Module):
         self.body = body
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.body(pixels).mean(dim=(2, 3))
+        return pooled(self.body(pixels))
 
 
 def _frozen(network: nn.Module, example: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -199,5 +200,5 @@ def _frozen(network: nn.Module, example: torch.Tensor) -> Callable[[torch.Tensor
         warnings.simplefilter("ignore")  # of sizes that become constants: every batch has this one; of torch.jit's age
         try:
             return torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        except RuntimeError:
+        except Exception:  # whatever a network does that cannot be traced
             return network

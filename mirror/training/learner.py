@@ -1,4 +1,4 @@
-"""fastai learners to train: a pretrained body, an average pool and one linear layer.
+"""fastai learners to train: a pretrained body, an average pool where it gives a map, and one linear layer.
 
 Nothing in one is ours, so that its pickle opens where this package is not installed, and no path in it is this
 machine's.
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from mirror.collect.metadata import VALIDATION, Photo
+from mirror.training.backbones import head_of, make_body
 from mirror.training.linear_probe import LinearProbe
 from mirror.training.pretrained import Architecture, load_into
 from mirror.training.settings import BATCH
@@ -36,9 +37,9 @@ class Start:
     seed: int
 
     def learner(self, photos: Sequence[Photo]) -> Any:
-        """fastai's vision_learner for these photos and their splits, its head still to be set. The same each time."""
+        """A learner for these photos and their splits, its head still to be set. The same each time."""
         repeatable(self.seed)
-        learner = _vision_learner(photos, self.folder, self.labels, self.architecture, self.size)
+        learner = _learner(photos, self.folder, self.labels, self.architecture, self.size)
         load_into(learner.model[0], self.state, self.source)
         return learner
 
@@ -67,11 +68,12 @@ def head_logits(learner: Any, features: np.ndarray) -> np.ndarray:
     return features @ linear.weight.detach().cpu().numpy().T + linear.bias.detach().cpu().numpy()
 
 
-def _vision_learner(
+def _learner(
     photos: Sequence[Photo], folder: Path, labels: tuple[str, ...], architecture: Architecture, size: int
 ) -> Any:
     import pandas as pd
     from fastai.vision import all as fv
+    from fastai.vision.learner import default_split, model_meta
 
     frame = pd.DataFrame({
         "file": [str(photo.path(folder)) for photo in photos],
@@ -91,13 +93,16 @@ def _vision_learner(
     loaders = block.dataloaders(frame, path=Path("."), bs=max(1, min(BATCH, len(training))), num_workers=workers)
     counts = np.array([training.count(label) for label in labels])
     balance = torch.tensor(counts.sum() / (len(labels) * counts), dtype=torch.float32)
-    return fv.vision_learner(
+    body = make_body(architecture, size)
+    meta = model_meta.get(architecture.arch, {"split": default_split})
+    split = meta["split"] if isinstance(body, nn.Sequential) else default_split  # fastai's own know fastai's own cuts
+    learner = fv.Learner(
         loaders,
-        architecture.arch,
-        pretrained=False,
-        normalize=False,
+        nn.Sequential(body, head_of(body, size)),
         metrics=fv.error_rate,
         loss_func=fv.CrossEntropyLossFlat(weight=balance.to(loaders.device)),
-        custom_head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Identity()),
+        splitter=split,
         path=Path("."),
     )
+    learner.arch = architecture.name
+    return learner

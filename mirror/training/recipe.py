@@ -26,10 +26,10 @@ import numpy as np
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo
 from mirror.model_schema import EpochMetrics
 from mirror.terminal import say
+from mirror.training.backbones import Backbone, find_backbone
 from mirror.training.feature_cache import FeatureExtractor, extract_features
 from mirror.training.fine_tuning import FineTuning, fine_tune, fine_tune_in_folds, history_row
 from mirror.training.learner import Start, head_logits, set_head
-from mirror.training.pretrained import find_architecture, load_weights
 from mirror.training.settings import FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
 
@@ -70,18 +70,23 @@ class TrainedModel:
 
 
 def train(
-    photos: Sequence[Photo], folder: Path, settings: TrainingSettings, log: Callable[[str], None] = say
+    photos: Sequence[Photo],
+    folder: Path,
+    settings: TrainingSettings,
+    log: Callable[[str], None] = say,
+    backbone: Backbone | None = None,
 ) -> TrainedModel:
     """Photos with their splits assigned → a trained model. folder: the photo folder they lie in. With
-    `settings.folds` the splits do not count, and every photo's is "train" afterwards.
+    `settings.folds` the splits do not count, and every photo's is "train" afterwards. backbone: where it was found
+    already, as the settings name it.
 
     Raises DatasetError where a label has no training photo, UsageError for an unknown architecture, WeightsError.
     """
     data = TrainingData.of(photos, settings.folds)
     begun = time.perf_counter()
-    architecture = find_architecture(settings.arch)
-    state, source = load_weights(architecture, settings.weights, log)
-    start = Start(folder, data.labels, architecture, state, source, settings.size, settings.seed)
+    found = backbone or find_backbone(settings.arch, settings.weights, settings.size, settings.size, log)
+    architecture, source = found.architecture, found.source
+    start = Start(folder, data.labels, architecture, found.state, source, settings.size, settings.seed)
     learner = start.learner(data.photos)
     log(f"{architecture.name} at {settings.size} px, weights: {source}")
 
