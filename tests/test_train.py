@@ -171,8 +171,10 @@ def scarce(folder: Path) -> Path:
         (("--collected", "/"), 2, "needs a name: give --name"),
         (("--others", "no/such/folder"), 1, "no/such/folder does not exist; give --others a folder with photos"),
         (("--license", "mine"), 2, "mine"),
-        (("--data", "SCARCE"), 1, "'two' has 3"),
-        (("--data", "SCARCE", "--arch", "resnet_18x"), 1, "'two' has 3"),
+        (("--data", "SCARCE", "--arch", "tf_efficientnet_lite0"), 1, "'two' has 3"),
+        (("--data", "SCARCE", "--arch", "resnet_18x"), 2, "neither a torchvision nor a timm model"),
+        (("--data", "SCARCE", "--arch", "vit_b_16", "--size", "100"), 2, "takes no photos of 100 px"),
+        (("--data", "SCARCE"), 1, "The pretrained weights of resnet18 cannot be had"),
         (("--proxy", "http://127.0.0.1:9"), 1, "proxy"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -219,9 +221,10 @@ def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:
         (tmp_path / "photos" / label).mkdir(parents=True)
         for seed in range(8):
             draw_photo(label, seed).save(tmp_path / "photos" / label / f"{seed}.png")
-    done = train(
+    done = train(  # before anything is collected
         tmp_path, "--data", "photos", TORCH_HOME=str(tmp_path / "torch"), HTTPS_PROXY="http://127.0.0.1:9"
     )  # fmt: skip
     assert done.returncode == 1
-    assert re.search(r"--weights FILE.*--arch tf_efficientnet_lite0.*--proxy", done.stderr)
+    assert re.search(r"--weights FILE.*--arch tf_efficientnet_lite0.*--arch auto.*--proxy", done.stderr)
+    assert not (tmp_path / "data").exists()
     assert "Traceback" not in done.stderr

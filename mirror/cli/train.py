@@ -37,9 +37,20 @@ NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "on
 
 def recipe(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
-    from mirror.cli.train_steps import collect, model_name, read_photos_of_none, say_result, split
+    from mirror.cli.train_steps import (
+        check_given,
+        collect,
+        is_missing,
+        model_name,
+        read_photos_of_none,
+        say_result,
+        split,
+    )
 
     name = model_name(options, NAME)
+    check_given(options)
+    if is_missing(options):
+        collect(options, name, SEARCH)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
     from mirror.training.backbones import find_backbone
 

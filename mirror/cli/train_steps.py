@@ -14,6 +14,7 @@ from mirror.collect.from_photo_list import Collected
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 from mirror.collect.metadata import Photo
 from mirror.collect.others import Others, find_others, read_others
+from mirror.collect.search_types import check_license
 from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.errors import UsageError
 from mirror.measured import error_sentence
@@ -23,6 +24,20 @@ from mirror.progress import ProgressBar
 from mirror.terminal import sentence
 
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
+
+
+def check_given(options: argparse.Namespace) -> None:
+    """What can be known of the photos before a network is looked for. Raises UsageError, DatasetError."""
+    check_license(options.license)
+    for text in options.search or ():
+        label_and_query(text)
+    if options.others:
+        find_others(options.others)
+
+
+def is_missing(options: argparse.Namespace) -> bool:
+    """Whether the photos are nowhere, which `collect` says."""
+    return any(path and not path.exists() for path in (options.data, options.photos, options.collected))
 
 
 def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Collected:
@@ -35,8 +50,6 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         open_collected,
     )
 
-    if options.others:
-        find_others(options.others)  # says so at once where there is nothing to use, not after the search
     folder = Path("data") / name
     network = NetworkSettings(
         proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts

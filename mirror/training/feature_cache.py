@@ -24,8 +24,9 @@ from mirror.progress import ProgressBar
 from mirror.terminal import say
 from mirror.training.augmentation import View, plan_views, render
 from mirror.training.backbones import pooled
-from mirror.training.linear_probe import LinearProbe, fit_probe, fold_numbers
+from mirror.training.linear_probe import LinearProbe, fit_probe, fold_numbers, heads_left_out
 from mirror.training.pretrained import Architecture
+from mirror.training.settings import PROBE_FOLDS
 from mirror.training.training_data import TrainingData
 
 # Views in one batch on a CPU: a thread that takes up to four at a time keeps them in its cache, and needs a third less
@@ -70,11 +71,22 @@ class ViewFeatures:
         """[N, L] logits of each of the photos at these indices by the head that learned from the other folds, nan for
         other photos and for those that are never left out. Each head chooses its own strength, by its own photos."""
         logits = np.full((len(self.labels), int(self.labels.max()) + 1), np.nan, np.float32)
-        number = fold_numbers(self.labels[photos], self.groups[photos], folds, seed)
+        number = np.full(len(self.labels), -1)
+        number[photos] = fold_numbers(self.labels[photos], self.groups[photos], folds, seed)
+        used = (self.weight > 0) & np.isin(self.photo, photos)
+        base = self.serving if (self.serving & used).any() else self.plain
+        photo = self.photo[used]
+        few = number.max(initial=-1) < 2 * PROBE_FOLDS  # of more folds, pairs are more than each fold's own would be
+        heads = (
+            heads_left_out(self.features[used], self.labels[photo], self.weight[used], base[used], number[photo])
+            if few
+            else [None] * (number.max() + 1)
+        )
         served = self.served
-        for fold in range(number.max(initial=-1) + 1):
-            outside = photos[number == fold]
-            logits[outside] = self.fit(photos[number != fold], seed).logits(served[outside])
+        for fold, head in enumerate(heads):
+            outside = np.flatnonzero(number == fold)
+            chosen = head or self.fit(photos[number[photos] != fold], seed)
+            logits[outside] = chosen.logits(served[outside])
         return logits
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from mirror.training.settings import MAX_ITERATIONS, PROBE_FOLDS, STRENGTHS, VARIANCE_FLOOR
+
+RISEN, MANY = 1.05, 200  # a loss so much above a stricter head's, on so many views, is no chance
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,12 @@ def fit_probe(
     of one group (a photo, its near-duplicates) are never on both sides of a fold. base [V]: views that count in a
     fold's loss, the ones serving would make.
     """
+    return _head(features, labels, weights, _cross_validated(features, labels, weights, np.asarray(groups), base, seed))
+
+
+def _head(features: np.ndarray, labels: np.ndarray, weights: np.ndarray, losses: dict[float, float]) -> LinearProbe:
+    """The head of the strength with the lowest loss."""
     scaled, mean, deviation = _standardised(features, weights)
-    losses = _cross_validated(features, labels, weights, np.asarray(groups), base, seed)
     strength = min(losses, key=lambda c: (losses[c], c)) if losses else STRENGTHS[len(STRENGTHS) // 2]
     weight, bias = _fit(scaled, labels, weights, strength)
     weight = weight / deviation  # the standardising is folded in, so that the head takes plain features
@@ -62,21 +69,68 @@ def _cross_validated(
     if fewest < 2:
         return {}
     folds = StratifiedGroupKFold(min(PROBE_FOLDS, fewest), shuffle=True, random_state=seed)
-    losses = {strength: 0.0 for strength in STRENGTHS}
-    total_weight = 0.0
-    for inside, outside in folds.split(features, labels, groups):
-        if len(np.unique(labels[inside])) < len(np.unique(labels)):
-            continue
-        outside = outside[base[outside]]
-        scaled, mean, deviation = _standardised(features[inside], weights[inside])
-        held_out = (features[outside] - mean) / deviation
-        total_weight += weights[outside].sum()
-        start = None
-        for strength in STRENGTHS:
-            weight, bias = start = _fit(scaled, labels[inside], weights[inside], strength, start)
-            logits = held_out @ weight.T + bias
-            losses[strength] += float(weights[outside] @ cross_entropy(logits, labels[outside]))
-    return {strength: loss / total_weight for strength, loss in losses.items()} if total_weight else {}
+    found = [
+        _path(features, labels, weights, inside, [outside[base[outside]]])[0]
+        for inside, outside in folds.split(features, labels, groups)
+        if len(np.unique(labels[inside])) == len(np.unique(labels))
+    ]
+    return _added_up(found)
+
+
+def heads_left_out(
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, base: np.ndarray, folds: np.ndarray
+) -> list[LinearProbe | None]:
+    """For each fold the head that learned from the others, which chose its strength by leaving these out in turn; None
+    where that cannot be. folds [V]: in which each view is left out, -1 for one that never is; else as `fit_probe`.
+
+    A head that leaves out two folds serves the choices of both, so there are half as many to fit as there would be with
+    a cross-validation of each fold's own.
+    """
+    count, every = int(folds.max(initial=-1)) + 1, len(np.unique(labels))
+    found: list[list[dict[float, float]]] = [[] for _ in range(count)]
+    for one, other in combinations(range(count), 2):
+        inside = np.flatnonzero((folds != one) & (folds != other))
+        if len(np.unique(labels[inside])) == every:
+            outside = [np.flatnonzero((folds == fold) & base) for fold in (other, one)]
+            for fold, losses in zip((one, other), _path(features, labels, weights, inside, outside), strict=True):
+                found[fold].append(losses)
+    heads: list[LinearProbe | None] = []
+    for fold in range(count):
+        losses = _added_up(found[fold])
+        if losses:
+            inside = np.flatnonzero(folds != fold)
+            heads.append(_head(features[inside], labels[inside], weights[inside], losses))
+        else:
+            heads.append(None)
+    return heads
+
+
+def _path(
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, inside: np.ndarray, outsides: list[np.ndarray]
+) -> list[dict[float, float]]:
+    """For each of `outsides` the summed loss by strength of heads that learned from the views `inside`, the total
+    weight under the key 0. A strength is not tried where a stricter one did clearly better on many views."""
+    scaled, mean, deviation = _standardised(features[inside], weights[inside])
+    held = [(features[outside] - mean) / deviation for outside in outsides]
+    losses = [{0.0: float(weights[outside].sum())} for outside in outsides]
+    start, best = None, np.inf
+    for strength in STRENGTHS:
+        weight, bias = start = _fit(scaled, labels[inside], weights[inside], strength, start)
+        for outside, shown, found in zip(outsides, held, losses, strict=True):
+            loss = cross_entropy((shown @ weight.T + bias).astype(np.float64), labels[outside])
+            found[strength] = float(weights[outside] @ loss)
+        total = sum(found[strength] for found in losses)
+        if total > RISEN * best and sum(map(len, outsides)) >= MANY:
+            break
+        best = min(best, total)
+    return losses
+
+
+def _added_up(found: list[dict[float, float]]) -> dict[float, float]:
+    """C → loss a photo, of the strengths that all of them tried."""
+    total = sum(losses[0.0] for losses in found)
+    tried = [c for c in STRENGTHS if all(c in losses for losses in found)]
+    return {c: sum(losses[c] for losses in found) / total for c in tried} if total else {}
 
 
 def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -111,10 +165,13 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _standardised(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    features = features.astype(np.float64)
-    mean = np.average(features, axis=0, weights=weights)
-    deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights) + VARIANCE_FLOOR)
-    return (features - mean) / deviation, mean, deviation
+    """The features in float32, which is twice as quick to fit to, their mean and deviation."""
+    share = weights / weights.sum()
+    mean = share @ features
+    scaled = (features - mean).astype(np.float32)
+    deviation = np.sqrt(share @ np.square(scaled) + VARIANCE_FLOOR)
+    scaled /= deviation.astype(np.float32)
+    return scaled, mean, deviation
 
 
 def _fit(
@@ -124,7 +181,7 @@ def _fit(
     strength: float,
     start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """weight [L, D] and bias [L] of the weighted, L2-penalised logistic regression (scikit-learn's, L-BFGS)."""
+    """weight [L, D], bias [L], float32, of the weighted, L2-penalised logistic regression (scikit-learn's, L-BFGS)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 

@@ -14,7 +14,7 @@ from mirror.training.augmentation import plan_views
 from mirror.training.build import build_model
 from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.learner import Start
-from mirror.training.linear_probe import fit_probe, fold_numbers
+from mirror.training.linear_probe import cross_entropy, fit_probe, fold_numbers
 from mirror.training.photo_model import PhotoModel
 from mirror.training.pretrained import find_architecture, load_weights
 from mirror.training.recipe import train
@@ -110,13 +110,26 @@ def test_each_photo_is_judged_by_the_head_of_the_others(labels: int) -> None:
     rows = np.arange(len(seen.labels))
     logits = seen.out_of_fold(rows, 4, seed=5)
     number = fold_numbers(seen.labels, seen.groups, 4, seed=5)
-    for fold in range(4):
-        inside = np.isin(seen.photo, np.flatnonzero(number != fold))
-        place = seen.photo[inside]
-        head = fit_probe(
-            seen.features[inside], seen.labels[place], np.ones(inside.sum()), place, base=seen.serving[inside], seed=5
-        )
-        assert np.array_equal(logits[number == fold], head.logits(seen.features[::2][number == fold]))
+    for fold in range(4):  # whatever is on the photos left out, but for how they are served, nothing changes
+        outside = number == fold
+        others = np.isin(seen.photo, np.flatnonzero(outside)) & ~seen.serving
+        changed = replace(seen, features=np.where(others[:, None], 99, seen.features).astype(np.float32))
+        assert np.array_equal(changed.out_of_fold(rows, 4, seed=5)[outside], logits[outside])
+        moved = np.isin(seen.photo, np.flatnonzero(outside))
+        shift = replace(seen, features=np.where(moved[:, None], seen.features + 1, seen.features).astype(np.float32))
+        assert np.abs(shift.out_of_fold(rows, 4, seed=5)[outside] - logits[outside]).max() > 0.01
+    assert np.mean(logits.argmax(axis=1) == seen.labels) > 0.6
+
+
+def test_a_fold_chooses_by_the_others_as_a_cross_validation_of_its_own_would() -> None:
+    seen = clouds(3, 30, width=20)
+    rows = np.arange(90)
+    number = fold_numbers(seen.labels, seen.groups, 5, seed=5)
+    logits = seen.out_of_fold(rows, 5, seed=5)
+    apart = [seen.fit(rows[number != fold], 5).logits(seen.served[number == fold]) for fold in range(5)]
+    order = np.concatenate([rows[number == fold] for fold in range(5)])
+    losses = [cross_entropy(each.astype(np.float64), seen.labels[order]) for each in (logits[order], np.vstack(apart))]
+    assert losses[0].mean() == pytest.approx(losses[1].mean(), abs=0.02)
 
 
 def test_photos_that_are_not_asked_about_are_neither_judged_nor_learned_from() -> None:

@@ -36,6 +36,17 @@ def test_it_is_scikit_learns_regression_on_standardised_features(labels: int) ->
     assert head.weight.shape == (labels, 12) and head.bias.shape == (labels,)
 
 
+def test_many_labels_are_fitted_as_scikit_learn_fits_them_in_double_precision() -> None:
+    features, actual = clouds(60, each=12, width=64)
+    head = fitted(features, actual)
+    mean, deviation = features.mean(axis=0), np.sqrt(features.var(axis=0) + 1e-3)
+    scaled = ((features - mean) / deviation).astype(np.float64)
+    reference = LogisticRegression(C=head.strength, max_iter=5000, tol=1e-8).fit(scaled, actual)
+    assert np.mean(head.logits(features).argmax(axis=1) == reference.predict(scaled)) > 0.999
+    loss = cross_entropy(head.logits(features).astype(np.float64), actual).mean()
+    assert loss == pytest.approx(cross_entropy(reference.decision_function(scaled), actual).mean(), abs=2e-3)
+
+
 def test_noise_asks_for_a_stricter_head_than_a_clear_matter() -> None:
     clear = fitted(*clouds(2, spread=0.3))
     random = np.random.default_rng(3)
