@@ -76,8 +76,8 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
 def copies(seen, sight) -> None:
     """Prints the cosines of different photos, and those of copies with what they are copies of."""
     from mirror.training.augmentation import View
-    from mirror.training.feature_cache import pooled_features
     from mirror.training.label_issues import CLOSE, close_pairs
+    from mirror.training.pooled_features import pooled_features
 
     pairs = len(seen.labels) * (len(seen.labels) - 1) // 2
     apart = sorted((cosine for cosine, *_ in close_pairs(seen.served, seen.labels, 0.5)), reverse=True)

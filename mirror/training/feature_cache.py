@@ -6,33 +6,23 @@ cost milliseconds, and cross-validation affordable: a head for other photos, a f
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from mirror.collect.metadata import Photo
-from mirror.images import load_image
+from mirror.inference.user_cache import user_cache
 from mirror.progress import ProgressBar
 from mirror.terminal import say
-from mirror.training.augmentation import View, plan_views, render
-from mirror.training.backbones import pooled
+from mirror.training.augmentation import View, plan_views
 from mirror.training.linear_probe import LinearProbe, fit_probe, fold_numbers, heads_left_out
+from mirror.training.pooled_features import pooled_features
 from mirror.training.pretrained import Architecture
 from mirror.training.settings import PROBE_FOLDS
 from mirror.training.training_data import TrainingData
-
-# Views in one batch on a CPU: a thread that takes up to four at a time keeps them in its cache, and needs a third less
-# time for each than with 16; two threads with a batch each need half of what one batch on two threads needs.
-BATCH = 4
-CUDA_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -56,6 +46,20 @@ class ViewFeatures:
     def served(self) -> np.ndarray:
         """[N, D] features of each photo as serving sees it."""
         return self.features[self.serving]
+
+    @property
+    def unreadable(self) -> np.ndarray:
+        """Indices of the photos that could not be opened."""
+        return np.unique(self.photo[np.isnan(self.features).any(axis=1)])
+
+    def without(self, photos: np.ndarray) -> ViewFeatures:
+        """All but the photos at these indices, which are no longer counted."""
+        kept = np.delete(np.arange(len(self.labels)), photos)
+        rows = np.isin(self.photo, kept)
+        return replace(
+            self, features=self.features[rows], photo=np.searchsorted(kept, self.photo[rows]), weight=self.weight[rows],
+            plain=self.plain[rows], serving=self.serving[rows], labels=self.labels[kept], groups=self.groups[kept],
+        )  # fmt: skip
 
     def fit(self, photos: np.ndarray, seed: int) -> LinearProbe:
         """The head that learns from the photos at these indices."""
@@ -100,8 +104,15 @@ class FeatureExtractor:
     size: int
     log: Callable[[str], None] = say
 
-    def features(self, photos: Sequence[Photo], views: Sequence[View]) -> np.ndarray:
-        """[V, D] of views sorted by photo."""
+    def features(self, photos: Sequence[Photo], views: Sequence[View], keep: bool = False) -> np.ndarray:
+        """[V, D] of views sorted by photo, nan of photos that cannot be opened. keep: on disk."""
+
+        def unreadable(photo: int, why: str) -> None:
+            self.log(f"{photos[photo].file_name} is left out: {why}")
+
+        def known(count: int) -> None:
+            self.log(f"Of {count} photos this network's features were kept in {user_cache('features')}.")
+
         return pooled_features(
             self.body,
             [photo.path(self.folder) for photo in photos],
@@ -110,6 +121,8 @@ class FeatureExtractor:
             mean=self.architecture.mean,
             std=self.architecture.std,
             progress=ProgressBar("looking at photos", "view", self.log),
+            unreadable=unreadable,
+            keep=known if keep else None,
         )
 
     def served(self, photos: Sequence[Photo]) -> np.ndarray:
@@ -138,7 +151,7 @@ def extract_features(
         weights += [view.weight for view in own]
     plain = np.array([view.box is None for view in shown])
     return ViewFeatures(
-        features=extractor.features(data.photos, shown),
+        features=extractor.features(data.photos, shown, keep=True),
         photo=np.array([view.photo for view in shown]),
         weight=np.array(weights),
         plain=plain,
@@ -147,70 +160,3 @@ def extract_features(
         groups=data.groups,
         levels=tuple(sorted({view.level for view in plan if view.level})),
     )
-
-
-def pooled_features(
-    body: nn.Module,
-    photos: Sequence[Path],
-    views: Sequence[View],
-    *,
-    size: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """[V, D] float32: the body's output for each view, averaged over its positions. views: sorted by photo.
-
-    `progress(done, total)` counts views. The body is left in evaluation mode. The numbers do not depend on how many
-    threads there are.
-    """
-    device = next(body.parameters()).device
-    whole = _Pooled(body.eval()).eval().to(memory_format=torch.channels_last)
-    shift, scale = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1).to(device) for v in (mean, std))
-    with torch.inference_mode():
-        network = _frozen(whole, torch.zeros(1, 3, size, size, device=device))
-
-    def extract(own: list[View]) -> np.ndarray:
-        photo = load_image(photos[own[0].photo])
-        rendered = np.stack([np.asarray(render(photo, view, size)) for view in own])
-        features, step = [], BATCH if device.type == "cpu" else CUDA_BATCH
-        with torch.inference_mode():
-            for start in range(0, len(own), step):
-                pixels = torch.from_numpy(rendered[start : start + step]).to(device).permute(0, 3, 1, 2)
-                pixels = pixels.float().div_(255).sub_(shift).div_(scale)
-                features.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
-        return np.concatenate(features)
-
-    of_photo: dict[int, list[View]] = {}
-    for view in views:
-        of_photo.setdefault(view.photo, []).append(view)
-    before, all_features, done = torch.get_num_threads(), [], 0
-    try:
-        with ThreadPoolExecutor(os.cpu_count() or 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for features in pool.map(extract, of_photo.values()):
-                all_features.append(features)
-                done += len(features)
-                if progress:
-                    progress(done, len(views))
-    finally:
-        torch.set_num_threads(before)
-    return np.concatenate(all_features)
-
-
-class _Pooled(nn.Module):
-    def __init__(self, body: nn.Module):
-        super().__init__()
-        self.body = body
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pooled(self.body(pixels))
-
-
-def _frozen(network: nn.Module, example: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The network traced, with its BatchNorms folded into its convolutions; itself where it cannot be traced."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes that become constants: every batch has this one; of torch.jit's age
-        try:
-            return torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        except Exception:  # whatever a network does that cannot be traced
-            return network

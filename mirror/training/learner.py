@@ -36,6 +36,14 @@ class Start:
     size: int
     seed: int
 
+    def body(self) -> Any:
+        """The pretrained body alone, where fastai would put it: a graphics card, if there is one."""
+        from fastai.torch_core import default_device
+
+        body = make_body(self.architecture, self.size)
+        load_into(body, self.state, self.source)
+        return body.to(default_device())
+
     def learner(self, photos: Sequence[Photo]) -> Any:
         """A learner for these photos and their splits, its head still to be set. The same each time."""
         repeatable(self.seed)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,17 @@ def train(
     found = backbone or find_backbone(settings.arch, settings.weights, settings.size, settings.size, log)
     architecture, source = found.architecture, found.source
     start = Start(folder, data.labels, architecture, found.state, source, settings.size, settings.seed)
-    learner = start.learner(data.photos)
     log(f"{architecture.name} at {settings.size} px, weights: {source}")
 
-    extractor = FeatureExtractor(learner.model[0], folder, architecture, settings.size, log)
+    extractor = FeatureExtractor(start.body(), folder, architecture, settings.size, log)
     learned, held = data.rows(TRAIN), data.rows(VALIDATION)
     views = extract_features(extractor, data, learned, views=settings.views, seed=settings.seed)
-    notes = _notes(views.levels, log)
+    damaged = views.unreadable
+    if len(damaged):
+        data, views = data.without(damaged), views.without(damaged)
+        learned, held = data.rows(TRAIN), data.rows(VALIDATION)
+    notes = (*_notes(views.levels, log), *_left_out(len(damaged)))
+    learner = start.learner(data.photos)
     probe = views.fit(learned, settings.seed)
     set_head(learner, probe)
     loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""
@@ -109,7 +113,8 @@ def train(
         out_of_fold = views.out_of_fold(learned, folds, settings.seed)
         tuning = fine_tune(learner, data, out_of_fold, epochs, log) if epochs else FineTuning(out_of_fold)
 
-    features = extractor.served(data.photos) if tuning.epoch else views.served
+    tuned = replace(extractor, body=learner.model[0])
+    features = tuned.served(data.photos) if tuning.epoch else views.served
     logits = head_logits(learner, features) if tuning.epoch else probe.logits(features)
     unseen = tuning.unseen.copy()
     unseen[held] = logits[held]
@@ -138,6 +143,12 @@ def _notes(levels: Sequence[int], log: Callable[[str], None]) -> tuple[str, ...]
     )
     log(note)
     return (note,)
+
+
+def _left_out(damaged: int) -> tuple[str, ...]:
+    return (f"{damaged} photo{'' if damaged == 1 else 's'} could not be opened, and had no part in it.",) * bool(
+        damaged
+    )
 
 
 def _history_of_the_head(data: TrainingData, logits: np.ndarray, unseen: np.ndarray) -> EpochMetrics:

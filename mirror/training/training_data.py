@@ -37,6 +37,15 @@ class TrainingData:
             raise DatasetError(f"Nothing can be learned, for {reason}: add photos and train again.")
         return cls(photos, labels, group_numbers(photos), folds)
 
+    def without(self, rows: np.ndarray) -> TrainingData:
+        """All but the photos at these indices. Raises DatasetError where a label is left without a training photo."""
+        gone = set(rows.tolist())
+        photos = [photo for i, photo in enumerate(self.photos) if i not in gone]
+        untrained = sorted(set(self.labels) - {photo.label for photo in photos if photo.split == TRAIN})
+        if untrained:
+            raise DatasetError(f"No training photo of {untrained[0]!r} can be opened: add photos and train again.")
+        return replace(self, photos=photos, groups=np.delete(self.groups, rows))
+
     @cached_property
     def actual(self) -> np.ndarray:
         """[N] each photo's label as its index in `labels`."""

@@ -164,3 +164,23 @@ def test_a_label_without_training_photos_is_refused(tmp_path: Path, drawings: Pa
         rows = [p for p in photos.photos if p.label == "duckling" or p.split == "validation"]
         with pytest.raises(DatasetError, match=re.escape("'cygnet' has no training photo")):
             train(rows, photos.path, SETTINGS, log=quiet)
+
+
+def test_a_photo_that_was_damaged_since_is_left_out_and_told(tmp_path: Path, drawings: Path) -> None:
+    with gathered(tmp_path, drawings) as photos:
+        one = next(photo for photo in photos.photos if photo.split == "train")
+        stored = one.path(photos.path)
+        stored.write_bytes(stored.read_bytes()[: stored.stat().st_size // 3])
+        said: list[str] = []
+        found = train(photos.photos, photos.path, SETTINGS, log=said.append)
+        assert [line for line in said if line.startswith(f"{one.file_name} is left out: ")]
+        assert found.notes == ("1 photo could not be opened, and had no part in it.",)
+        assert one not in found.data.photos and len(found.features) == len(found.data.photos) == len(photos.photos) - 1
+        assert len(found.data.groups) == len(found.logits) == len(found.unseen) == len(found.data.photos)
+        content = PhotoModel(found, photos.path, describe_data(photos, "folder"), SETTINGS)
+        build_model(content, tmp_path / "models" / "shapes", precision="fp32", log=quiet)
+        for photo in photos.photos:
+            if photo.label == one.label and photo.split == "train":
+                photo.path(photos.path).write_bytes(b"")
+        with pytest.raises(DatasetError, match=f"No training photo of '{one.label}' can be opened"):
+            train(photos.photos, photos.path, SETTINGS, log=quiet)
