@@ -76,9 +76,10 @@ def parts(text: str) -> tuple[str, ...]:
 def run(options: argparse.Namespace) -> int:
     from mirror.model_folder import read_model_folder
     from mirror.publish.publication import Publication
+    from mirror.publish.published_model import folder_name
 
     model = read_model_folder(options.model)
-    data = options.data or Path("data", model.info.name)
+    data = options.data or Path("data", folder_name(model.info))
     if options.data is not None and not data.is_dir():
         raise UsageError(f"There is no photo folder at {data}: give the model's with --data.")
     publication = Publication(

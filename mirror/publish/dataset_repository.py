@@ -94,7 +94,7 @@ def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_m
     lines = [
         f"# {model.info.name}: {count(len(photos), 'photo')} of {count(len(labels), 'label')}",
         " ".join(told.origin_sentences),
-        "\n".join(["| label | photos |", "| --- | ---: |", *(f"| {plain(k)} | {n} |" for k, n in counts.items())]),
+        "\n".join(["| label | photos |", "| --- | ---: |", *(f"| {_cell(k)} | {n:,} |" for k, n in counts.items())]),
     ]
     if photos_may_go:
         terms = f"are published under {license}" if license else "belong to who publishes this data set"
@@ -110,6 +110,11 @@ def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_m
         data, template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text="\n\n".join(lines)
     )
     return str(card).rstrip() + "\n"
+
+
+def _cell(label: str) -> str:
+    """A label in a Markdown table."""
+    return plain(label).replace("|", "\\|")
 
 
 def _configs(photos_may_go: bool, files: Files) -> list[dict[str, Any]]:

@@ -76,6 +76,13 @@ class Publication:
             return f"No data set: the model has no {PHOTOS_CSV}."
         return None
 
+    @property
+    def photos_said(self) -> str:
+        """Whether photos go, in a sentence."""
+        if self.own_photos:
+            return "Photos go, as yours."
+        return f"Photos go, under {self.license}." if self.license else "No photo goes, only the list of them."
+
     def write(self, out: Path, repository: str | None, say: Callable[[str], None]) -> None:
         """The folders of the parts, in `out`. repository: OWNER/NAME, where it is known. Raises PublishError."""
         way = WITHOUT_ACCOUNT if self.way == AUTO else self.way
@@ -106,6 +113,8 @@ class Publication:
             say(f"  {plan.summary}")
         if SPACE in self.parts:
             say(f"  The Space is {COSTS[way]}.")
+        if {MODEL, DATASET} & set(self.parts):
+            say(f"  {self.photos_said}")
         if self.left_out:
             say(f"  {self.left_out}")
         if dry_run or not confirm():

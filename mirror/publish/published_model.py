@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from mirror.typed_json import encode
 
 CARD = "README.md"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def folder_name(info: ModelInfo) -> str:
+    """The name of the model's folder: its own where that is a name of a file on every system."""
+    return re.sub(r"[^\w.-]+", "-", info.name).strip(".-") or "model"
 
 
 def shows_photos(name: str) -> bool:

@@ -1,5 +1,5 @@
 """Whether a Space's builder can install what the Space asks for: pip resolves the builder's own line, and installs
-nothing. An answer is kept, for the same line has the same one."""
+nothing. An answer is kept for a day."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from mirror.errors import PublishError
 from mirror.inference.user_cache import make_private, user_cache
 
 SECONDS = 600
+KNOWN_SECONDS = 86_400  # packages that the pinned ones require may have new versions by then
 UNREACHABLE = re.compile(
     r"from versions: none|NewConnectionError|Temporary failure|Could not fetch URL|timed out", re.I
 )
@@ -26,7 +28,7 @@ def check_requirements(requirements: str, builder: tuple[str, ...], python: str,
     PublishError where they cannot be installed together; says so where that cannot be found out here."""
     line = "\n".join([requirements, *builder, python])
     known = user_cache("requirements") / hashlib.sha256(line.encode()).hexdigest()
-    if known.is_file():
+    if known.is_file() and time.time() - known.stat().st_mtime < KNOWN_SECONDS:
         return
     if find_spec("pip") is None:
         say("Not checked: whether a Space can install its requirements, for pip is not here.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from mirror.model_folder import ModelFolder
 from mirror.preparation import preparation
 from mirror.publish.published_files import MARK, MARK_TEXT
-from mirror.publish.published_model import PICTURES, model_files
+from mirror.publish.published_model import PICTURES, folder_name, model_files
 from mirror.publish.serving_modules import PACKAGE, serving_files
 from mirror.publish.space_card import space_card
 from mirror.templates import FOLDER
@@ -50,7 +50,7 @@ def space_gradio(
 
 def page_files(model: ModelFolder, *, photos_may_go: bool) -> dict[str, bytes]:
     """The page: app.py, the modules it needs, one model, and pictures to click where some show its labels."""
-    folder = f"models/{model.info.name}"
+    folder = f"models/{folder_name(model.info)}"
     served = model_files(model, serving=True, photos_may_go=photos_may_go)
     return {
         "app.py": (FOLDER / "space_app.txt").read_bytes(),

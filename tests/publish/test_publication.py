@@ -58,6 +58,24 @@ def test_the_dry_run_makes_nothing_and_says_everything(hub: Hub, publish: Run) -
         assert words in done.stdout
 
 
+def test_whoever_declines_publishes_nothing(hub: Hub, model: ModelFolder) -> None:
+    said: list[str] = []
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    Publication(model, parts=("dataset",)).publish(api, None, said.append, lambda: False)
+    assert said[-1] == "Nothing was published." and not hub.repositories
+
+
+@pytest.mark.parametrize(
+    ("own", "license", "words"),
+    [(False, None, "No photo goes"), (True, None, "as yours"), (False, "cc-by-4.0", "under cc-by-4.0")],
+)
+def test_the_plan_says_whether_photos_go(
+    hub: Hub, model: ModelFolder, own: bool, license: str | None, words: str
+) -> None:
+    publication = Publication(model, parts=("model",), license=license, own_photos=own)
+    assert [line for line in go(hub, publication, dry_run=True) if words in line]
+
+
 def test_nobody_is_asked_where_nobody_is(hub: Hub, publish: Run) -> None:
     done = publish()
     assert (done.returncode, done.stderr.count("\n"), hub.requests) == (2, 1, []) and "--yes" in done.stderr

@@ -66,6 +66,17 @@ def test_the_published_model_answers_as_the_one_here(shipped: ModelFolder, tmp_p
     assert there.probabilities == Classifier.load(shipped).predict(photo).probabilities
 
 
+@pytest.mark.parametrize("name", ["../../escaped", "/etc/x", "a b/ä", "..", ".hidden", "C:\\x", "con|nul"])
+def test_no_name_of_a_model_leads_out_of_the_folder(model: ModelFolder, name: str) -> None:
+    import dataclasses
+
+    files = space_gradio(ModelFolder(model.path, dataclasses.replace(model.info, name=name)))
+    (described,) = (path for path in files if path.endswith("model.json"))
+    top, folder, _ = described.split("/")
+    assert top == "models" and re.fullmatch(r"\w[\w.-]*", folder)
+    assert json.loads(files[described])["name"] == name
+
+
 def test_pictures_to_click_go_with_the_model_whose_labels_they_show() -> None:
     pictures = {
         name: {path for path in space_gradio(read_model_folder(ROOT / "models" / name)) if path.startswith("examples/")}
