@@ -67,6 +67,18 @@ def guarded() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+@contextlib.contextmanager
+def unguarded() -> Iterator[None]:
+    """Within it standard error is as it is: for a library whose bars move the cursor and hold no words from outside."""
+    before = sys.stderr
+    if isinstance(before, _Guarded):
+        sys.stderr = before.exact
+    try:
+        yield
+    finally:
+        sys.stderr = before
+
+
 def exact(stream: Any) -> Any:
     """The stream as it is where no person reads it: data for programs are written unchanged to a file or a pipe."""
     return stream.exact if isinstance(stream, _Guarded) and not stream.isatty() else stream

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.terminal import printable, sentence
+from mirror.terminal import guarded, printable, sentence, unguarded
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -144,3 +144,11 @@ def test_ordinary_text_of_any_script_stays() -> None:
         assert printable(text) == text
     assert printable("a\tb\n", keep="\t\n") == "a\tb\n"
     assert len(sentence("x" * 10**7)) < 20_000
+
+
+def test_a_librarys_bars_may_move_the_cursor_while_they_are_let(capsys: pytest.CaptureFixture[str]) -> None:
+    with guarded():
+        with unguarded():
+            print("\x1b[A", end="", file=sys.stderr)
+        print("\x1b[A", end="", file=sys.stderr)
+    assert capsys.readouterr().err == "\x1b[A\N{REPLACEMENT CHARACTER}[A"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mirror.errors import PublishError
 from mirror.publish.hub_refusals import refusals
 from mirror.publish.published_files import MARK, Files, git_oid, lfs_oid, megabytes, size_of, total_size
+from mirror.terminal import unguarded
 from mirror.wording import count
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _commit(api: HfApi, plan: RepositoryPlan, head: _Head, changed: list[str], s
 
     additions = [CommitOperationAdd(name, plan.files[name]) for name in changed]
     deletions = [CommitOperationDelete(name) for name in stale]
-    with refusals(plan.name):
+    with refusals(plan.name), unguarded():  # huggingface_hub's bars
         api.create_commit(
             plan.name, [*additions, *deletions], commit_message="mirror publish", repo_type=plan.kind,
             parent_commit=head.commit,
