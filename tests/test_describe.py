@@ -101,7 +101,7 @@ def test_every_room_states_the_same_facts(kind: str) -> None:
         assert line.capitalize() in page and line.capitalize() in card
         rate, low, high, number = re.fullmatch(
             r"error ([\d.]+ %) \(95 % interval ([\d.]+)–([\d.]+) %\) on ([\d,]+) photos?", line
-        ).groups()  # fmt: skip
+        ).groups()
         for figure in (rate, f"{low} % to {high} %", f"of {number} photo"):
             assert figure in studio
         assert (f"in {model.judged.folds} folds" in studio) == bool(model.judged.folds)

@@ -64,7 +64,5 @@ def test_everyday_photos_are_none_of_its_labels(classifier: Classifier) -> None:
     photos = sorted(path for name in ("scenes", "bikes_bins") for path in (DATA / name).rglob("*.jpg"))
     if not photos:
         pytest.skip("the photos lie beside the repository only where it is worked on")
-    known = [
-        path.name for path, one in zip(photos, classifier.predict_many(photos), strict=True) if one.known
-    ]  # fmt: skip
+    known = [path.name for path, one in zip(photos, classifier.predict_many(photos), strict=True) if one.known]
     assert len(known) <= 0.03 * len(photos), known

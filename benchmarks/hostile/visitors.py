@@ -41,7 +41,7 @@ from benchmarks.hostile.page import (
     serve,
     upload_and_ask,
     visit,
-)  # fmt: skip
+)
 from tests.hostile.files import BOMBS, LARGE
 
 UPLOADED = (
@@ -185,7 +185,7 @@ def _attacks(page: Page, slow: str) -> dict[str, Callable[[threading.Event], Non
         "25 bodies that stop": lambda stop: hold(port, head + b'{"data"', 25, stop),
         "50 half headers": lambda stop: hold(port, half, 50, stop),
         "50 questions nobody waits for": flood,
-    }  # fmt: skip
+    }
 
 
 def _post(port: int, size: int, stop: threading.Event) -> None:

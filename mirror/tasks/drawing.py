@@ -57,9 +57,7 @@ def ink(colour: str) -> str:
     return BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else WHITE
 
 
-def draw(
-    image: Image.Image, detections: Detections, *, text: Callable[[Detection], str] = caption
-) -> Image.Image:  # fmt: skip
+def draw(image: Image.Image, detections: Detections, *, text: Callable[[Detection], str] = caption) -> Image.Image:
     """A copy of an upright RGB image with all detections drawn on it. text: of a detection's tag; "" for none.
 
     Lines and letters grow with the image. Tags stand within the image, and beside each other where there is room: the

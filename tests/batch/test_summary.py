@@ -61,9 +61,8 @@ def test_a_long_label_does_not_widen_its_column() -> None:
 
 def test_one_folder_needs_no_sum_and_a_column_for_errors_is_there_when_there_are_any() -> None:
     assert str(summarise(ROWS[:3])) == (
-        "folder  images      bike       bin  none of these\n"
-        "city/1       3  2 (0.80)  1 (0.60)              0"
-    )  # fmt: skip
+        "folder  images      bike       bin  none of these\ncity/1       3  2 (0.80)  1 (0.60)              0"
+    )
 
 
 def test_detections_count_objects() -> None:

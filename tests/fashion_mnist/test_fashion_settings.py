@@ -21,7 +21,7 @@ def test_the_images_grow() -> None:
     assert plan.sizes == (32, 56, 56, 112)
     assert [plan.work(0), plan.work(1), plan.work(1, 0.5), plan.work(4)] == [
         (round(work), round(done[-1])) for work in done
-    ]  # fmt: skip
+    ]
     plan = FashionSettings(epochs=6).plan  # the others see some 60 % of the images
     assert plan.work(6)[0] == round(small + 0.6 * small + 0.6 * middle + 2 * middle + large)
 

@@ -260,7 +260,7 @@ def kill_ray(kills: int, seed: int, scratch: Path) -> Tally:
     lay = scene.lay
     on_ray = scenes.Scene(
         "ray", lambda place: (*lay(place), "--engine", "ray", "--ray-workers", "1"), scene.between, scene.result
-    )  # fmt: skip
+    )
     return kill_command("ray", on_ray, ("-m", "mirror"), kills, seed, scratch, **RAY)
 
 

@@ -223,7 +223,7 @@ def model_of(tmp_path: Path, body: bytes, **info) -> Path:
         (lambda: network([helper.make_node("Identity", ["pixels"], ["logits"])]), "gives logits of 1x3x8x8"),
     ],
     ids=["another size", "grey", "a batch of four", "one number", "a picture"],
-)  # fmt: skip
+)
 def test_a_network_that_does_not_fit_its_description_is_one_sentence(
     tmp_path: Path, body: Callable[[], bytes], message: str
 ) -> None:

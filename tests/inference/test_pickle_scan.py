@@ -94,7 +94,7 @@ PROGRAMS = {
     "a number of copyreg's": b"\x80\x02\x82\x01.",
     "a class of the library, changed": b"\x80\x02cfastai.learner\nLearner\nN}U\x03fitcos\nsystem\ns\x86b.",
     "a class of the library, changed to harmless things": b"\x80\x02cfastai.learner\nLearner\nN}U\x03fitK\x01s\x86b.",
-}  # fmt: skip
+}
 
 
 CONTAINERS = {"bare": bytes, "in an archive": zipped, "as before torch 1.6": legacy}

@@ -43,7 +43,7 @@ ITEM_TRANSFORMS = {
     "crop or pad, border": lambda: CropPad((91, 70), pad_mode="border"),
     "random crop": lambda: RandomCrop(64),
     "resize, then random crop": lambda: [Resize(80), RandomCrop(64)],
-}  # fmt: skip
+}
 
 BATCH_TRANSFORMS = {
     "nothing": (lambda: None, 0.0),

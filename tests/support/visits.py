@@ -58,7 +58,7 @@ class Visit:
                         new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
             }""",
             ["#photo button.upload-container", name, mime, list(body)],
-        )  # fmt: skip
+        )
 
     def rest(self) -> None:
         """Waits until every request has ended: the page must leave none open."""

@@ -15,7 +15,7 @@ def told(code: str) -> str:
     """What a fresh process says that runs this."""
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
-    )  # fmt: skip
+    )
     assert (run.returncode, run.stderr) == (0, "")
     return run.stdout.strip()
 

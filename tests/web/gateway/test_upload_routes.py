@@ -83,7 +83,7 @@ REFUSED = {
     "no form": (b"\x00" * 1000, "well-formed"),
     "20,000 headers": (b"--x\r\n" + b"X: y\r\n" * 20_000 + b"\r\nx\r\n--x--\r\n", ""),
     "another boundary": (wire.part().replace(b"--x", b"--y"), ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -444,7 +444,7 @@ def test_it_imports_neither_torch_nor_fastai(tmp_path: Path) -> None:
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
-    )  # fmt: skip
+    )
     assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr
 
 

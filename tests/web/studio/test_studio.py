@@ -76,7 +76,7 @@ def working(chromium: Any, place: Path, *, model: bool = True, each: int = 10, d
     with serve("--studio", str(folder), "--models", str(models)) as served:
         context = chromium.new_context(
             viewport={"width": 1280, "height": 860}, color_scheme="dark" if dark else "light"
-        )  # fmt: skip
+        )
         page = context.new_page()
         studio = Studio(page, folder, models, photos)
         note = studio.complaints.append

@@ -154,7 +154,7 @@ class Street(Visit):
                     const sides = [b.left - photo.left, b.top - photo.top, b.right - photo.left, b.bottom - photo.top];
                     return [e.innerText, sides.map((v, i) => v * (i % 2 ? 240 / photo.height : 320 / photo.width))];
                 }); }"""
-        )  # fmt: skip
+        )
 
 
 browser = pytest.mark.browser
@@ -197,7 +197,7 @@ def test_the_slider_shows_and_hides_without_the_server(chromium, served):
             ("0.9", "^2 bicycles.$", ["bicycle", "bicycle"]),
             ("0.05", "^2 bicycles, 1 car, 1 person and 1 traffic light.$", [each.label for each in SUREST_FIRST]),
             ("0.99", "^1 bicycle.$", ["bicycle"]),
-        ):  # fmt: skip
+        ):
             tab.score(score)
             tab.says(sentence)
             assert [row[0] for row in tab.rows()] == labels
