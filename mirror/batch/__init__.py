@@ -4,8 +4,7 @@
     checkpoint.py       a job's hidden folder beside --out: its lock, its list of images, the rows answered so far
     ray_engine.py       the same answers from the workers of a Ray cluster, in order
     ray_cluster.py      … which is one of this machine alone, or a running one
-    summary.py          rows → counts and mean scores a label a folder, as a table
-    summary_picture.py  … as a picture
+    summary.py          rows → counts and mean scores a label a folder, as a table and as a picture
     writers.py          answers written down: a table, jsonl, csv, parquet
 
 What answers is a function from images to (image, answer) in the same order: this machine's predictor, or a cluster.

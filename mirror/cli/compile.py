@@ -24,9 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, metavar="FOLDER", help="the model folder to make (default: where `predict` and app.py look)"
     )
     compile_.add_argument(
-        "--trust",
-        action="store_true",
-        help="open the pickle whatever it names, and run its code: only for your own",
+        "--trust", action="store_true", help="open the pickle whatever it names, and run its code: only for your own"
     )
     compile_.add_argument(
         "--calibrate",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirror.batch.summary import Summary
+from mirror.batch.summary import Summary, check_picture, draw_summary
 from mirror.batch.writers import FORMATS, OutputFilter, open_writer, to_row
 from mirror.cli.options import add_model, add_network, count, network_of, probability
 from mirror.errors import MirrorError, UsageError
@@ -202,13 +202,7 @@ def _run_job(
 
     out = Path(os.path.realpath(options.out)) if options.out.is_symlink() else options.out
     job = Job.of(
-        options.images,
-        predictor.identity,
-        out,
-        task=task,
-        top=output.top,
-        threshold=output.threshold,
-        format=format,
+        options.images, predictor.identity, out, task=task, top=output.top, threshold=output.threshold, format=format
     )
     pictures = [_beside(options.out), *filter(None, [options.summary_picture])]  # may lie among the photos
     result = run_job(
@@ -238,8 +232,6 @@ def _picture(options: argparse.Namespace, format: str) -> Path | None:
     if path is None and options.summary and _is_job(options, format):
         path = _beside(options.out)
     if path is not None:
-        from mirror.batch.summary_picture import check_picture
-
         check_picture(path)
     return path
 
@@ -250,8 +242,6 @@ def _show(summary: Summary, picture: Path | None, *, to_screen: bool) -> None:
         use_utf8(sys.stdout)
     print(summary, file=sys.stdout if to_screen else sys.stderr)
     if picture is not None:
-        from mirror.batch.summary_picture import draw_summary
-
         draw_summary(summary, picture)
 
 

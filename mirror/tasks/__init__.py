@@ -2,8 +2,7 @@
 
 request.py               what is asked for: a task, a model, labels
 registry.py              which predictor answers what is asked for
-predictor.py             the seam: sources in, (source, answer) out, in order
-prefetch.py              photos decoded before they are needed, within a number and within bytes
+predictor.py             the seam: sources in, (source, answer) out, in order; photos decoded before they are needed
 detection.py             what a detector answers: boxes with scores and labels (drawing.py: drawn on the image)
 hub.py                   where a transformers model is: in a folder, or on the Hugging Face Hub and in its cache
 image_classification.py  one label: our models, transformers', and the general one (imagenet.py)

@@ -16,7 +16,6 @@ queueing.py  gradio's queue: a few requests a visitor, and nothing kept that nob
 failures.py  what nobody foresaw: a sentence for the visitor, a line for the log
 blocks.py    gr.Blocks whose requests end in an answer or one sentence, and whose log holds nothing of them
 retention.py the folder of visitors' files, swept by age as long as the process runs
-public.py    what the page is launched with, so that it can be shown to strangers
 gateway/     what stands between the network and gradio: open routes, limits, headers, uploads
 theme.py     colours, fonts and page.css
 gradio_patches.py gradio without what the page has no use for

@@ -10,8 +10,7 @@ import numpy as np
 import pandas
 import pytest
 
-from mirror.batch.summary import LABELS, Score, Summary, folder_of
-from mirror.batch.summary_picture import FOLDERS, check_picture, draw_summary
+from mirror.batch.summary import FOLDERS, LABELS, Score, Summary, check_picture, draw_summary, folder_of
 from mirror.errors import UsageError
 from mirror.images import load_image
 from tests.pictures import for_the_readme

@@ -11,8 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from mirror.batch.job import Job, JobResult, run_job
-from mirror.batch.summary import Summary
-from mirror.batch.summary_picture import draw_summary
+from mirror.batch.summary import Summary, draw_summary
 from mirror.batch.writers import NOTHING, OutputFilter, open_writer
 from mirror.errors import MirrorError, NotAnImage
 from mirror.images import load_image

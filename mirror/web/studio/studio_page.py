@@ -27,13 +27,7 @@ from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.gallery import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, undecided_count
 from mirror.web.studio.photo_routes import routes
 from mirror.web.studio.render import render_dialogs, render_gallery
-from mirror.web.studio.retrain import (
-    Retraining,
-    recorded_options,
-    render_outcome,
-    render_plan,
-    train_arguments,
-)
+from mirror.web.studio.retrain import Retraining, recorded_options, render_outcome, render_plan, train_arguments
 from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.theme import css, theme
 from mirror.wording import count

@@ -19,7 +19,7 @@ import pytest
 
 from mirror.web.gateway.routes import page_routes
 from mirror.web.gateway.security_headers import host_name, hosts_of
-from mirror.web.public import names
+from mirror.web.page import known_hosts
 from tests.web.serving import Served, free_port, serve
 from tests.web.tiny import YELLOW, photo
 
@@ -154,7 +154,7 @@ def test_which_names_a_page_has():
         (None, {"MIRROR_ALLOWED_HOSTS": "a.example, B.example"}, loopback | {"a.example", "b.example"}),
         (None, {"MIRROR_ALLOWED_HOSTS": "*"}, None),
     ):  # fmt: skip
-        assert names(host, environ) == known, (host, environ)
+        assert known_hosts(host, environ) == known, (host, environ)
     assert hosts_of(None) == loopback and host_name(b"LocalHost.:80") == "localhost"
 
 

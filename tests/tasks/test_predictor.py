@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mirror.errors import NotAnImage
-from mirror.tasks.prefetch import bytes_of, decoded_ahead
+from mirror.tasks.predictor import bytes_of, decoded_ahead
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
