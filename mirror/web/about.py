@@ -1,95 +1,26 @@
-"""The note on a model, as templates/about.html lays out what mirror.describe says, and the pictures of its report.
-
-Everything comes from model.json and the report/*.png that it records; the note says what a model does not tell.
-"""
+"""The note on a served model and the pictures of its report, or what to do where there is no model."""
 
 from __future__ import annotations
 
-import base64
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from mirror.describe import ModelDescription
-from mirror.errors import ModelFolderError
-from mirror.model_schema import ModelInfo
+from mirror import model_note
 from mirror.templates import render
 from mirror.web.models import ServedModel
-from mirror.wording import percent, plain
-
-SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
-SHOWN_LOSSES = 10
-SHOWN_MIX_UPS = 12
-SHOWN_LABELS = 60
-MAX_PICTURE_BYTES = 4 * 1024 * 1024
-MAX_FILES = 1000
-PNG = b"\x89PNG\r\n\x1a\n"  # how each begins
-PICTURES = {
-    "confusion": "The confusion matrix, drawn",
-    "top_losses": "The photos it was most wrong about",
-    "reliability": "How far its probabilities can be trusted",
-    "training": "How training went",
-}
 
 
 def note(served: ServedModel) -> str:
     """The note as HTML."""
-    info = served.info
-    if info is None:
+    if served.info is None:
         return render("unopened.html", problem=served.problem or "")
-    model, metrics = ModelDescription(info), info.metrics
-    rows = model.label_rows[:SHOWN_LABELS]
-    losses = sorted(metrics.top_losses if metrics else (), key=lambda loss: loss.predicted == loss.label)[:SHOWN_LOSSES]
-    has_matrix = metrics is not None and len(info.labels) <= SHOWN_MATRIX
-    return render(
-        "about.html",
-        model=model,
-        from_pickle=served.from_pickle,
-        photo_rows=[row[:4] for row in rows],
-        share_rows=[(label, _share(recall), _share(precision)) for label, *_, precision, recall in rows]
-        if metrics and metrics.labels
-        else [],
-        matrix=metrics.confusion_matrix if metrics and has_matrix else (),
-        mix_up_rows=_mix_ups(info),
-        losses=losses,
-        losses_title="Its hardest photos"
-        if any(loss.predicted == loss.label for loss in losses)
-        else "The photos it was most wrong about",
-    )
+    return model_note.note(served.info, from_pickle=served.from_pickle)
 
 
 def pictures(served: ServedModel) -> str:
-    """The pictures of report/ that model.json records, inside the HTML itself: nothing of the model folder is served
-    as a file, and what is no PNG is not shown."""
-    if served.folder is None:
-        return ""
-    captioned = []
-    for name in sorted(served.folder.info.files)[:MAX_FILES]:
-        path = PurePosixPath(name)
-        if path.parent != PurePosixPath("report") or path.suffix != ".png":
-            continue
-        try:
-            picture = served.folder.read(name, MAX_PICTURE_BYTES)
-        except ModelFolderError:  # too large, or not what was recorded
-            continue
-        if picture.startswith(PNG):
-            key = next((key for key in PICTURES if path.stem.startswith(key)), None)
-            caption = PICTURES[key] if key else plain(path.stem).replace("-", " ").capitalize()
-            captioned.append((caption, f"data:image/png;base64,{base64.b64encode(picture).decode()}"))
-    return render("pictures.html", pictures=captioned)
+    """The pictures of the model's report as HTML; none of a model that cannot be opened."""
+    return "" if served.folder is None else model_note.pictures(served.folder)
 
 
 def how_to_train(models: Path) -> str:
     """The page where there is no model: what to do."""
     return render("no_model.html", folder=models.name or str(models))
-
-
-def _mix_ups(info: ModelInfo) -> list[tuple[str, str, int]]:
-    """(label, what it was taken for, how often), the most frequent first."""
-    matrix, names = info.metrics.confusion_matrix if info.metrics else (), [plain(label) for label in info.labels]
-    mixed = [
-        (names[i], names[j], times) for i, row in enumerate(matrix) for j, times in enumerate(row) if i != j and times
-    ]
-    return sorted(mixed, key=lambda row: (-row[2], row[:2]))[:SHOWN_MIX_UPS]
-
-
-def _share(value: float | None) -> str | None:
-    return None if value is None else percent(value)

@@ -11,12 +11,12 @@ from typing import TypeVar
 import gradio as gr
 from PIL import Image
 
+from mirror import phrases
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import Explanation, describe_regions, explain, overlay
 from mirror.net.fetch import NetworkSettings
 from mirror.templates import render
-from mirror.web import phrases
 from mirror.web.blocks import PRIVATE
 from mirror.web.models import ModelRegistry, ServedModel, for_visitors
 from mirror.web.photo_fields import NO_PHOTO, decoded

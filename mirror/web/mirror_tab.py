@@ -15,12 +15,13 @@ import numpy as np
 from gradio.blocks import Block
 from PIL import Image
 
+from mirror import phrases
 from mirror.errors import MirrorError
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import NAMES, Preparation, PreparedImage, preparation
 from mirror.templates import render
-from mirror.web import heat_map, phrases
+from mirror.web import heat_map
 from mirror.web.blocks import PRIVATE
 from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo

@@ -16,10 +16,11 @@ from gradio.blocks import Block
 from markupsafe import Markup
 from starlette.middleware import Middleware
 
+from mirror import phrases
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
-from mirror.templates import render
-from mirror.web import about, heat_map, mirror_tab, phrases, retention
+from mirror.templates import FOLDER, render
+from mirror.web import about, heat_map, mirror_tab, retention
 from mirror.web.blocks import PRIVATE, VisitedBlocks
 from mirror.web.failures import Failures
 from mirror.web.gateway import connections
@@ -33,9 +34,8 @@ from mirror.web.tabs import task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
 from mirror.web.uploads import MAX_UPLOAD_BYTES, SentPhoto
-from mirror.wording import plain
 
-FAVICON = Path(__file__).with_name("favicon.svg")
+FAVICON = FOLDER / "favicon.svg"
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
@@ -123,9 +123,7 @@ def _title(served: ServedModel | None) -> str:
 def _choice_name(served: ServedModel) -> str:
     if served.problem:
         return f"{served.name} (cannot be opened)"
-    labels = [plain(label) for label in served.labels]
-    shown = " · ".join(labels) if len(labels) <= phrases.SPELLED_OUT else f"{len(labels)} labels"
-    return f"{served.name}: {shown}"
+    return phrases.choice(served.name, served.labels)
 
 
 def _question(served: ServedModel | None) -> str:

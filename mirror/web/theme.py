@@ -6,13 +6,14 @@ of at least 4.5 (WCAG 2.2 AA); `tests/web/test_theme.py` computes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 from gradio.themes import Base, Color
 
-SERIF = '"Iowan Old Style", "Palatino Linotype", Palatino, "URW Palladio L", "Book Antiqua", Georgia, serif'
+from mirror.palette import DARK, LIGHT, SERIF, variables
+from mirror.templates import FOLDER
+
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -24,25 +25,6 @@ PAPER = Color(
     name="paper", c50="#fbf8f3", c100="#f4efe6", c200="#e7dfd2", c300="#d3c8b8", c400="#a99f95", c500="#7c7271",
     c600="#5f5558", c700="#463e47", c800="#2d2736", c900="#211b2c", c950="#17121f",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Palette:
-    """The colours of one of the two looks, as CSS hex."""
-
-    page: str
-    card: str
-    inset: str  # wells inside a card: table heads, empty bars
-    line: str
-    ink: str
-    quiet: str  # secondary text
-    accent: str  # links, bars
-    gold: str  # the mirror's frame, never text
-    warning: str
-
-
-LIGHT = Palette("#fbf8f3", "#ffffff", "#f4efe6", "#e2d9ca", "#2b2233", "#655a61", "#72449e", "#c49a45", "#9c2f1f")
-DARK = Palette("#17121f", "#211b2c", "#2d2736", "#40374c", "#f2ecf7", "#b7abbf", "#c9aee2", "#d9b569", "#ffb4a3")
 
 
 def theme() -> Base:
@@ -80,14 +62,11 @@ def theme() -> Base:
     )  # fmt: skip
 
 
-def _variables(palette: Palette) -> str:
-    return "".join(f"--mirror-{name}: {value};" for name, value in vars(palette).items())
-
-
 def css() -> str:
-    """The stylesheet: both palettes as variables, then page.css."""
+    """The stylesheet: both palettes as variables, what all pages share, then page.css."""
     return (
-        f".gradio-container {{ {_variables(LIGHT)} --mirror-serif: {SERIF}; }}\n"
-        f".dark .gradio-container, .gradio-container.dark {{ {_variables(DARK)} }}\n"
+        f".gradio-container {{ {variables(LIGHT)} --mirror-serif: {SERIF}; }}\n"
+        f".dark .gradio-container, .gradio-container.dark {{ {variables(DARK)} }}\n"
+        + (FOLDER / "shared.css").read_text(encoding="utf-8")
         + Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     )

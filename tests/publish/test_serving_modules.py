@@ -38,7 +38,7 @@ def test_nothing_of_training_collecting_and_the_studio_is_among_the_files() -> N
 
 def test_what_lies_beside_the_modules_goes_with_them() -> None:
     names = set(serving_files())
-    beside = {"mirror/web/page.css", "mirror/web/favicon.svg", "mirror/tasks/centerface.onnx"}
+    beside = {"mirror/web/page.css", "mirror/templates/favicon.svg", "mirror/tasks/centerface.onnx"}
     assert beside | {"mirror/tasks/centerface.LICENSE", "mirror/templates/about.html"} <= names
     assert not [name for name in names if "__pycache__" in name or "studio/" in name]
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from mirror.model_folder import read_model_folder
+from mirror.model_note import MAX_PICTURE_BYTES
 from mirror.model_schema import (
     Calibration,
     CalibrationScores,
@@ -188,7 +189,7 @@ def test_counts_are_those_of_the_judging_where_the_data_is_not_told(tmp_path):
 
 def test_pictures_lie_in_the_page_itself(tmp_path):
     one = mirror(tmp_path, pictures=True)
-    (one.folder.path / "report" / "huge.png").write_bytes(b"\0" * (about.MAX_PICTURE_BYTES + 1))
+    (one.folder.path / "report" / "huge.png").write_bytes(b"\0" * (MAX_PICTURE_BYTES + 1))
     outline = read(about.pictures(one))
     images = [attributes for tag, attributes in outline.tags if tag == "img"]
     assert [image["alt"] for image in images] == ["The confusion matrix, drawn", "The photos it was most wrong about"]

@@ -14,9 +14,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from mirror import phrases
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import explain, overlay
-from mirror.web import phrases
 from tests.pictures import for_the_readme
 from tests.support.photo_kinds import sideways
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, realistic, visiting

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.context import Context
 from PIL import Image
 
+from mirror import phrases
 from mirror.errors import MirrorError
 from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
@@ -17,7 +18,6 @@ from mirror.tasks.predictor import LabelPredictor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
 from mirror.templates import render
-from mirror.web import phrases
 from mirror.web.blocks import PRIVATE
 from mirror.web.mirror_tab import card, error_card, example_button
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from mirror import phrases
 from mirror.inference.classifier import Prediction
-from mirror.web import phrases
 from mirror.wording import count, percent, with_article
 
 TITLES = {

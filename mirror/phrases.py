@@ -42,6 +42,12 @@ def subtitle(labels: Sequence[str], *, knows_strangers: bool, subject: str = "a 
     return f"Show me {subject}. I will tell you {choice}{ending}"
 
 
+def choice(name: str, labels: Sequence[str]) -> str:
+    """A model as one of several to choose from."""
+    shown = [plain(label) for label in labels]
+    return f"{name}: {' · '.join(shown) if len(shown) <= SPELLED_OUT else f'{len(shown)} labels'}"
+
+
 def verdict(prediction: Prediction) -> str:
     """The mirror's answer in one sentence."""
     if not prediction.known:

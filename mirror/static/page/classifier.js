@@ -1,0 +1,86 @@
+// A model: a photo → probabilities, and whether it looks known, as mirror/inference/classifier.py answers.
+
+import { inside, normalized, visible } from "./heat.js";
+import { load, open, softmax, tensor } from "./network.js";
+import { preprocess } from "./preprocess.js";
+import { prepare } from "./preparation.js";
+
+/**
+ * @typedef {{name: string, labels: string[], preprocessing: import("./preprocess.js").Preprocessing, temperature: number,
+ *   threshold: number | null, similarity: boolean, at_least: number | null, network: string, heat: string | null,
+ *   input: string}} Model what the network of a model needs; the rest of page.json is for the page
+ * @typedef {{label: string, probability: number, probabilities: Record<string, number>, known: boolean,
+ *   similarity: number | null}} Prediction
+ * @typedef {{prediction: Prediction, prepared: import("./preparation.js").Prepared, maps: any}} Answer
+ */
+
+export class Classifier {
+  /** @param {Model} model @param {import("./network.js").Session} session @param {string} base @param {string} cache */
+  constructor(model, session, base, cache) {
+    this.model = model;
+    this.session = session;
+    /** @type {() => Promise<import("./network.js").Session>} the network of heat.onnx, opened when first used */
+    this.heat = once(async () => open(await load(new URL(/** @type {string} */ (model.heat), base).href, cache)));
+  }
+
+  /**
+   * @param {Model} model @param {string} base what its files' names are relative to @param {string} cache
+   * @param {import("./network.js").Progress} progress @param {Promise<void>} started that the runtime is
+   */
+  static async load(model, base, cache, progress, started) {
+    const bytes = await load(new URL(model.network, base).href, cache, progress);
+    await started;
+    const classifier = new Classifier(model, await open(bytes), base, cache);
+    const [height, width] = inputSize(model.preprocessing);
+    await classifier.forward(new Float32Array(3 * height * width)); // the first photo does not wait for its buffers
+    return classifier;
+  }
+
+  /** @param {import("./decode.js").Photo} photo @returns {Promise<Answer>} */
+  async look(photo) {
+    const prepared = prepare(photo, this.model.preprocessing);
+    const { prediction, maps } = await this.forward(preprocess(prepared.photo, this.model.preprocessing));
+    return { prediction: prepared.found ? prediction : { ...prediction, known: false }, prepared, maps };
+  }
+
+  /** Where in a photo the evidence for its most probable label lies. @param {import("./decode.js").Photo} photo */
+  async why(photo) {
+    const { prediction, prepared, maps } = await this.look(photo), { model } = this;
+    const { heat } = await (await this.heat()).run({ maps }, ["heat"]);
+    const [, , height, width] = heat.dims, cells = height * width, index = model.labels.indexOf(prediction.label);
+    const values = normalized(heat.data.slice(index * cells, (index + 1) * cells));
+    const box = inside(prepared.box, visible(model.preprocessing, prepared.photo.width, prepared.photo.height));
+    return { prediction, heat: { values, width, height, box } };
+  }
+
+  /** @param {Float32Array} pixels [3, height, width] */
+  async forward(pixels) {
+    const { model } = this, [height, width] = inputSize(model.preprocessing);
+    const names = ["logits", ...(model.similarity ? ["similarity"] : []), ...(model.heat ? ["maps"] : [])];
+    const outputs = await this.session.run({ [model.input]: tensor(pixels, [1, 3, height, width]) }, names);
+    const shares = softmax(outputs.logits.data, model.temperature);
+    const similarity = model.similarity ? outputs.similarity.data[0] : null;
+    const best = shares.reduce((most, share, i) => (share > shares[most] ? i : most), 0);
+    /** @type {Prediction} */
+    const prediction = {
+      label: model.labels[best],
+      probability: shares[best],
+      probabilities: Object.fromEntries(model.labels.map((label, i) => [label, shares[i]])),
+      known: similarity === null || model.threshold === null || similarity >= model.threshold,
+      similarity,
+    };
+    return { prediction, maps: outputs.maps };
+  }
+}
+
+/** (height, width) of what the network sees. @param {import("./preprocess.js").Preprocessing} how */
+function inputSize(how) {
+  return how.batch_resizes.at(-1)?.size ?? how.crop ?? how.size;
+}
+
+/** @template T @param {() => Promise<T>} make @returns {() => Promise<T>} */
+function once(make) {
+  /** @type {Promise<T> | null} */
+  let made = null;
+  return () => (made ??= make().catch((error) => { made = null; throw error; }));
+}

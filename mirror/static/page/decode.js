@@ -1,0 +1,130 @@
+// A file → an upright photo, as mirror/images.py opens it: stored pixels by the browser's decoder, transparency on white.
+//
+// Pixels are handed over in bands of rows, so that 48 megapixels never lie here as a whole. A large JPEG is decoded at
+// 1/2, 1/4 or 1/8 of its size by Pillow (libjpeg's jidctred.c), which is the mean of 2, 4 or 8 pixels a side: so here.
+
+import { opened } from "./containers.js";
+import { PhotoError } from "./photo_error.js";
+
+export const MAX_BYTES = 20 * 1024 * 1024, MAX_PIXELS = 50_000_000; // as in mirror/images.py
+const BAND = 1 << 20; // pixels that are read at a time
+
+/** @typedef {{rgba: Uint8ClampedArray | Uint8Array, top: number, bottom: number}} Band rows of a photo, four bytes a pixel */
+/** @typedef {{width: number, height: number, bands: () => Iterable<Band>}} Photo upright, in pixels */
+
+
+/** How the stored pixels are turned: canvas transforms [a, b, c, d], and whether width and height are added to them. */
+const TURNS = [
+  [1, 0, 0, 1, 0, 0], [-1, 0, 0, 1, 1, 0], [-1, 0, 0, -1, 1, 1], [1, 0, 0, -1, 0, 1],
+  [0, 1, 1, 0, 0, 0], [0, 1, -1, 0, 1, 0], [0, -1, -1, 0, 1, 1], [0, -1, 1, 0, 0, 1],
+];
+
+/**
+ * @param {Blob} file
+ * @param {number | null} atLeast pixels of the short side that are enough, null: at full size
+ * @returns {Promise<Photo & {close: () => void}>} Rejects with a PhotoError.
+ */
+export async function decode(file, atLeast) {
+  if (file.size === 0) throw new PhotoError("The file is empty (0 bytes); send it again.");
+  if (file.size > MAX_BYTES) throw new PhotoError(`The file is larger than ${MAX_BYTES >> 20} MB; use a smaller one.`);
+  const { kind, parts, orientation } = await opened(new Uint8Array(await file.arrayBuffer()));
+  const bitmap = await bitmapOf(new Blob(parts, { type: `image/${kind}` }), kind);
+  if (bitmap.width * bitmap.height > MAX_PIXELS) {
+    const { width, height } = bitmap;
+    bitmap.close();
+    throw new PhotoError(`The photo has ${width} × ${height} pixels; use one of at most ${MAX_PIXELS / 1e6} megapixels.`);
+  }
+  const photo = upright(bitmap, orientation);
+  const scale = kind === "jpeg" && atLeast ? draftScale(photo.width, photo.height, atLeast) : 1;
+  return { ...(scale > 1 ? reduced(photo, scale) : photo), close: () => bitmap.close() };
+}
+
+/** @param {Blob} file @param {string} kind */
+async function bitmapOf(file, kind) {
+  try {
+    return await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  } catch {
+    throw new PhotoError(refusal(kind));
+  }
+}
+
+/** Why a file of this kind cannot be opened, and what to do. @param {string} kind */
+export function refusal(kind) {
+  const again = "save it as a JPEG or PNG, and show me that.";
+  switch (kind) {
+    case "heic": return `This is a HEIC photo, which this browser cannot open: ${again}`;
+    case "tiff": return `This is a TIFF picture, which this browser cannot open: ${again}`;
+    case "avif": return `This is an AVIF picture that this browser cannot open: ${again}`;
+    case "svg": return "This is an SVG drawing, not a photo: show me a JPEG, PNG or WebP file.";
+    case "html": return "This is a web page, not a photo: show me a JPEG, PNG or WebP file.";
+    case "pdf": return "This is a PDF, not a photo: show me a JPEG, PNG or WebP file.";
+    case "": return "This is not a photo, or of a kind that this browser cannot open: show me a JPEG, PNG or WebP file.";
+    default: return "This photo is damaged or cut off: use another copy of it.";
+  }
+}
+
+/** libjpeg's scale at which the short side keeps `atLeast` pixels. @param {number} width @param {number} height @param {number} atLeast */
+export function draftScale(width, height, atLeast) {
+  const most = Math.min(Math.floor(width / atLeast), Math.floor(height / atLeast));
+  return [8, 4, 2].find((scale) => most >= scale) ?? 1;
+}
+
+/** @param {ImageBitmap} bitmap @param {number} orientation @returns {Photo} */
+export function upright(bitmap, orientation) {
+  const [a, b, c, d, e, f] = TURNS[orientation - 1];
+  const [width, height] = a ? [bitmap.width, bitmap.height] : [bitmap.height, bitmap.width];
+  function* bands() {
+    const rows = Math.max(8, (Math.floor(BAND / width) >> 3) << 3); // whole blocks of a JPEG
+    const canvas = new OffscreenCanvas(width, Math.min(rows, height));
+    const context = /** @type {OffscreenCanvasRenderingContext2D | null} */ (
+      canvas.getContext("2d", { willReadFrequently: true, alpha: false, colorSpace: "srgb" })
+    );
+    if (!context) throw new PhotoError("This photo has more pixels than this browser can hold: use a smaller one.");
+    context.imageSmoothingEnabled = false;
+    for (let top = 0; top < height; top += rows) {
+      const bottom = Math.min(top + rows, height);
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.fillStyle = "#fff"; // transparency is laid over white
+      context.fillRect(0, 0, width, bottom - top);
+      context.setTransform(a, b, c, d, e * width, f * height - top);
+      context.drawImage(bitmap, 0, 0);
+      yield { rgba: context.getImageData(0, 0, width, bottom - top).data, top, bottom };
+    }
+  }
+  return { width, height, bands };
+}
+
+/**
+ * The mean of each scale × scale pixels; those at the right and lower edge of fewer.
+ * @param {Photo} photo @param {number} scale @returns {Photo}
+ */
+export function reduced(photo, scale) {
+  const width = Math.ceil(photo.width / scale), height = Math.ceil(photo.height / scale);
+  function* bands() {
+    for (const { rgba, top, bottom } of photo.bands()) { // `top` is a multiple of 8
+      const first = top / scale, last = Math.ceil(bottom / scale);
+      const found = new Uint8ClampedArray((last - first) * width * 4), sums = new Float64Array(width * 3);
+      for (let y = first; y < last; y++) {
+        sums.fill(0);
+        const end = Math.min((y + 1) * scale, bottom);
+        for (let row = y * scale; row < end; row++) {
+          let at = (row - top) * photo.width * 4;
+          for (let x = 0; x < photo.width; x++, at += 4) {
+            const out = 3 * Math.floor(x / scale);
+            sums[out] += rgba[at];
+            sums[out + 1] += rgba[at + 1];
+            sums[out + 2] += rgba[at + 2];
+          }
+        }
+        for (let x = 0; x < width; x++) {
+          const count = (end - y * scale) * (Math.min((x + 1) * scale, photo.width) - x * scale);
+          for (let channel = 0; channel < 3; channel++) {
+            found[((y - first) * width + x) * 4 + channel] = Math.floor(sums[3 * x + channel] / count + 0.5);
+          }
+        }
+      }
+      yield { rgba: found, top: first, bottom: last };
+    }
+  }
+  return { width, height, bands };
+}

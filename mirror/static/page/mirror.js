@@ -1,0 +1,94 @@
+// The mirror for programs, and for the page: window.mirror.
+//
+//   await window.mirror.ready;
+//   const { label, probability, probabilities, known, similarity } = await window.mirror.predict(blob);
+
+import { PhotoError } from "./photo_error.js";
+
+/**
+ * @typedef {import("./classifier.js").Prediction} Prediction
+ * @typedef {{prediction: Prediction, found: boolean, made: Uint8Array | null}} Look
+ * @typedef {{build: string, runtime: string, runtime_bytes: number, models: any[]}} Site as site_files.py writes it
+ */
+
+/** What a file that could not be loaded is called, for who has shown a photo. */
+export const NOT_LOADED = "The mirror could not be loaded: check the network, and reload the page.";
+
+/** The worker, and the models by name. */
+export class Mirror {
+  /** @param {Site} site @param {(share: number) => void} progress told how much of what the first answer needs is there */
+  constructor(site, progress = () => {}) {
+    this.site = site;
+    this.cache = `mirror:${new URL(".", document.baseURI).pathname}#${site.build}`;
+    const asked = new URLSearchParams(location.search).get("model");
+    this.model = site.models.find((one) => one.name === asked) ?? site.models[0];
+    /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
+    this.asked = new Map();
+    this.number = 0;
+    let loaded = 0;
+    const source = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)}`;
+    // Of a blob: address, so that it is under this page's Content-Security-Policy, which one of a file would not be
+    this.worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type: "module" });
+    this.worker.onmessage = ({ data }) => {
+      if ("loaded" in data) return progress(Math.min(1, (loaded += data.loaded) / (site.runtime_bytes + this.model.loads)));
+      const asked = this.asked.get(data.id);
+      this.asked.delete(data.id);
+      if ("answer" in data) asked?.resolve(data.answer);
+      else asked?.reject(data.problem ? new PhotoError(data.problem) : new Error(data.detail));
+    };
+    this.worker.onerror = () => {
+      for (const { reject } of this.asked.values()) reject(new Error(NOT_LOADED));
+      this.asked.clear();
+    };
+    const base = new URL(".", document.baseURI);
+    this.ask("begin", { base: base.href, runtime: new URL(site.runtime, base).href, cache: this.cache });
+    this.ready = this.open();
+  }
+
+  /**
+   * Asks the worker. @param {string} what one of worker.js's ANSWERS
+   * @param {Record<string, any>} asked @param {Transferable[]} [handed] over to the worker
+   * @returns {Promise<any>}
+   */
+  ask(what, asked, handed = []) {
+    return new Promise((resolve, reject) => {
+      const id = this.number++;
+      this.asked.set(id, { resolve, reject });
+      this.worker.postMessage({ id, ask: what, ...asked }, handed);
+    });
+  }
+
+  /** @param {string} name of the model that is asked from now on */
+  choose(name) {
+    this.model = this.site.models.find((one) => one.name === name);
+    this.ready = this.open();
+  }
+
+  /** Opens the model that is chosen. */
+  open() {
+    return this.ask("open", { model: this.model });
+  }
+
+  /** @param {Blob} file @returns {Promise<Look>} */
+  look(file) {
+    return this.ask("look", { model: this.model, file });
+  }
+
+  /** @param {ImageBitmap} frame of the camera @returns {Promise<Look>} */
+  glance(frame) {
+    return this.ask("glance", { model: this.model, frame }, [frame]);
+  }
+
+  /** Where in a photo the evidence for its label lies. @param {Blob} file @returns {Promise<any>} */
+  why(file) {
+    return this.ask("why", { model: this.model, file });
+  }
+
+  /**
+   * @param {Blob} file an encoded image
+   * @returns {Promise<Prediction>} Rejects with one sentence where it cannot be opened.
+   */
+  async predict(file) {
+    return (await this.look(file)).prediction;
+  }
+}

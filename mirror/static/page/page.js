@@ -1,0 +1,232 @@
+// The page: what is shown, and what happens when it is touched. It begins here.
+
+import { answer, bars, card, element, reason } from "./answer.js";
+import { Camera } from "./camera.js";
+import { Mirror, NOT_LOADED } from "./mirror.js";
+import { PhotoError } from "./photo_error.js";
+import { pasted, takePhotos } from "./photo_input.js";
+
+/** @param {string} id @returns {any} */
+const find = (id) => document.getElementById(id);
+const site = JSON.parse(find("site").textContent);
+const loading = find("loading");
+const mirror = new Mirror(site, (share) => { loading.value = share; });
+/** @type {any} */ (window).mirror = { ready: mirror.ready, predict: (/** @type {Blob} */ file) => mirror.predict(file) };
+
+const WAITING = find("answer").firstElementChild.cloneNode(true);
+/** @type {Blob | null} */
+let photo = null; // what is being looked at
+let turn = 0; // of what was asked last: an answer to something earlier is not shown any more
+
+// ---- the answer ----------------------------------------------------------------------------------------------------
+
+/** @param {Node[]} nodes @param {Element[]} [shown] bars */
+function say(nodes, shown = []) {
+  find("answer").replaceChildren(...nodes);
+  find("probabilities").replaceChildren(...shown);
+  find("probabilities").hidden = shown.length === 0;
+  const told = shown.length > 0 && mirror.model.heat && !camera.running;
+  find("why-button").hidden = !told;
+  find("why-button").textContent = mirror.model.says.why;
+  find("why").replaceChildren();
+}
+
+/** @param {unknown} error */
+function trouble(error) {
+  say([card("trouble", error instanceof PhotoError ? error.message : typeof error === "string" ? error : NOT_LOADED)]);
+}
+
+/** @param {Blob} file */
+async function look(file) {
+  if (camera.running) camera.stop();
+  photo = file;
+  show(file);
+  await ask();
+}
+
+/** Asks the model that is chosen of the photo that is shown. */
+async function ask() {
+  const mine = ++turn;
+  if (!photo) return say([WAITING.cloneNode(true)]);
+  const late = setTimeout(() => { // on a slow line, the mirror itself may still be on its way
+    if (mine === turn) say([card("waiting", "Let me look …", loading.hidden ? "" : "I am still being loaded; the next photo will take no time.")]);
+  }, 300);
+  try {
+    const found = await mirror.look(photo);
+    if (mine === turn) say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+  } catch (error) {
+    if (mine === turn) trouble(error);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+find("why-button").addEventListener("click", async () => {
+  if (find("why").childElementCount) {
+    find("why").replaceChildren();
+    find("why-button").textContent = mirror.model.says.why;
+    return;
+  }
+  const mine = turn;
+  try {
+    const why = await mirror.why(/** @type {Blob} */ (photo));
+    if (mine !== turn) return;
+    find("why").replaceChildren(reason(mirror.model, why));
+    find("why-button").textContent = mirror.model.says.enough;
+  } catch (error) {
+    if (mine === turn) find("why").replaceChildren(element("p", { className: "problem", textContent: error instanceof PhotoError ? error.message : NOT_LOADED }));
+  }
+});
+
+// ---- the photo -----------------------------------------------------------------------------------------------------
+
+/** @param {Blob | null} file */
+function show(file) {
+  const picture = find("shown");
+  if (picture.src) URL.revokeObjectURL(picture.src);
+  picture.removeAttribute("src");
+  picture.hidden = true;
+  find("remove").hidden = file === null;
+  find("drop").hidden = file !== null;
+  if (!file) return;
+  picture.onload = () => { picture.hidden = false; }; // what the browser cannot open is not shown broken
+  picture.src = URL.createObjectURL(file);
+}
+
+/** Takes the photo away. */
+function clear() {
+  photo = null;
+  show(null);
+  ask();
+}
+
+const given = { photo: look, trouble: (/** @type {string} */ sentence) => { turn++; trouble(sentence); } };
+takePhotos(find("file"), given);
+find("paste").addEventListener("click", () => pasted(given));
+find("remove").addEventListener("click", () => {
+  if (camera.running) camera.stop();
+  clear();
+  find("file").focus();
+});
+
+// ---- the camera ----------------------------------------------------------------------------------------------------
+
+const camera = new Camera(find("video"), {
+  async look(frame) {
+    const found = await mirror.glance(frame);
+    if (camera.running) say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+  },
+  stopped(sentence, kind) {
+    cameraShown(false);
+    if (!photo) say([card(kind, sentence)]);
+  },
+  rate(text) { find("rate").textContent = text; },
+});
+
+/** @param {boolean} on */
+function cameraShown(on) {
+  find("video").hidden = !on;
+  find("drop").hidden = on || photo !== null;
+  find("take").hidden = find("turn").hidden = !on;
+  find("paste").hidden = on;
+  find("camera").textContent = on ? "Stop" : "Camera";
+  find("answer").setAttribute("aria-live", on ? "off" : "polite"); // eight answers a second are not to be read out
+}
+
+find("camera").addEventListener("click", () => {
+  if (camera.running) return camera.stop();
+  turn++;
+  photo = null;
+  show(null);
+  cameraShown(true);
+  say([card("waiting", "Let me look …")]);
+  camera.start();
+});
+find("turn").addEventListener("click", () => camera.turn());
+find("take").addEventListener("click", async () => look(await camera.picture()));
+
+// ---- examples, models, the note ------------------------------------------------------------------------------------
+
+function showModel() {
+  const { model } = mirror, [call, rest] = find("question").querySelectorAll("span");
+  [call.textContent, rest.textContent] = model.question;
+  find("question").querySelector("p").textContent = model.promise;
+  document.title = model.question.join(" ").trim();
+  find("examples-box").hidden = model.examples.length === 0;
+  find("examples").replaceChildren(...model.examples.map((/** @type {any} */ example) => {
+    const tile = element("button", { type: "button", className: "example" },
+      element("img", { src: example.icon, alt: "", width: 96, height: 96 }), element("span", { textContent: example.name }));
+    tile.addEventListener("click", async () => {
+      const mine = ++turn;
+      try {
+        const picture = await (await fetch(example.picture)).blob();
+        if (mine === turn) look(picture);
+      } catch (error) {
+        if (mine === turn) trouble(error);
+      }
+    });
+    return tile;
+  }));
+  find("about-panel").replaceChildren();
+  if (!find("about-panel").hidden) showNote();
+}
+
+/** The note on the model, as the builder has written it. */
+async function showNote() {
+  const { model } = mirror, panel = find("about-panel");
+  if (panel.childElementCount) return;
+  try {
+    const note = await (await fetch(model.note)).text();
+    if (model === mirror.model) panel.innerHTML = note; // of this very site
+  } catch {
+    panel.replaceChildren(element("p", { className: "problem", textContent: NOT_LOADED }));
+  }
+}
+
+/** @param {string} name */
+function choose(name) {
+  mirror.choose(name);
+  loadingShown(mirror.ready);
+  showModel();
+  /** @type {any} */ (window).mirror.ready = mirror.ready;
+  return ask();
+}
+
+const tabs = [find("mirror-tab"), find("about-tab")], panels = [find("mirror-panel"), find("about-panel")];
+/** @param {number} index @param {boolean} [focus] */
+function open(index, focus = false) {
+  tabs.forEach((tab, i) => {
+    tab.setAttribute("aria-selected", String(i === index));
+    tab.tabIndex = i === index ? 0 : -1;
+    panels[i].hidden = i !== index;
+  });
+  if (focus) tabs[index].focus();
+  if (index === 1) {
+    if (camera.running) camera.stop();
+    showNote();
+  }
+}
+tabs.forEach((tab, index) => {
+  tab.addEventListener("click", () => open(index));
+  tab.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "ArrowRight" || event.key === "ArrowLeft") open(1 - index, true);
+  });
+});
+
+/** The bar while the mirror is being loaded, and what is said where that fails. @param {Promise<any>} ready */
+function loadingShown(ready) {
+  loading.hidden = false;
+  ready.catch((error) => { console.error(error); trouble(NOT_LOADED); }).finally(() => { if (ready === mirror.ready) loading.hidden = true; });
+}
+
+const asked = new URLSearchParams(location.search).get("model");
+const picker = find("model");
+if (picker) {
+  if (site.models.some((/** @type {any} */ one) => one.name === asked)) picker.value = asked;
+  picker.addEventListener("change", () => choose(picker.value));
+}
+showModel();
+loadingShown(mirror.ready);
+
+// Only now, so that nothing comes over the line twice: it keeps what is there already
+mirror.ready.then(() => navigator.serviceWorker?.register("service-worker.js")).catch(() => {}); // as in some frames

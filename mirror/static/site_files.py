@@ -1,0 +1,188 @@
+"""Models → the page without a server, as files for any static host: the visitor's browser answers.
+
+    site_files([read_model_folder("models/mirror")])
+
+Nothing of it asks another origin for anything, which its Content-Security-Policy holds it to. Addresses of what changes
+hold a hash of its bytes, so that an old file is never taken for a new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from PIL import Image, ImageDraw
+
+from mirror import model_note, phrases
+from mirror.describe import WORST_PHOTOS
+from mirror.images import load_image, small_jpeg
+from mirror.model_folder import MODEL_JSON, ModelFolder
+from mirror.palette import DARK, LIGHT, SERIF, variables
+from mirror.static.model_page import model_page
+from mirror.templates import FOLDER, render
+from mirror.typed_json import encode
+from mirror.wording import plain
+
+HERE = Path(__file__).parent
+RUNTIME = "ort-1.30.0"  # onnxruntime-web's version, and the folder of its files on the site
+WASM = "ort-wasm-simd-threaded.wasm.gz"
+THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
+ICON_PIXELS = (192, 512)  # what Android asks for, and iOS takes
+
+Examples = Mapping[str, bytes]  # file name → picture
+
+
+def site_files(
+    models: Sequence[ModelFolder],
+    *,
+    examples: Callable[[ModelFolder], Examples] = lambda model: {},
+    photos_may_go: bool = False,
+) -> dict[str, bytes]:
+    """Path → content of the site, the same bytes each time. The first of `models` is shown first.
+
+    examples: pictures to click for a model, by their names. photos_may_go: the pictures of a model's report may show
+    photos that it was judged by. Raises ModelFolderError for a file that is not what its model.json records, ImageError
+    for an example that is no picture.
+    """
+    app = {path.name: path.read_bytes() for path in sorted((HERE / "page").iterdir()) if path.is_file()}
+    app["page.css"] = _stylesheet(app["page.css"])
+    worker = app.pop("service_worker.js")
+    folder = f"app-{_digest(*app.values())}"
+    files = {f"{folder}/{name}": body for name, body in app.items()}
+    files |= {f"{RUNTIME}/{path.name}": path.read_bytes() for path in sorted((HERE / "ort").iterdir())}
+    kept = [".", "manifest.webmanifest", "icon.svg", *(name for name in files if not name.endswith("LICENSE"))]
+    files |= {f"icon-{pixels}.png": _icon(pixels) for pixels in ICON_PIXELS}
+    files["icon.svg"] = (FOLDER / "favicon.svg").read_bytes()
+    files["manifest.webmanifest"] = _manifest(phrases.title(models[0].info.labels))
+    pages = []
+    for model in models:
+        page, own, first = _model_files(_publishable(model, photos_may_go), examples(model))
+        pages.append(page)
+        files |= own
+        kept += first if model is models[0] else []
+    build = _digest(*(f"{name}\n".encode() + body for name, body in files.items()), _index(folder, pages, ""), worker)
+    files["index.html"] = _index(folder, pages, build)
+    files["service-worker.js"] = worker.replace(b'"BUILD"', _json(build)).replace(b'["FILES"]', _json(kept))
+    return dict(sorted(files.items()))
+
+
+def _index(app: str, pages: list[dict[str, Any]], build: str) -> bytes:
+    loads = (HERE / "ort" / WASM).stat().st_size  # bytes
+    site = {"build": build, "runtime": f"{RUNTIME}/", "runtime_bytes": loads, "models": pages}
+    call, rest = pages[0]["question"]
+    return render(
+        "static_page.html",
+        app=app,
+        site=Markup(_json(site).decode().replace("<", "\\u003c")),
+        pages=pages,
+        title=f"{call} {rest}".strip(),
+        crest=Markup((FOLDER / "favicon.svg").read_text("utf-8")),
+        light=LIGHT,
+        dark=DARK,
+    ).encode()
+
+
+def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any], dict[str, bytes], list[str]]:
+    """What the page knows of a model, the model's files, and the addresses of those that are kept for when there is no
+    network."""
+    info, folder = model.info, f"models/{model.info.name}"
+    about = model_note.note(info) + model_note.pictures(model)
+    files = {
+        f"{folder}/{MODEL_JSON}": (json.dumps(encode(info), indent=1, ensure_ascii=False) + "\n").encode(),
+        f"{folder}/about.html": about.encode(),
+    }
+    networks = {}
+    for key, name in (("network", info.onnx.file), ("heat", info.onnx.heat)):
+        if name:
+            files[f"{folder}/{name}.gz"] = gzip.compress(model.read(name), 9, mtime=0)
+        networks[key] = f"{folder}/{name}.gz" if name else None
+    tiles = []
+    for name, body in examples.items():
+        path = Path(name)
+        files[f"examples/{path.name}"] = body
+        files[f"examples/small/{path.stem}.jpg"] = small_jpeg(load_image(body), THUMBNAIL_PIXELS, 85)
+        tiles.append(
+            {
+                "name": plain(path.stem).replace("-", " "),
+                "picture": f"examples/{path.name}",
+                "icon": f"examples/small/{path.stem}.jpg",
+            }
+        )
+
+    def addressed(name: str | None) -> str | None:
+        return f"{name}?v={_digest(files[name])}" if name else None
+
+    page = model_page(info)
+    page["loads"] = len(files[networks["network"] or ""])  # bytes
+    page |= {key: addressed(name) for key, name in networks.items()}
+    page["note"] = addressed(f"{folder}/about.html")
+    page["examples"] = [
+        {"name": tile["name"], "picture": addressed(tile["picture"]), "icon": addressed(tile["icon"])} for tile in tiles
+    ]
+    kept = [page["network"], page["heat"], page["note"]]
+    kept += [tile[key] for tile in page["examples"] for key in ("icon", "picture")]
+    return page, files, [name for name in kept if name]
+
+
+def _publishable(model: ModelFolder, photos_may_go: bool) -> ModelFolder:
+    """The model without its report's picture of photos, unless that may go."""
+    if photos_may_go or WORST_PHOTOS not in model.info.files:
+        return model
+    kept = {name: recorded for name, recorded in model.info.files.items() if name != WORST_PHOTOS}
+    return ModelFolder(model.path, dataclasses.replace(model.info, files=kept))
+
+
+def _stylesheet(own: bytes) -> bytes:
+    """Both palettes as variables, what all pages share, then the page's own."""
+    night = f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}"
+    colours = f":root {{ {variables(LIGHT)} --mirror-serif: {SERIF}; }}\n{night}\n"
+    return colours.encode() + (FOLDER / "shared.css").read_bytes() + own
+
+
+def _manifest(title: str) -> bytes:
+    """What a browser needs to install the page (https://www.w3.org/TR/appmanifest/)."""
+    icons = [{"src": f"icon-{side}.png", "sizes": f"{side}x{side}", "type": "image/png"} for side in ICON_PIXELS]
+    return _json(
+        {
+            "name": title,
+            "short_name": "Mirror",
+            "start_url": ".",
+            "scope": ".",
+            "display": "standalone",
+            "background_color": LIGHT.page,
+            "theme_color": LIGHT.page,
+            "icons": [*icons, {"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+        }
+    )
+
+
+def _icon(pixels: int) -> bytes:
+    """The mirror of favicon.svg on paper, its colours plain."""
+    large = 4 * pixels  # drawn larger, for smooth edges
+    image = Image.new("RGB", (large, large), LIGHT.page)
+    draw = ImageDraw.Draw(image)
+
+    def place(*points: float) -> list[float]:
+        return [large * (0.1 + 0.8 * point / 64) for point in points]
+
+    draw.rounded_rectangle(place(28, 44, 36, 62), large * 0.03, LIGHT.gold)
+    draw.ellipse(place(12, 2, 52, 46), LIGHT.gold)
+    draw.ellipse(place(16.5, 6.5, 47.5, 41.5), LIGHT.accent)
+    buffer = io.BytesIO()
+    image.resize((pixels, pixels), Image.Resampling.LANCZOS).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _digest(*contents: bytes) -> str:
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:10]
