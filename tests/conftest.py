@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import mirror  # noqa: F401  # before any library that would report to someone
+from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.support.lacking import HEAVY
 from tests.world import World
 from tests.world.photos import draw_photo
@@ -87,3 +88,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         report.outcome = "failed"
         report.longrepr = f"a browser test was skipped where it must run: {report.longrepr[-1]}"
     return report
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: install it, or name it in CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()

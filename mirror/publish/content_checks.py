@@ -39,7 +39,9 @@ SECRETS = {
     "a password in an address": rb"\bhttps?://[^\s/:@\"']{1,100}:[^\s/@\"']{3,100}@",
 }
 PHOTO = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8|....ftyp(?:avif|hei[cx])", re.S)
-DRAWN = ("report/confusion*.png", "report/reliability*.png", "report/training*.png")  # pictures of figures
+DRAWN = (  # pictures of figures, and the icons of the page without a server
+    "report/confusion*.png", "report/reliability*.png", "report/training*.png", "icon-192.png", "icon-512.png",
+)  # fmt: skip
 
 
 def check_files(kind: str, files: Files, photos_may_go: bool) -> None:

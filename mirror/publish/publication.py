@@ -174,9 +174,7 @@ class Publication:
         return built
 
     def _space(self, way: str, repository: str | None, others: dict[str, Files]) -> Files:
-        if way == STATIC:
-            return space_static(self.model)
-        build = space_container if way == CONTAINER else space_gradio
+        build = {STATIC: space_static, CONTAINER: space_container}.get(way, space_gradio)
         published = ModelDescription(self.model.info).published
         return build(
             self.model,

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from mirror.errors import PublishError
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
 from mirror.model_folder import ModelFolder
+from mirror.publish.published_files import MARK, MARK_TEXT
+from mirror.publish.space_card import space_card
+from mirror.publish.space_gradio import example_pictures
+from mirror.static.site_files import site_files
 
 
-def space_static(model: ModelFolder) -> dict[str, bytes]:
-    """Path → content of the site. Raises PublishError."""
-    raise PublishError(
-        "The page without a server is not available yet: publish with --as zero, which a free account may host too, or "
-        "with --as gradio."
-    )
+def space_static(
+    model: ModelFolder, *, repository: str | None = None, models: Sequence[str] = (), datasets: Sequence[str] = (),
+    photos_may_go: bool = False,
+) -> dict[str, bytes]:  # fmt: skip
+    """Path → content of the site. The arguments are those of `space_gradio`."""
+    sdk = {"sdk": "static", "app_file": "index.html"}
+    card = space_card(model.info, repository=repository, models=models, datasets=datasets, **sdk)
+
+    def examples(model: ModelFolder) -> dict[str, bytes]:
+        return {PurePosixPath(name).name: body for name, body in example_pictures(model).items()}
+
+    site = site_files([model], examples=examples, photos_may_go=photos_may_go)
+    return site | {"README.md": card, MARK: MARK_TEXT}

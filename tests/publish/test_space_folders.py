@@ -189,7 +189,7 @@ def test_what_belongs_nowhere_is_not_published(name: str) -> None:
             check_files(kind, {name: b"x"}, photos_may_go=True)
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "static"])
+@pytest.mark.parametrize("way", WAYS)
 def test_folders_are_built_without_an_account_and_replaced_whole(way: str, tmp_path: Path) -> None:
     command = ["publish", str(ROOT / "models" / "mirror"), "--out", str(tmp_path), "--as", way]
     assert main(command) == 0
@@ -207,10 +207,3 @@ def test_a_folder_of_somebody_elses_is_not_replaced(tmp_path: Path, capsys: pyte
     assert main(command) == 2
     assert "was not made by `mirror publish`" in capsys.readouterr().err
     assert (tmp_path / "space" / "thesis.txt").read_text() == "precious"
-
-
-def test_the_page_without_a_server_says_that_it_is_not_here_yet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["publish", str(ROOT / "models" / "mirror"), "--out", str(tmp_path), "--as", "static"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1 and not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A static host of the tests': a folder below a sub-path of 127.0.0.1, as GitHub Pages has it, and what was asked of it."""
+"""A static host of the tests': a folder below a sub-path of 127.0.0.1, as GitHub Pages has it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ SUB_PATH = "/somebody/mirror/"
 
 @dataclass
 class Host:
-    """address: of the page. asked: paths below it, in order. headers: sent with every answer. down: nothing answers."""
+    """address: of the page. asked: paths below it, in order. headers: sent with every answer. sent: bytes of all
+    answers."""
 
     address: str
     folder: Path

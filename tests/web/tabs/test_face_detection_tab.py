@@ -19,9 +19,9 @@ from skimage import data
 from mirror.tasks.request import FACE_DETECTION
 from mirror.web.tabs.face_detection_tab import FRAME_BYTES, MAX_IN_MODEL, SECONDS, frame_answerer
 from mirror.web.tabs.task_models import TaskModels
+from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.asking import CLIENT
-from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.web.serving import Served, serve
 
 FACE = {"xmin": 178, "ymin": 60, "xmax": 272, "ymax": 178}  # the astronaut's, of 512 × 512 pixels

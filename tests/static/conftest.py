@@ -1,0 +1,72 @@
+"""The site of the shipped models, built once, on a static host, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror.model_folder import read_model_folder
+from mirror.publish.space_gradio import example_pictures
+from mirror.static.site_files import site_files
+from tests.static.hosting import Host, hosted, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def files() -> dict[str, bytes]:
+    """The site of both shipped models."""
+    models = [read_model_folder(ROOT / "models" / name) for name in ("mirror", "fashion")]
+    return site_files(
+        models, examples=lambda model: {Path(name).name: body for name, body in example_pictures(model).items()}
+    )
+
+
+@pytest.fixture(scope="session")
+def site(files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("site"), files)
+
+
+@pytest.fixture
+def host(site: Path) -> Iterator[Host]:
+    with hosted(site) as host:
+        yield host
+
+
+class Visit:
+    """A page, and what went wrong in it: errors: of its scripts and its console; foreign: requests to other origins."""
+
+    def __init__(self, page: Any, host: Host):
+        self.page, self.host = page, host
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        origin = host.address.split("/somebody", 1)[0]
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+
+        def asked(request: Any) -> None:
+            if not request.url.startswith((origin, "blob:", "data:")):
+                self.foreign.append(request.url)
+
+        page.context.on("request", asked)
+
+    def open(self, query: str = "") -> Visit:
+        self.page.goto(self.host.address + query)
+        self.page.evaluate("window.mirror.ready")
+        return self
+
+    def answered(self) -> str:
+        """The verdict, once there is one."""
+        self.page.wait_for_selector("#answer :is(.known, .stranger, .trouble)")
+        return self.page.inner_text("#answer .says")
+
+
+@pytest.fixture
+def visit(chromium: Any, host: Host) -> Iterator[Visit]:
+    context = chromium.new_context(viewport={"width": 390, "height": 664}, permissions=["clipboard-read", "camera"])
+    visit = Visit(context.new_page(), host)
+    yield visit
+    context.close()
