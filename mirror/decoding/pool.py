@@ -12,11 +12,13 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, cast
@@ -132,7 +134,7 @@ class Worker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         status = self.process.returncode
-        if self.overdue or status == -getattr(_signal(), "SIGXCPU", 24):
+        if self.overdue or status == -getattr(signal, "SIGXCPU", 24):
             return WorkerFailed("too-slow")
         return WorkerFailed("crashed", f"status {status}")
 
@@ -306,55 +308,32 @@ def environment() -> dict[str, str]:
     return kept | settings | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
-def _signal() -> Any:
-    import signal
-
-    return signal.Signals
-
-
-_said = False
-
-
+@cache
 def _say_unlimited() -> None:
-    global _said
-    if not _said:
-        _said = True
-        _log.warning(
-            "This system cannot limit the memory of a process: a hostile photo may take much of it for %g seconds.",
-            MAX_SECONDS,
-        )
+    """Once."""
+    sentence = "This system cannot limit the memory of a process: a hostile photo may take much of it for %g seconds."
+    _log.warning(sentence, MAX_SECONDS)
 
 
-_pool: Pool | None = None
-_lock = threading.Lock()
+_pool = Pool()
 
 
 def shared() -> Pool:
     """The workers of this process."""
-    global _pool
-    with _lock:
-        if _pool is None:
-            _pool = Pool()
-        return _pool
-
-
-def _at_exit() -> None:
-    if _pool is not None:
-        _pool.close()
+    return _pool
 
 
 def _after_fork() -> None:
     """A forked child starts workers of its own; those of its parent are not its children."""
-    global _pool, _lock
-    if _pool is not None:
-        for worker in _pool.workers:
-            for pipe in (worker.requests, worker.replies):
-                with contextlib.suppress(OSError):
-                    pipe.close()
-            worker.process.returncode = 0  # so that nothing here waits for it, or warns that it runs
-    _pool, _lock = None, threading.Lock()
+    global _pool
+    for worker in _pool.workers:
+        for pipe in (worker.requests, worker.replies):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        worker.process.returncode = 0  # so that nothing here waits for it, or warns that it runs
+    _pool = Pool()
 
 
-atexit.register(_at_exit)
+atexit.register(lambda: _pool.close())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

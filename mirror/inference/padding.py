@@ -99,24 +99,11 @@ def _weights(places: np.ndarray, length: int, target: int, resample: Image.Resam
         first = max(int(centre - support * stretch + 0.5), 0)
         last = min(int(centre + support * stretch + 0.5), len(places))
         share = weigh((np.arange(first, last) - centre + 0.5) * (1.0 / stretch))
-        share = share / _sum(share)
+        share = share / float(np.cumsum(share)[-1])  # one after the other, as Pillow; numpy's own sum goes in pairs
         units = np.trunc(share * (1 << PRECISION) + np.where(share < 0, -0.5, 0.5))
         own = places[first:last]
         np.add.at(found[i], own[own >= 0], units[own >= 0])
     return found
-
-
-def _sum(values: np.ndarray) -> float:
-    """One after the other, as Pillow does; numpy's own sum goes in pairs."""
-    return float(np.cumsum(values)[-1])
-
-
-def _triangle(x: np.ndarray) -> np.ndarray:
-    return np.maximum(1 - np.abs(x), 0)
-
-
-def _box(x: np.ndarray) -> np.ndarray:
-    return ((x > -0.5) & (x <= 0.5)).astype(np.float64)
 
 
 def _hamming(x: np.ndarray) -> np.ndarray:
@@ -141,8 +128,8 @@ def _lanczos(x: np.ndarray) -> np.ndarray:
 
 # How far each filter reaches, in output pixels, and its weights (Resample.c)
 FILTERS: dict[Image.Resampling, tuple[float, Callable[[np.ndarray], np.ndarray]]] = {
-    Image.Resampling.BOX: (0.5, _box),
-    Image.Resampling.BILINEAR: (1.0, _triangle),
+    Image.Resampling.BOX: (0.5, lambda x: ((x > -0.5) & (x <= 0.5)).astype(np.float64)),
+    Image.Resampling.BILINEAR: (1.0, lambda x: np.maximum(1 - np.abs(x), 0)),
     Image.Resampling.HAMMING: (1.0, _hamming),
     Image.Resampling.BICUBIC: (2.0, _bicubic),
     Image.Resampling.LANCZOS: (3.0, _lanczos),

@@ -237,10 +237,8 @@ def test_where_no_worker_can_be_started_a_sentence_says_so(monkeypatch: pytest.M
     assert load_image(file.getvalue()).size == (9, 9)
 
 
-def test_where_memory_cannot_be_limited_it_is_said_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(room, "_said", False)
+def test_where_memory_cannot_be_limited_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    room._say_unlimited.cache_clear()
     room._say_unlimited()
     room._say_unlimited()
     assert [record.getMessage() for record in caplog.records] == [

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.collect.corrections import RELABEL, REMOVE, RESTORE, record_corrections, undo_last
-from mirror.collect.issue_files import PhotoIssue
 from mirror.errors import UsageError
 from mirror.web.studio.state import Snapshot
 from mirror.wording import count, plain
@@ -52,15 +51,11 @@ def _corrections(snapshot: Snapshot, action: str, name: str, label: str) -> list
     if action == KEEP:
         return [(name, RELABEL, current.label)]
     if action == ACCEPT:
-        suggestion = _suggestion(snapshot.issues, name)
-        return [(name, RELABEL, suggestion)] if suggestion else []
+        suggested = [issue.suggested for issue in snapshot.issues if issue.file_name == name and issue.suggested]
+        return [(name, RELABEL, suggested[0])] if suggested else []
     first = snapshot.photos[name].label
     relabelled = [(name, RELABEL, first)] if current.label != first else []
     return [(name, RESTORE, ""), *relabelled] if current.removed else relabelled
-
-
-def _suggestion(issues: Sequence[PhotoIssue], name: str) -> str:
-    return next((issue.suggested for issue in issues if issue.file_name == name and issue.suggested), "")
 
 
 def _sentence(action: str, number: int, label: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,33 +28,30 @@ class TaskModels:
         self.models, self.example = dict(models or {}), example
         self._opened: dict[str, Any] = {}
         self._logged_tasks: set[str] = set()  # the tasks of which the log says what is not installed
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._opening: dict[str, asyncio.Future[Any]] = {}
-
-    def get_model(self, task: str, opener: Callable[[str | None], T]) -> T:
-        """What `opener` makes of the task's configured model (None: its default).
-
-        The first call opens it, others wait for that one; one that failed is tried again. Raises MirrorError.
-        """
-        with self._locks[task]:
-            if task not in self._opened:
-                try:
-                    self._opened[task] = opener(self.models.get(task))
-                except NotInstalled as error:  # a matter between the program and who runs it
-                    if task not in self._logged_tasks:
-                        self._logged_tasks.add(task)
-                        say(error)
-                    raise ModelUnavailable(NOT_OFFERED) from None
-            return self._opened[task]
 
     async def wait_for_detector(self, task: str) -> Detector:
         return await self.wait_for_model(task, lambda model: open_detector(TaskRequest(task, model)))
 
     async def wait_for_model(self, task: str, opener: Callable[[str | None], T]) -> T:
-        """`get_model`, for a handler: however many visitors wait, they keep one thread busy. Raises MirrorError."""
+        """What `opener` makes of the task's configured model (None: its default), for a handler.
+
+        The first call opens it, others wait for that one: however many visitors wait, they keep one thread busy. One
+        that failed is tried again. Raises MirrorError.
+        """
         if task in self._opened:
             return self._opened[task]
         if task not in self._opening:
-            self._opening[task] = asyncio.ensure_future(on_thread(self.get_model, task, opener))
+            self._opening[task] = asyncio.ensure_future(on_thread(self._open, task, opener))
             self._opening[task].add_done_callback(lambda _: self._opening.pop(task))
         return await asyncio.shield(self._opening[task])  # one visitor who leaves does not end it for the others
+
+    def _open(self, task: str, opener: Callable[[str | None], T]) -> T:
+        try:
+            self._opened[task] = opener(self.models.get(task))
+        except NotInstalled as error:  # a matter between the program and who runs it
+            if task not in self._logged_tasks:
+                self._logged_tasks.add(task)
+                say(error)
+            raise ModelUnavailable(NOT_OFFERED) from None
+        return self._opened[task]
