@@ -59,6 +59,6 @@ class DataUrl:
             raise ValueError("letters after the padding")
         self._padded = self._padded or len(body) < len(letters)
         body = self._left + body
-        whole = len(body) - len(body) % 4
-        self._left = body[whole:]
-        return binascii.a2b_base64(body[:whole], strict_mode=True)
+        complete = len(body) - len(body) % 4
+        self._left = body[complete:]
+        return binascii.a2b_base64(body[:complete], strict_mode=True)

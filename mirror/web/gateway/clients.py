@@ -24,13 +24,13 @@ def network_of(address: str) -> str:
     """One address of IPv4, 64 bits of IPv6, which one visitor has all of; "" for this machine, which is also where a
     proxy is, and for what is no address."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return ""
-    found = getattr(found, "ipv4_mapped", None) or found
-    if found.is_loopback:
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    if parsed.is_loopback:
         return ""
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def is_public(text: str) -> bool:

@@ -70,10 +70,10 @@ class Seldom(logging.Filter):
         self._last: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        place = record.pathname, record.lineno
-        if record.created - self._last.get(place, -LOG_SECONDS) < LOG_SECONDS:
+        location = record.pathname, record.lineno
+        if record.created - self._last.get(location, -LOG_SECONDS) < LOG_SECONDS:
             return False
-        self._last[place] = record.created
+        self._last[location] = record.created
         return True
 
 

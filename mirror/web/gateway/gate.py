@@ -127,13 +127,13 @@ class Gate:
         return messages is not None and messages.empty() and not queue.pending_event_ids_session.get(session)
 
     def _route(self, scope: Scope, path: str) -> Route:
-        found = routes.find(self.policy.routes, path, scope.get("raw_path") or b"")
-        if not found:
+        matching = routes.find(self.policy.routes, path, scope.get("raw_path") or b"")
+        if not matching:
             raise Refusal(HTTPStatus.NOT_FOUND, NOT_HERE)
-        methods = frozenset().union(*(route.methods for route in found), {"OPTIONS"})
+        methods = frozenset().union(*(route.methods for route in matching), {"OPTIONS"})
         if scope["method"] not in methods:
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, NOT_SO, {"Allow": ", ".join(sorted(methods))})
-        return next((route for route in found if scope["method"] in route.methods), found[0])
+        return next((route for route in matching if scope["method"] in route.methods), matching[0])
 
 
 class _Answer:

@@ -41,7 +41,7 @@ class _Answer:
     headers: MutableHeaders
     body: bytes
     nonce: str
-    made: float
+    created: float
 
     @property
     def open(self) -> bool:
@@ -97,7 +97,7 @@ class ResponseCache:
 
     def _fresh(self, key: tuple[bytes | str, ...]) -> _Answer | None:
         response = self._responses.get(key)
-        if response is None or monotonic() - response.made > FRESH_SECONDS:
+        if response is None or monotonic() - response.created > FRESH_SECONDS:
             return None
         self._responses.move_to_end(key)
         return response

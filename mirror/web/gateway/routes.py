@@ -86,8 +86,8 @@ def queue_routes(body: int) -> tuple[Route, ...]:
 
 def find(routes: Iterable[Route], path: str, raw_path: bytes) -> list[Route]:
     """The open routes at that address, if any; several where methods differ. path: decoded once, as ASGI has it."""
-    found = [route for route in routes if route.matches(path)]
-    return [route for route in found if not route.plain or b"%" not in raw_path]
+    matching = [route for route in routes if route.matches(path)]
+    return [route for route in matching if not route.plain or b"%" not in raw_path]
 
 
 def relative(path: str, root_path: str) -> str:

@@ -281,11 +281,11 @@ def safe_name(name: str) -> str:
 def open_inside(folder: Path, path: str) -> int | None:
     """A descriptor of the regular file at `path`, where it lies inside the folder and no link leads there; else
     None."""
-    given = Path(path)
-    if not given.is_absolute() or ".." in given.parts or "\0" in path:
+    candidate = Path(path)
+    if not candidate.is_absolute() or ".." in candidate.parts or "\0" in path:
         return None
     try:
-        return open_file(given, inside=folder)
+        return open_file(candidate, inside=folder)
     except (OSError, ValueError):  # ValueError: it lies elsewhere, or its letters are none of a path
         return None
 

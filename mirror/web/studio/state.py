@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -169,23 +169,19 @@ def _with_model(
     predictions: list[PhotoPrediction],
     problem: str,
 ) -> Snapshot:
-    given = (snapshot.folder, snapshot.folder_state)
-    if model is not None and not set(model.info.labels) <= {*snapshot.labels, *_past_labels(snapshot)}:
+    # of decisions that were taken back since too: the model may have been trained before that
+    past = {decision.label for decision in snapshot.folder_state.corrections if decision.label}
+    if model is not None and not set(model.info.labels) <= {*snapshot.labels, *past}:
         labels = ", ".join(model.info.labels[:6])
         problem = (
             f"{model.path} tells {labels} apart, which is not what this folder's photos show: "
             "start the studio with the folder of its own model (--models)."
         )
-        return Snapshot(*given, None, problem, True, busy=snapshot.busy)
+        return replace(snapshot, problem=problem, is_foreign=True)
     photos = snapshot.photos
     issues = [issue for issue in issues if issue.file_name in photos and (not issue.other or issue.other in photos)]
     predictions = [prediction for prediction in predictions if prediction.file_name in photos]
-    return Snapshot(*given, model, problem, False, issues, predictions, snapshot.busy)
-
-
-def _past_labels(snapshot: Snapshot) -> set[str]:
-    """Labels of decisions that were taken back since: the model may have been trained before that."""
-    return {decision.label for decision in snapshot.folder_state.corrections if decision.label}
+    return replace(snapshot, model=model, problem=problem, issues=issues, predictions=predictions)
 
 
 def _file_stamp(file: Path) -> tuple[int, int, int] | None:

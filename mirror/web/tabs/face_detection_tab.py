@@ -76,13 +76,13 @@ def frame_answerer(task_models: TaskModels) -> Callable[..., Awaitable[dict[str,
             return {"busy": True}
         async with looking:
             try:
-                found = await on_thread((await task_models.wait_for_detector(FACE_DETECTION)).glance, image)
+                detections = await on_thread((await task_models.wait_for_detector(FACE_DETECTION)).glance, image)
             except MirrorError as error:
                 return {"problem": to_gradio_error(error).message}
             except Exception as error:
                 report(error)
                 return {"problem": FAILED}
-        return {"faces": found.above(THRESHOLD).to_json()["detections"]}
+        return {"faces": detections.above(THRESHOLD).to_json()["detections"]}
 
     return faces
 

@@ -79,35 +79,35 @@ def lay_out(task: str, name: str, invitation: str, task_models: TaskModels, netw
     def handler(answer: Callable[..., Any]) -> TaskHandler:
         return TaskHandler(lambda *_: task_models.wait_for_detector(task), answer)
 
-    def shown(detector: Detector, image: Image.Image, threshold: float) -> Outputs:
+    def as_outputs(detector: Detector, image: Image.Image, threshold: float) -> Outputs:
         return answer(image, detector.detect(image), threshold)
 
-    def found(detector: Detector, image: Image.Image, threshold: float) -> list[dict[str, Any]]:
+    def as_json(detector: Detector, image: Image.Image, threshold: float) -> list[dict[str, Any]]:
         return detector.detect(image).above(threshold).to_json()["detections"]
 
-    def drawn(detector: Detector, image: Image.Image, threshold: float) -> Image.Image:
+    def as_picture(detector: Detector, image: Image.Image, threshold: float) -> Image.Image:
         return draw(image, detector.detect(image).above(threshold))
 
     async def detect(image: SentPhoto | None, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
         """What is where in one photo: score, label and box (pixels of the upright photo) of what scores more."""
-        return await answer_photo(network, handler(found), image, threshold)
+        return await answer_photo(network, handler(as_json), image, threshold)
 
     async def picture_of(image: SentPhoto | None, threshold: float = THRESHOLD) -> Image.Image:
         """The photo with boxes drawn around what scores more."""
-        return await answer_photo(network, handler(drawn), image, threshold)
+        return await answer_photo(network, handler(as_picture), image, threshold)
 
     busy = (card("waiting", "Let me look …", "The first time takes longer: I have to open the model."), "", "")
-    events = PhotoEvents(network, handler(shown), busy, lambda sentence: (error_card(sentence), "", ""))
+    events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence: (error_card(sentence), "", ""))
     events.wire(fields, [sentence, picture, table], waiting, [slider])
     trigger, score = gr.Button(visible=False), gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)
     trigger.click(detect, [fields.photo, score], gr.JSON(visible=False), api_name=task)
     trigger.click(picture_of, [fields.photo, score], PictureOutput(visible=False), api_name=f"{task}-picture")
 
 
-def answer(image: Image.Image, found: Detections, threshold: float) -> Outputs:
+def answer(image: Image.Image, detections: Detections, threshold: float) -> Outputs:
     """What is shown for what was found in an upright RGB image."""
-    detections = found.above(LEAST_SCORE).found
-    ranked = sorted(detections, key=lambda detection: -detection.score)  # equals in the detector's order
+    scored = detections.above(LEAST_SCORE).found
+    ranked = sorted(scored, key=lambda detection: -detection.score)  # equals in the detector's order
     sentences = [count_labels(ranked[:shown]) for shown in range(len(ranked) + 1)]
     shown = sum(detection.score > threshold for detection in ranked)
     palette = colours(detection.label for detection in ranked)

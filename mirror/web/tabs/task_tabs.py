@@ -29,11 +29,11 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tabs inside the current gr.Tabs."""
     hidden = []
     for name, (task, module, packages) in TABS.items():
-        shown = task in task_models.models or all(map(find_spec, packages))
-        if not shown and os.environ.get("SPACE_ID"):
+        is_shown = task in task_models.models or all(map(find_spec, packages))
+        if not is_shown and os.environ.get("SPACE_ID"):
             continue
-        hidden += [] if shown else [f"“{name}”"]
-        with gr.Tab(name, visible=shown):
+        hidden += [] if is_shown else [f"“{name}”"]
+        with gr.Tab(name, visible=is_shown):
             module.build(task_models, network)
     if hidden:
         say(f"Not shown: the tabs {', '.join(hidden)}. They need `pip install -r requirements-train.txt`.")
