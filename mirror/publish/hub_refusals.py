@@ -6,6 +6,7 @@ with refusals("ana/fruit"):
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,10 @@ def refusals(repository: str = "") -> Iterator[None]:
     except (transport, ConnectionError, TimeoutError) as error:
         unreachable = f"The Hub cannot be reached ({_line(error)}): check the connection; {AGAIN}."
         raise PublishError(unreachable, passing=True) from None
+    except json.JSONDecodeError:  # a page of a proxy, or of a server that is down
+        raise PublishError(
+            f"The Hub's answer cannot be read: try again in some minutes; {AGAIN}.", passing=True
+        ) from None
     except ValueError as error:  # a README that the Hub does not take
         raise PublishError(f"The Hub does not take {repository or 'that'}: {_line(error)}.") from None
 

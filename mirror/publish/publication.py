@@ -24,7 +24,7 @@ from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
 from mirror.publish.hub_refusals import refusals
 from mirror.publish.model_repository import model_repository
 from mirror.publish.published_files import Files, write_folder
-from mirror.publish.repository_commit import RepositoryPlan, publish_repository, require_free
+from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free
 from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
@@ -106,6 +106,8 @@ class Publication:
         way = self._choose(account, owner)
         plans = self._plans(way, name)
         there = {plan.kind for plan in plans if require_free(api, plan)}
+        for plan in plans:
+            check_card(api, plan)
         if SPACE in self.parts and way in (GRADIO, ZERO):
             check_requirements(REQUIREMENTS, BUILDER, PYTHON, say)
         say(f"As {account.name}" + (f", for {owner}" if owner != account.name else "") + f", to {api.endpoint}:")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.errors import PublishError
 from mirror.publish.hub_refusals import refusals
-from mirror.publish.published_files import MARK, Files, git_oid, lfs_oid, megabytes, size_of, total_size
+from mirror.publish.published_files import MARK, Files, content_of, git_oid, lfs_oid, megabytes, size_of, total_size
 from mirror.terminal import unguarded
 from mirror.wording import count
 
@@ -62,6 +62,19 @@ def require_free(api: HfApi, plan: RepositoryPlan) -> bool:
     """Whether the repository is there already. Raises PublishError where it holds what this program did not put there,
     or is public and is to be private."""
     return _read_ours(api, plan) is not None
+
+
+def check_card(api: HfApi, plan: RepositoryPlan) -> None:
+    """Raises PublishError where the Hub would not take the front matter of the repository's README."""
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    asked = {"content": content_of(plan.files["README.md"]).decode(), "repoType": plan.kind}
+    with refusals(plan.name):
+        headers = build_hf_headers(token=api.token)
+        response = get_session().post(f"{api.endpoint}/api/validate-yaml", json=asked, headers=headers)
+        if response.status_code == 400 and (errors := response.json().get("errors")):
+            raise PublishError(f"The Hub does not take the README of the {plan.kind}: {errors[0].get('message')}.")
+        hf_raise_for_status(response)
 
 
 def publish_repository(api: HfApi, plan: RepositoryPlan, say: Callable[[str], None]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
+from mirror.collect.metadata import read_photos
 from mirror.errors import MirrorError
 from mirror.model_folder import ModelFolder
 from mirror.publish import repository_commit
@@ -56,6 +57,26 @@ def test_every_refusal_at_every_step_is_a_sentence(
         hub.fail(method, path, status, error="why it was refused")
     sentence = refused(hub, model)
     assert words in sentence or (status == 401 and "is not there" in sentence), sentence
+
+
+@pytest.mark.parametrize("path", ["/whoami-v2", "/repos/create", "/validate-yaml", "/preupload/", "/commit/"])
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_an_answer_that_is_none_is_a_sentence_too(hub: Hub, model: ModelFolder, path: str, status: int) -> None:
+    """A proxy that wants a password answers with a page of its own."""
+    for method in ("GET", "POST"):
+        hub.fail(method, path, status, error=b"<html>Log in to the network</html>")
+    refused(hub, model)
+
+
+def test_a_licence_that_the_hub_does_not_know_is_told_before_anything_is_made(
+    hub: Hub, model: ModelFolder, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    for photo in read_photos(model.path / "photos.csv"):
+        (photos / photo.file_name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / photo.file_name).write_bytes(b"a photo")
+    assert '"license" must be one of a list' in refused(hub, model, data=photos, license="cc-by")
+    assert not hub.repositories
 
 
 def test_a_name_that_was_taken_in_between_is_told(hub: Hub, model: ModelFolder) -> None:

@@ -115,10 +115,12 @@ class Hub:
         return [(KINDS[asked.path.split("/")[2]], "/".join(asked.path.split("/")[3:5])) for asked in sent]
 
     def fail(
-        self, method: str, path: str, status: int, *, times: int = MANY, error: str = "", after: bool = False, **headers
-    ) -> None:
-        """Refuses the next `times` requests whose path matches. after: what was asked is done first, and the answer is
-        lost. Header names take underscores for dashes. status 0: the connection is dropped."""
+        self, method: str, path: str, status: int, *, times: int = MANY, error: str | bytes = "", after: bool = False,
+        **headers: str,
+    ) -> None:  # fmt: skip
+        """Refuses the next `times` requests whose path matches. error: what it says, or a whole body. after: what was
+        asked is done first, and the answer is lost. Header names take underscores for dashes. status 0: the connection
+        is dropped."""
         with self.lock:
             self._failures.append([method, re.compile(path), status, times, error, after, headers])
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 LARGE = 10 * 1024 * 1024
+LICENSES = {"other", "apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -27,6 +28,8 @@ def check_card(content: str, kind: str) -> list[str]:
         return []
     front = yaml.safe_load(content.split("---\n")[1])
     errors = [] if isinstance(front, dict) else ["must be an object"]
+    if not errors and front.get("license", "other") not in LICENSES:
+        errors.append('"license" must be one of a list')
     if kind == "space" and not errors:
         errors += [f'"{key}" must be one of a few' for key in ("colorFrom", "colorTo") if front.get(key) not in COLOURS]
         errors += ['"sdk" is required'] if front.get("sdk") not in ("gradio", "docker", "static") else []
@@ -53,7 +56,7 @@ class HubHandler(BaseHTTPRequestHandler):
                 asked.status, answer, headers = self._answered(path, body)
         if refused is not None:
             _, _, asked.status, _, error, _, headers = refused
-            answer = {"error": error or f"refused with {asked.status}"}
+            answer = error if isinstance(error, bytes) else {"error": error or f"refused with {asked.status}"}
         if asked.status == 0:
             self.close_connection = True
             return
