@@ -29,7 +29,7 @@ from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
 from mirror.publish.space_static import space_static
-from mirror.publish.space_trial import ask_example, example_of, require_hardware, wait_until_it_runs
+from mirror.publish.space_trial import ask_example, check_site, example_of, require_hardware, wait_until_it_runs
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -39,7 +39,7 @@ WAYS = (AUTO, STATIC, GRADIO, ZERO, CONTAINER)
 SPACE, MODEL, DATASET = "space", "model", "dataset"
 PARTS = (SPACE, MODEL, DATASET)
 SDKS = {STATIC: "static", GRADIO: "gradio", ZERO: "gradio", CONTAINER: "docker"}
-WITHOUT_ACCOUNT = GRADIO  # what auto builds where no account is asked
+WITHOUT_ACCOUNT = STATIC  # what auto builds where no account is asked: what every account may host
 COSTS = {
     STATIC: "a static Space, free for everyone: the photo is answered in the visitor's browser",
     GRADIO: "a Gradio Space on free CPU, which needs PRO or an organisation with a plan",
@@ -127,7 +127,7 @@ class Publication:
         if SPACE in self.parts:
             if way == ZERO and SPACE in there:
                 require_hardware(api, name, ZERO_HARDWARE)
-            self._try_space(api, way, name, say)
+            self._try_space(api, way, name, plans[-1].files, say)
         for plan in plans:
             say(f"{api.endpoint}/{plan.address}")
 
@@ -186,15 +186,19 @@ class Publication:
             photos_may_go=self.photos_may_go,
         )
 
-    def _try_space(self, api: HfApi, way: str, name: str, say: Callable[[str], None]) -> None:
+    def _try_space(self, api: HfApi, way: str, name: str, files: Files, say: Callable[[str], None]) -> None:
         if not wait_until_it_runs(api, name, say):
             return
         with refusals(name):
             address = api.space_info(name).host
-        if way != STATIC and address:
+        if address:
             from huggingface_hub import get_token
 
-            say(ask_example(address, example_of(self.model), get_token() if self.private else None))
+            token = get_token() if self.private else None
+            if way == STATIC:
+                say(check_site(address, files, token))
+            else:
+                say(ask_example(address, example_of(self.model), token))
         say(f"{address or name} answers.")
 
 

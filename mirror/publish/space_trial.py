@@ -14,6 +14,7 @@ from mirror.errors import PublishError
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import ModelFolder
 from mirror.publish.hub_refusals import refusals
+from mirror.publish.published_files import Files, content_of
 from mirror.publish.space_gradio import example_pictures
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ PATIENCE_SECONDS = 1800.0  # a first build takes minutes
 UNDER_WAY = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "NO_APP_FILE", "STOPPED")
 ASLEEP = {"SLEEPING": "sleeps until somebody opens it", "PAUSED": "was paused, and starts again from its settings"}
 IN_WORDS = {"BUILDING": "is built", "RUNNING_BUILDING": "is built", "APP_STARTING": "starts"}
+SITE_SECONDS = 30.0  # for one file
 LARGEST_DIFFERENCE = 1e-3  # of a probability
 FAILED = re.compile(r"error|exception|no matching|not found", re.I)
 
@@ -105,6 +107,23 @@ def ask_example(address: str, example: Example, token: str | None) -> str:
             f"{max(differences):.3f} apart in a probability: look at its log."
         )
     return f"{example.name}: {answer['label']}, as here (largest difference {max(differences):.0e})"
+
+
+def check_site(address: str, files: Files, token: str | None) -> str:
+    """Asks a static Space for the descriptions of its models, and returns what came, in words. PublishError where they
+    are not those that were sent: the page answers in the browser, with what it is given."""
+    import httpx
+
+    names = [name for name in files if name.endswith("/model.json")]
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    for name in names:
+        try:
+            answer = httpx.get(f"{address}/{name}", headers=headers, follow_redirects=True, timeout=SITE_SECONDS)
+        except httpx.HTTPError as error:
+            raise PublishError(f"{address} runs and does not answer ({error}): look at its page.") from None
+        if answer.status_code != 200 or answer.content != content_of(files[name]):
+            raise PublishError(f"{address} runs and does not show what was sent ({name}): look at its page.")
+    return f"{', '.join(names)}: as here"
 
 
 def _drawn() -> bytes:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -102,6 +107,41 @@ def test_the_space_comes_last_and_is_asked_an_example(
     assert "cygnet.jpg: cygnet, as here (largest difference 0e+00)" in said
     assert said[-1] == f"{hub.url}/spaces/ana/mirror"
     assert said.index("The Space is built …") < said.index("The Space starts …")
+
+
+@contextmanager
+def shown(folder: Path) -> Iterator[str]:
+    """The address of a web server that shows a folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:
+    publication = Publication(model, parts=("space",))
+    publication.write(tmp_path, "ana/mirror", lambda _: None)
+    with shown(tmp_path / "space") as address:
+        hub.hosts["ana/mirror"] = address
+        said = go(hub, publication)
+        assert go(hub, publication).count("space ana/mirror: published already") == 1
+        (tmp_path / "space" / "models" / "mirror" / "model.json").write_text("another")
+        with pytest.raises(PublishError, match="does not show what was sent"):
+            go(hub, publication)
+    space = hub.repositories["space", "ana/mirror"]
+    assert (space.sdk, space.hardware, hub.commits) == ("static", None, [("space", "ana/mirror")])
+    assert "models/mirror/model.json: as here" in said and "index.html" in space.files
+    with pytest.raises(PublishError, match="does not answer"):
+        go(hub, publication)
 
 
 def test_a_space_that_answers_otherwise_is_told(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:

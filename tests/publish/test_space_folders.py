@@ -17,10 +17,11 @@ from mirror.publish.publication import WAYS
 from mirror.publish.space_card import SHORT, short_description, title
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, space_gradio
+from mirror.publish.space_static import space_static
 from mirror.templates import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = {"gradio": space_gradio, "container": space_container}
+BUILT = {"gradio": space_gradio, "container": space_container, "static": space_static}
 
 
 def front_matter(files: dict[str, bytes]) -> dict:
