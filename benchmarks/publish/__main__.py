@@ -25,6 +25,7 @@ from huggingface_hub.utils import disable_progress_bars
 from benchmarks import ROOT
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder, read_model_folder
+from mirror.publish import space_trial
 from mirror.publish.publication import Publication
 from mirror.publish.published_files import total_size
 from mirror.publish.space_gradio import BUILDER, REQUIREMENTS, space_gradio
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--no-install", action="store_true", help="leave out the Space's packages")
     options = parser.parse_args()
     disable_progress_bars()
+    space_trial.POLL_SECONDS = 0
     constants.HF_HUB_DISABLE_XET = True  # the local Hub keeps nothing of what comes by Xet
     model = read_model_folder(ROOT / "models" / "mirror")
     ours = space_gradio(model)

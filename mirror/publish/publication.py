@@ -29,7 +29,14 @@ from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
 from mirror.publish.space_static import space_static
-from mirror.publish.space_trial import ask_example, check_site, example_of, require_hardware, wait_until_it_runs
+from mirror.publish.space_trial import (
+    ask_example,
+    check_site,
+    example_of,
+    patiently,
+    require_hardware,
+    wait_until_it_runs,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -196,9 +203,10 @@ class Publication:
 
             token = get_token() if self.private else None
             if way == STATIC:
-                say(check_site(address, files, token))
+                say(patiently(lambda: check_site(address, files, token)))
             else:
-                say(ask_example(address, example_of(self.model), token))
+                example = example_of(self.model)
+                say(patiently(lambda: ask_example(address, example, token)))
         say(f"{address or name} answers.")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 POLL_SECONDS = 2.0
+TRIES = 5  # of asking a page that runs
 PATIENCE_SECONDS = 1800.0  # a first build takes minutes
 UNDER_WAY = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "NO_APP_FILE", "STOPPED")
 ASLEEP = {"SLEEPING": "sleeps until somebody opens it", "PAUSED": "was paused, and starts again from its settings"}
@@ -85,6 +86,18 @@ def example_of(model: ModelFolder) -> Example:
     return Example(name, photo or _drawn(), Classifier.load(model).predict(photo or _drawn()).probabilities)
 
 
+def patiently(ask: Callable[[], str]) -> str:
+    """What `ask` returns, which may need some tries: what has just started is not reached from everywhere at once."""
+    for attempt in range(1, TRIES):
+        try:
+            return ask()
+        except PublishError as error:
+            if not error.passing:
+                raise
+        time.sleep(POLL_SECONDS * attempt)
+    return ask()
+
+
 def ask_example(address: str, example: Example, token: str | None) -> str:
     """Asks the page at `address` and returns what it answered, in words. PublishError where it does not answer, or not
     as it does here."""
@@ -97,7 +110,9 @@ def ask_example(address: str, example: Example, token: str | None) -> str:
             client = Client(address, token=token, verbose=False, analytics_enabled=False)
             answer = client.predict(handle_file(photo), api_name="/predict")
         except Exception as error:  # whatever a page may answer with
-            raise PublishError(f"{address} runs and does not answer ({error}): look at its log.") from None
+            raise PublishError(
+                f"{address} runs and does not answer ({error}): look at its log.", passing=True
+            ) from None
     found = {entry["label"]: entry["confidence"] for entry in answer["confidences"]}
     differences = [abs(found.get(label, 0.0) - share) for label, share in example.probabilities.items()]
     if set(found) != set(example.probabilities) or max(differences) > LARGEST_DIFFERENCE:
@@ -120,9 +135,11 @@ def check_site(address: str, files: Files, token: str | None) -> str:
         try:
             answer = httpx.get(f"{address}/{name}", headers=headers, follow_redirects=True, timeout=SITE_SECONDS)
         except httpx.HTTPError as error:
-            raise PublishError(f"{address} runs and does not answer ({error}): look at its page.") from None
+            unanswered = f"{address} runs and does not answer ({error}): look at its page."
+            raise PublishError(unanswered, passing=True) from None
         if answer.status_code != 200 or answer.content != content_of(files[name]):
-            raise PublishError(f"{address} runs and does not show what was sent ({name}): look at its page.")
+            other = f"{address} runs and does not show what was sent ({name}): look at its page."
+            raise PublishError(other, passing=True)
     return f"{', '.join(names)}: as here"
 
 

@@ -144,6 +144,24 @@ def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFol
         go(hub, publication)
 
 
+@pytest.mark.parametrize(("failures", "passing", "expected"), [(4, True, 5), (5, True, 5), (1, False, 1), (0, True, 1)])
+def test_a_page_that_has_just_started_is_asked_some_times(failures: int, passing: bool, expected: int) -> None:
+    asked = []
+
+    def ask() -> str:
+        asked.append(1)
+        if len(asked) <= failures:
+            raise PublishError("not yet", passing=passing)
+        return "an answer"
+
+    if failures < space_trial.TRIES and passing:
+        assert space_trial.patiently(ask) == "an answer"
+    else:
+        with pytest.raises(PublishError, match="not yet"):
+            space_trial.patiently(ask)
+    assert len(asked) == expected
+
+
 def test_a_space_that_answers_otherwise_is_told(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:
     example = space_trial.example_of(model)
     turned = dict(zip(example.probabilities, reversed(example.probabilities.values()), strict=True))
