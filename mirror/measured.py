@@ -24,21 +24,20 @@ def judged_by(judged: Validation) -> str:
 
 def group_sentences(judged: Validation) -> tuple[str, ...]:
     """What the error owes to photos that belong together; () where each photo is alone, or nothing is known of it."""
-    sentences = []
-    if judged.blocks:
-        several = len(judged.blocks) > 1
-        sentences.append(
-            f"Nearly all photos of {listed([plain(label) for label in judged.blocks[:NAMED]])} look alike, like "
-            f"frames of one camera. So those of neighbouring files were left out together: the error is that in "
-            f"{'these scenes' if several else 'this scene'} as photographed, and says nothing of another place, light "
-            "or day."
+    if judged.groups is None or judged.groups >= judged.photos:
+        return ()
+    groups = count(judged.groups, "group")
+    if not judged.blocks:
+        return (
+            f"Photos that belong together (near-copies, crops, photos of one page) were left out together; the "
+            f"{count(judged.photos, 'photo')} are {groups}, which the interval allows for.",
         )
-    if judged.groups is not None and judged.groups < judged.photos:
-        sentences.append(
-            f"Photos that belong together (near-copies, crops, photos of one page) were never on both sides; the "
-            f"{count(judged.photos, 'photo')} are {count(judged.groups, 'group')}, which the interval allows for."
-        )
-    return tuple(sentences)
+    scenes = "these scenes" if len(judged.blocks) > 1 else "this scene"
+    return (
+        f"Nearly all photos of {listed([plain(label) for label in judged.blocks[:NAMED]])} belong together, as frames "
+        f"of one camera do, so neighbouring files were left out together, in {groups} of all photos. The error is that "
+        f"in {scenes} as photographed: it says nothing of another place, light or day.",
+    )
 
 
 def is_few(photos: int) -> bool:

@@ -285,7 +285,8 @@ class Parity(Record):
 class QuantizationResult(Record):
     """An int8 network against the float32 one. layers: which are in int8; photos, judged: how many there were, and how
     many of them counted for the error; error_increase: of the error rate (None where no photo counted); mean_change: of
-    a probability; agreement: the share of photos with the same top label; passed: within the limits."""
+    a probability; agreement: the share of photos with the same top label, expected_agreement: the one estimated for
+    others; passed: within the limits."""
 
     layers: str
     photos: Count
@@ -294,6 +295,7 @@ class QuantizationResult(Record):
     mean_change: Number
     agreement: Share
     passed: Annotated[bool, Field(strict=True)]
+    expected_agreement: Share | None = None
 
 
 @dataclass(frozen=True)

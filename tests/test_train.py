@@ -89,7 +89,7 @@ def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None
         ("cygnet", "baby swan"), ("duckling", "duckling"), ("duckling", "yellow duckling"),
     }  # fmt: skip
     assert model.info.data.sites == {"photos.example": 24} and sum(model.info.data.engines.values()) == 24
-    assert {row["split"] for row in rows(model.path / "photos.csv")} == {"train", "validation"}
+    assert {row["split"] for row in rows(model.path / "photos.csv")} == {"train"}
 
     held = next(row for row in photos if row["split"] == "validation")
     with serve("--models", str(tmp_path / "models")) as page:
@@ -133,7 +133,7 @@ def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) 
     report = {path.name for path in (model.path / "report").iterdir()}
     assert report == {"confusion.png", "reliability.png", "suspects.csv", "predictions.csv"}
     # It learned from every photo, and was judged by each in turn
-    assert "24 photos (16 left, 8 right); each is held out once, in 3 folds." in done.stdout
+    assert "24 photos (16 left, 8 right); each is left out in turn to judge by." in done.stdout
     said, summary = done.stdout.splitlines()[-2:]
     assert said.startswith("Cross-validated in 3 folds: 24 photos were left out in turn")
     assert re.fullmatch(SUMMARY.replace("mirror", "sides"), summary) and summary.endswith(" on 24 photos")
@@ -193,14 +193,14 @@ def test_what_cannot_be_meant_or_done_is_one_sentence(tmp_path: Path, arguments,
 @pytest.mark.parametrize(
     ("name", "splits", "source", "folds", "says"),
     [
-        ("nothing unusual", "t" * 15 + "v" * 15, "search", None, ""),
-        ("few to judge by", "t" * 15 + "v" * 14, "search", None, "28 photos are few to judge by: --folds 5 would"),
-        ("a recipe of a model made with --folds", "tt", "recipe", None, "No photo is held out, so the error is not"),
-        ("the same, with --folds", "tt", "recipe", 5, ""),
-        ("folds of a recipe with a split", "tv", "recipe", 5, "The split that came with the photos is set aside"),
+        ("nothing unusual", "t" * 15 + "v" * 15, "held", None, ""),
+        ("few to judge by", "t" * 15 + "v" * 14, "held", None, "28 photos are few to judge by: --folds 5 would"),
+        ("each left out in turn", "tv", "folder", None, ""),
+        ("none to hold out", "tt", "held", None, "No photo can be held out, so the error is not"),
+        ("folds of a recipe with a split", "tv", "given", 5, "The split that came with the photos is set aside"),
         ("folds of train/ and val/", "tv", "given", 5, "The split that came with the photos is set aside"),
         ("folds after a run without", "tv", "folder", 5, ""),
-        ("a label that cannot be held out", "t|" + "v" * 30, "search", None, "a: all its photos hang together"),
+        ("a label that cannot be held out", "t|" + "v" * 30, "held", None, "a: all its photos hang together"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
@@ -211,7 +211,7 @@ def test_what_is_unusual_about_the_sides_is_said(name, splits, source, folds, sa
         for label, sides in zip("ab", splits.split("|") * 2, strict=False)
         for number, side in enumerate(sides)
     ]
-    say_sides(photos, source, folds)
+    say_sides(photos, source == "given", folds, source == "held")
     said = capsys.readouterr().out
     assert said.startswith(says) and said.count("\n") == bool(says), name
 

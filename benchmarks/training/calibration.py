@@ -49,12 +49,12 @@ def draws() -> list[tuple[float, ...]]:
     from mirror.training.calibration import HeldOut, calibrate
     from mirror.training.linear_probe import fold_numbers
 
-    seen, _ = seen_photos("ants_bees")
+    seen, _, _ = seen_photos(PHOTOS / "ants_bees")
     rows = []
     for seed in range(DRAWS):
         number = fold_numbers(seen.labels, seen.groups, FIFTHS, seed)
         inside, outside = np.flatnonzero(number != 0), np.flatnonzero(number == 0)
-        logits = seen.out_of_fold(inside, FIFTHS, seed)
+        logits = seen.out_of_fold(inside, FIFTHS, seed).logits
         own = HeldOut(logits[inside], seen.labels[inside], seen.groups[inside])
         head = seen.fit(inside, seed)
         held = HeldOut(head.logits(seen.served[outside]), seen.labels[outside], seen.groups[outside])

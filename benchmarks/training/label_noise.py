@@ -50,7 +50,7 @@ def measured(seen, share: float, seed: int) -> dict[str, tuple[float, float, flo
     wrong = np.random.default_rng(seed).choice(everyone, round(share * len(everyone)), replace=False)
     labels = seen.labels.copy()
     labels[wrong] = 1 - labels[wrong]
-    probabilities = softmax(replace(seen, labels=labels).out_of_fold(everyone, FOLDS, seed))
+    probabilities = softmax(replace(seen, labels=labels).out_of_fold(everyone, FOLDS, seed).logits)
     own = probabilities[everyone, labels]
     disputed = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     normalised = get_label_quality_scores(labels, probabilities, method="normalized_margin")
@@ -111,7 +111,7 @@ def main() -> int:
     if not PHOTOS.is_dir():
         print(f"label_noise.py: {PHOTOS} is not there: the benchmark needs the ants_bees photos.", file=sys.stderr)
         return 1
-    seen, sight = seen_photos("ants_bees")
+    seen, sight, _ = seen_photos(PHOTOS / "ants_bees")
     print("| wrong labels | method | photos listed | precision | recall |\n| --- | --- | ---: | ---: | ---: |")
     for share in SHARES:
         runs = [measured(seen, share, seed) for seed in range(DRAWS)]

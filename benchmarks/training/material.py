@@ -16,27 +16,26 @@ ARCH = "tf_efficientnet_lite0"
 SEED = 42
 
 
-def seen_photos(name: str):
-    """The `ViewFeatures` of all photos of PHOTOS / name, all of them to learn from, and their `FeatureExtractor`."""
+def seen_photos(source: Path):
+    """The `ViewFeatures` of all photos below `source`, all of them to learn from, their `FeatureExtractor`, and
+    `TrainingData`."""
     from mirror.collect import collect_from_folder
+    from mirror.training.backbones import find_backbone
     from mirror.training.feature_cache import FeatureExtractor, extract_features
     from mirror.training.learner import Start
-    from mirror.training.pretrained import find_architecture, load_weights
     from mirror.training.settings import FOLDS, TrainingSettings
     from mirror.training.training_data import TrainingData
 
     settings = TrainingSettings(ARCH, seed=SEED)
     with tempfile.TemporaryDirectory() as place:
-        with collect_from_folder(Path(place) / "photos", PHOTOS / name, log=quiet) as folder:
+        with collect_from_folder(Path(place) / "photos", source, log=quiet) as folder:
             data = TrainingData.of(folder.photos, FOLDS)
-            architecture = find_architecture(ARCH)
-            weights = load_weights(architecture, None, quiet)
-            start = Start(folder.path, data.labels, architecture, *weights, settings.size, SEED)
-            body = start.learner(data.photos).model[0]
-            extractor = FeatureExtractor(body, folder.path, architecture, settings.size, quiet)
+            found = find_backbone(ARCH, None, settings.size, settings.size, quiet)
+            start = Start(folder.path, data.labels, found.architecture, found.state, found.source, settings.size, SEED)
+            extractor = FeatureExtractor(start.body(), folder.path, found.architecture, settings.size, quiet)
             rows = np.arange(len(data.photos))
             views = extract_features(extractor, data, rows, views=settings.views, seed=SEED)
-    return views, extractor
+    return views, extractor, data
 
 
 def quiet(*_: object) -> None:

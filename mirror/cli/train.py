@@ -2,7 +2,7 @@
 
     python train.py                                                    # duckling or cygnet?
     python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
-    python train.py --name mine --data my_photos --folds 5             # my_photos/<label>/*.jpg, only a few of them
+    python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
     python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
     python train.py --collected data/mirror                            # photos that lie there, as the studio left them
     python train.py --dataset fashion-mnist --name fashion             # ten kinds of garment, from scratch, in hours
@@ -57,7 +57,7 @@ def recipe(options: argparse.Namespace) -> None:
     backbone = find_backbone(options.arch, options.weights, options.size, SIZE)
     collected = collect(options, name, SEARCH)
     with collected.folder as folder:
-        photos = split(collected, options.folds, options.seed)
+        photos, hold_out = split(collected, options.folds, options.hold_out, options.seed)
         others = read_photos_of_none(options.others, photos.photos)
 
         from mirror.training.build import build_model
@@ -67,7 +67,7 @@ def recipe(options: argparse.Namespace) -> None:
 
         settings = TrainingSettings(
             arch=backbone.architecture.name, weights=options.weights, size=backbone.size,
-            epochs=options.epochs, folds=options.folds, seed=options.seed,
+            epochs=options.epochs, folds=options.folds, hold_out=hold_out, seed=options.seed,
         )  # fmt: skip
         trained = train(photos.photos, folder.path, settings, backbone=backbone)
         data = describe_data(photos, collected.source, collected.queries, collected.license_filter)

@@ -62,8 +62,15 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
         f"of a --dataset exactly N, by default {epochs})",
     )  # fmt: skip
-    add("--folds", type=whole_number(2), metavar="K",
-        help="learn from every photo, and measure the error by leaving each out once, in K folds: for small sets",
+    judging = parser.add_mutually_exclusive_group()
+    judging.add_argument(
+        "--folds", type=whole_number(2), metavar="K",
+        help="measure the error by leaving each photo out once, in K folds, and learn from all (default: 5 folds where "
+        "only the head is trained and no split came with the photos; with fine-tuning it takes K times as long)",
+    )  # fmt: skip
+    judging.add_argument(
+        "--hold-out", action="store_true",
+        help="measure the error by a fifth of the photos instead, which are not learned from",
     )  # fmt: skip
     seed = whole_number(0)
     add("--seed", type=seed, help="of the split, the views and the training (default: %(default)s)")

@@ -4,24 +4,26 @@ model."""
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.cli.train_options import folder_name
-from mirror.collect.copies import LABELLED, SEARCHED
+from mirror.collect.copies import LABELLED, NEAR_DUPLICATE, SEARCHED
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.from_photo_list import Collected
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
-from mirror.collect.metadata import Photo
+from mirror.collect.metadata import VALIDATION, Photo
 from mirror.collect.others import Others, find_others, read_others
 from mirror.collect.search_types import check_license
 from mirror.collect.splits import require_enough, unvalidated_labels
-from mirror.errors import UsageError
-from mirror.measured import error_sentence
+from mirror.errors import UsageError, reason_in_words
+from mirror.measured import error_sentence, group_sentences
 from mirror.model_schema import ModelInfo
 from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.terminal import sentence
+from mirror.wording import count
 
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
@@ -69,18 +71,24 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
     return Collected(photos, "search", tuple((term.label, term.query) for term in terms), options.license)
 
 
-def split(collected: Collected, folds: int | None, seed: int) -> CorrectedFolder:
-    """The photos as corrected by hand, each with its side; what a person should know of them is said."""
+def split(collected: Collected, folds: int | None, hold_out: bool, seed: int) -> tuple[CorrectedFolder, bool]:
+    """The photos as corrected by hand, each with its side, and whether the photos held out judge whatever is trained;
+    what a person should know of them is said."""
     photos = CorrectedFolder(collected.folder)
     if photos.summary:
         print(photos.summary)
     require_enough(photos.photos, photos.rejected)
-    # With folds there are no sides, and a recipe's split is part of it
-    if not folds and not (collected.source == "recipe" and all(photo.split for photo in collected.folder.photos)):
+    rows = collected.folder.photos
+    # A split that a recipe says is part of it; one that holds out nothing says that it was cross-validated
+    given = any(row.split_given and row.split == VALIDATION for row in rows) or (
+        collected.source == "recipe" and all(row.split for row in rows) and any(row.split == VALIDATION for row in rows)
+    )
+    if collected.source != "recipe" or not given:
         photos.assign_splits(seed)
-    say_counts(photos, folds)
-    say_sides(photos.photos, collected.source, folds)
-    return photos
+    judge = not folds and (hold_out or given)
+    say_counts(photos, judge)
+    say_sides(photos.photos, given, folds, judge)
+    return photos, judge
 
 
 def read_photos_of_none(directory: Path | None, own: Sequence[Photo]) -> Others | None:
@@ -112,27 +120,30 @@ def label_and_query(text: str) -> tuple[str, str]:
     return label, query
 
 
-def say_counts(photos: CorrectedFolder, folds: int | None) -> None:
+def say_counts(photos: CorrectedFolder, held_out: bool) -> None:
     rows = photos.photos
     counts = {label: sum(row.label == label for row in rows) for label in photos.labels}
     held = sum(row.split == "validation" for row in rows)
     listed = ", ".join(f"{count} {label}" for label, count in counts.items())
-    judged = f"each is held out once, in {folds} folds" if folds else f"{held} of them are held out to judge by"
-    print(f"{len(rows)} photos ({listed}); {judged}. Left out: {len(photos.rejected)}.")
+    judged = f"{held} of them are held out to judge by" if held_out else "each is left out in turn to judge by"
+    reasons = Counter(row.reason for row in photos.rejected)
+    why = ", ".join(f"{number:,} {reason_in_words(reason)}" for reason, number in reasons.most_common())
+    print(f"{count(len(rows), 'photo')} ({listed}); {judged}. Left out: {why or 'none'}.")
+    if reasons[NEAR_DUPLICATE]:
+        print("What is nearly the same stays with --keep-near-duplicates.")
     if max(counts.values()) > 2 * min(counts.values()):
         print("The labels differ in number; each weighs the same in training.")
 
 
-def say_sides(rows: Sequence[Photo], source: str, folds: int | None) -> None:
+def say_sides(rows: Sequence[Photo], given: bool, folds: int | None, held_out: bool) -> None:
     """What is not as one might expect about the photos that are held out."""
-    given = source == "recipe" or any(row.split_given for row in rows)
-    held = sum(row.split == "validation" for row in rows)
-    if folds and given and held:
+    held = sum(row.split == VALIDATION for row in rows)
+    if folds and given:
         print("The split that came with the photos is set aside: with --folds every photo is learned from.")
-    if folds:
+    if not held_out:
         return
     if not held:
-        print("No photo is held out, so the error is not measured: add --folds 5 to measure it by all of them in turn.")
+        print("No photo can be held out, so the error is not measured: without --hold-out it is, by all in turn.")
         return
     if held < FEW_HELD:
         print(f"{held} photos are few to judge by: --folds 5 would judge by all {len(rows)}, and learn from them.")
@@ -150,11 +161,13 @@ def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options:
     print(f"See it: python app.py --models {options.models}")
     assert info.metrics  # a model that was just built has been judged
     validation = info.metrics.validation
-    if options.folds:
+    if validation.folds:
         rest = photos - validation.photos
         never = f"; {rest} never were, for without them nothing shows their label" if rest else ""
         print(
-            f"Cross-validated in {options.folds} folds: {validation.photos} photos were left out in turn and judged by "
-            f"what had learned from the others{never}. The model has learned from all {photos}."
+            f"Cross-validated in {validation.folds} folds: {validation.photos} photos were left out in turn and judged "
+            f"by what had learned from the others{never}. The model has learned from all {photos}."
         )
+    for line in group_sentences(validation):
+        print(line)
     print(f"{model}: {error_sentence(validation)}")

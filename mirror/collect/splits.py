@@ -108,13 +108,19 @@ def site_of(url: str) -> str:
         return ""
 
 
+def same_source_pairs(photos: Sequence[Photo]) -> list[tuple[int, int]]:
+    """Pairs of indices that connect all photos of the same bytes, and all of the same page."""
+    first_of: dict[str, int] = {}
+    return [
+        (first_of.setdefault(evidence, index), index)
+        for index, photo in enumerate(photos)
+        for evidence in filter(None, (source_page(photo), photo.sha256))
+    ]
+
+
 def group_photos(photos: Sequence[Photo]) -> list[list[Photo]]:
     """Connected components of "is a copy of" and "is from the same page as", in the order of their first photos."""
-    pairs = look_alikes([photo.phash for photo in photos])
-    first_of: dict[str, int] = {}
-    for index, photo in enumerate(photos):
-        for evidence in filter(None, (source_page(photo), photo.sha256)):
-            pairs.append((first_of.setdefault(evidence, index), index))
+    pairs = look_alikes([photo.phash for photo in photos]) + same_source_pairs(photos)
     groups: dict[int, list[Photo]] = {}
     for number, photo in zip(connected_components(len(photos), pairs), photos, strict=True):
         groups.setdefault(number, []).append(photo)

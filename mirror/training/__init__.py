@@ -5,8 +5,12 @@ recipe.py            the recipe: frozen body, linear probe, fine-tuning
 training_data.py     the photos, their labels and groups as numbers
 pretrained.py        pretrained weights, from the nearest place that has them
 learner.py           fastai learners to train
+backbones.py         the networks at hand, and what their bodies give
+pooled_features.py   a body's features, pooled, of many photos
+feature_store.py     features on disk, by photo and network
 augmentation.py      the crops, flips and resolutions a photo is seen at
 feature_cache.py     the frozen body's features of every view, computed once, and heads fitted to any part of them
+groups.py            photos that belong together, by hashes, pages and features
 linear_probe.py      features → the linear head, its strength chosen by cross-validation
 fine_tuning.py       fine-tuning of the whole network
 evaluation.py        error, temperature and doubts of a trained model

@@ -20,7 +20,14 @@ from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import attach_novelty_bank
 from mirror.export.onnx_export import compile_learner
-from mirror.export.precision import PreprocessedImages, choose_precision, outputs_of, precision_of, with_precision
+from mirror.export.precision import (
+    OtherHeads,
+    PreprocessedImages,
+    choose_precision,
+    outputs_of,
+    precision_of,
+    with_precision,
+)
 from mirror.inference.classifier import SIMILARITY
 from mirror.measured import novelty_sentence
 from mirror.model_folder import ModelFolder, write_model_folder
@@ -37,12 +44,15 @@ Log = Callable[[str], None]
 @dataclass(frozen=True)
 class Samples:
     """Images that networks are compared on. parity: with `learn.predict`; calibration: for the ranges of int8;
-    compared: int8 with float32, and actual: the labels of these as indices, UNJUDGED for those learned from."""
+    compared: int8 with float32, and actual: the labels of these as indices, UNJUDGED for those learned from.
+    other_heads: as `choose_precision` takes them; seen: all of `compared` were learned from, which shows nothing."""
 
     parity: Images
     calibration: Images
     compared: Images
     actual: np.ndarray
+    other_heads: OtherHeads | None = None
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,11 @@ def build_model(
         calibration, compared = (
             PreprocessedImages(images, compiled.preprocessing) for images in (samples.calibration, samples.compared)
         )
-        quantisation = choose_precision(file, calibration, compared, samples.actual, precision, log)
+        asked = precision
+        if samples.seen and precision == "auto":
+            log("int8: every photo was learned from, so none can show that it answers alike, and fp32 ships.")
+            asked = "fp32"
+        quantisation = choose_precision(file, calibration, compared, samples.actual, asked, log, samples.other_heads)
         evaluation = content.judge(ShippedNetwork(file, compiled.preprocessing, precision_of(quantisation), log))
         info = with_precision(compiled.info(path.name), quantisation)
         onnx = info.onnx
@@ -146,5 +160,8 @@ def export_learner(learner: Any, file: Path) -> None:
 
 def given_options(*options: tuple[str, object, object], keep_pickle: bool) -> tuple[str, ...]:
     """train.py's options from (name, value, default), those that are as the default left out."""
-    given = [text for name, value, default in options if value != default for text in (name, str(value))]
+    given: list[str] = []
+    for name, value, default in options:
+        if value != default:
+            given += [name] if value is True else [name, str(value)]
     return tuple(given if keep_pickle else [*given, "--no-pickle"])

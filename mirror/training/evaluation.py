@@ -45,6 +45,7 @@ def evaluate(trained: TrainedModel, unseen: np.ndarray, seed: int) -> Evaluation
         [(data.photos[i].file_name, data.photos[i].url or None) for i in judged],
         folds=data.folds,
         groups=data.groups[judged],
+        blocks=data.blocks if data.folds else (),
     )
     metrics = dataclasses.replace(metrics, calibration=calibration, history=trained.history)
     probabilities = np.full(unseen.shape, np.nan)

@@ -7,7 +7,7 @@ cost milliseconds, and cross-validation affordable: a head for other photos, a f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,27 +71,48 @@ class ViewFeatures:
             self.features[used], self.labels[photo], self.weight[used], self.groups[photo], base=base[used], seed=seed
         )
 
-    def out_of_fold(self, photos: np.ndarray, folds: int, seed: int) -> np.ndarray:
-        """[N, L] logits of each of the photos at these indices by the head that learned from the other folds, nan for
-        other photos and for those that are never left out. Each head chooses its own strength, by its own photos."""
-        logits = np.full((len(self.labels), int(self.labels.max()) + 1), np.nan, np.float32)
+    def out_of_fold(self, photos: np.ndarray, folds: int, seed: int) -> OutOfFold:
+        """Each of the photos at these indices by the head that learned from the other folds. Each head chooses its own
+        strength, by its own photos."""
         number = np.full(len(self.labels), -1)
         number[photos] = fold_numbers(self.labels[photos], self.groups[photos], folds, seed)
         used = (self.weight > 0) & np.isin(self.photo, photos)
         base = self.serving if (self.serving & used).any() else self.plain
         photo = self.photo[used]
         few = number.max(initial=-1) < 2 * PROBE_FOLDS  # of more folds, pairs are more than each fold's own would be
-        heads = (
+        found = (
             heads_left_out(self.features[used], self.labels[photo], self.weight[used], base[used], number[photo])
             if few
             else [None] * (number.max() + 1)
         )
-        served = self.served
-        for fold, head in enumerate(heads):
-            outside = np.flatnonzero(number == fold)
-            chosen = head or self.fit(photos[number[photos] != fold], seed)
-            logits[outside] = chosen.logits(served[outside])
-        return logits
+        heads = [head or self.fit(photos[number[photos] != fold], seed) for fold, head in enumerate(found)]
+        return OutOfFold(number, tuple(heads), int(self.labels.max()) + 1).of(self.served)
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """fold [N]: the one in which each photo was left out, -1 for none; heads: of each fold, fitted without its photos;
+    labels: their number; logits [N, L]: by the head that had not learned from the photo, nan where there is none."""
+
+    fold: np.ndarray
+    heads: tuple[LinearProbe, ...]
+    labels: int
+    logits: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def only(self, rows: np.ndarray) -> OutOfFold:
+        """For the photos at these indices."""
+        return replace(self, fold=self.fold[rows], logits=self.logits[rows])
+
+    def answer(self, features: np.ndarray) -> np.ndarray:
+        """[N, L] logits of the photos by other features of theirs."""
+        return self.of(features).logits
+
+    def of(self, features: np.ndarray) -> OutOfFold:
+        """The same heads' logits by other features [N, D] of the photos, those of int8 say."""
+        logits = np.full((len(self.fold), self.labels), np.nan, np.float32)
+        for number, head in enumerate(self.heads):
+            logits[self.fold == number] = head.logits(features[self.fold == number])
+        return replace(self, logits=logits)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, PhotoI
 from mirror.collect.metadata import Photo
 from mirror.collect.screening import GROUP_DISTANCE, UNRELATED, hamming, near_pairs
 from mirror.export.feature_bank import nearest, unit_rows
+from mirror.training.groups import close_pairs
 
 K = 3  # nearest photos of its label that tell an outlier
 FENCE = 1.5  # interquartile ranges below the lower quartile (Tukey 1977) …
@@ -28,7 +28,6 @@ FEWEST = 8  # photos of a label: fewer have no quartiles to speak of
 # closest are 0.75, 0.73 and 0.64, the first two being shots of one scene; of copies that were mirrored, turned by 5°,
 # lightened or cropped by 20 %, 98 % or more reach 0.7 (benchmarks/training/label_noise.py)
 CLOSE = 0.7
-BLOCK = 1000  # photos compared with all others at a time
 
 
 @dataclass(frozen=True)
@@ -92,27 +91,13 @@ def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
     closest: dict[int, tuple[float, int]] = {}
     alike = [(1 - hamming(hashes[i], hashes[j]) / UNRELATED, i, j) for i, j in near_pairs(hashes, GROUP_DISTANCE)]
     alike += [(1 - GROUP_DISTANCE / UNRELATED, i, j) for i, j in near_pairs(hashes, GROUP_DISTANCE, mirror=True)]
-    for likeness, first, second in [*alike, *close_pairs(evidence.features, evidence.actual, CLOSE)]:
+    for likeness, first, second in [
+        *alike,
+        *close_pairs(evidence.features, np.arange(len(photos)), evidence.actual, CLOSE),
+    ]:
         closest[second] = max(closest.get(second, (0.0, first)), (likeness, first))
     for second, (likeness, first) in sorted(closest.items()):
         photo, other = photos[second], photos[first]
         filed = "" if photo.label == other.label else f", which is filed under {other.label}"
         reason, score = f"almost the same as {other.file_name}{filed}", min(likeness, 1.0)
         yield PhotoIssue(photo.file_name, NEAR_DUPLICATE, score, photo.label, other=other.file_name, reason=reason)
-
-
-def close_pairs(features: np.ndarray, labels: np.ndarray, least: float) -> Iterator[tuple[float, int, int]]:
-    """(cosine, i, j), i < j, of photos whose features [N, D] have at least this cosine. What is common to photos of a
-    label is taken off first: the mean of its photos, or the middle between two labels' means."""
-    rows_of = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
-    means = {label: features[rows].mean(axis=0, dtype=np.float64) for label, rows in rows_of.items()}
-    for first, second in combinations_with_replacement(rows_of, 2):
-        middle = (means[first] + means[second]) / 2
-        unit = unit_rows(features[rows_of[second]] - middle)
-        for start in range(0, len(rows_of[first]), BLOCK):
-            rows = rows_of[first][start : start + BLOCK]
-            cosines = unit_rows(features[rows] - middle) @ unit.T
-            for row, column in zip(*np.nonzero(cosines >= least), strict=True):
-                i, j = int(rows[row]), int(rows_of[second][column])
-                if first != second or i < j:
-                    yield float(cosines[row, column]), min(i, j), max(i, j)

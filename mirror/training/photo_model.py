@@ -28,7 +28,9 @@ from mirror.training.report import Picture
 from mirror.training.settings import TrainingSettings
 
 MAX_SITES = 20  # named in model.json; photos.csv names them all
-ENOUGH = 100  # validation photos; where there are fewer, training photos help to tell int8 from float32
+ENOUGH = 100  # validation photos to tell int8 from float32 by; where there are fewer, folds help
+MOST_COMPARED = 300  # photos: int8 is told from float32 by so many
+CALIBRATION_FOLDS = 0.4  # of the folds: the ranges of int8 are of their photos, and the others judge it
 
 
 def describe_data(
@@ -77,15 +79,29 @@ class PhotoModel:
         return (lambda name: self.folder / name) if self.show_photos else None
 
     def samples(self) -> Samples:
-        """Networks are compared on the validation photos, and on training photos up to ENOUGH."""
-        data = self.trained.data
-        held, learned = data.rows(VALIDATION).tolist(), data.rows(TRAIN).tolist()
-        compared = held + evenly_spaced(learned, ENOUGH - len(held)) if len(held) < ENOUGH else held
+        """Networks are compared on photos that they have not learned from, and that the ranges of int8 are not of: the
+        validation photos, or, where these are few or none, the photos of some folds by these folds' heads."""
+        data, out_of_fold = self.trained.data, self.trained.out_of_fold
+        learned, held = data.rows(TRAIN), data.rows(VALIDATION)
+        calibration, seen = learned, False
+        if out_of_fold is not None and (len(held) >= ENOUGH or len(out_of_fold.heads) < 2):
+            out_of_fold = None  # the validation photos are what is left
+        if out_of_fold is not None:
+            first = out_of_fold.fold < max(1, round(len(out_of_fold.heads) * CALIBRATION_FOLDS))
+            calibration = np.flatnonzero(first & (out_of_fold.fold >= 0))
+            held = np.flatnonzero(~first & (out_of_fold.fold >= 0))
+        elif not len(held):
+            held, seen = learned, True
+        compared = evenly_spaced(held.tolist(), MOST_COMPARED)
+        left_out = out_of_fold.only(np.array(compared)) if out_of_fold is not None else None
         return Samples(
-            parity=self._paths(compared[:PARITY_PHOTOS]),
-            calibration=self._paths(evenly_spaced(learned, CALIBRATION_PHOTOS)),  # sorted by label: each has its share
+            parity=self._paths(evenly_spaced(range(len(data.photos)), PARITY_PHOTOS)),
+            # Sorted by label: each has its share
+            calibration=self._paths(evenly_spaced(calibration.tolist(), CALIBRATION_PHOTOS)),
             compared=self._paths(compared),
-            actual=np.where(np.isin(compared, held), data.actual[compared], UNJUDGED),
+            actual=np.full(len(compared), UNJUDGED) if seen else data.actual[compared],
+            other_heads=left_out.answer if left_out else None,
+            seen=seen,
         )
 
     def judge(self, network: ShippedNetwork) -> Evaluation:
@@ -98,14 +114,20 @@ class PhotoModel:
 
     def _answers(self, network: ShippedNetwork, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`trained.unseen` and the features [M, D] of the photos at `compared`, as the network that ships gives them:
-        int8 has logits and features of its own. What folds gave stays in float32, for their heads do not ship."""
-        unseen, features = self.trained.unseen, self.trained.features
-        if network.precision == "int8":
-            held = self.trained.data.rows(VALIDATION)
-            needed = np.union1d(held, compared)
-            logits, own_features = network.outputs(self._paths(needed.tolist()), ("logits", "features"))
-            unseen, features = unseen.copy(), np.zeros_like(features)
-            unseen[held], features[needed] = logits[np.isin(needed, held)], own_features
+        int8 has logits and features of its own. What whole networks said fold by fold stays in float32, for these do
+        not ship."""
+        trained, unseen, features = self.trained, self.trained.unseen, self.trained.features
+        if network.precision != "int8":
+            return unseen, features[compared]
+        held, crossed = trained.data.rows(VALIDATION), trained.out_of_fold is not None and trained.data.folds
+        needed = np.arange(len(features)) if crossed else np.union1d(held, compared)
+        logits, own_features = network.outputs(self._paths(needed.tolist()), ("logits", "features"))
+        unseen, features = unseen.copy(), np.zeros_like(features)
+        features[needed] = own_features
+        if crossed and trained.out_of_fold is not None:
+            unseen = trained.out_of_fold.of(features).logits
+        else:
+            unseen[held] = logits[np.isin(needed, held)]
         return unseen, features[compared]
 
     def _bank(self, network: ShippedNetwork, features: np.ndarray, groups: np.ndarray) -> FeatureBank | None:
@@ -143,6 +165,7 @@ class PhotoModel:
             ("--size", settings.size, TrainingSettings.size),
             ("--epochs", settings.epochs, None),
             ("--folds", settings.folds, None),
+            ("--hold-out", settings.hold_out, False),
             ("--precision", precision, "auto"),
             ("--others", self.others and "DIR", None),
             keep_pickle=keep_pickle,

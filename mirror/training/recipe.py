@@ -5,10 +5,11 @@
 2. The head is the logistic regression on them that cross-validates best (linear_probe.py). On a few hundred photos this
    is both accurate and quick (benchmarks/training/__main__.py --fine-tuning): fine-tuning the body then only raises the
    validation loss.
-3. Every photo is left out once, for predictions of photos that were learned from mean nothing: the temperature and the
-   doubts about labels rest on these, and with `folds` the error as well.
+3. Every photo is left out once, with all that belong to it (groups.py), for predictions of photos that were learned
+   from mean nothing: the error, the temperature and the doubts about labels rest on these. The head learns from all.
 4. From FINE_TUNE_FROM training photos, or with `epochs`, the whole network is fine-tuned from there (fine_tuning.py).
-   The epoch with the best validation loss is kept, the head of step 2 counting as epoch 0.
+   The epoch with the best validation loss is kept, the head of step 2 counting as epoch 0. Such a network cannot be
+   trained once a fold in the time there is, so it learns from what is not held out, and the validation photos judge it.
 
 Same photos, same seed, same machine: the same learner, to the last bit.
 """
@@ -24,14 +25,17 @@ from typing import Any
 import numpy as np
 
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo
+from mirror.collect.screening import LONG_SIDE
 from mirror.model_schema import EpochMetrics
 from mirror.terminal import say
 from mirror.training.backbones import Backbone, find_backbone
-from mirror.training.feature_cache import FeatureExtractor, extract_features
+from mirror.training.feature_cache import FeatureExtractor, OutOfFold, ViewFeatures, extract_features
 from mirror.training.fine_tuning import FineTuning, fine_tune, fine_tune_in_folds, history_row
+from mirror.training.groups import group_alike
 from mirror.training.learner import Start, head_logits, set_head
 from mirror.training.settings import FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
+from mirror.wording import count
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class TrainedModel:
     learner: fastai's, as `learner.export` takes it. features [N, D]: of each photo's serving view through the learner's
     body; logits [N, L]: the learner's. unseen [N, L]: logits of each photo by a model that had not learned from it, nan
     where there is none: the learner for a validation photo, the other folds' head for a training photo (with folds and
-    fine-tuning, their whole network). tuned: whether more than the head was trained. weights, recipe: a phrase each;
+    fine-tuning, their whole network). out_of_fold: those heads, None where the body was trained as well (`tuned`).
+    weights, recipe: a phrase each;
     history: a row an epoch.
     """
 
@@ -50,6 +55,7 @@ class TrainedModel:
     features: np.ndarray
     logits: np.ndarray
     unseen: np.ndarray
+    out_of_fold: OutOfFold | None = None
     weights: str = ""
     tuned: bool = False
     recipe: str = ""
@@ -76,9 +82,10 @@ def train(
     log: Callable[[str], None] = say,
     backbone: Backbone | None = None,
 ) -> TrainedModel:
-    """Photos with their splits assigned → a trained model. folder: the photo folder they lie in. With
-    `settings.folds` the splits do not count, and every photo's is "train" afterwards. backbone: where it was found
-    already, as the settings name it.
+    """Photos with their splits assigned → a trained model. folder: the photo folder they lie in. The splits count where
+    one came with the photos, where `settings.hold_out` says so, and where the whole network is fine-tuned without
+    `settings.folds`; else every photo is learned from, and its split is "train" afterwards. backbone: where it was
+    found already, as the settings name it.
 
     Raises DatasetError where a label has no training photo, UsageError for an unknown architecture, WeightsError.
     """
@@ -90,28 +97,43 @@ def train(
     log(f"{architecture.name} at {settings.size} px, weights: {source}")
 
     extractor = FeatureExtractor(start.body(), folder, architecture, settings.size, log)
-    learned, held = data.rows(TRAIN), data.rows(VALIDATION)
+    given = any(photo.split_given and photo.split == VALIDATION for photo in data.photos)
+    crossed = not (settings.hold_out or given)  # unless the whole network is tuned
+    learned = np.arange(len(data.photos)) if crossed else data.rows(TRAIN)
     views = extract_features(extractor, data, learned, views=settings.views, seed=settings.seed)
     damaged = views.unreadable
     if len(damaged):
         data, views = data.without(damaged), views.without(damaged)
-        learned, held = data.rows(TRAIN), data.rows(VALIDATION)
-    notes = (*_notes(views.levels, log), *_left_out(len(damaged)))
-    learner = start.learner(data.photos)
-    probe = views.fit(learned, settings.seed)
-    set_head(learner, probe)
+    data, views = group_alike(data, views)
+    if settings.hold_out and not given:
+        data = data.held_apart()
+    learned = np.arange(len(data.photos)) if crossed else data.rows(TRAIN)
+    notes = (*_notes(data, views, settings.size, given, log), *_left_out(len(damaged)))
+    folds = data.folds or FOLDS
+    log(f"leaving each photo out once, in {folds} folds")
+    out_of_fold = views.out_of_fold(learned, folds, settings.seed)
+
+    learner, tuning = start.learner(data.photos), FineTuning(out_of_fold.logits)
+    epochs = settings.epochs_for(len(learned))
+    if epochs:
+        judging = data.held_apart() if crossed and not data.folds else data
+        learner = start.learner(judging.photos)
+        set_head(learner, views.fit(judging.rows(TRAIN), settings.seed))
+        if data.folds:
+            tuning = fine_tune_in_folds(learner, start, data, views, epochs, log)
+        else:
+            tuning = fine_tune(learner, judging, out_of_fold.logits, epochs, log)
+        if tuning.epoch:
+            data = judging
+    if not tuning.epoch and crossed:
+        data = data.cross_validated(folds)
+    held = data.rows(VALIDATION)
+    probe = views.fit(data.rows(TRAIN), settings.seed)
     loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""
     width = views.features.shape[1]
     log(f"head: logistic regression on {width} features a view (L2 strength 1/{probe.strength:g}{loss})")
-
-    epochs = settings.epochs_for(len(learned))
-    if epochs and data.folds:
-        tuning = fine_tune_in_folds(learner, start, data, views, epochs, log)
-    else:
-        folds = data.folds or FOLDS
-        log(f"leaving each photo out once, in {folds} folds")
-        out_of_fold = views.out_of_fold(learned, folds, settings.seed)
-        tuning = fine_tune(learner, data, out_of_fold, epochs, log) if epochs else FineTuning(out_of_fold)
+    if not tuning.epoch:
+        set_head(learner, probe)
 
     tuned = replace(extractor, body=learner.model[0])
     features = tuned.served(data.photos) if tuning.epoch else views.served
@@ -124,6 +146,7 @@ def train(
         features=features,
         logits=logits,
         unseen=unseen,
+        out_of_fold=None if tuning.epoch else out_of_fold,
         weights=source,
         tuned=tuning.epoch > 0,
         recipe=f"frozen body, {settings.views} views a photo, logistic-regression head (C = {probe.strength:g})"
@@ -134,15 +157,31 @@ def train(
     )
 
 
-def _notes(levels: Sequence[int], log: Callable[[str], None]) -> tuple[str, ...]:
-    if not levels:
-        return ()
-    note = (
-        "The labels' photos differ in resolution, which would give them away: every label is seen at "
-        f"{', '.join(map(str, levels))} px alike."
-    )
-    log(note)
-    return (note,)
+def _notes(
+    data: TrainingData, views: ViewFeatures, size: int, given: bool, log: Callable[[str], None]
+) -> tuple[str, ...]:
+    """What a person should know of how it was trained, a sentence each."""
+    notes = []
+    if views.levels:
+        notes.append(
+            "The labels' photos differ in resolution, which would give them away: every label is seen at "
+            f"{', '.join(map(str, views.levels))} px alike."
+        )
+    enlarged = sum(min(photo.width, photo.height) < size for photo in data.photos)
+    if enlarged > len(data.photos) / 2:
+        notes.append(
+            f"{enlarged:,} of {len(data.photos):,} photos are smaller than the {size} px that the network sees, and "
+            f"were enlarged: photos are stored with {LONG_SIDE} px on the long side at most."
+        )
+    if given and data.leaks:
+        notes.append(
+            f"{count(data.leaks, 'photo')} of the validation photos that came with the set look like training photos "
+            "(near-copies, crops, one page), so the error of new photos is higher than the one measured; without the "
+            "split, or with --folds 5, such photos are kept together."
+        )
+    for note in notes:
+        log(note)
+    return tuple(notes)
 
 
 def _left_out(damaged: int) -> tuple[str, ...]:

@@ -33,8 +33,9 @@ BATCH = 32  # photos; fewer where there are fewer, for fastai drops the last, in
 class TrainingSettings:
     """arch: a torchvision or timm name; weights: a file of them; size: side of the network's input in px, a little
     above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423); views: of each photo; epochs of fine-tuning
-    at most, None: by the number of photos; folds: cross-validate the error in so many and learn from every photo, None:
-    judge by the validation photos."""
+    at most, None: by the number of photos; folds: cross-validate the error in so many, whatever is trained; None: where
+    only the head is, and by the validation photos where the whole network is; hold_out: by the validation photos in any
+    case."""
 
     arch: str = "resnet18"
     weights: Path | None = None
@@ -43,6 +44,7 @@ class TrainingSettings:
     epochs: int | None = None
     seed: int = 42
     folds: int | None = None
+    hold_out: bool = False
 
     def epochs_for(self, training_photos: int) -> int:
         """Epochs of fine-tuning at most; 0: only the head is fitted."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mirror.collect.metadata import TRAIN, Photo
+from mirror.collect.metadata import TRAIN, VALIDATION, Photo
 from mirror.collect.splits import group_photos
 from mirror.errors import DatasetError
 
@@ -16,19 +16,21 @@ from mirror.errors import DatasetError
 @dataclass(frozen=True)
 class TrainingData:
     """photos [N], their splits assigned; labels [L]; groups [N]: the same number for photos that belong together
-    (near-duplicates, photos of one page). folds: in so many each photo is left out once to judge by, None: the
-    validation photos judge."""
+    (near-duplicates, crops, photos of one page; `groups.py`). folds: in so many each photo is left out once to judge
+    by, None: the validation photos judge. blocks: labels of one group, left out by neighbouring files.
+    """
 
     photos: list[Photo]
     labels: tuple[str, ...]
     groups: np.ndarray
     folds: int | None = None
+    blocks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, photos: Sequence[Photo], folds: int | None = None) -> TrainingData:
-        """With `folds` every photo's split is "train". Raises DatasetError where a label has no training photo."""
-        if folds:
-            photos = [replace(photo, split=TRAIN) for photo in photos]
+        """With `folds` every photo's split is "train", else where it has none. Raises DatasetError where a label has no
+        training photo."""
+        photos = [replace(photo, split=TRAIN if folds else photo.split or TRAIN) for photo in photos]
         photos = sorted(photos, key=lambda photo: (photo.label, photo.sha256, photo.url))
         labels = tuple(sorted({photo.label for photo in photos}))
         untrained = sorted(set(labels) - {photo.label for photo in photos if photo.split == TRAIN})
@@ -45,6 +47,25 @@ class TrainingData:
         if untrained:
             raise DatasetError(f"No training photo of {untrained[0]!r} can be opened: add photos and train again.")
         return replace(self, photos=photos, groups=np.delete(self.groups, rows))
+
+    def cross_validated(self, folds: int) -> TrainingData:
+        """The same, every photo being learned from and left out once."""
+        return replace(self, photos=[replace(photo, split=TRAIN) for photo in self.photos], folds=folds)
+
+    def held_apart(self) -> TrainingData:
+        """The same, no validation photo of which belongs to a training photo: it becomes one, unless its split came
+        with the photos."""
+        learned = set(self.groups[self.rows(TRAIN)].tolist())
+        photos = [
+            photo if photo.split_given or group not in learned else replace(photo, split=TRAIN)
+            for photo, group in zip(self.photos, self.groups.tolist(), strict=True)
+        ]
+        return replace(self, photos=photos)
+
+    @property
+    def leaks(self) -> int:
+        """Validation photos that belong to a training photo."""
+        return int(np.isin(self.groups[self.rows(VALIDATION)], self.groups[self.rows(TRAIN)]).sum())
 
     @cached_property
     def actual(self) -> np.ndarray:

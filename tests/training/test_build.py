@@ -12,7 +12,7 @@ import scipy.special
 
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.export.feature_bank import fit_feature_bank
-from mirror.export.precision import LIMITS
+from mirror.export.precision import LIMITS, PreprocessedImages, compare, outputs_of
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
@@ -73,46 +73,67 @@ def test_what_ships_is_what_was_asked_for_or_what_passes(built, asked: str, ship
     assert folder.info.parity.photos == 22 and folder.info.parity.largest_difference <= 1e-4
 
 
-def test_the_figures_of_the_gate_are_written_down(built) -> None:
+def test_the_gate_is_judged_by_photos_that_neither_head_nor_ranges_were_fitted_to(built, trained) -> None:
     folder, said = built["auto"]
-    quantisation = folder.info.quantisation
+    quantisation, fold = folder.info.quantisation, trained.trained.out_of_fold.fold
     assert quantisation.gates == QuantizationLimits(0.005, 0.02, 0.99)
-    assert quantisation.calibration_photos == 18 and quantisation.attempts[-1] == quantisation.shipped
+    assert quantisation.calibration_photos == np.sum(fold < 2) and quantisation.attempts[-1] == quantisation.shipped
     shipped = quantisation.shipped
-    assert (shipped.photos, shipped.judged, shipped.passed) == (22, 4, True)
+    assert (shipped.photos, shipped.judged, shipped.passed) == (np.sum(fold >= 2), np.sum(fold >= 2), True)
+    assert shipped.layers == "all but the last layer" and shipped.expected_agreement >= 0.99
     assert sum("int8" in line for line in said) == len(quantisation.attempts)
     assert f"{shipped.mean_change:.4f}" in said[len(quantisation.attempts)]
     assert built["fp32"][0].info.quantisation is None
+    samples = trained.samples()
+    assert not set(samples.calibration) & set(samples.compared) and not samples.seen
+
+
+def test_the_gates_figures_are_those_of_the_folds_heads(built, trained) -> None:
+    found, fold = trained.trained, trained.trained.out_of_fold.fold
+    rows = np.flatnonzero(fold >= 2)
+    left_out = found.out_of_fold.only(rows)
+    before, after = (left_out.answer(features_of(built[asked][0], trained)[rows]) for asked in ("fp32", "auto"))
+    shipped = built["auto"][0].info.quantisation.shipped
+    again = compare(shipped.layers, before, after, found.data.actual[rows])
+    assert again.mean_change == pytest.approx(shipped.mean_change, abs=1e-6)
+    assert (again.agreement, again.photos) == (shipped.agreement, shipped.photos)
+
+
+def test_where_all_was_learned_from_int8_ships_only_where_it_is_asked_for(trained, tmp_path: Path) -> None:
+    found = replace(trained.trained, out_of_fold=None)
+    seen, said = replace(trained, trained=found), []
+    assert build_model(seen, tmp_path / "auto", log=said.append).info.onnx.precision == "fp32"
+    assert any("every photo was learned from, so none can show that it answers alike" in line for line in said)
+    assert build_model(seen, tmp_path / "int8", precision="int8", log=quiet).info.onnx.precision == "int8"
+
+
+def features_of(folder, trained) -> np.ndarray:
+    pixels = PreprocessedImages(paths(trained.trained, trained.folder), folder.info.preprocessing)
+    return outputs_of(folder.path / "model.onnx", pixels, ("features",))[0]
 
 
 def test_int8_answers_within_the_gate_of_learn_predict(built, trained) -> None:
     found, photos = trained.trained, trained.folder
-    folder, _ = built["auto"]
     files = paths(found, photos)
     with found.learner.no_bar(), found.learner.no_logging():
         theirs = np.stack([found.learner.predict(file)[2].numpy() for file in files])
-    ours = answers(folder, files)
-    change = np.abs(ours - theirs).mean()
-    assert change <= LIMITS.largest_mean_change
-    assert change == pytest.approx(folder.info.quantisation.shipped.mean_change, abs=1e-5)
+    ours = answers(built["auto"][0], files)
+    assert 1e-6 < np.abs(ours - theirs).mean() <= LIMITS.largest_mean_change
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).all()
-    assert 1e-6 < change, "int8 that changes nothing at all is not int8"
     assert np.abs(answers(built["fp32"][0], files) - theirs).max() <= 1e-4
 
 
 def test_the_metrics_are_those_of_the_network_that_ships(built, trained) -> None:
-    found, photos = trained.trained, trained.folder
-    held = found.data.rows("validation")
+    found = trained.trained
+    names = [(photo.file_name, None) for photo in found.data.photos]
     for asked in ("auto", "fp32"):
         folder, _ = built[asked]
-        probabilities = answers(folder, [paths(found, photos)[i] for i in held])
-        names = [(found.data.photos[i].file_name, None) for i in held]
-        expected = measure(np.log(probabilities), found.data.actual[held], found.data.labels, [0, 0], names)
+        logits = found.out_of_fold.answer(features_of(folder, trained)) / folder.info.temperature
+        expected = measure(logits, found.data.actual, found.data.labels, [0, 0], names)
         metrics = folder.info.metrics
-        assert metrics.validation.errors == expected.validation.errors
+        assert metrics.validation.errors == expected.validation.errors and metrics.validation.folds == 5
         assert metrics.validation.loss == pytest.approx(expected.validation.loss, abs=1e-5)
         got, want = metrics.top_losses, expected.top_losses
-        assert [loss.file_name for loss in got] == [loss.file_name for loss in want]
         assert [loss.loss for loss in got] == pytest.approx([loss.loss for loss in want], abs=1e-5)
     losses = [built[asked][0].info.metrics.validation.loss for asked in ("auto", "fp32")]
     assert losses[0] != losses[1]
@@ -155,7 +176,7 @@ def test_a_temperature_that_helps_is_stored_told_and_served(trained, tmp_path: P
     rows = [replace(photo, split="train") for photo in found.data.photos * 3]
     folded = replace(
         found, data=TrainingData(rows, found.data.labels, np.arange(len(actual)), folds=5), unseen=4 * said,
-        features=np.tile(found.features, (3, 1)), logits=np.tile(found.logits, (3, 1)),
+        features=np.tile(found.features, (3, 1)), logits=np.tile(found.logits, (3, 1)), out_of_fold=None,
     )  # fmt: skip
     folder = build_model(replace(trained, trained=folded), tmp_path / "cooler", precision="fp32", log=quiet)
     temperature, calibration = folder.info.temperature, folder.info.metrics.calibration

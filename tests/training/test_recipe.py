@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from mirror.training.recipe import train
 from mirror.training.settings import TrainingSettings
 from tests.learners import PACKAGED_ARCH as ARCH
 
-SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7)
+SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7, hold_out=True)
 
 
 def quiet(*_: object) -> None:
@@ -89,7 +90,7 @@ def test_the_model_folder_says_what_it_was_made_of(trained) -> None:
     }
     assert (info.training.seed, info.training.epochs) == (7, 0) and "package" in info.training.weights
     assert info.data.engines == {"folder": 22} and info.data.sites == {}
-    assert " ".join(info.training.options) == f"--arch {ARCH} --seed 7 --size 96 --precision fp32"
+    assert " ".join(info.training.options) == f"--arch {ARCH} --seed 7 --size 96 --hold-out --precision fp32"
 
 
 def test_the_card_has_metadata_and_the_figures(trained) -> None:
@@ -132,10 +133,36 @@ def test_training_again_gives_the_same_bits(trained, tmp_path: Path, drawings: P
     assert again.features.tobytes() == found.features.tobytes()
 
 
+def test_by_default_every_photo_is_learned_from_and_left_out_once(tmp_path: Path, drawings: Path) -> None:
+    with gathered(tmp_path, drawings) as photos:
+        found = train(photos.photos, photos.path, TrainingSettings(ARCH, size=96, views=2, seed=7), log=quiet)
+    assert found.data.folds == 5 and {photo.split for photo in found.data.photos} == {"train"}
+    assert len(found.judged) == len(found.data.photos) == 22
+    assert np.array_equal(found.unseen, found.out_of_fold.logits)
+    assert not np.isclose(found.unseen, found.logits).all(axis=1).any()
+
+
+def test_a_split_that_came_with_the_photos_judges(tmp_path: Path, drawings: Path) -> None:
+    with gathered(tmp_path, drawings) as photos:
+        rows = [dataclasses.replace(photo, split_given=True) for photo in photos.photos]
+        found = train(rows, photos.path, TrainingSettings(ARCH, size=96, views=2, seed=7), log=quiet)
+    assert found.data.folds is None and len(found.judged) == 4
+
+
+def test_a_size_beyond_the_stored_photos_is_told(tmp_path: Path, drawings: Path) -> None:
+    said: list[str] = []
+    with gathered(tmp_path, drawings) as photos:
+        found = train(photos.photos, photos.path, TrainingSettings(ARCH, size=192, views=1, seed=7), log=said.append)
+    assert "22 of 22 photos are smaller than the 192 px that the network sees" in found.notes[0]
+    assert found.notes[0] in said
+
+
 def test_another_seed_gives_another_head(trained, tmp_path: Path, drawings: Path) -> None:
     found, _, _ = trained
     with gathered(tmp_path, drawings) as photos:
-        other = train(photos.photos, photos.path, TrainingSettings(ARCH, size=96, views=2, seed=8), log=quiet)
+        other = train(
+            photos.photos, photos.path, TrainingSettings(ARCH, size=96, views=2, seed=8, hold_out=True), log=quiet
+        )
     assert other.logits.tobytes() != found.logits.tobytes()
 
 
@@ -144,7 +171,10 @@ def test_fine_tuning_repeats_keeps_the_best_epoch_and_stops(tmp_path: Path, draw
     for run in ("one", "two"):
         with gathered(tmp_path / run, drawings) as photos:
             found = train(
-                photos.photos, photos.path, TrainingSettings(ARCH, size=64, views=1, epochs=3, seed=7), log=quiet
+                photos.photos,
+                photos.path,
+                TrainingSettings(ARCH, size=64, views=1, epochs=3, seed=7, hold_out=True),
+                log=quiet,
             )
         losses = [row.valid_loss for row in found.history]
         best = int(np.argmin(losses))
