@@ -3,20 +3,23 @@
 The first view of a photo is the one serving makes of it; the others are random crops of it (RandomResizedCrop with a
 scale from 0.35, flipped half the time), as augmentation does, but drawn once, so that their features can be kept.
 
-Where the photos' resolution tells the labels apart (all ducklings sharp, all cygnets thumbnails), a network learns
-that instead. Then every photo is also seen at lower resolutions, and at each resolution the labels weigh the same, so
-that knowing the resolution says nothing about the label.
+Where the photos' resolution tells the labels apart (all ducklings sharp, all cygnets thumbnails), by more than chance
+does, a network learns that instead. Then every photo is also seen at lower resolutions, and at each resolution the
+labels weigh the same, so that knowing the resolution says nothing about the label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from PIL import Image
 
-from mirror.training.settings import LEVELS, MIN_LEVEL, MIN_SCALE, RATIOS, RESOLUTION_CUE
+from mirror.training.settings import CHANCE, LEVELS, MIN_SCALE, RATIOS, REACHED, RESOLUTION_CUE
+
+DEALT = 999  # times that labels are dealt out at random
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def plan_views(
     short = np.array([min(pair) for pair in sizes])
     label_of = np.asarray(labels)
     plan: list[View] = []
-    levels = resolution_levels(short, label_of, size)
+    levels = resolution_levels(short, label_of, size, seed)
     for photo, (width, height) in enumerate(sizes):
         for level in levels:
             if level is not None and short[photo] < 0.95 * level:
@@ -61,26 +64,37 @@ def plan_views(
     return [View(v.photo, v.level, v.box, v.flip, share / groups[int(label_of[v.photo]), v.level]) for v in plan]
 
 
-def resolution_levels(short: np.ndarray, labels: np.ndarray, size: int) -> list[int | None]:
-    """[None] where resolution is no cue; else short sides in px, rising, that photos of every label reach."""
-    if resolution_cue(np.minimum(short, size), labels) < RESOLUTION_CUE:
+def resolution_levels(short: np.ndarray, labels: np.ndarray, size: int, seed: int = 0) -> list[int | None]:
+    """[None] where resolution is no cue; else short sides in px, rising, that some photos of every label reach."""
+    if not is_cue(np.minimum(short, size), labels, seed):
         return [None]
-    reach = [short[labels == label] for label in np.unique(labels)]
-    low = max(MIN_LEVEL, min(int(np.min(short)), size // 2))
-    high = min(size, min(int(np.max(sides)) for sides in reach))
+    reach = [np.sort(short[labels == label])[::-1] for label in np.unique(labels)]
+    low = min(int(np.min(short)), size // 2)
+    high = min(size, min(int(sides[min(len(sides), max(3, ceil(REACHED * len(sides)))) - 1]) for sides in reach))
     levels = np.geomspace(low, max(high, low), LEVELS).round().astype(int)
     return [int(level) for level in np.unique(levels)]
 
 
+def is_cue(short: np.ndarray, labels: np.ndarray, seed: int) -> bool:
+    """Whether the short side tells labels apart, and by more than it does where they are dealt out at random."""
+    cue = resolution_cue(short, labels)
+    if cue < RESOLUTION_CUE:
+        return False
+    random = np.random.default_rng(seed)
+    by_chance = sum(resolution_cue(short, random.permutation(labels)) >= cue for _ in range(DEALT))
+    return (1 + by_chance) / (1 + DEALT) <= CHANCE
+
+
 def resolution_cue(short: np.ndarray, labels: np.ndarray) -> float:
     """How well the short side alone tells two labels apart: the largest |AUC - 0.5| of any label against the rest."""
-    cue = 0.0
-    for label in np.unique(labels):
-        own, others = short[labels == label], short[labels != label]
-        if len(own) and len(others):
-            above = np.mean(own[:, None] > others[None]) + 0.5 * np.mean(own[:, None] == others[None])
-            cue = max(cue, abs(float(above) - 0.5))
-    return cue
+    _, label, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    _, place, ties = np.unique(short, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]  # from 1, the mean one of those that are alike
+    others = len(short) - counts
+    if not others.all():  # only one label
+        return 0.0
+    auc = (np.bincount(label, weights=ranks) - counts * (counts + 1) / 2) / (counts * others)
+    return float(np.abs(auc - 0.5).max())
 
 
 def render(photo: Image.Image, view: View, size: int) -> Image.Image:

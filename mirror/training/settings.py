@@ -9,8 +9,11 @@ from pathlib import Path
 MIN_SCALE = 0.35  # of the photo's area: fastai's default for RandomResizedCrop is 0.08, its article's 0.8
 RATIOS = (3 / 4, 4 / 3)  # of a crop's width to its height, as in RandomResizedCrop
 RESOLUTION_CUE = 0.2  # |AUC - 0.5| of the short side between two labels from which resolution is taken for a cue
-LEVELS = 5  # resolutions, from that of the coarsest label's photos to the network's
-MIN_LEVEL = 64  # px: the smallest photo that is kept
+CHANCE = 0.01  # … and how often labels dealt out at random would tell as much, at most: of many labels one always does
+LEVELS = 5  # resolutions, from that of the coarsest photos to the network's
+REACHED = (
+    0.1  # of each label's photos reach the highest level, and 3 at least: one sharp photo must not outweigh the rest
+)
 
 # The linear probe (linear_probe.py)
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 strengths C (scikit-learn's term), tried from the strictest up
