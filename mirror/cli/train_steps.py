@@ -161,6 +161,8 @@ def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options:
     print(f"See it: python app.py --models {options.models}")
     assert info.metrics  # a model that was just built has been judged
     validation = info.metrics.validation
+    for line in group_sentences(validation):
+        print(line)
     if validation.folds:
         rest = photos - validation.photos
         never = f"; {rest} never were, for without them nothing shows their label" if rest else ""
@@ -168,6 +170,4 @@ def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options:
             f"Cross-validated in {validation.folds} folds: {validation.photos} photos were left out in turn and judged "
             f"by what had learned from the others{never}. The model has learned from all {photos}."
         )
-    for line in group_sentences(validation):
-        print(line)
     print(f"{model}: {error_sentence(validation)}")
