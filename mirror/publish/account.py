@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mirror.errors import PublishError, UsageError
+from mirror.publish.hub_refusals import TOKENS
 from mirror.wording import listed
 
-TOKENS = "https://huggingface.co/settings/tokens"
 WRITE = "repo.write"  # the permission of a fine-grained token
 
 

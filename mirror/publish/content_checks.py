@@ -11,9 +11,9 @@ from typing import Any
 
 from mirror.errors import PublishError
 from mirror.publish.published_files import Files, content_of, megabytes, size_of, total_size
+from mirror.publish.space_card import SHORT
 
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
-SHORT = 60  # characters of short_description
 MAX_SPACE = 10**9  # bytes; more than this in a Space's repository was refused to people
 MAX_FILE = 50 * 10**9  # bytes of one file, as the Hub advises
 MAX_FILES = 100_000
