@@ -113,4 +113,4 @@ def figure(explanation: Explanation) -> str:
     looked = phrases.regions_sentence(regions, explanation.label, known=explanation.known)
     meaning = phrases.colours_sentence(explanation.label, cut=is_cut)
     url = f"data:image/jpeg;base64,{url}"
-    return render("heat_map.html", picture=url, alt=phrases.alt_text(regions), regions_sentence=looked, meaning=meaning)
+    return render("heat_map.html", picture=url, alt=phrases.alt_text(regions), looked=looked, meaning=meaning)

@@ -8,20 +8,27 @@ fills fails the first test.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import html
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2.meta
+import numpy as np
 import pytest
 
 from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
+from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
+from mirror.static import site_files
+from mirror.static.model_page import model_page
 from mirror.tasks.detection import Box, Detection, Detections
-from mirror.web import about, mirror_tab, page
+from mirror.web import about, heat_map, mirror_tab, page
 from mirror.web.models import ServedModel
 from mirror.web.studio import gallery, render, retrain, studio_page
 from mirror.web.studio.state import StudioState
@@ -44,8 +51,8 @@ LOOK = """html => {
     return {
         marks: area.querySelectorAll('evil-mark, img[src="x"], script, style, textarea, title').length,
         handlers: all.flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on')).map(a => a.name),
-        links: all.flatMap(e => [e.getAttribute('href'), e.getAttribute('src'), e.getAttribute('action')]).filter(
-            a => a && !/^(https?:|data:image|\\/studio\\/)/.test(a)),
+        links: all.flatMap(e => ['href', 'src', 'action'].map(name => e.getAttribute(name))).filter(
+            a => a && !/^(https?:|data:image)/.test(new URL(a, 'https://here.example/').href)),
         text: area.textContent + all.flatMap(e => [...e.attributes]).map(a => a.value).join(' '),
     };
 }"""
@@ -92,6 +99,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
     """Template → what fills it with hostile texts."""
     snapshot, bad = studio.snapshot(), HOSTILE
     image = mirror_tab.PLACEHOLDER.resize((64, 64))
+    explanation = Explanation(bad, 0.9, np.eye(4, dtype=np.float32), (0.0, 0.0, 1.0, 1.0), image)
     running = retrain.TrainingProgress(True, (bad, bad), 1, 2)
     failed = retrain.TrainingProgress(False, (bad,), failure=bad)
     info = served.info
@@ -109,9 +117,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             for tab in gallery.TABS
             for view in (gallery.View(tab), gallery.View(tab, bad), gallery.View(tab, "", (bad, "b")))
         ),
-        "heat_map.html": lambda: templates.render(
-            "heat_map.html", picture="data:image/png;base64,", alt=bad, looked=bad, meaning=bad
-        ),
+        "heat_map.html": lambda: heat_map.figure(explanation),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
         "pictures.html": lambda: (
             templates.render("pictures.html", pictures=[(bad, "data:image/png;base64,")]) + about.pictures(served)
@@ -121,6 +127,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             templates.render("sentence.html", kind=bad, sentence=bad)
             + templates.render("sentence.html", kind="status", sentence=bad)
         ),
+        "static_page.html": lambda: site_files._index("app", [{**model_page(info), "network": bad}], bad).decode(),
         "studio_head.html": lambda: studio_page._head(hostile_named(studio), snapshot),
         "training.html": lambda: "".join(retrain.render_outcome(snapshot, each, None) for each in (running, failed)),
         "training_plan.html": lambda: (
@@ -148,10 +155,30 @@ def test_every_template_is_filled_and_escapes(served: ServedModel, studio: Studi
         assert "|safe" not in source.replace(" ", "") and "autoescape" not in source, path.name
 
 
+def test_no_call_gives_a_template_what_it_does_not_know() -> None:
+    """… as where a value was renamed on one side."""
+    calls = 0
+    for path in templates.FOLDER.parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "render" or not call.args:
+                continue
+            if not isinstance(call.args[0], ast.Constant):
+                continue
+            name, given = call.args[0].value, {each.arg for each in call.keywords}
+            needed = jinja2.meta.find_undeclared_variables(templates._ENVIRONMENT.parse(source_of(name)))
+            calls += 1
+            assert given - {None} <= needed, (path.name, call.lineno)
+    assert calls >= len(TEMPLATES)
+
+
+def source_of(name: str) -> str:
+    """A template with those that it includes."""
+    text = (templates.FOLDER / name).read_text(encoding="utf-8")
+    return re.sub(r'{% include "(.*?)" %}', lambda found: source_of(found[1]), text)
+
+
 def test_no_html_is_written_in_python() -> None:
     """… which nothing escapes."""
-    import re
-
     written = re.compile(
         r"""["'>\s]<(?:a|b|button|dd|div|dl|figure|h[1-6]|i|img|li|ol|p|pre|section|small|span|table|td|th|tr|ul)\b"""
     )
@@ -173,7 +200,8 @@ def blank(chromium: Any) -> Iterator[Any]:
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_hostile_text_stays_text(blank: Any, served: ServedModel, studio: StudioState, name: str) -> None:
     found = blank.evaluate(LOOK, filled(served, studio)[name]())
-    assert (found["marks"], found["handlers"], found["links"]) == (0, [], [])
+    own = len(re.findall("<(?:script|style|textarea|title)", (templates.FOLDER / name).read_text(encoding="utf-8")))
+    assert (found["marks"], found["handlers"], found["links"]) == (own, [], [])
     assert "evil-mark" in found["text"] or name in NO_TEXT, "nothing hostile was shown"
     blank.wait_for_timeout(50)
     assert blank.evaluate("window.taken") is None
