@@ -267,16 +267,17 @@ def find_model(path: str | Path) -> ModelEntry:
 
 def _entry(path: Path) -> ModelEntry | None:
     if path.is_file():
-        return ModelEntry(path.stem, path, "pickle", pickle=path) if path.suffix == ".pkl" else None
+        return ModelEntry(path.stem, path, "pickle", pickle=path) if path.suffix.lower() == ".pkl" else None
     if not path.is_dir():
         return None
     if (path / MODEL_JSON).is_file():
         return ModelEntry(path.name, path, "folder")
-    pickles = sorted(p for p in path.glob("*.pkl") if p.is_file() and not p.is_symlink())  # as all of a model folder
-    chosen = [p for name in PICKLE_NAMES for p in pickles if p.name == name] or pickles
+    found = [p for p in path.iterdir() if p.suffix.lower() == ".pkl"]
+    pickles = sorted(p for p in found if p.is_file() and not p.is_symlink())  # as all of a model folder
+    chosen = [p for name in PICKLE_NAMES for p in pickles if p.name.lower() == name] or pickles
     if not chosen:
         return None
-    several = len(chosen) > 1 and chosen[0].name not in PICKLE_NAMES
+    several = len(chosen) > 1 and chosen[0].name.lower() not in PICKLE_NAMES
     problem = f"{path} holds {len(pickles)} pickles: keep one, or name it learner.pkl." if several else None
     return ModelEntry(path.name, path, "pickle-folder", pickle=chosen[0], problem=problem)
 

@@ -53,8 +53,10 @@ def recipe(options: argparse.Namespace) -> None:
         collect(options, name, SEARCH)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
     from mirror.training.backbones import find_backbone
+    from mirror.training.choice import AUTO, choose, names_at_hand
 
-    backbone = find_backbone(options.arch, options.weights, options.size, SIZE)
+    names = names_at_hand() if options.arch == AUTO else []
+    backbone = None if names else find_backbone(options.arch, options.weights, options.size, SIZE)
     collected = collect(options, name, SEARCH)
     with collected.folder as folder:
         photos, hold_out = split(collected, options.folds, options.hold_out, options.seed)
@@ -65,6 +67,9 @@ def recipe(options: argparse.Namespace) -> None:
         from mirror.training.recipe import train
         from mirror.training.settings import TrainingSettings
 
+        if backbone is None:
+            given = TrainingSettings(folds=options.folds, seed=options.seed)
+            backbone = choose(names, photos.photos, folder.path, given, options.size, SIZE)
         settings = TrainingSettings(
             arch=backbone.architecture.name, weights=options.weights, size=backbone.size,
             epochs=options.epochs, folds=options.folds, hold_out=hold_out, seed=options.seed,

@@ -50,7 +50,9 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")
     add("--allow-private-hosts", action="store_true", help="also fetch from your own network, even through a proxy")
     add = parser.add_argument_group("training").add_argument
-    add("--arch", help="a torchvision or timm model (default: %(default)s)")
+    add("--arch", metavar="NAME",
+        help="a torchvision or timm model, or auto: of those at hand the best for these photos (default: %(default)s)",
+    )  # fmt: skip
     add("--weights", type=Path, metavar="FILE", help="its pretrained weights (default: cache, package or download)")
     sizes = ", ".join(str(dataset.size) for dataset in _datasets())
     epochs = ", ".join(str(dataset.epochs) for dataset in _datasets())

@@ -31,6 +31,8 @@ FEW_HELD = 30  # photos held out, below which cross-validation says more: the in
 def check_given(options: argparse.Namespace) -> None:
     """What can be known of the photos before a network is looked for. Raises UsageError, DatasetError."""
     check_license(options.license)
+    if options.weights and options.arch == "auto":
+        raise UsageError("--weights are those of one network, and --arch auto tries several: name the one by --arch.")
     for text in options.search or ():
         label_and_query(text)
     if options.others:

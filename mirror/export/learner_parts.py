@@ -29,9 +29,11 @@ COMPOSED = ("aff_fs", "coord_fs", "fs")  # what a transform does in training, as
 IMAGE = "fastai.vision.core.PILImage"
 SOFTMAX = ("CrossEntropyLossFlat", "LabelSmoothingCrossEntropyFlat", "FocalLossFlat", "BaseLoss")  # of fastai.losses
 PLAIN = "torch.nn.modules.loss.CrossEntropyLoss"
+LOSSES = ("fastai.losses", "fastai.layers")  # until fastai 2.1
 ONLY = "only single-label image classifiers are served"
 SEVERAL = ("BCEWithLogitsLoss", "BCELoss", "BCEWithLogitsLossFlat")
 REGRESSION = ("MSELoss", "L1Loss", "SmoothL1Loss")
+NETWORKS_OF = ("torch", "torchvision", "timm", "fastai")
 MOST_LABELS = 100_000
 
 
@@ -53,10 +55,10 @@ def learner_of(read: Any) -> Any:
         )
     model, labels = read.get("model"), _labels(read)
     if not isinstance(model, nn.Module):
-        raise UnsupportedLearner(
-            "The learner's network is a class of its own training script: build it of layers of torch, torchvision, "
-            "timm or fastai, and export it again.", "own network",
-        )  # fmt: skip
+        raise _strange_network(model.name if isinstance(model, Part) else type(model).__name__)
+    strange = next((layer for layer in _held_by(model) if isinstance(layer, Part)), None)
+    if strange:
+        raise _strange_network(strange.name)
     valid = _valid(read)
     frame, batch = (list(_transforms(valid.get(name))) for name in ("after_item", "after_batch"))
     loss = nn.CrossEntropyLoss() if _name(read.get("loss_func")) == PLAIN else CrossEntropyLossFlat()
@@ -73,6 +75,28 @@ def learner_of(read: Any) -> Any:
     arch = read.get("arch")
     learner.arch = arch if isinstance(arch, str) else _name(arch).rpartition(".")[2] or None
     return learner
+
+
+def _strange_network(name: str) -> UnsupportedLearner:
+    package, last = name.partition(".")[0], name.rpartition(".")[2]
+    if package in NETWORKS_OF:
+        return UnsupportedLearner(
+            f"The learner's network holds a {name}, which the installed {package} does not have: it was exported by "
+            "another version; export it again with the installed one.", "version",
+        )  # fmt: skip
+    return UnsupportedLearner(
+        f"The learner's network holds a {last}, a class of its own training script: build it of layers of torch, "
+        "torchvision, timm or fastai, and export it again.", "own network",
+    )  # fmt: skip
+
+
+def _held_by(model: Any) -> Iterator[Any]:
+    """All layers of a network, or what stands in their place."""
+    left = [model]
+    while left:
+        held = vars(left.pop()).get("_modules", {}).values()
+        yield from held
+        left += [layer for layer in held if layer is not None and not isinstance(layer, Part)]
 
 
 def _no_optimizer(*_: Any, **__: Any) -> None:
@@ -116,7 +140,7 @@ def _labels(read: Part) -> tuple[str, ...]:
     if names & set(REGRESSION):
         raise UnsupportedLearner(f"The learner predicts numbers (regression), and {ONLY}.", "regression")
     library, _, last = _name(loss).rpartition(".")
-    if _name(loss) != PLAIN and not (library == "fastai.losses" and last in SOFTMAX):
+    if _name(loss) != PLAIN and not (library in LOSSES and last in SOFTMAX):
         raise UnsupportedLearner(f"The learner's loss is none whose answers are known, and {ONLY}.", "loss")
     valid = _valid(read)
     dataset = valid.get("dataset")

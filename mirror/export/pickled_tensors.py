@@ -99,5 +99,5 @@ CALLED: dict[str, Callable[..., Any]] = {  # the name that a pickle calls → wh
     "builtins.set": set, "builtins.frozenset": frozenset, "builtins.list": list, "builtins.tuple": tuple,
     "torch.Size": _size, "torch._utils._rebuild_tensor_v2": _tensor, "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_parameter": _parameter, "torch._tensor._rebuild_from_type_v2": _typed_tensor,
-    "fastai.torch_core._fa_rebuild_tensor": _fastai_tensor,
+    "fastai.torch_core._fa_rebuild_tensor": _fastai_tensor, "fastai.torch_core._rebuild_from_type": _typed_tensor,
 }  # fmt: skip

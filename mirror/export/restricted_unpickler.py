@@ -23,7 +23,7 @@ from typing import Any
 
 from mirror.errors import UnsupportedLearner
 from mirror.export.pickled_tensors import CALLED, NotForAPickle, Storages
-from mirror.inference.learner_names import is_harmless, may_be_called
+from mirror.inference.learner_names import is_described, is_harmless, may_be_called
 from mirror.inference.pickle_scan import Unreadable, is_archive, names_in, program_in
 
 # Whose classes are networks. Not losses, nor what writes the names of a network into source text (torch.fx)
@@ -112,10 +112,12 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]  # the o
     _step: Any
 
     def find_class(self, module: str, name: str) -> Any:
+        whole = f"{module.replace('__builtin__', 'builtins')}.{name}"
         if not is_harmless(module, name):
+            if is_described(module, name):
+                return Part(whole)
             raise NotForAPickle(f"it names {module}.{name}, which no learner needs")
         alive = _alive(module, name)
-        whole = f"{module.replace('__builtin__', 'builtins')}.{name}"
         return alive if alive is not None else Part(whole, _network(module, name))
 
     def persistent_load(self, name: Any) -> Any:  # before torch 1.6, torch puts its own in this place

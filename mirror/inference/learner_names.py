@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -88,14 +89,23 @@ HARMLESS = ("default_split", "load_image", "get_image_files")  # acting by their
 _STORAGE = re.compile(r"[A-Z][A-Za-z0-9]*Storage")
 _CLASS, _FUNCTION = re.compile("|".join(CLASSES)), re.compile("|".join(FUNCTIONS))
 LIBRARIES = ("fastai.", "fastcore.", "fasttransform.")
-CALLED_OF_FASTAI = ("fastai.torch_core._fa_rebuild_", "fastai.callback.fp16.AMPMode")  # an enumeration
+CALLED_OF_FASTAI = (
+    "fastai.torch_core._fa_rebuild_", "fastai.torch_core._rebuild_from_type",  # tensors; the second until fastai 2.6
+    "fastai.callback.fp16.AMPMode",  # an enumeration
+)  # fmt: skip
+OWN = ("__main__", "__mp_main__")  # what the script defined that made the pickle
 GETATTR = (("builtins", "getattr"), ("__builtin__", "getattr"))
 OLDER = {"__builtin__": "builtins"}  # as protocol 2 names it
 OLDER_NAMES = {"long": "int", "unicode": "str", "xrange": "range"}
 
 
+def may_be_named(module: str, name: str) -> bool:
+    """Whether a pickle may name it at all."""
+    return is_harmless(module, name) or is_described(module, name)
+
+
 def is_harmless(module: str, name: str) -> bool:
-    """Whether a pickle may name it."""
+    """Whether a pickle may name it as what it is here."""
     module = OLDER.get(module, module)
     if module == "builtins":
         name = OLDER_NAMES.get(name, name)
@@ -121,9 +131,36 @@ def may_be_called(name: str) -> bool:
     return not name.startswith((*LIBRARIES, "plum.")) or name.startswith(CALLED_OF_FASTAI)
 
 
+def is_described(module: str, name: str) -> bool:
+    """Whether a pickle may name it though it is nothing on this machine: what its own training script defined, what a
+    package has that is not installed here, a class that another version of a library had. The reading makes a
+    description of it, which does nothing; where answering needs it, `learner_parts.py` refuses the learner."""
+    package = module.split(".")[0]
+    if not name.isidentifier() or not module.replace(".", "_").isidentifier():
+        return False
+    if module in OWN:
+        return True
+    if package in sys.stdlib_module_names or package in OLDER:
+        return False
+    return is_older(module, name) or not is_installed(package)
+
+
 def is_older(module: str, name: str) -> bool:
-    """Whether another version of the library may have defined the class there."""
-    return bool(_CLASS.fullmatch(module)) and name.lstrip("_")[:1].isupper() and name.isidentifier()
+    """Whether another version of the library may have defined it there, and this one has no such thing."""
+    known = bool(_CLASS.fullmatch(module)) and name.lstrip("_")[:1].isupper() and name.isidentifier()
+    return known and not _mentions(module, name)
+
+
+def is_installed(package: str) -> bool:
+    try:
+        return bool(package) and package.isidentifier() and importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _mentions(module: str, name: str) -> bool:
+    """Whether the module's source has the name at all: what it imports is not its own."""
+    return bool(re.search(rf"\b{re.escape(name)}\b", source_of(module)))
 
 
 def _defines(module: str, name: str) -> bool:

@@ -18,6 +18,8 @@ REFUSALS = {
     "missing": "needs a package that is not installed here: install it, or export the learner without code of your own",
     "version": f"was exported by another version of its libraries: {_EXPORT} with the installed ones",
     "not a pickle": f"is not a learner pickle that opens here: {_EXPORT}",
+    "cut short": "is cut short, as by a download that did not end: copy or fetch it again",
+    "web page": "is a web page, not a model: fetch the file itself",
     "lfs": "is a pointer of git LFS, not the model itself: fetch it with `git lfs pull`, and install git-lfs first",
     "kind": "holds something else than a fastai learner: make it with learn.export()",
     "own network": f"holds a network of its own training script: build it of the libraries' layers, and {_EXPORT}",

@@ -8,7 +8,6 @@ file then, asks the same table.
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import pickletools
 import re
@@ -18,13 +17,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from mirror.errors import UnsupportedLearner
-from mirror.inference.learner_names import GETATTR, LIBRARIES, is_harmless, is_older, is_part, may_be_called
+from mirror.inference.learner_names import GETATTR, LIBRARIES, is_part, may_be_called, may_be_named
 from mirror.terminal import printable
 
 MAX_PROGRAM = 32 * 2**20  # bytes of the pickle itself; weights lie beside it. A ResNet-18 has 50 kB
 LFS = b"version https://git-lfs.github.com/spec/"
 SHOWN_NAMES = 5
 STRANGE = "is not a learner pickle that opens here"
+CUT_SHORT = "is cut short, as by a download that did not end: copy or fetch it again"
 PICKLES_OF_TORCH = 5  # in a file of the format before torch 1.6: magic number, protocol, system, object, keys
 
 
@@ -70,7 +70,7 @@ def check_pickle(path: Path) -> None:
         raise UnsupportedLearner(f"{path} cannot be read ({error.strerror or error}): check it.") from None
     except Unreadable as error:
         raise UnsupportedLearner(f"{path} {error}.", error.reason) from None
-    strange = [name for name in names if not is_harmless(name.module, name.name)]
+    strange = [name for name in names if not may_be_named(name.module, name.name)]
     if strange:
         reason, why = _why(strange)
         raise UnsupportedLearner(f"{path} {why}", reason)
@@ -78,39 +78,12 @@ def check_pickle(path: Path) -> None:
 
 def _why(strange: list[Name]) -> tuple[str, str]:
     """(UnsupportedLearner's reason, a sentence without its subject)."""
-    own = [name.name for name in strange if name.module in ("__main__", "__mp_main__")]
-    if len(own) == len(strange):
-        return "own code", (
-            f"uses {printable(own[0])[:80]}, a function or class of its own training script: "
-            "train it again without one (for labels use parent_label or RegexLabeller) and export it."
-        )
-    older = [name for name in strange if is_older(name.module, name.name)]
-    if len(older) == len(strange):
-        package = older[0].module.split(".")[0]
-        return "version", (
-            f"needs {printable(str(older[0]))[:80]}, which the installed {package} does not have: "
-            "it was exported by another version; export it again with the installed one."
-        )
-    packages = {name.module.split(".")[0]: None for name in strange}
-    absent = [package for package in packages if not _is_installed(package)]
-    if len(absent) == len(packages):
-        return "missing", (
-            f"needs {printable(absent[0])[:80]}, which is not installed here: "
-            "install it, or export the learner without code of your own."
-        )
     listed = ", ".join(printable(str(name))[:80] for name in strange[:SHOWN_NAMES])
     more = f" and {len(strange) - SHOWN_NAMES} more" if len(strange) > SHOWN_NAMES else ""
     return "names", (
         f"names {listed}{more}, which no learner needs, so it is not opened: a pickle is a program; if it is your own, "
         "run it all the same with `python -m mirror compile --trust FILE`."
     )
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        return bool(package) and package.isidentifier() and importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def names_in(path: Path) -> list[Name]:
@@ -124,6 +97,10 @@ def names_in(path: Path) -> list[Name]:
                 "first",
                 "lfs",
             )
+        if not head:
+            raise Unreadable("is empty: copy or fetch it again", "cut short")
+        if head.lstrip().startswith(b"<"):
+            raise Unreadable("is a web page, not a model: fetch the file itself", "web page")
         file.seek(0)
         if is_archive(file):
             _follow(_program_in_zip(file), machine)
@@ -161,7 +138,9 @@ def _program_in_zip(file: IO[bytes]) -> io.BytesIO:
     try:
         with zipfile.ZipFile(file) as archive:
             return program_in(archive)[0]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError) as error:
+    except zipfile.BadZipFile:
+        raise Unreadable(CUT_SHORT, "cut short") from None
+    except (NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError) as error:
         reason = printable(str(error))[:160]
         raise Unreadable(f"{STRANGE} ({reason}): export it again", "not a pickle") from None
 
@@ -175,7 +154,11 @@ def _follow(file: Any, machine: _Machine) -> None:
             if file.tell() - begun > MAX_PROGRAM:
                 raise Unreadable(f"holds a program of more than {MAX_PROGRAM >> 20} MB: export it again")
             _step(machine, opcode.name, argument)
+    except EOFError:
+        raise Unreadable(CUT_SHORT, "cut short") from None
     except (ValueError, IndexError, KeyError, TypeError, UnicodeError, OverflowError, MemoryError) as error:
+        if begun < file.tell() and not file.read(1) and ("exhausted" in str(error) or "not enough data" in str(error)):
+            raise Unreadable(CUT_SHORT, "cut short") from None
         reason = printable(str(error) or type(error).__name__).splitlines()[0][:160]
         raise Unreadable(f"{STRANGE} ({reason}): export it again", "not a pickle") from None
 

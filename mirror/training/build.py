@@ -6,6 +6,7 @@ Each recipe hands over a `ModelContent`: its learner, the images to compare netw
 from __future__ import annotations
 
 import dataclasses
+import errno
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from mirror.errors import ModelFolderError
 from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import attach_novelty_bank
@@ -148,14 +150,27 @@ def build_model(
         write_card(folder, info)
         return info
 
-    return write_model_folder(path, build)
+    again = "what was seen of the photos is kept, and the same command goes on from there"
+    try:
+        return write_model_folder(path, build)
+    except OSError as error:
+        raise ModelFolderError(f"{path} cannot be written ({error.strerror or error}): make room; {again}.") from None
+    except MemoryError:
+        raise ModelFolderError(
+            f"{path} was not made, for the memory is used up: close other programs or choose a smaller --arch; {again}."
+        ) from None
 
 
 def export_learner(learner: Any, file: Path) -> None:
     """`learner.export` with nothing of this machine in it: its path is ".", and functions go by name. fastai's default,
     cloudpickle, copies some by value: bytecode that only this Python version runs, with the paths of its files."""
     learner.path = Path(".")
-    learner.export(file.absolute(), pickle_module=pickle)
+    try:
+        learner.export(file.absolute(), pickle_module=pickle)
+    except RuntimeError as error:
+        if "inline_container" not in str(error) and "file write failed" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, "the disk takes no more of it") from error  # torch.save names its own source line
 
 
 def given_options(*options: tuple[str, object, object], keep_pickle: bool) -> tuple[str, ...]:

@@ -91,6 +91,22 @@ def is_at_hand(architecture: Architecture) -> bool:
     return bool(_cached(architecture) or _packaged(architecture.name))
 
 
+def names_in_caches() -> list[str]:
+    """The networks whose weights torch hub or the Hugging Face Hub have fetched before."""
+    import timm
+    import torchvision
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    files = {path.name for path in (Path(torch.hub.get_dir()) / "checkpoints").glob("*.pth")}
+    names = [
+        name
+        for name in torchvision.models.list_models(module=torchvision.models)
+        if Path(urlsplit(torchvision.models.get_model_weights(name).DEFAULT.url).path).name in files
+    ]
+    fetched = sorted(path.name.removeprefix("models--timm--") for path in Path(HF_HUB_CACHE).glob("models--timm--*"))
+    return names + [name for name in fetched if timm.is_model(name) and timm.get_pretrained_cfg(name) is not None]
+
+
 def load_into(body: nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
     """Copies the network's weights into its body, which is the network without its classifier.
 

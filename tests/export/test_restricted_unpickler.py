@@ -11,8 +11,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
+from fastai.torch_core import TensorBase, _rebuild_from_type
 
 from mirror.errors import UnsupportedLearner
+from mirror.export.learner_parts import _held_by
 from mirror.export.pickled_tensors import NotForAPickle
 from mirror.export.restricted_unpickler import Part, load
 from mirror.inference.pickle_cache import compiled_folder
@@ -179,3 +182,31 @@ def test_while_a_pickle_is_read_python_itself_refuses_the_rest() -> None:
     late = ["program", "shell", "connection"]
     every = ["text", "file", "list", "module", "library", *late]
     assert done.stdout.strip().splitlines()[-1:] == [str([[], every, late])], done.stderr
+
+
+class OfOlderFastai:
+    """A tensor as fastai wrote it until 2.6."""
+
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor
+
+    def __reduce__(self):
+        build, arguments = self.tensor.__reduce_ex__(2)
+        return _rebuild_from_type, (build, TensorBase, arguments, {})
+
+
+def test_tensors_of_older_fastai_are_tensors(tmp_path: Path) -> None:
+    torch.save([OfOlderFastai(torch.arange(6.0).reshape(2, 3))], tmp_path / "a.pkl")
+    check_pickle(tmp_path / "a.pkl")
+    (found,) = load(tmp_path / "a.pkl")
+    assert torch.equal(found, torch.arange(6.0).reshape(2, 3))
+
+
+def test_a_network_with_a_layer_of_its_own_script_is_refused_by_name(tmp_path: Path) -> None:
+    layers = b"}(" + short("0") + RELU + short("1") + call_of(stack_global("my_layers", "Swish")) + b"u"
+    learner = made("fastai.learner", "Learner", model=network(_modules=layers), loss_func=b"N", dls=b"N")
+    (tmp_path / "a.pkl").write_bytes(zipped(four(learner)))
+    check_pickle(tmp_path / "a.pkl")
+    read = load(tmp_path / "a.pkl")
+    assert isinstance(next(iter(_held_by(read.get("model")))), torch.nn.ReLU)
+    assert [type(each).__name__ for each in _held_by(read.get("model"))] == ["ReLU", "Part"]

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import UnsupportedLearner
+from mirror.export.restricted_unpickler import load
 from mirror.inference import pickle_cache
-from mirror.inference.learner_names import is_harmless
+from mirror.inference.learner_names import is_harmless, may_be_named
 from mirror.inference.pickle_cache import compiled_folder
 from mirror.inference.pickle_scan import check_pickle, names_in
-from mirror.model_folder import find_model
+from mirror.model_folder import find_model, list_models
 from tests.learners import LABELS, plain_pickle
 from tests.support.pickles import a_list, call_of, four, legacy, made, short, stack_global, zipped
 
@@ -206,7 +207,7 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_what_is_no_learner_is_one_sentence(tmp_path: Path, body: bytes) -> None:
     (tmp_path / "a.pkl").write_bytes(body)
-    with pytest.raises(UnsupportedLearner, match=r"a\.pkl is not a learner pickle that opens here"):
+    with pytest.raises(UnsupportedLearner, match=r"a\.pkl is (not a learner pickle that opens here|empty|cut short)"):
         check_pickle(tmp_path / "a.pkl")
 
 
@@ -235,11 +236,13 @@ def test_plain_learners_name_nothing_else() -> None:
     check_pickle(plain_pickle())
 
 
-@pytest.mark.parametrize("name", ["fine.pkl", "resize_pad.pkl", "from_windows.pkl"])
+@pytest.mark.parametrize(
+    "name", ["fine.pkl", "resize_pad.pkl", "from_windows.pkl", "fastai_2_7.pkl", "label_function_by_name.pkl"]
+)
 def test_learners_of_others_are_read_as_learners(name: str) -> None:
-    if not (INPUTS / name).exists():
+    if not (INPUTS / f"{name}.pkl").exists():
         pytest.skip("the found inputs are not here")
-    check_pickle(INPUTS / name)
+    check_pickle(INPUTS / f"{name}.pkl")
 
 
 def test_on_a_space_no_pickle_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,3 +275,54 @@ def test_a_compiled_model_of_another_user_is_not_served(
     for path in (place.parent, place, *place.rglob("*")):
         os.chown(path, 0, 0)
     assert compiled_folder(entry).path == place, "root's is believed: an image of a container is made by root"
+
+
+NO_LEARNERS = {
+    "nothing": (b"", "is cut short"),
+    "a web page": (b"<!DOCTYPE html><html><body>Please log in</body></html>", "is a web page, not a model"),
+    "an archive cut short": (zipped(four(b"N"))[:-30], "is cut short"),
+    "a pickle cut short": (pickle.dumps({"a": list(range(1000))}, 2)[:-200], "is cut short"),
+    "a pointer of git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        "is a pointer of git LFS",
+    ),
+    "a text": (b"hello", "is not a learner pickle that opens here"),
+}
+
+
+@pytest.mark.parametrize(("body", "says"), NO_LEARNERS.values(), ids=NO_LEARNERS)
+def test_what_is_no_pickle_is_told_by_what_it_is(tmp_path: Path, body: bytes, says: str) -> None:
+    (tmp_path / "a.PKL").write_bytes(body)
+    (entry,) = list_models(tmp_path)  # capitals count as well
+    with pytest.raises(UnsupportedLearner) as caught:
+        compiled_folder(entry)
+    assert str(caught.value).startswith(f"{tmp_path}/a.PKL {says}") and "\n" not in str(caught.value)
+
+
+DESCRIBED = [
+    ("__main__", "is_cat"), ("__mp_main__", "Metric"), ("my_project.labels", "label_of"),
+    ("fastcore.transform", "Pipeline"), ("fastai.callback.progress", "OldCallback"), ("fastai2.losses", "Loss"),
+]  # fmt: skip
+NEVER = [
+    ("os", "system"), ("nt", "system"), ("posix", "system"), ("builtins", "eval"), ("__builtin__", "execfile"),
+    ("subprocess", "Popen"), ("fastai.torch_core", "os"), ("fastai.torch_core", "Path"), ("fastcore.xtras", "run"),
+    ("__main__", "a.b"), ("__main__", "os.system"), ("pip", "main"), ("numpy", "load"), ("torch", "load"), ("", "x"),
+    ("no such", "x"), ("antigravity", "x"),
+]  # fmt: skip
+
+
+def test_what_is_nothing_here_may_be_named_and_stays_a_description(tmp_path: Path) -> None:
+    """What the training script defined, a library that is not installed, a class of another version: nothing of that
+    exists to be run, and calling it gives but another description."""
+    for module, name in DESCRIBED:
+        assert may_be_named(module, name), (module, name)
+        program = (
+            four(call_of(stack_global(module, name), short("x")))
+            if "fast" not in module
+            else four(stack_global(module, name))
+        )
+        (tmp_path / "a.pkl").write_bytes(zipped(program))
+        check_pickle(tmp_path / "a.pkl")
+        assert type(load(tmp_path / "a.pkl")).__name__ == "Part"
+    for module, name in NEVER:
+        assert not may_be_named(module, name), (module, name)

@@ -11,6 +11,7 @@ import pytest
 import scipy.special
 
 from mirror.collect import assign_splits, collect_from_folder
+from mirror.errors import ModelFolderError
 from mirror.export.feature_bank import fit_feature_bank
 from mirror.export.precision import LIMITS, PreprocessedImages, compare, outputs_of
 from mirror.images import load_image
@@ -184,3 +185,27 @@ def test_a_temperature_that_helps_is_stored_told_and_served(trained, tmp_path: P
     assert f"divided by a temperature of {temperature:.2f}" in (folder.path / "README.md").read_text()
     cooler = scipy.special.softmax(found.logits.astype(float) / temperature, axis=1)
     assert np.abs(answers(folder, paths(found, photos)) - cooler).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"), "cannot be written"),
+        (OSError(28, "No space left on device"), r"cannot be written \(No space left on device\): make room"),
+        (MemoryError(), "the memory is used up: close other programs or choose a smaller --arch"),
+    ],
+    ids=["torch on a full disk", "a full disk", "no memory"],
+)
+def test_what_ends_the_building_is_a_sentence_and_what_was_seen_is_kept(trained, tmp_path: Path, trouble, says) -> None:
+    class Full:
+        """A learner as it is where the machine has no room for it."""
+
+        path = Path(".")
+
+        def export(self, *_: object, **__: object) -> None:
+            raise trouble
+
+    with pytest.raises(ModelFolderError, match=says) as caught:
+        build_model(replace(trained, trained=replace(trained.trained, learner=Full())), tmp_path / "it", log=quiet)
+    assert "the same command goes on from there" in str(caught.value) and "inline_container" not in str(caught.value)
+    assert not (tmp_path / "it").exists()
