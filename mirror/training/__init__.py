@@ -5,7 +5,8 @@ recipe.py            the recipe: frozen body, linear probe, fine-tuning
 training_data.py     the photos, their labels and groups as numbers
 pretrained.py        pretrained weights, from the nearest place that has them
 learner.py           fastai learners to train
-backbones.py         the networks at hand, and what their bodies give
+backbones.py         a network by name → the part before its classifier, whatever family it is of
+choice.py            --arch auto: of the networks at hand the best for these photos
 pooled_features.py   a body's features, pooled, of many photos
 feature_store.py     features on disk, by photo and network
 augmentation.py      the crops, flips and resolutions a photo is seen at

@@ -131,7 +131,7 @@ def _trials(
         views = extract_features(extractor, data, every, views=settings.views, seed=settings.seed)
         readable = np.setdiff1d(every, views.unreadable)
         seen = views.without(views.unreadable)
-        logits = seen.out_of_fold(np.arange(len(readable)), settings.folds or FOLDS, settings.seed)
+        logits = seen.out_of_fold(np.arange(len(readable)), settings.folds or FOLDS, settings.seed).logits
         losses = np.full(len(every), np.nan)
         losses[readable] = cross_entropy(logits.astype(np.float64), data.actual[readable])
         wrong = logits.argmax(axis=1) != data.actual[readable]

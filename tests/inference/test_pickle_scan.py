@@ -236,9 +236,7 @@ def test_plain_learners_name_nothing_else() -> None:
     check_pickle(plain_pickle())
 
 
-@pytest.mark.parametrize(
-    "name", ["fine.pkl", "resize_pad.pkl", "from_windows.pkl", "fastai_2_7.pkl", "label_function_by_name.pkl"]
-)
+@pytest.mark.parametrize("name", ["fine", "resize_pad", "from_windows", "fastai_2_7", "label_function_by_name"])
 def test_learners_of_others_are_read_as_learners(name: str) -> None:
     if not (INPUTS / f"{name}.pkl").exists():
         pytest.skip("the found inputs are not here")
