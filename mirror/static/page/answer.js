@@ -59,7 +59,7 @@ export function answer(model, look) {
 
 /** A bar for each label, the most probable first. @param {any} model @param {import("./mirror.js").Prediction} prediction */
 export function bars(model, prediction) {
-  const ranked = /** @type {[string, number][]} */ (model.labels.map((label, i) => [model.shown[i], prediction.probabilities[label]]));
+  const ranked = /** @type {[string, number][]} */ (model.labels.map((/** @type {string} */ label, /** @type {number} */ i) => [model.shown[i], prediction.probabilities[label]]));
   ranked.sort((one, other) => other[1] - one[1]);
   return ranked.slice(0, SHOWN_LABELS).map(([label, share]) => {
     const bar = element("i", { ariaHidden: "true" });

@@ -5,8 +5,8 @@
 import { latin1, orientation } from "./orientation.js";
 
 /**
- * @typedef {{kind: string, parts: BlobPart[], orientation: number, sampling: number}} Opened kind: of file; parts: its bytes
- *   without metadata; orientation: 1-8, as in EXIF; sampling: of a JPEG, by how much its colours are coarser
+ * @typedef {{kind: string, parts: BlobPart[], orientation: number, size: [number, number] | null}} Opened kind: of file;
+ *   parts: its bytes without metadata; orientation: 1-8, as in EXIF; size: width and height as stored, where that was read
  */
 
 /** The kind of file that bytes begin, "" where it is none that is known. @param {Uint8Array} bytes */
@@ -25,14 +25,17 @@ export function kindOf(bytes) {
   return text.startsWith("%pdf") ? "pdf" : "";
 }
 
+/** @typedef {{parts: any[], orientation: number, size?: [number, number] | null}} Read */
+
 /** @param {Uint8Array} bytes @returns {Promise<Opened>} */
 export async function opened(bytes) {
   const kind = kindOf(bytes);
-  const read = { jpeg: ofJpeg, png: ofPng, webp: ofWebp }[kind];
+  /** @type {Record<string, (bytes: Uint8Array) => Read | Promise<Read>>} */
+  const readers = { jpeg: ofJpeg, png: ofPng, webp: ofWebp }, read = readers[kind];
   try {
-    if (read) return { kind, sampling: 0, ...(await read(bytes)) };
+    if (read) return { kind, size: null, ...(await read(bytes)) };
   } catch { /* a damaged file: the browser may still show some of it */ }
-  return { kind, parts: [/** @type {any} */ (bytes)], orientation: 1, sampling: 0 };
+  return { kind, parts: [/** @type {any} */ (bytes)], orientation: 1, size: null };
 }
 
 const EXIF = "Exif\0\0", XMP = "http://ns.adobe.com/xap/1.0/\0", ICC = "ICC_PROFILE\0";
@@ -40,7 +43,7 @@ const EXIF = "Exif\0\0", XMP = "http://ns.adobe.com/xap/1.0/\0", ICC = "ICC_PROF
 /** Its segments up to the picture's own data. @param {Uint8Array} bytes */
 function ofJpeg(bytes) {
   const parts = /** @type {any[]} */ ([bytes.subarray(0, 2)]);
-  let exif = null, xmp = null, sampling = 0, at = 2;
+  let exif = null, xmp = null, at = 2, size = /** @type {[number, number] | null} */ (null);
   while (at + 4 <= bytes.length && bytes[at] === 0xff) {
     const marker = bytes[at + 1];
     if (marker === 0xff) { at += 1; continue; } // filled up
@@ -50,11 +53,11 @@ function ofJpeg(bytes) {
     if (marker === 0xe1 && name.startsWith(EXIF)) exif = exif ? joined(exif, body.subarray(EXIF.length)) : body;
     else if (marker === 0xe1 && name.startsWith(XMP)) xmp ??= body.subarray(XMP.length);
     else if (!(marker === 0xe2 && name.startsWith(ICC))) parts.push(bytes.subarray(at, end));
-    if (marker >= 0xc0 && marker <= 0xc3) sampling = coarsest(body);
+    if (marker >= 0xc0 && marker <= 0xc3) size = [(body[3] << 8) | body[4], (body[1] << 8) | body[2]];
     at = end;
   }
   parts.push(bytes.subarray(at));
-  return { parts, orientation: orientation(exif, xmp), sampling };
+  return { parts, orientation: orientation(exif, xmp), size };
 }
 
 /** The blocks of EXIF that did not fit into one segment. @param {Uint8Array} one @param {Uint8Array} other */
@@ -63,13 +66,6 @@ function joined(one, other) {
   both.set(one);
   both.set(other, one.length);
   return both;
-}
-
-/** 4 where colours have a quarter of the pixels, 2 half of them, 1 all. @param {Uint8Array} frame */
-function coarsest(frame) {
-  const factors = Array.from({ length: frame[5] }, (_, i) => frame[7 + 3 * i]);
-  const areas = factors.map((factor) => (factor >> 4) * (factor & 15));
-  return Math.max(...areas) / Math.min(...areas);
 }
 
 const COLOURS = ["iCCP", "gAMA", "cHRM", "sRGB", "cICP", "mDCV", "cLLI"];
@@ -89,7 +85,7 @@ async function ofPng(bytes) {
     else if (!COLOURS.includes(name)) parts.push(bytes.subarray(at, at + 12 + length));
     at += 12 + length;
   }
-  return { parts, orientation: orientation(exif ?? unhexed(raw), xmp) };
+  return { parts, orientation: orientation(exif ?? unhexed(raw), xmp), size: /** @type {[number, number]} */ ([view.getUint32(16), view.getUint32(20)]) };
 }
 
 /** The text of an iTXt chunk after its keyword. @param {Uint8Array} body */

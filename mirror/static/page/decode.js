@@ -1,10 +1,13 @@
 // A file → an upright photo, as mirror/images.py opens it: stored pixels by the browser's decoder, transparency on white.
 //
-// Pixels are handed over in bands of rows, so that 48 megapixels never lie here as a whole. A large JPEG is decoded at
-// 1/2, 1/4 or 1/8 of its size by Pillow (libjpeg's jidctred.c), which is the mean of 2, 4 or 8 pixels a side: so here.
+// Pixels are handed over in bands of rows, so that 48 megapixels never lie here as a whole. Where a JPEG is decoded at 1/2,
+// 1/4 or 1/8 of its size, jpeg.js does that; of a very large one the mean of 2, 4 or 8 of the browser's pixels a side is taken,
+// which is the same but for rounding and for how colours are spread.
 
 import { opened } from "./containers.js";
+import { decodeReduced } from "./jpeg.js";
 import { PhotoError } from "./photo_error.js";
+import { decodeGrey16 } from "./png16.js";
 
 export const MAX_BYTES = 20 * 1024 * 1024, MAX_PIXELS = 50_000_000; // as in mirror/images.py
 const BAND = 1 << 20; // pixels that are read at a time
@@ -27,17 +30,26 @@ const TURNS = [
 export async function decode(file, atLeast) {
   if (file.size === 0) throw new PhotoError("The file is empty (0 bytes); send it again.");
   if (file.size > MAX_BYTES) throw new PhotoError(`The file is larger than ${MAX_BYTES >> 20} MB; use a smaller one.`);
-  const { kind, parts, orientation } = await opened(new Uint8Array(await file.arrayBuffer()));
-  const bitmap = await bitmapOf(new Blob(parts, { type: `image/${kind}` }), kind);
+  const bytes = new Uint8Array(await file.arrayBuffer()), { kind, parts, orientation, size } = await opened(bytes);
+  if (size && size[0] * size[1] > MAX_PIXELS) throw tooLarge(size[0], size[1]);
+  const scale = size && kind === "jpeg" && atLeast ? draftScale(size[0], size[1], atLeast) : 1;
+  const own = scale > 1 ? decodeReduced(bytes, scale) : kind === "png" ? await decodeGrey16(bytes) : null;
+  const bitmap = own
+    ? await createImageBitmap(new ImageData(new Uint8ClampedArray(own.rgba), own.width, own.height))
+    : await bitmapOf(new Blob(parts, { type: `image/${kind}` }), kind);
   if (bitmap.width * bitmap.height > MAX_PIXELS) {
-    const { width, height } = bitmap;
+    const error = tooLarge(bitmap.width, bitmap.height);
     bitmap.close();
-    throw new PhotoError(`The photo has ${width} × ${height} pixels; use one of at most ${MAX_PIXELS / 1e6} megapixels.`);
+    throw error;
   }
   const photo = upright(bitmap, orientation);
-  const scale = kind === "jpeg" && atLeast ? draftScale(photo.width, photo.height, atLeast) : 1;
-  return { ...(scale > 1 ? reduced(photo, scale) : photo), close: () => bitmap.close() };
+  return { ...(scale > 1 && !own ? reduced(photo, scale) : photo), close: () => bitmap.close() };
 }
+
+/** @param {number} width @param {number} height */
+const tooLarge = (width, height) => new PhotoError(
+  `The photo has ${width} × ${height} pixels; use one of at most ${MAX_PIXELS / 1e6} megapixels.`,
+);
 
 /** @param {Blob} file @param {string} kind */
 async function bitmapOf(file, kind) {

@@ -53,7 +53,9 @@ async function ask() {
   }, 300);
   try {
     const found = await mirror.look(photo);
-    if (mine === turn) say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+    if (mine !== turn) return;
+    say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+    find("answer").scrollIntoView({ block: "nearest" }); // on a phone it may lie below the edge
   } catch (error) {
     if (mine === turn) trouble(error);
   } finally {

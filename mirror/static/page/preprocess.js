@@ -47,7 +47,10 @@ export function preprocess(photo, how) {
 /** @param {Photo} photo @param {Preprocessing} how */
 function resizedAs(photo, how) {
   const [height, width] = how.size, size = { width, height };
-  let columns = all(photo.width), rows = all(photo.height);
+  /** @type {Int32Array} */
+  let columns = all(photo.width);
+  /** @type {Int32Array} */
+  let rows = all(photo.height);
   if (how.resize === "none") {
     Object.assign(size, { width: photo.width, height: photo.height });
   } else if (how.resize !== "squish") {
