@@ -13,6 +13,7 @@ from mirror.publish.space_gradio import example_pictures
 from mirror.static.site_files import site_files
 from tests.static.hosting import Host, hosted, write
 
+MOST_LOOKS = 2000  # at what is waited for
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -57,6 +58,14 @@ class Visit:
         self.page.goto(self.host.address + query)
         self.page.evaluate("window.mirror.ready")
         return self
+
+    def until(self, expression: str) -> None:
+        """Waits until it is true. (Playwright's own way needs `eval`, which the page's policy forbids.)"""
+        for _ in range(MOST_LOOKS):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"never true: {expression}")
 
     def answered(self) -> str:
         """The verdict, once there is one."""
