@@ -61,10 +61,24 @@ class ModelDescription:
 
     @property
     def summary(self) -> str:
-        """What it does, in a sentence."""
+        """What it does, and what was done to its network."""
         kind = f"An image classifier ({self.info.arch})" if self.info.arch else "An image classifier"
         ending = ", or with none of them." if self.refuses else "."
-        return f"{kind} that answers with one of {count(len(self.labels), 'label')}{ending}"
+        answers = f"{kind} that answers with one of {count(len(self.labels), 'label')}{ending}"
+        return f"{answers} {self.training_sentence}".rstrip()
+
+    @property
+    def training_sentence(self) -> str:
+        """What was done to the network, in plain words; "" where it is not recorded."""
+        epochs = self.info.training.epochs if self.info.training else None
+        if epochs is None:
+            return ""
+        if self.published:
+            return f"Its network was trained from random weights for {count(epochs, 'epoch')}."
+        head = "A new last layer was fitted to its photos"
+        if not epochs:
+            return f"{head}; the network itself was left as it was."
+        return f"{head}, and the last part of the network fine-tuned for {count(epochs, 'epoch')}."
 
     @property
     def sees(self) -> str:

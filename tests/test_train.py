@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from mirror.cli.train_steps import say_sides
+from mirror.cli.train import parse
+from mirror.cli.train_steps import model_name, say_sides, searches
 from mirror.collect import PhotoFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.model_folder import read_model_folder
@@ -157,10 +158,31 @@ def scarce(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("apple", "pear"), ["apple", "pear"]),
+        (("--name", "fruit", "apple", "pear"), ["apple", "pear"]),
+        (("apple", "pear=pear fruit", "--search", "pear=pear tree"), ["apple", "pear=pear fruit", "pear=pear tree"]),
+        ((), []),
+    ],
+)
+def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> None:
+    """`apple pear` is --search apple --search pear, and the name is what it is without them."""
+    options = parse(list(arguments))
+    assert searches(options) == expected
+    assert model_name(options, "mirror") == (options.name or "mirror")
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (("--search", "=baby swan"), 2, "lacks a label or a query"),
         (("--search", "cygnet="), 2, "lacks a label or a query"),
+        (("apple",), 2, "there is only 'apple': give words for another"),
+        (("apple", "pear", "--data", "photos"), 2, "'apple' is searched for, and --data takes photos from elsewhere"),
+        (("apple", "--dataset", "fashion-mnist"), 2, "--dataset takes photos from elsewhere"),
+        (("--minutes", "soon"), 2, "'soon' is no number of minutes"),
+        (("--minutes", "-1"), 2, "is no number of minutes"),
         (("--folds", "1"), 2, "'1' is not a whole number from 2 up"),
         (("--count", "none"), 2, "'none' is not a whole number from 1 up"),
         (("--name", "../elsewhere"), 2, "is no folder name"),

@@ -2,7 +2,6 @@
 
     python -m benchmarks.novelty                        # all tables, several minutes
     python -m benchmarks.novelty --only scores          # or thresholds, banks, others, cost
-    python -m benchmarks.novelty --epochs 5             # fine-tune longer for the rows of a fine-tuned body
 
 Two models are judged: the shipped mirror (models/mirror: 40 photos of ducklings and cygnets) and one that train.py's
 recipe makes of ../shared/data/ants_bees (244 photos). Shown to them are photos of everyday things (bikes, bins, people,
@@ -14,8 +13,7 @@ among themselves; AUROC is the chance that a real photo scores above a strange o
 intervals, bootstrapped over real photos' sources (AUROC, real refused) or strange photos.
 
 Scores:     scores.py on the same features, every threshold at the expected 5 % quantile of inner folds' scores,
-            but for the last row's, which is set as train.py does. The fine-tuned body is that of the last of --epochs,
-            which train.py would not have kept.
+            but for the last row's, which is set as train.py does.
 Near:       one label known, the other shown: as near a stranger as there is.
 Thresholds: what the rules of thresholds.py refuse, over many draws of training photos.
 Banks:      what else a photo could be compared with.
@@ -40,7 +38,7 @@ from PIL import ImageOps
 from benchmarks import DATA, ROOT
 from benchmarks.novelty.crossfit import SEED, Judged, judge
 from benchmarks.novelty.draws import Shown, banks, others, thresholds
-from benchmarks.novelty.material import Network, ants_bees, everyday, make_networks, waterfowl
+from benchmarks.novelty.material import Network, ants_bees, everyday, make_network, waterfowl
 from mirror.images import load_image
 
 BOOTSTRAPS = 2000
@@ -77,13 +75,12 @@ def interval(values: np.ndarray, groups: np.ndarray | None, scale: float, digits
     return f"{scale * values[kept].mean():.{digits}f} ({scale * low:.{digits}f}–{scale * high:.{digits}f})"
 
 
-def scores(mirror: Shown, insects: Shown, tuned: Shown) -> None:
+def scores(mirror: Shown, insects: Shown) -> None:
     """The tables of scores: known against strange, and one label against the other."""
     birds, bugs = waterfowl(), ants_bees()
     for title, known, shown, own, other in (
         ("shipped mirror, 40 photos", birds, mirror, "waterfowl", "insects"),
         ("ants_bees, 244 photos, body as pretrained", bugs, insects, "insects", "waterfowl"),
-        ("ants_bees, body fine-tuned", bugs, tuned, "insects", "waterfowl"),
     ):
         strange = {"everyday": shown["everyday"], other: shown[other]}
         rows = np.arange(len(known.files))
@@ -139,7 +136,6 @@ def main() -> int:
     parser.add_argument(
         "--only", choices=("scores", "thresholds", "banks", "others", "cost"), help="one table (default: all)"
     )
-    parser.add_argument("--epochs", type=int, default=3, help="of the fine-tuned body (default: %(default)s)")
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "mirror", help="a waterfowl model's folder")
     options = parser.parse_args()
     if not DATA.is_dir():
@@ -152,10 +148,10 @@ def main() -> int:
         return 0
     mirror = shown_to(network)
     with tempfile.TemporaryDirectory() as place:
-        shipped, fine_tuned = make_networks(Path(place), options.epochs if options.only in (None, "scores") else 0)
+        shipped = make_network(Path(place))
         insects = shown_to(shipped) | altered(shipped)
         if options.only in (None, "scores"):
-            scores(mirror, insects, shown_to(fine_tuned))
+            scores(mirror, insects)
     if options.only in (None, "thresholds"):
         thresholds(mirror, insects)
     if options.only in (None, "banks"):

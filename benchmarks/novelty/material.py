@@ -90,31 +90,21 @@ def photos(below: str) -> list[Path]:
     return sorted(path for path in (DATA / below).rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
-def make_networks(place: Path, epochs: int) -> tuple[Network, Network]:
-    """Networks for ants_bees: the model folder that train.py makes of it (int8, its body as it was pretrained), and the
-    same learner's after `epochs` of fine-tuning (float32)."""
+def make_network(place: Path) -> Network:
+    """A network for ants_bees: the model folder that train.py makes of it with --epochs 0 (int8)."""
     from mirror.collect import assign_splits, collect_from_folder
-    from mirror.export.onnx_export import compile_learner
     from mirror.training.build import build_model
     from mirror.training.photo_model import PhotoModel, describe_data
     from mirror.training.recipe import train
-    from mirror.training.settings import LEARNING_RATE, TrainingSettings
+    from mirror.training.settings import TrainingSettings
 
-    settings = TrainingSettings(ARCH, seed=SEED)
+    settings = TrainingSettings(ARCH, seed=SEED, epochs=0)
     with collect_from_folder(place / "photos", DATA / "ants_bees", log=quiet) as folder:
         rows = assign_splits(folder.photos, seed=SEED)
         trained = train(rows, folder.path, settings, log=quiet)
         content = PhotoModel(trained, folder.path, describe_data(folder, "folder"), settings)
         shipped = build_model(content, place / "ants_bees", log=quiet)
-        learner = trained.learner
-        if epochs:
-            learner.unfreeze()
-            with learner.no_bar(), learner.no_logging():
-                learner.fit_one_cycle(epochs, lr_max=slice(LEARNING_RATE / 100, LEARNING_RATE))
-        learner.path = place
-        learner.export("tuned.pkl")
-        compiled = compile_learner(place / "tuned.pkl", place / "tuned.onnx", learner=learner)
-    return Network.of(shipped.path), Network(place / "tuned.onnx", compiled.preprocessing)
+    return Network.of(shipped.path)
 
 
 def quiet(*_: object) -> None:

@@ -1,6 +1,7 @@
 """Two words → photos → a judged image classifier that app.py serves.
 
     python train.py                                                    # duckling or cygnet?
+    python train.py apple pear --name fruit                            # apple or pear?
     python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
     python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
     python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
@@ -72,7 +73,7 @@ def recipe(options: argparse.Namespace) -> None:
             backbone = choose(names, photos.photos, folder.path, given, options.size, SIZE)
         settings = TrainingSettings(
             arch=backbone.architecture.name, weights=options.weights, size=backbone.size,
-            epochs=options.epochs, folds=options.folds, hold_out=hold_out, seed=options.seed,
+            epochs=options.epochs, minutes=options.minutes, folds=options.folds, hold_out=hold_out, seed=options.seed,
         )  # fmt: skip
         trained = train(photos.photos, folder.path, settings, backbone=backbone)
         data = describe_data(photos, collected.source, collected.queries, collected.license_filter)
@@ -84,6 +85,9 @@ def recipe(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and returns the exit code. Raises MirrorError."""
+    from mirror.cli.train_steps import searches
+
+    searches(options)  # says so where they contradict each other
     require_installed("Training", *NEEDED)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.cli.options import count, whole_number
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
+
+MOST_MINUTES = 60 * 24 * 30
 
 
 def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[str], size: int) -> None:
@@ -15,6 +18,10 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     add = parser.add_argument
     add("--name", type=folder_name, help=f"of the model and its photo folder (default: {name})")
     words = parser.add_argument_group("photos")
+    words.add_argument(
+        "words", nargs="*", default=[], metavar="WORD",
+        help="search for it, and call what is found by it: apple pear is --search apple --search pear",
+    )  # fmt: skip
     where = words.add_mutually_exclusive_group()
     where.add_argument(
         "--search", action="append", metavar="LABEL=QUERY",
@@ -61,8 +68,11 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         help=f"side of the network's input in pixels (default: {size}, of a --dataset {sizes})",
     )  # fmt: skip
     add("--epochs", type=whole_number(0), metavar="N",
-        help="fine-tune the whole network for at most N epochs (default: 5 from 1,000 photos up, else only its head; "
-        f"of a --dataset exactly N, by default {epochs})",
+        help="fine-tune the whole network for exactly N epochs, 0: only fit a new last layer (default: as many as pay "
+        f"and there is time for, which is said; of a --dataset {epochs})",
+    )  # fmt: skip
+    add("--minutes", type=minutes, metavar="M",
+        help="that fine-tuning may take (default: what fastai's fine_tune(5) would take, at most an hour)",
     )  # fmt: skip
     judging = parser.add_mutually_exclusive_group()
     judging.add_argument(
@@ -87,6 +97,16 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
 
 def _datasets() -> list[PublishedDataset]:
     return [dataset for name in DATASETS if (dataset := published_dataset(name))]
+
+
+def minutes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 0 to {MOST_MINUTES:,}")
+    return value
 
 
 def folder_name(text: str) -> str:

@@ -3,8 +3,7 @@
 A photo's similarity is the mean cosine of its pooled features with its K nearest training photos' (deep nearest
 neighbours: Sun et al. 2022, arXiv 2204.06507). Max softmax, energy, ReAct, SCALE, fDBD, ViM and Mahalanobis distance
 tell strangers worse; so does standardising the features. Mirrored or coarser copies of the photos in the bank, or
-another K, change little; a threshold for each label lets more strangers pass. A body that was fine-tuned tells them
-worse than one that was not.
+another K, change little; a threshold for each label lets more strangers pass.
 
 The threshold comes from the training photos' own similarities, each compared with the others only, its copies and
 neighbours left out: two deviations below their median, the deviation being that of the lower half, which is the longer.

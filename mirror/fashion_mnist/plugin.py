@@ -18,7 +18,7 @@ MODEL = "fashion"
 
 def train(options: Any) -> None:
     """The published set → a network from scratch → judged by its test images."""
-    for name in ("weights", "folds", "others"):
+    for name in ("weights", "folds", "others", "minutes"):
         if getattr(options, name) is not None:
             raise UsageError(f"--dataset {NAME} is trained by a recipe of its own: leave out --{name}.")
     if options.arch != ARCH or options.epochs == 0:

@@ -13,7 +13,11 @@ augmentation.py      the crops, flips and resolutions a photo is seen at
 feature_cache.py     the frozen body's features of every view, computed once, and heads fitted to any part of them
 groups.py            photos that belong together, by hashes, pages and features
 linear_probe.py      features → the linear head, its strength chosen by cross-validation
-fine_tuning.py       fine-tuning of the whole network
+tuning_plan.py       whether the network is fine-tuned, and for how long
+last_layers.py       a network in two parts, of which the last alone is tuned
+kept_views.py        what the first part gives of views of the photos, kept
+fine_tuning.py       fine-tuning of the last layers by fastai, from the head that was fitted
+tuning_choice.py     how much of fine-tuning ships, by photos that were left out
 evaluation.py        error, temperature and doubts of a trained model
 metrics.py           error rate with its interval, per-label metrics, confusion, top losses
 calibration.py       the temperature that makes probabilities mean what they say

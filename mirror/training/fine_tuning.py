@@ -1,143 +1,161 @@
-"""Fine-tuning of the whole network, from the head that was fitted to the frozen body.
+"""Fine-tuning by fastai, from the head that was fitted to the frozen features ("LP-FT", Kumar et al. 2022, arXiv
+2202.10054): of the head and the network's last layers, which hold most of its weights (last_layers.py).
 
-One cycle, small steps for the body ("LP-FT", Kumar et al. 2022, arXiv 2202.10054). Which epoch is kept is decided by
-photos held out: the validation photos, or each fold's in turn. The head of the frozen body counts as epoch 0.
+BatchNorm keeps the statistics of pretraining, which the head was fitted to: with those of each batch the head meets
+other features from the first step on, and the network is ruined (Ha et al. 2024, arXiv 2308.07728). One cycle of rates,
+annealed to its end.
+
+What may ship lies between the network that it began from and the tuned one, weight by weight (WiSE-FT, Wortsman et al.
+2022, arXiv 2109.01903): a share of 0 is the head alone, of 1 the tuned network. tuning_choice.py chooses.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from mirror.collect.metadata import TRAIN, VALIDATION
-from mirror.model_schema import EpochMetrics
-from mirror.training.feature_cache import ViewFeatures
-from mirror.training.learner import Start, repeatable, set_head
-from mirror.training.linear_probe import cross_entropy, fold_numbers
-from mirror.training.settings import LEARNING_RATE, PATIENCE
-from mirror.training.training_data import TrainingData
-
-COLUMNS = ("train_loss", "valid_loss", "error_rate")
+from mirror.progress import ProgressBar
+from mirror.storage import replacing
+from mirror.training.learner import repeatable
+from mirror.training.settings import BODY_GROUPS, BODY_RATE, HEAD_RATE, RATE_STEP
 
 Log = Callable[[str], None]
+State = dict[str, torch.Tensor]
+EpochEnd = Callable[[int, np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class FineTuning:
-    """What came of it, the learner having the weights of the epoch that is kept.
+class Course:
+    """How long a learner is tuned, and what is told and kept meanwhile. progress counts photos, `before` of `total`
+    having been seen by earlier learners; checkpoint: a file that holds where it is after each epoch, None: nowhere."""
 
-    unseen [N, L]: logits of each photo by models that had not learned from it, nan where there is none; epoch: the one
-    that is kept, 0 being the frozen body's head; sentence: the end of the recipe's; history: a row an epoch."""
+    epochs: int
+    seed: int
+    progress: ProgressBar
+    before: int = 0
+    total: int = 0
+    checkpoint: Path | None = None
 
-    unseen: np.ndarray
-    epoch: int = 0
-    sentence: str = ""
-    history: tuple[EpochMetrics, ...] = ()
 
+def tune(learner: Any, course: Course, each_epoch: EpochEnd | None = None) -> State:
+    """Trains a learner (body, head), its head being set, for all of the course, and returns the weights that it began
+    from.
 
-def fine_tune(learner: Any, data: TrainingData, out_of_fold: np.ndarray, epochs: int, log: Log) -> FineTuning:
-    """Fine-tunes for at most so many epochs and keeps the one with the lowest validation loss. out_of_fold [N, L]: of
-    the frozen body's heads. The history's rows have the weighted loss that fastai monitors."""
-    if not len(data.rows(VALIDATION)):
-        log("Without validation photos there is nothing to stop fine-tuning by, so it is left out.")
-        return FineTuning(out_of_fold)
-    from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
-
-    monitored: dict[str, Any] = {"monitor": "valid_loss", "reset_on_fit": False}
-    save, stop = SaveModelCallback(fname="best", **monitored), EarlyStoppingCallback(patience=PATIENCE, **monitored)
+    each_epoch(epoch, logits [n, L]): called with those of its validation photos, where it is given. A course that was
+    stopped goes on from its checkpoint, and ends with the same weights to the last bit.
+    """
+    begun = {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
+    callbacks = [_frozen_statistics(), _same_epochs(course), _progress(course)]
+    callbacks.append(_watch(each_epoch) if each_epoch else _no_validation())
     with _workplace(learner):
+        learner.splitter = layer_groups
+        learner.create_opt()
+        learner.unfreeze()
+        start = _resume(learner, course)
+        if course.checkpoint:
+            callbacks.append(_checkpoints(course.checkpoint))
+        if start < course.epochs:
+            learner.fit_one_cycle(course.epochs, lr_max=rates(learner.model), cbs=callbacks, start_epoch=start)
+    return begun
+
+
+def layer_groups(model: nn.Module) -> list[list[nn.Parameter]]:
+    """The body's parameters in BODY_GROUPS parts of as many layers each, the first layers first, then the head's."""
+    body, head = (list(part.parameters()) for part in model.children())
+    layers = [i for i, parameter in enumerate(body) if parameter.ndim > 1]
+    if len(layers) < BODY_GROUPS:
+        return [body, head] if body else [head]
+    cuts = [0, *(layers[len(layers) * part // BODY_GROUPS] for part in range(1, BODY_GROUPS)), len(body)]
+    return [*(body[start:end] for start, end in zip(cuts, cuts[1:], strict=False)), head]
+
+
+def rates(model: nn.Module) -> np.ndarray:
+    """The highest learning rate of each of `layer_groups`, falling towards the first layers."""
+    groups = len(layer_groups(model)) - 1
+    return np.array([*(BODY_RATE * RATE_STEP ** (groups - 1 - group) for group in range(groups)), HEAD_RATE])
+
+
+def blend(begun: State, tuned: State, share: float) -> State:
+    """The weights that lie so far on the way from `begun` to `tuned`; whole numbers (BatchNorm's counters) stay."""
+    if share >= 1:
+        return tuned
+    return {
+        name: begun[name].lerp(value, share) if value.is_floating_point() else begun[name]
+        for name, value in tuned.items()
+    }
+
+
+def validation_logits(learner: Any) -> np.ndarray:
+    """[n, L] of the learner's validation photos."""
+    from fastai.torch_core import noop
+
+    with _workplace(learner):
+        return learner.get_preds(dl=learner.dls.valid, act=noop)[0].float().cpu().numpy()
+
+
+@contextlib.contextmanager
+def _workplace(learner: Any) -> Iterator[None]:
+    """The memory layout that is quickest, a folder for the learner's files, and nothing printed."""
+    learner.model.to(memory_format=torch.channels_last)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learner.path = Path(folder)
         with learner.no_bar(), learner.no_logging():
-            loss, error = map(float, learner.validate(dl=learner.dls.valid))
-        save.best = stop.best = loss
-        learner.save("best")
-        _one_cycle(learner, epochs, [save, stop], log)
-    rows = [EpochMetrics(0, loss, error)]
-    for epoch, values in enumerate(learner.recorder.values, start=1):
-        train_loss, valid_loss, error_rate = map(float, values)
-        rows.append(EpochMetrics(epoch, valid_loss, error_rate, train_loss))
-    return _chosen(rows, epochs, "validation loss", out_of_fold)
+            yield
+    learner.model.to(memory_format=torch.contiguous_format)
 
 
-def fine_tune_in_folds(
-    learner: Any, start: Start, data: TrainingData, views: ViewFeatures, epochs: int, log: Log
-) -> FineTuning:
-    """The epoch with the lowest loss over all folds is the one that is kept: the learner is fine-tuned on all photos
-    until then. Every fold takes as long as a training."""
-    logits = tuned_out_of_fold(start, data, views, epochs, log)
-    judged = np.flatnonzero(np.isfinite(logits[0]).all(axis=1))
-    actual = data.actual[judged]
-    rows = [history_row(epoch, by[judged], actual) for epoch, by in enumerate(logits)] if len(judged) else []
-    tuning = _chosen(rows, epochs, "the folds' loss", logits[0])
-    if tuning.epoch:
-        log(f"fine-tuning on all {len(data.photos)} photos, {tuning.epoch} of {epochs} epochs")
-        repeatable(start.seed)
-        fine_tune_epochs(learner, epochs, tuning.epoch, log)
-    return replace(tuning, unseen=logits[tuning.epoch])
+def _frozen_statistics() -> Any:
+    from fastai.callback.core import Callback, TrainEvalCallback
+
+    class FrozenStatistics(Callback):
+        run_after = TrainEvalCallback
+
+        def before_train(self) -> None:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    return FrozenStatistics()
 
 
-def history_row(epoch: int, logits: np.ndarray, actual: np.ndarray) -> EpochMetrics:
-    """The mean cross-entropy and the error rate of logits [N, L]."""
-    loss = float(cross_entropy(logits.astype(np.float64), actual).mean())
-    return EpochMetrics(epoch, loss, float(np.mean(logits.argmax(axis=1) != actual)))
+def _same_epochs(course: Course) -> Any:
+    """Each epoch's photos and their changes are drawn by its own number, so that one that goes on sees the same."""
+    from fastai.callback.core import Callback
+
+    class SameEpochs(Callback):
+        def before_train(self) -> None:
+            seed = course.seed + self.epoch
+            repeatable(seed)
+            self.dls.train.rng = Random(seed)
+
+    return SameEpochs()
 
 
-def _chosen(rows: list[EpochMetrics], epochs: int, by: str, unseen: np.ndarray) -> FineTuning:
-    epoch = int(np.argmin([row.valid_loss for row in rows])) if rows else 0
-    sentence = f", fine-tuned for up to {epochs} epochs, the best by {by} being epoch {epoch}"
-    return FineTuning(unseen, epoch, sentence, tuple(rows))
+def _no_validation() -> Any:
+    from fastai.callback.core import Callback, CancelValidException
 
-
-def fine_tune_epochs(learner: Any, epochs: int, last: int, log: Log) -> None:
-    """The first `kept` of so many epochs, without any photo to judge by."""
-    from fastai.callback.core import Callback, CancelFitException, CancelValidException
-
-    class StopAt(Callback):
-        order = 100  # after those that say what the epoch was like
+    class NoValidation(Callback):
+        order = 100
 
         def before_validate(self) -> None:
             raise CancelValidException
 
-        def after_epoch(self) -> None:
-            if self.epoch + 1 == last:
-                raise CancelFitException
-
-    with _workplace(learner):
-        _one_cycle(learner, epochs, [StopAt()], log)
+    return NoValidation()
 
 
-def tuned_out_of_fold(start: Start, data: TrainingData, views: ViewFeatures, epochs: int, log: Log) -> np.ndarray:
-    """[epochs + 1, N, L] logits of each photo after each epoch, by a network fine-tuned on the other folds; nan for
-    those that are never left out."""
-    number = fold_numbers(data.actual, data.groups, data.folds or 0, start.seed)
-    folds = number.max(initial=-1) + 1
-    logits = np.full((epochs + 1, len(data.photos), len(data.labels)), np.nan, np.float32)
-    for fold in range(folds):
-        outside = number == fold
-        log(f"fold {fold + 1} of {folds}: fine-tuning without {outside.sum()} of the {len(data.photos)} photos")
-        pairs = zip(data.photos, outside, strict=True)
-        learner = start.learner([replace(photo, split=VALIDATION if left else TRAIN) for photo, left in pairs])
-        probe = views.fit(np.flatnonzero(~outside), start.seed)
-        set_head(learner, probe)
-        repeatable(start.seed)
-        logits[0, outside] = probe.logits(views.served[outside])
-        logits[1:, outside] = _validation_logits(learner, epochs, log)
-    return logits
-
-
-def _validation_logits(learner: Any, epochs: int, log: Log) -> np.ndarray:
-    """[epochs, N, L] of the learner's validation photos after each epoch of fine-tuning."""
+def _watch(each_epoch: EpochEnd) -> Any:
     from fastai.callback.core import Callback
-
-    logits: list[np.ndarray] = []
 
     class Watch(Callback):
         def before_validate(self) -> None:
@@ -148,38 +166,65 @@ def _validation_logits(learner: Any, epochs: int, log: Log) -> np.ndarray:
                 self.batches.append(self.pred.detach().float().cpu().numpy())
 
         def after_validate(self) -> None:
-            logits.append(np.concatenate(self.batches))
+            each_epoch(self.epoch + 1, np.concatenate(self.batches))
 
-    with _workplace(learner):
-        _one_cycle(learner, epochs, [Watch()], log)
-    return np.stack(logits)
+    return Watch()
 
 
-@contextlib.contextmanager
-def _workplace(learner: Any) -> Iterator[None]:
-    """A folder for the learner's files while it is trained, and the memory layout that is quickest."""
-    learner.model.to(memory_format=torch.channels_last)
-    with tempfile.TemporaryDirectory() as folder:
-        learner.path = Path(folder)
-        try:
-            yield
-        finally:
-            learner.path = Path(".")
-    learner.model.to(memory_format=torch.contiguous_format)
+def _progress(course: Course) -> Any:
+    from fastai.callback.core import Callback
+
+    class Progress(Callback):
+        def after_batch(self) -> None:
+            if self.training:
+                seen = self.epoch * len(self.dls.train_ds) + (self.iter + 1) * self.dls.train.bs
+                course.progress(min(course.before + seen, course.total), course.total)
+
+    return Progress()
 
 
-def _one_cycle(learner: Any, epochs: int, callbacks: list[Any], log: Log) -> None:
-    def say(row: list[Any]) -> None:
-        if isinstance(row[0], int):  # the first row holds the names
-            values = [value for value in row[1:4] if isinstance(value, float)]  # the time is text
-            log(f"epoch {row[0] + 1}: " + ", ".join(f"{n} {v:.4f}" for n, v in zip(COLUMNS, values, strict=False)))
+def _checkpoints(file: Path) -> Any:
+    from fastai.callback.core import Callback
 
-    terminal = sys.stdout.isatty()
-    learner.unfreeze()
-    rates = slice(LEARNING_RATE / 100, LEARNING_RATE)
-    with warnings.catch_warnings(), contextlib.nullcontext() if terminal else learner.no_bar():
-        warnings.simplefilter("ignore")
-        if not terminal:
-            learner.logger = say
-        learner.fit_one_cycle(epochs, lr_max=rates, cbs=callbacks)
-    learner.logger = print  # it is pickled with the learner, and ours must not be
+    class Checkpoints(Callback):
+        order = 90  # after the optimiser and the recorder
+        trained = False
+
+        def before_train(self) -> None:
+            self.trained = True
+
+        def after_epoch(self) -> None:
+            if not self.trained:  # fastai counts epochs that it skips as well
+                return
+            state = self.opt.state_dict()
+            hypers = [{name: _plain(value) for name, value in hyper.items()} for hyper in state["hypers"]]
+            kept = {
+                "epoch": self.epoch + 1,
+                "model": self.model.state_dict(),
+                "hypers": hypers,
+                "state": state["state"],
+            }
+            with contextlib.suppress(OSError, RuntimeError):  # a full disk: then it goes on without
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(file) as part:
+                    torch.save(kept, part)
+
+    return Checkpoints()
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as Python's, so that it is read without running code."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _resume(learner: Any, course: Course) -> int:
+    """The epochs that are done, the learner standing where its checkpoint stood."""
+    if course.checkpoint is None or not course.checkpoint.is_file():
+        return 0
+    try:
+        kept = torch.load(course.checkpoint, map_location="cpu", weights_only=True)
+    except Exception:  # half a file, or no file of tensors: it begins anew
+        return 0
+    learner.model.load_state_dict(kept["model"])
+    learner.opt.load_state_dict({"hypers": kept["hypers"], "state": kept["state"]})
+    return int(kept["epoch"])

@@ -144,7 +144,7 @@ class PhotoModel:
         trained, settings = self.trained, self.settings
         training = TrainingInfo(
             seed=settings.seed,
-            epochs=max(row.epoch for row in trained.history),
+            epochs=trained.epochs,
             weights=trained.weights,
             recipe=trained.recipe,
             seconds=round(trained.seconds, 1),
@@ -157,13 +157,15 @@ class PhotoModel:
 
     def options(self, precision: str, keep_pickle: bool) -> tuple[str, ...]:
         """train.py's options that make this model of these photos, without a path of this machine in them."""
-        settings = self.settings
+        settings, plan = self.settings, self.trained.plan
+        # What a machine of another speed would do otherwise is asked for by its number
+        epochs = plan.epochs if plan.by_the_clock else settings.epochs
         return given_options(
             ("--arch", settings.arch, None),
             ("--seed", settings.seed, None),
             ("--weights", settings.weights and settings.weights.name, None),
             ("--size", settings.size, TrainingSettings.size),
-            ("--epochs", settings.epochs, None),
+            ("--epochs", epochs, None),
             ("--folds", settings.folds, None),
             ("--hold-out", settings.hold_out, False),
             ("--precision", precision, "auto"),

@@ -2,14 +2,12 @@
 
 1. The pretrained body, frozen, sees every photo a few times (augmentation.py), and its features are kept
    (feature_cache.py).
-2. The head is the logistic regression on them that cross-validates best (linear_probe.py). On a few hundred photos this
-   is both accurate and quick (benchmarks/training/__main__.py --fine-tuning): fine-tuning the body then only raises the
-   validation loss.
+2. The head is the logistic regression on them that cross-validates best (linear_probe.py).
 3. Every photo is left out once, with all that belong to it (groups.py), for predictions of photos that were learned
    from mean nothing: the error, the temperature and the doubts about labels rest on these. The head learns from all.
-4. From FINE_TUNE_FROM training photos, or with `epochs`, the whole network is fine-tuned from there (fine_tuning.py).
-   The epoch with the best validation loss is kept, the head of step 2 counting as epoch 0. Such a network cannot be
-   trained once a fold in the time there is, so it learns from what is not held out, and the validation photos judge it.
+4. Where the head errs often enough, and there is the time (tuning_plan.py), the network's last layers are fine-tuned
+   from there (fine_tuning.py), and ship where photos left out show that it helps (tuning_choice.py). Such a network is
+   not trained once a fold, unless asked to: it learns from what is not held out, and the validation photos judge it.
 
 Same photos, same seed, same machine: the same learner, to the last bit.
 """
@@ -30,11 +28,14 @@ from mirror.model_schema import EpochMetrics
 from mirror.terminal import say
 from mirror.training.backbones import Backbone, find_backbone
 from mirror.training.feature_cache import FeatureExtractor, OutOfFold, ViewFeatures, extract_features
-from mirror.training.fine_tuning import FineTuning, fine_tune, fine_tune_in_folds, history_row
 from mirror.training.groups import group_alike
+from mirror.training.kept_views import keep_views, views_that_fit
+from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, head_logits, set_head
 from mirror.training.settings import FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
+from mirror.training.tuning_choice import FineTuning, Tuner, history_row
+from mirror.training.tuning_plan import TuningPlan, measure_costs, plan_tuning
 from mirror.wording import count
 
 
@@ -46,8 +47,9 @@ class TrainedModel:
     body; logits [N, L]: the learner's. unseen [N, L]: logits of each photo by a model that had not learned from it, nan
     where there is none: the learner for a validation photo, the other folds' head for a training photo (with folds and
     fine-tuning, their whole network). out_of_fold: those heads, None where the body was trained as well (`tuned`).
-    weights, recipe: a phrase each;
-    history: a row an epoch.
+    plan: whether to fine-tune, and why; epochs: of fine-tuning that the learner has gone through, 0: only its head was
+    trained. weights, recipe: a phrase each; history: a row an epoch, by the photos that fine-tuning was chosen by, or
+    else by those judged.
     """
 
     learner: Any
@@ -57,11 +59,16 @@ class TrainedModel:
     unseen: np.ndarray
     out_of_fold: OutOfFold | None = None
     weights: str = ""
-    tuned: bool = False
+    plan: TuningPlan = TuningPlan(0, "")
+    epochs: int = 0
     recipe: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     history: tuple[EpochMetrics, ...] = ()
+
+    @property
+    def tuned(self) -> bool:
+        return self.epochs > 0
 
     @property
     def checked(self) -> np.ndarray:
@@ -114,30 +121,29 @@ def train(
     out_of_fold = views.out_of_fold(learned, folds, settings.seed)
 
     learner, tuning = start.learner(data.photos), FineTuning(out_of_fold.logits)
-    epochs = settings.epochs_for(len(learned))
-    if epochs:
-        judging = data.held_apart() if crossed and not data.folds else data
-        learner = start.learner(judging.photos)
-        set_head(learner, views.fit(judging.rows(TRAIN), settings.seed))
-        if data.folds:
-            tuning = fine_tune_in_folds(learner, start, data, views, epochs, log)
-        else:
-            tuning = fine_tune(learner, judging, out_of_fold.logits, epochs, log)
-        if tuning.epoch:
+    judging = data.held_apart() if crossed and not data.folds else data
+    plan, room = _plan(settings, judging, out_of_fold.logits, learner)
+    log(plan.reason)
+    if plan.epochs:
+        learned = judging.rows(TRAIN)
+        kept = keep_views(extractor, split_body(extractor.body, settings.size), judging, learned, room, settings.seed)
+        tuner = Tuner(start, judging, views, kept, plan.epochs, log)
+        tuning = tuner.run(learner, views.fit(learned, settings.seed), out_of_fold.logits)
+        if tuning.share:
             data = judging
-    if not tuning.epoch and crossed:
+    if not tuning.share and crossed:
         data = data.cross_validated(folds)
     held = data.rows(VALIDATION)
     probe = views.fit(data.rows(TRAIN), settings.seed)
     loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""
     width = views.features.shape[1]
     log(f"head: logistic regression on {width} features a view (L2 strength 1/{probe.strength:g}{loss})")
-    if not tuning.epoch:
+    if not tuning.share:
         set_head(learner, probe)
 
     tuned = replace(extractor, body=learner.model[0])
-    features = tuned.served(data.photos) if tuning.epoch else views.served
-    logits = head_logits(learner, features) if tuning.epoch else probe.logits(features)
+    features = tuned.served(data.photos) if tuning.share else views.served
+    logits = head_logits(learner, features) if tuning.share else probe.logits(features)
     unseen = tuning.unseen.copy()
     unseen[held] = logits[held]
     return TrainedModel(
@@ -146,15 +152,30 @@ def train(
         features=features,
         logits=logits,
         unseen=unseen,
-        out_of_fold=None if tuning.epoch else out_of_fold,
+        out_of_fold=None if tuning.share else out_of_fold,
         weights=source,
-        tuned=tuning.epoch > 0,
+        plan=plan,
+        epochs=tuning.epochs if tuning.share else 0,
         recipe=f"frozen body, {settings.views} views a photo, logistic-regression head (C = {probe.strength:g})"
         + tuning.sentence,
         seconds=time.perf_counter() - begun,
         notes=notes,
         history=tuning.history or (_history_of_the_head(data, logits, unseen),),
     )
+
+
+def _plan(
+    settings: TrainingSettings, data: TrainingData, out_of_fold: np.ndarray, learner: Any
+) -> tuple[TuningPlan, int]:
+    """The plan by photos that do not judge what comes of it, and how many views of each photo there is room for."""
+    learned, split = data.rows(TRAIN), split_body(learner.model[0], settings.size)
+    left_out = learned[np.isfinite(out_of_fold[learned]).all(axis=1)]
+    wrong = out_of_fold[left_out].argmax(axis=1) != data.actual[left_out]
+    plan = plan_tuning(settings, len(learned), wrong, data.groups[left_out], lambda: measure_costs(learner, split))
+    views = views_that_fit(split, len(data.photos), settings.views)
+    if plan.epochs and not views:
+        plan = TuningPlan(0, "Not fine-tuned: what is kept of so many photos would not fit into memory.")
+    return plan, views
 
 
 def _notes(

@@ -24,33 +24,41 @@ MAX_ITERATIONS = 1000  # of L-BFGS
 # Predictions for photos that were not learned from (feature_cache.py)
 FOLDS = 5  # in which training photos are left out in turn, where no other number is asked for
 
-# Fine-tuning (fine_tuning.py)
-FINE_TUNE_FROM = 1000  # training photos: at 244 the frozen body did better; from where on it does not is a guess
-FINE_TUNE_EPOCHS = 5  # at most
-PATIENCE = 1  # epochs without a better validation loss before it stops
-LEARNING_RATE = 3e-4  # of the head; the body's first layers take a hundredth of it
+# Fine-tuning: whether it is done (tuning_plan.py)
+ROOM = 0.02  # of the photos the head alone must err on, by the lower end of the interval
+FEWEST_TO_TUNE = 100  # training photos: a fold of them, which says whether it helps, holds 20
+ARTICLE_PASSES = 6  # over the photos in fastai's `fine_tune(5)`, one of them with the body frozen: the time it may take
+MINUTES = 60  # at most, where --minutes does not say otherwise
+EPOCHS, FEWEST_EPOCHS = 10, 3  # where there is the time; a cycle of fewer hardly warms up before it anneals
+
+# Fine-tuning: how (last_layers.py, kept_views.py, fine_tuning.py, tuning_choice.py)
+LAST_WEIGHTS = 0.75  # of the body's weights at least that its last layers hold, which alone are trained
+BODY_GROUPS = 2  # parts of the last layers, each with a learning rate of its own
+BODY_RATE = 1e-3  # the highest of the last part's
+RATE_STEP = 0.5  # between one part and the one before it
+HEAD_RATE = 1e-3
 BATCH = 32  # photos; fewer where there are fewer, for fastai drops the last, incomplete batch of training photos
+SMALLEST_BATCH = 8
+STEPS = 20  # an epoch, from where on batches grow
+SHARES = (0.0, 0.5, 1.0)  # of the way from the head alone to the tuned network, tried on photos left out
+CLEAR_GAIN = 1.28  # standard errors that a gain must exceed: chance alone would give it once in ten
+CHECKPOINTS = ".training"  # folder in the photo folder
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """arch: a torchvision or timm name; weights: a file of them; size: side of the network's input in px, a little
-    above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423); views: of each photo; epochs of fine-tuning
-    at most, None: by the number of photos; folds: cross-validate the error in so many, whatever is trained; None: where
-    only the head is, and by the validation photos where the whole network is; hold_out: by the validation photos in any
-    case."""
+    above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423); views: of each photo; epochs of
+    fine-tuning, 0: only the head is trained, None: tuning_plan.py decides; minutes: that fine-tuning may take, None: as
+    long as the article's recipe; folds: cross-validate the error in so many, whatever is trained; None: where only the
+    head is, and by the validation photos where more is; hold_out: by the validation photos in any case."""
 
     arch: str = "resnet18"
     weights: Path | None = None
     size: int = 288
     views: int = 3
     epochs: int | None = None
+    minutes: float | None = None
     seed: int = 42
     folds: int | None = None
     hold_out: bool = False
-
-    def epochs_for(self, training_photos: int) -> int:
-        """Epochs of fine-tuning at most; 0: only the head is fitted."""
-        if self.epochs is not None:
-            return self.epochs
-        return FINE_TUNE_EPOCHS if training_photos >= FINE_TUNE_FROM else 0

@@ -55,7 +55,7 @@ def test_with_folds_every_photo_counts() -> None:
 
 
 def test_a_network_that_was_fine_tuned_is_calibrated_by_its_validation_photos() -> None:
-    found = trained(held=120, sure=3, tuned=True)
+    found = trained(held=120, sure=3, epochs=3)
     found.unseen[:120] = 50 * found.logits[:120]  # the frozen body's heads say nothing of it
     evaluation = evaluate(found, found.unseen, seed=0)
     calibration = evaluation.metrics.calibration

@@ -1,87 +1,190 @@
-"""Fine-tuning where folds decide: every fold tunes a network of its own, and the epoch they agree on is kept."""
+"""Fine-tuning: the head meets the features that it was fitted to, and a cycle is run to its end, killed or not."""
 
 from __future__ import annotations
 
-import re
+import pickle
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from mirror.collect import collect_from_folder
+from mirror.progress import ProgressBar
 from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
-from mirror.training.fine_tuning import fine_tune_epochs, tuned_out_of_fold
-from mirror.training.learner import Start, head_logits, set_head
-from mirror.training.linear_probe import cross_entropy, fold_numbers
+from mirror.training.fine_tuning import Course, blend, layer_groups, rates, tune
+from mirror.training.kept_views import KeptViews, batch_size, keep_views, last_layers_learner
+from mirror.training.last_layers import split_body
+from mirror.training.learner import Start, set_head
+from mirror.training.linear_probe import cross_entropy
 from mirror.training.pretrained import find_architecture, load_weights
-from mirror.training.recipe import train
-from mirror.training.settings import TrainingSettings
+from mirror.training.settings import BATCH, BODY_GROUPS, SMALLEST_BATCH
 from mirror.training.training_data import TrainingData
 from tests.learners import PACKAGED_ARCH as ARCH
 
-SIZE, SEED, FOLDS = 64, 7, 2
+SIZE, SEED = 64, 7
 
 
 def quiet(*_: object) -> None:
     pass
 
 
+@dataclass(frozen=True)
+class Begun:
+    start: Start
+    data: TrainingData
+    views: ViewFeatures
+    kept: KeptViews
+
+
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory, drawings: Path) -> tuple[Start, TrainingData, ViewFeatures]:
+def begun(tmp_path_factory: pytest.TempPathFactory, drawings: Path) -> Begun:
+    """Every fourth photo is held out."""
     with collect_from_folder(tmp_path_factory.mktemp("tuning") / "photos", drawings, log=quiet) as folder:
-        data = TrainingData.of(folder.photos, FOLDS)
+        photos = [replace(p, split="train" if i % 4 else "validation") for i, p in enumerate(folder.photos)]
+    data = TrainingData.of(photos)
     architecture = find_architecture(ARCH)
     start = Start(folder.path, data.labels, architecture, *load_weights(architecture, None, quiet), SIZE, SEED)
-    sight = FeatureExtractor(start.learner(data.photos).model[0], folder.path, architecture, SIZE, quiet)
-    return start, data, extract_features(sight, data, np.arange(len(data.photos)), views=1, seed=SEED)
+    body = start.learner(data.photos).model[0]
+    sight, learned = FeatureExtractor(body, folder.path, architecture, SIZE, quiet), data.rows("train")
+    views = extract_features(sight, data, learned, views=1, seed=SEED)
+    return Begun(start, data, views, keep_views(sight, split_body(body, SIZE), data, learned, 2, SEED))
 
 
-@pytest.fixture(scope="module")
-def tuned(begun) -> tuple[np.ndarray, list[str]]:
-    """The logits after no and after one epoch, and what was said."""
-    start, data, seen = begun
-    said: list[str] = []
-    return tuned_out_of_fold(start, data, seen, 1, said.append), said
+def learner_of(begun: Begun) -> Any:
+    """Of the last layers."""
+    learner, learned = begun.start.learner(begun.data.photos), begun.data.rows("train")
+    set_head(learner, begun.views.fit(learned, SEED))
+    return last_layers_learner(
+        learner, split_body(learner.model[0], SIZE), begun.kept, learned, begun.data.rows("validation")
+    )
 
 
-def test_every_photo_is_judged_after_every_epoch_by_a_network_that_never_saw_it(begun, tuned) -> None:
-    _, data, seen = begun
-    photos = data.photos
-    logits, said = tuned
-    assert logits.shape == (2, len(photos), 2) and np.isfinite(logits).all()
-    assert not np.isclose(logits[0], logits[1]).all(axis=1).any()
-    number = fold_numbers(seen.labels, seen.groups, FOLDS, SEED)
-    first = seen.fit(np.flatnonzero(number != 0), SEED)
-    assert np.array_equal(logits[0, number == 0], first.logits(seen.served[number == 0]))
-    assert [line for line in said if line.startswith("fold")] == [
-        f"fold {fold + 1} of 2: fine-tuning without {np.sum(number == fold)} of the 22 photos" for fold in (0, 1)
-    ]
+def course(epochs: int, **more: Any) -> Course:
+    return Course(epochs, SEED, ProgressBar("", "photo", quiet), total=100, **more)
 
 
-def test_it_stops_after_the_epoch_that_is_kept(begun) -> None:
-    start, data, seen = begun
-    photos = data.photos
-    head = seen.fit(np.arange(len(photos)), SEED)
-    learner = start.learner(photos)
-    set_head(learner, head)
-    assert np.allclose(head_logits(learner, seen.served), head.logits(seen.served), atol=1e-5)
-    said: list[str] = []
-    fine_tune_epochs(learner, 2, 1, said.append)
-    assert len(said) == 1 and re.fullmatch(r"epoch 1: train_loss \d\.\d{4}", said[0])
-    assert not np.allclose(head_logits(learner, seen.served), head.logits(seen.served), atol=1e-3)
-    assert learner.path == Path(".") and learner.logger is print  # it is pickled, and nothing of ours may be in it
+def norms(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
-def test_with_folds_and_epochs_the_learner_is_the_one_that_the_folds_chose(begun, tuned) -> None:
-    start, data, _ = begun
-    photos = data.photos
-    settings = TrainingSettings(ARCH, size=SIZE, views=1, epochs=1, seed=SEED, folds=FOLDS)
-    found = train(photos, start.folder, settings, log=quiet)
-    assert {photo.split for photo in found.data.photos} == {"train"} and len(found.judged) == len(photos)
-    kept = int(found.recipe.rsplit(" ", 1)[1])
-    assert np.array_equal(found.unseen, tuned[0][kept])  # to the last bit, the second time
-    losses = [cross_entropy(logits.astype(float), found.data.actual).mean() for logits in tuned[0]]
-    assert [row.valid_loss for row in found.history] == pytest.approx(losses) and kept == np.argmin(losses)
-    assert found.tuned == (kept > 0) and "by the folds' loss" in found.recipe
-    assert np.allclose(found.logits, head_logits(found.learner, found.features), atol=1e-5)
-    assert not np.allclose(found.logits, found.unseen)
+def test_batchnorm_keeps_the_statistics_that_the_head_was_fitted_to(begun) -> None:
+    learner = learner_of(begun)
+    before = [(m.running_mean.clone(), m.running_var.clone()) for m in norms(learner.model)]
+    weights = norms(learner.model)[0].weight.detach().clone()
+    tune(learner, course(2))
+    after = [(m.running_mean, m.running_var) for m in norms(learner.model)]
+    assert before and all(
+        torch.equal(a, b) for x, y in zip(before, after, strict=True) for a, b in zip(x, y, strict=True)
+    )
+    assert not torch.equal(norms(learner.model)[0].weight, weights)  # it is trained, as all others are
+
+
+def test_the_first_step_has_the_heads_own_loss(begun) -> None:
+    """With BatchNorm in training mode it was eight times as high."""
+    from fastai.callback.core import Callback
+
+    data, views, learner = begun.data, begun.views, learner_of(begun)
+    learner.dls.train.dataset.served = True  # as the head's loss is measured
+    losses: list[float] = []
+
+    class Losses(Callback):
+        def after_loss(self) -> None:
+            losses.append(float(self.loss))
+
+    learner.add_cb(Losses())
+    tune(learner, course(1))
+    logits = views.fit(data.rows("train"), SEED).logits(views.served)[data.rows("train")]
+    own = cross_entropy(logits.astype(float), data.actual[data.rows("train")])
+    assert losses[0] < own.max() + 0.01
+
+
+def test_it_runs_every_epoch_and_anneals_to_the_end(begun) -> None:
+    learner = learner_of(begun)
+    seen: list[int] = []
+    held = len(begun.data.rows("validation"))
+
+    def each(epoch: int, logits: np.ndarray) -> None:
+        seen.append(epoch)
+        assert logits.shape == (held, 2)
+
+    tune(learner, course(3), each)
+    assert seen == [1, 2, 3]
+    assert learner.recorder.lrs[-1] < max(learner.recorder.lrs) / 5  # six batches in all
+
+
+def test_the_learner_gets_the_weights_and_nothing_else_of_ours(begun) -> None:
+    learner = begun.start.learner(begun.data.photos)
+    set_head(learner, begun.views.fit(begun.data.rows("train"), SEED))
+    before = {name: value.clone() for name, value in learner.model.state_dict().items()}
+    split = split_body(learner.model[0], SIZE)
+    last = last_layers_learner(learner, split, begun.kept, begun.data.rows("train"), begun.data.rows("validation"))
+    tune(last, course(1), lambda *_: None)
+    after = learner.model.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    of_last = {id(parameter) for parameter in last.model.parameters()}
+    assert changed == {name for name, parameter in learner.model.named_parameters() if id(parameter) in of_last}
+    learner.dls = learner.dls.new_empty()
+    assert b"mirror" not in pickle.dumps(learner)
+    pixels = torch.rand(2, 3, SIZE, SIZE)
+    with torch.no_grad():
+        assert torch.allclose(learner.model.eval()(pixels), last.model.eval()(split.first(pixels)), atol=1e-5)
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_bits(begun, tmp_path: Path) -> None:
+    whole = learner_of(begun)
+    tune(whole, course(3))
+    file = tmp_path / "kept" / "all.pth"
+
+    class Killed(Exception):
+        pass
+
+    def kill(epoch: int, _: np.ndarray) -> None:
+        if epoch == 2:
+            raise Killed("at the end of the second epoch")
+
+    stopped = learner_of(begun)
+    with pytest.raises(Killed):
+        tune(stopped, course(3, checkpoint=file), kill)
+    assert torch.load(file, weights_only=True)["epoch"] == 1
+    again, epochs = learner_of(begun), []
+    tune(again, course(3, checkpoint=file), lambda epoch, _: epochs.append(epoch))
+    assert epochs == [2, 3]
+    states = [learner.model.state_dict() for learner in (whole, again)]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    done = learner_of(begun)
+    tune(done, course(3, checkpoint=file), lambda *_: pytest.fail("it was done"))
+    assert all(torch.equal(value, done.model.state_dict()[name]) for name, value in states[0].items())
+
+
+def test_a_checkpoint_that_cannot_be_read_or_written_is_no_obstacle(begun, tmp_path: Path) -> None:
+    file = tmp_path / "all.pth"
+    file.write_bytes(b"half a f")
+    tune(learner_of(begun), course(1, checkpoint=file))
+    assert torch.load(file, weights_only=True)["epoch"] == 1
+    (tmp_path / "a file").write_bytes(b"")
+    tune(learner_of(begun), course(1, checkpoint=tmp_path / "a file" / "all.pth"))
+
+
+def test_the_first_layers_take_the_smallest_steps(begun) -> None:
+    model = learner_of(begun).model
+    groups = layer_groups(model)
+    assert [id(p) for group in groups for p in group] == [id(p) for p in model.parameters()]
+    assert len(groups) == BODY_GROUPS + 1 == len(rates(model)) and all(groups)
+    assert list(rates(model)[:BODY_GROUPS]) == sorted(rates(model)[:BODY_GROUPS])
+
+
+@pytest.mark.parametrize(("photos", "size"), [(1, 1), (5, 5), (20, 8), (200, 10), (640, 32), (10_000, 32)])
+def test_batches_are_full_ones_and_enough_of_them(photos: int, size: int) -> None:
+    """fastai drops the last, incomplete batch: with fewer photos than a batch takes it would train on none."""
+    assert batch_size(photos) == size <= max(photos, 1) and size <= BATCH and size >= min(photos, SMALLEST_BATCH)
+
+
+def test_a_blend_lies_between_both(begun) -> None:
+    a = {"weight": torch.tensor([1.0, 2.0]), "count": torch.tensor(3)}
+    b = {"weight": torch.tensor([3.0, 6.0]), "count": torch.tensor(9)}
+    assert blend(a, b, 0.25)["weight"].tolist() == [1.5, 3.0] and int(blend(a, b, 0.25)["count"]) == 3
+    assert blend(a, b, 0)["weight"].tolist() == [1, 2] and blend(a, b, 1) is b
