@@ -17,6 +17,7 @@ from mirror.export.precision import (
     choose_precision,
     compare,
     evenly_spaced,
+    expected_agreement,
     outputs_of,
     precision_of,
     with_precision,
@@ -77,6 +78,20 @@ def test_photos_trained_on_count_for_change_and_agreement_only() -> None:
     gate = compare("all", before, after, np.array([0, UNJUDGED, UNJUDGED, 1]))
     assert (gate.photos, gate.judged, gate.error_increase, gate.agreement) == (4, 2, 0.0, 0.5)
     assert compare("all", before, after, np.full(4, UNJUDGED)).error_increase is None
+
+
+def test_closer_photos_than_the_few_that_were_seen_are_reckoned_with() -> None:
+    """Ten thousand leads that are evenly spread, and 30 of them: int8 moves each by up to 1."""
+    random = np.random.default_rng(0)
+    lead, move = random.uniform(0, 20, 10_000), random.normal(0, 0.8, 10_000)
+    before, after = (np.stack([leads, np.zeros(len(leads))], axis=1) for leads in (lead, lead + move))
+    truth = np.mean(before.argmax(axis=1) == after.argmax(axis=1))
+    assert expected_agreement(before, after) == pytest.approx(truth, abs=0.003)
+    few = [random.choice(10_000, 30, replace=False) for _ in range(200)]
+    found = np.array([expected_agreement(before[rows], after[rows]) for rows in few])
+    assert truth - 0.01 < found.mean() < truth, "rather too few than too many are promised"
+    seen = np.array([np.mean(before[rows].argmax(axis=1) == after[rows].argmax(axis=1)) for rows in few])
+    assert found.std() < seen.std() / 2 and np.mean(seen == 1) > 0.4 > np.mean(found == 1)
 
 
 @pytest.mark.parametrize(
