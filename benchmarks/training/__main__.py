@@ -59,8 +59,8 @@ def article(arch: str, seed: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "error": error}
 
 
-def ours(arch: str, seed: int, epochs: int | None = None) -> dict[str, float]:
-    """What `python train.py --data …` does."""
+def ours(arch: str, seed: int) -> dict[str, float]:
+    """What `python train.py --epochs 0 --data …` does."""
     import torch
     import torchvision
 
@@ -80,7 +80,7 @@ def ours(arch: str, seed: int, epochs: int | None = None) -> dict[str, float]:
         with collect_from_folder(Path(place) / "photos", PHOTOS, log=quiet) as photos:
             screened = time.perf_counter()
             rows = assign_splits(photos.photos, seed=seed)
-            settings = TrainingSettings(arch, weights, epochs=epochs, seed=seed)
+            settings = TrainingSettings(arch, weights, epochs=0, seed=seed)
             trained = train(rows, photos.path, settings, log=quiet)
         held = trained.data.rows("validation")
         error = float((trained.logits[held].argmax(axis=1) != trained.data.actual[held]).mean())
@@ -92,7 +92,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="runs of each recipe (default: %(default)s)")
     parser.add_argument("--resnet18", action="store_true", help="time resnet18 as well, one run of each")
-    parser.add_argument("--fine-tuning", action="store_true", help="also ours with --epochs 5, one run")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -108,8 +107,6 @@ def main() -> int:
         mine.append(run("ours", arch=arch, seed=seed))
         print(f"seed {seed}: article {describe(theirs[-1])}; ours {describe(mine[-1])}", flush=True)
     table(arch, theirs, mine)
-    if options.fine_tuning:
-        print(f"ours with --epochs 5: {describe(run('ours', arch=arch, seed=0, epochs=5))}")
     if options.resnet18:
         theirs, mine = [run("article", arch="resnet18", seed=0)], [run("ours", arch="resnet18", seed=0)]
         print("\nresnet18 (random weights, so only the time means anything)")

@@ -173,6 +173,7 @@ def _training_data(folder: Path, learned: Pictures, tested: Pictures) -> object:
                     height=image.height,
                     phash="",
                     split=split,
+                    split_given=True,
                 )
             )
     rows.sort(key=lambda photo: (photo.label, photo.sha256))
