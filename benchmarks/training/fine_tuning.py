@@ -2,7 +2,7 @@
 
     python -m benchmarks.training.fine_tuning                # three sets, 20 photos a label, one seed
     python -m benchmarks.training.fine_tuning --photos 20 100 --seeds 5
-    python -m benchmarks.training.fine_tuning --variants                     # also the attempts that ours was chosen from
+    python -m benchmarks.training.fine_tuning --variants     # also the attempts that ours was chosen from
 
 All begin from the same weights (tf_efficientnet_lite0, packaged), learn from the same pictures (sets.py) and are judged
 by the same others. Head alone: `train.py --epochs 0`; ours: `train.py` as it stands, which may keep the head alone.
