@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +67,8 @@ def choose(
     """The best of these networks for the photos, whose table is told. size: as for `find_backbone`. Raises WeightsError
     where none can be tried."""
     data = TrainingData.of(photos, settings.folds)
-    data = TrainingData(
-        [photo for photo in data.photos if photo.split == TRAIN], data.labels, data.groups[data.rows(TRAIN)]
-    )
+    learned = data.rows(TRAIN)
+    data = TrainingData([data.photos[i] for i in learned], data.labels, data.groups[learned])
     log(f"--arch auto tries {len(names)} networks at hand: {', '.join(names)}")
     trials = list(_trials(names, data, folder, settings, size, default, log, minutes))
     if not trials:
@@ -82,9 +81,13 @@ def choose(
             f"{trial.backbone.architecture.name:<32} {trial.backbone.size:>4} {trial.weights / 1e6:>15.1f} "
             f"{100 * trial.error:>6.1f}% {np.nanmean(trial.losses):>6.3f} {trial.seconds:>8.0f}{mark}"
         )
-    if settings.folds and len(trials) > 1:
+    if len(learned) == len(photos) and len(trials) > 1:
         log("The error will be measured by the photos that chose the network, so it may be a little low.")
     return chosen.backbone
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:
@@ -122,7 +125,7 @@ def _trials(
         extractor = FeatureExtractor(body, folder, found.architecture, found.size, log)
         few = data.photos[:: max(1, len(data.photos) // PROBED)][:PROBED]
         timed = time.monotonic()
-        extractor.served(few)
+        replace(extractor, log=_silent).served(few)
         needs = (time.monotonic() - timed) / len(few) * len(data.photos) * settings.views
         if found_any and time.monotonic() + needs > ends:
             log(f"{name} is not tried: it would take {needs / 60:.0f} minutes.")
