@@ -16,7 +16,7 @@ if __name__ == "__main__":
     from mirror.web import retention
     from mirror.web.gateway import bodies, connections
 
-    retention.FRESH_SECONDS = 3.0
+    retention.KEPT_SECONDS = 3.0
     bodies.PATIENCE_SECONDS = connections.HEADERS_SECONDS = connections.KEEP_ALIVE_SECONDS = (
         connections.WRITE_SECONDS
     ) = WAITS

@@ -136,7 +136,7 @@ def old(path: Path, seconds: float) -> Path:
 
 
 def test_files_go_by_age_and_those_that_a_waiting_request_names_stay_longer(tmp_path):
-    kept, longest = retention.FRESH_SECONDS, retention.LONGEST_SECONDS
+    kept, longest = retention.KEPT_SECONDS, retention.LONGEST_SECONDS
     young, late = old(tmp_path / "a" / "young", kept - 5), old(tmp_path / "b" / "late", kept + 5)
     named, forgotten = old(tmp_path / "c" / "named", kept + 5), old(tmp_path / "d" / "forgotten", longest + 5)
     future = old(tmp_path / "e" / "future", -kept - 5)
