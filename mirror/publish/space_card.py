@@ -31,7 +31,9 @@ def space_card(
     )  # fmt: skip
     template = (FOLDER / "space.md").read_text(encoding="utf-8")
     served = repository if sdk["sdk"] == "gradio" else None
-    card = SpaceCard.from_template(data, template_str=template, model=model, title=title(info), address=served)
+    card = SpaceCard.from_template(
+        data, template_str=template, model=model, title=title(info), address=served, sdk=sdk["sdk"]
+    )
     return (str(card).rstrip() + "\n").encode()
 
 

@@ -127,7 +127,7 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
         {"name": tile["name"], "picture": addressed(tile["picture"]), "icon": addressed(tile["icon"])} for tile in tiles
     ]
     kept = [page["network"], page["heat"], page["note"]]
-    kept += [tile[key] for tile in page["examples"] for key in ("icon", "picture")]
+    kept += [tile["icon"] for tile in page["examples"]]  # the pictures themselves once they were clicked
     return page, files, [name for name in kept if name]
 
 

@@ -3,9 +3,8 @@
 page.py      lays it out: its question, the picker, the tabs
 mirror_tab.py the tab of the trained model, and its API
 photo_fields.py a photo or its address, and the button: the same in every tab
-about.py     the note on a model: templates/about.html, and the pictures of its report
+about.py     the note on a model, or what to do where there is none
 heat_map.py  where it looked: the button, the picture, and its API
-phrases.py   what the page says, from a model's labels
 models.py    the models that the page offers, each opened once
 photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
 uploads.py   the one reader of what a visitor sends as a photo

@@ -30,10 +30,13 @@ export class Classifier {
   static async load(model, base, cache, progress, started) {
     const bytes = await load(new URL(model.network, base).href, cache, progress);
     await started;
-    const classifier = new Classifier(model, await open(bytes), base, cache);
-    const [height, width] = inputSize(model.preprocessing);
-    await classifier.forward(new Float32Array(3 * height * width)); // the first photo does not wait for its buffers
-    return classifier;
+    return new Classifier(model, await open(bytes), base, cache);
+  }
+
+  /** Runs the network once, so that the first photo does not wait for its buffers. */
+  async warmUp() {
+    const [height, width] = inputSize(this.model.preprocessing);
+    await this.forward(new Float32Array(3 * height * width));
   }
 
   /** @param {import("./decode.js").Photo} photo @returns {Promise<Answer>} */

@@ -46,7 +46,14 @@ async function page(request) {
   }
 }
 
-/** @param {Request} request */
+/** A file as it was kept; one whose address tells its version is kept once it was fetched. @param {Request} request */
 async function file(request) {
-  return (await caches.match(request.url)) ?? fetch(request);
+  const kept = await caches.match(request.url);
+  if (kept) return kept;
+  const answer = await fetch(request);
+  if (answer.ok && new URL(request.url).searchParams.has("v")) {
+    const copy = answer.clone();
+    caches.open(CACHE).then((cache) => cache.put(request.url, copy)).catch(() => {}); // full, or not allowed
+  }
+  return answer;
 }

@@ -14,6 +14,7 @@ let site; // addresses: of the page, and of the runtime's files
 const opened = new Map(); // by name
 /** @type {Promise<void> | null} */
 let started = null;
+let asking = 0; // questions that are not answered yet
 
 /** @param {number} loaded */
 const progress = (loaded) => postMessage({ loaded });
@@ -23,7 +24,10 @@ const ANSWERS = {
   async begin(asked) { site = asked; },
 
   /** Opens a model. @param {{model: import("./classifier.js").Model}} asked */
-  async open({ model }) { await classifier(model); },
+  async open({ model }) {
+    const found = await classifier(model);
+    if (asking === 1) await found.warmUp(); // unless there is a photo already
+  },
 
   /** Looks at a file. @param {{model: import("./classifier.js").Model, file: Blob}} asked */
   async look({ model, file }) {
@@ -77,11 +81,14 @@ function classifier(model) {
 }
 
 addEventListener("message", async ({ data: { id, ask, ...asked } }) => {
+  asking += 1;
   try {
     postMessage({ id, answer: await ANSWERS[ask](asked) });
   } catch (error) {
     const known = error instanceof PhotoError;
     if (!known) console.error(error);
     postMessage({ id, problem: known ? error.message : "", detail: String(error) });
+  } finally {
+    asking -= 1;
   }
 });

@@ -1,0 +1,124 @@
+"""The page without a server: what a visitor loads, how long until the first answer, and an answer beside the server's.
+
+    python -m benchmarks.publish.static_page    # 5 minutes
+
+In Chromium, on a static host on this machine, one model: the shipped mirror, whose network knew nothing of its labels
+but what ImageNet has (cygnets and ducklings are none of its classes). Slow: a line of 1.6 Mbit/s with 150 ms to the
+host, and a processor slowed four times, as DevTools does both. "Visited before": the files are kept, the page is new.
+
+An answer is from a JPEG's bytes to the probabilities: window.mirror.predict here, Classifier.predict on one thread
+there, in turns, the median of each. With threads: the same page with the headers COOP and COEP, without which a browser
+gives a page no threads.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from benchmarks import ROOT
+from mirror.inference.classifier import Classifier
+from mirror.model_folder import read_model_folder
+from mirror.publish.space_static import space_static
+from tests.static.hosting import Host, hosted, write
+from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
+
+PHOTO = ROOT / "examples" / "duckling.jpg"
+SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}  # bytes a second
+SLOWED = 4
+TIMES = 15
+ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+READ = "coded => { window.photo = new Blob([Uint8Array.from(atob(coded), letter => letter.charCodeAt(0))]); }"
+ASK = """async () => {
+  const start = performance.now();
+  await window.mirror.predict(window.photo);
+  return performance.now() - start;
+}"""
+
+
+def main() -> None:
+    model = ROOT / "models" / "mirror"
+    photos = {"640 × 640": scaled(640, 640), "1600 × 1200": scaled(1600, 1200), "4000 × 3000": scaled(4000, 3000)}
+    print("| | | target |\n| --- | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        site = write(Path(folder), space_static(read_model_folder(model)))
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
+        with hosted(site) as host:
+            context = browser.new_context()
+            first = seconds_to_answer(context, host)
+            size = host.sent
+            context.new_page().goto(host.address)
+            context.pages[-1].evaluate("navigator.serviceWorker.ready")
+            again = seconds_to_answer(context, host)
+            context.close()
+            print(f"| MB until the first answer | {size / 1e6:.2f} | ≤ 7 |")
+            print(f"| seconds until it on a slow line and phone, nothing kept | {first:.1f} | ≤ 60 |")
+            print(f"| … visited before | {again:.1f} | ≤ 5 |")
+            plain = milliseconds(browser, host, photos)
+        with hosted(site, ISOLATED) as host:
+            threads = milliseconds(browser, host, photos)
+        browser.close()
+    native = Classifier.load(model, threads=1)
+    print("\n| photo → answer | here, one thread, ms | in the browser | ratio (≤ 8) | with threads |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name, body in photos.items():
+        own = median(lambda body=body: native.predict(body))
+        print(f"| {name} | {own:.0f} | {plain[name]:.0f} | {plain[name] / own:.1f} | {threads[name] / own:.1f} |")
+
+
+def scaled(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(PHOTO).convert("RGB").resize((width, height)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def seconds_to_answer(context: Any, host: Host) -> float:
+    """From the address to the answer for a photo that is shown at once, slowed."""
+    page = context.new_page()
+    tools = context.new_cdp_session(page)
+    tools.send("Network.enable")
+    tools.send("Network.emulateNetworkConditions", SLOW)
+    tools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
+    start = time.perf_counter()
+    page.goto(host.address, timeout=120_000)
+    page.set_input_files("#file", PHOTO)
+    page.wait_for_selector("#answer .known", timeout=120_000)
+    found = time.perf_counter() - start
+    page.close()
+    return found
+
+
+def milliseconds(browser: Any, host: Host, photos: dict[str, bytes]) -> dict[str, float]:
+    """The median time of an answer for each photo."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(host.address)
+    page.evaluate("window.mirror.ready")
+    found = {}
+    for name, body in photos.items():
+        page.evaluate(READ, base64.b64encode(body).decode())
+        found[name] = statistics.median([page.evaluate(ASK) for _ in range(TIMES + 2)][2:])
+    context.close()
+    return found
+
+
+def median(ask: Any) -> float:
+    """Milliseconds."""
+    times = []
+    for _ in range(TIMES + 2):
+        start = time.perf_counter()
+        ask()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[2:])
+
+
+if __name__ == "__main__":
+    main()
