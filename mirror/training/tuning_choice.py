@@ -8,6 +8,7 @@ learner is tuned likewise on all training photos and goes that share of the way;
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -180,8 +181,11 @@ class Tuner:
         ]
 
     def _sweep(self) -> None:
-        for file in (self.start.folder / CHECKPOINTS).glob("*.pth"):
+        folder = self.start.folder / CHECKPOINTS
+        for file in folder.glob("*.pth"):
             file.unlink()
+        with contextlib.suppress(OSError):  # it was never made, or holds what a person put there
+            folder.rmdir()
 
     def _choose(self, trials: Sequence[Trial]) -> float:
         judged, losses, errors = self._losses(trials)
