@@ -53,6 +53,16 @@ def test_a_photo_can_be_handed_over_in_any_way(visit: Visit, how: str) -> None:
     assert visit.errors == [] and visit.foreign == []
 
 
+def test_programs_may_ask_several_times_at_once(visit: Visit) -> None:
+    asked = """async coded => {
+      const file = new Blob([Uint8Array.from(atob(coded), letter => letter.charCodeAt(0))]);
+      const found = await Promise.all([1, 2, 3, 4].map(() => window.mirror.predict(file)));
+      return found.map(({probability}) => probability);
+    }"""
+    found = visit.open().page.evaluate(asked, base64.b64encode(DUCKLING.read_bytes()).decode())
+    assert len(found) == 4 and len(set(found)) == 1
+
+
 def test_a_photo_of_neither_is_told_to_be_neither(visit: Visit) -> None:
     visit.open().page.set_input_files("#file", EXAMPLES / "pineapple.jpg")
     expected = Classifier.load(ROOT / "models" / "mirror").predict(EXAMPLES / "pineapple.jpg")
