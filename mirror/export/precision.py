@@ -149,7 +149,8 @@ def expected_agreement(before: np.ndarray, after: np.ndarray) -> float | None:
     among_these = float(larger.mean()) / len(moved)
     quarter = float(np.quantile(lead, LOWEST))
     among_others = LOWEST * float(np.minimum(moved / quarter, 1).mean()) if quarter > 0 else 1.0
-    return 1 - max(among_these, among_others) / 2
+    few = 1 + 2 / len(moved) ** 0.5  # two deviations of what so many photos may be wrong by, and more: it is a promise
+    return max(0.0, 1 - few * max(among_these, among_others) / 2)
 
 
 def choose_precision(
