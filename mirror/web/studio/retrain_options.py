@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-NO_PICKLE = "--no-pickle"
+NO_PICKLE, HOLD_OUT = "--no-pickle", "--hold-out"
 LOCAL = ("--weights", "--others")  # their files are not in the model folder, and where they lie it does not say
 SHOWN, SHOWN_LENGTH = 5, 60  # of what is left out: words, and characters of each
 
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[str], str | None]] = {
     "--folds": _whole_number(2, 1_000),
     "--precision": _matching("auto|fp32|int8"),
 }
-FLAGS = (NO_PICKLE,)
+FLAGS = (NO_PICKLE, HOLD_OUT)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,20 +84,24 @@ def test_an_option_whose_file_is_not_known_is_never_passed_and_never_dropped(wor
         assert read.local in (("--weights",), ("--others",)) and "/x" not in " ".join(read.passed)
 
 
-def test_every_option_that_is_recorded_is_passed_on_as_it_was() -> None:
+@pytest.mark.parametrize("judged", [{"folds": 5}, {"hold_out": True}], ids=str)
+def test_every_option_that_is_recorded_is_passed_on_as_it_was(judged: dict) -> None:
     """What train.py writes into model.json, and what the studio reads, are one list."""
     from mirror.training.photo_model import PhotoModel
     from mirror.training.settings import TrainingSettings
+    from mirror.training.tuning_plan import TuningPlan
 
-    settings = TrainingSettings("resnet18", Path("w.pth"), 96, epochs=3, seed=7, folds=5)
-    recorded = PhotoModel(None, Path("."), None, settings, others=object()).options("int8", False)
+    settings = TrainingSettings("resnet18", Path("w.pth"), 96, epochs=3, seed=7, **judged)
+    trained = SimpleNamespace(plan=TuningPlan(3, "Three epochs were asked for."))
+    recorded = PhotoModel(trained, Path("."), None, settings, others=object()).options("int8", False)
     read = read_options(recorded)
     kept = [word for word in recorded if word not in ("--weights", "w.pth", "--others", "DIR")]
     assert list(read.passed) == kept and set(read.local) == {"--weights", "--others"} and not read.left_out
     given = ["train.py", *read.passed, "--name", "x"]
     parsed = train.parse(given[1:])
-    assert (parsed.arch, parsed.seed, parsed.size, parsed.epochs, parsed.folds) == ("resnet18", 7, 96, 3, 5)
+    assert (parsed.arch, parsed.seed, parsed.size, parsed.epochs) == ("resnet18", 7, 96, 3)
     assert (parsed.precision, parsed.no_pickle) == ("int8", True)
+    assert (parsed.folds, parsed.hold_out) == (judged.get("folds"), judged.get("hold_out", False))
 
 
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
@@ -124,12 +129,13 @@ def test_the_bar_follows_what_the_training_counts(line: str, counted) -> None:
 
 
 def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path: Path) -> None:
-    photo_folder(tmp_path / "birds", each=3)
+    photos = photo_folder(tmp_path / "birds", each=3)
+    info = read_model_folder(model_of(tmp_path / "models", "birds", photos)).info
     state = StudioState(tmp_path / "birds", tmp_path / "models")
     training = Retraining()
     assert training.progress() == TrainingProgress(False)
     for _ in range(2):
-        training.start(train_arguments("birds", state.folder, state.models, None), None)
+        training.start(train_arguments("birds", state.folder, state.models, info), None)
         with pytest.raises(UsageError, match="A training runs already"):
             training.start([], None)
         wait_until(lambda: not training.progress().running)
