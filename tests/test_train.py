@@ -160,16 +160,19 @@ def scarce(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("apple", "pear"), ["apple", "pear"]),
-        (("--name", "fruit", "apple", "pear"), ["apple", "pear"]),
-        (("apple", "pear=pear fruit", "--search", "pear=pear tree"), ["apple", "pear=pear fruit", "pear=pear tree"]),
+        (("apple", "pear"), ["apple=apple", "pear=pear"]),
+        (("--name", "fruit", "apple", "pear"), ["apple=apple", "pear=pear"]),
+        (
+            ("apple", "pear=pear fruit", "--search", "pear=pear tree"),
+            ["apple=apple", "pear=pear fruit", "pear=pear tree"],
+        ),
         ((), []),
     ],
 )
 def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> None:
     """`apple pear` is --search apple --search pear, and the name is what it is without them."""
     options = parse(list(arguments))
-    assert searches(options) == expected
+    assert [f"{label}={query}" for label, query in searches(options)] == expected
     assert model_name(options, "mirror") == (options.name or "mirror")
 
 

@@ -67,12 +67,7 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
         return Collected(photos, "recipe", (), options.license)
-    terms = [SearchTerm(query, label) for label, query in map(label_and_query, searches(options) or search)]
-    if len({term.label for term in terms}) == 1:
-        raise UsageError(
-            f"A model tells labels apart, and there is only {terms[0].label!r}: give words for another, as in "
-            "`python train.py apple pear`."
-        )
+    terms = [SearchTerm(query, label) for label, query in searches(options) or map(label_and_query, search)]
     rule = SEARCHED.with_near(options.near_duplicates)
     photos = collect_by_search(folder, terms, options.count, license=options.license, copies=rule, network=network)
     return Collected(photos, "search", tuple((term.label, term.query) for term in terms), options.license)
@@ -118,16 +113,22 @@ def model_name(options: argparse.Namespace, default: str) -> str:
         raise UsageError(f"The model made from --collected {options.collected} needs a name: give --name.") from None
 
 
-def searches(options: argparse.Namespace) -> list[str]:
-    """LABEL=QUERY, the words and those of --search; [] where there are none. Raises UsageError where photos are asked
-    for from elsewhere as well."""
+def searches(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """(label, query) of the words and of --search; [] where there are none. Raises UsageError where they are of one
+    label alone, or photos are asked for from elsewhere as well."""
     sources = {"--data": options.data, "--photos": options.photos, "--collected": options.collected}
     other = next((name for name, value in {**sources, "--dataset": options.dataset}.items() if value), None)
     if options.words and other:
         raise UsageError(
             f"{options.words[0]!r} is searched for, and {other} takes photos from elsewhere: leave out one of the two."
         )
-    return [*options.words, *(options.search or ())]
+    terms = [label_and_query(text) for text in (*options.words, *(options.search or ()))]
+    if len({label for label, _ in terms}) == 1:
+        raise UsageError(
+            f"A model tells labels apart, and there is only {terms[0][0]!r}: give words for another, as in "
+            "`python train.py apple pear`."
+        )
+    return terms
 
 
 def label_and_query(text: str) -> tuple[str, str]:
