@@ -17,6 +17,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -101,6 +102,12 @@ class ModelEntry:
     @property
     def needs_compiling(self) -> bool:
         return self.kind != "folder"
+
+
+def folder_name(info: ModelInfo) -> str:
+    """What a model's folder is called where it is copied to: the model's name, if that is one of a file on every
+    system. model.json may be a stranger's, so its name is no path."""
+    return re.sub(r"[^\w.-]+", "-", info.name).strip(".-") or "model"
 
 
 def read_model_folder(path: str | Path) -> ModelFolder:

@@ -12,7 +12,7 @@ does not know are kept in `extra` and written back: a newer tool's additions sur
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -69,9 +69,19 @@ class Record:
 
     @model_serializer(mode="wrap")
     def _write_unknown_keys_last(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields = handler(self)
-        extra = fields.pop("extra")
-        return fields | {key: item for key, item in extra.items() if key not in fields}
+        known = handler(self)
+        extra = known.pop("extra")
+        return known | {key: item for key, item in extra.items() if key not in known}
+
+
+def without_extra(record: Any) -> Any:
+    """The record, and those in it, without the keys that this version does not know: what others noted is theirs."""
+    if isinstance(record, Record):
+        items = {each.name: without_extra(getattr(record, each.name)) for each in fields(record) if each.init}
+        return replace(record, **(items | {"extra": {}}))
+    if isinstance(record, tuple):
+        return tuple(map(without_extra, record))
+    return record
 
 
 def check_plain(text: str) -> str:

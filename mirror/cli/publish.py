@@ -74,9 +74,8 @@ def parts(text: str) -> tuple[str, ...]:
 
 
 def run(options: argparse.Namespace) -> int:
-    from mirror.model_folder import read_model_folder
+    from mirror.model_folder import folder_name, read_model_folder
     from mirror.publish.publication import Publication
-    from mirror.publish.published_model import folder_name
 
     model = read_model_folder(options.model)
     data = options.data or Path("data", folder_name(model.info))

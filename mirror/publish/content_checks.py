@@ -3,21 +3,23 @@ not meant to go."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from mirror.decoding.headers import format_of
 from mirror.errors import PublishError
-from mirror.publish.published_files import Files, content_of, megabytes, size_of, total_size
+from mirror.publish.published_files import Files, check_path, content_of, megabytes, size_of, total_size
 from mirror.publish.space_card import SHORT
 
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 MAX_SPACE = 10**9  # bytes; more than this in a Space's repository was refused to people
 MAX_FILE = 50 * 10**9  # bytes of one file, as the Hub advises
 MAX_FILES = 100_000
-SCANNED = 2 * 1024 * 1024  # bytes of a text file that are looked through for secrets
+PIECE, OVERLAP = 1 << 20, 1 << 10  # bytes that are looked through for secrets at a time, and twice
 
 PAGE = ("app.py", "LICENSE", ".mirror", "README.md", "requirements.txt", "mirror/*", "models/*", "examples/*")
 ALLOWED = {  # by kind: what may be in it, and nothing else
@@ -26,22 +28,21 @@ ALLOWED = {  # by kind: what may be in it, and nothing else
     "static": ("*.html", "*.js", "*.css", "*.json", "*.gz", "*.wasm", "*.svg", "*.png", "*.jpg", "*.md", "*.onnx",
                "*.webmanifest", "*LICENSE*", ".mirror"),
     "model": (".mirror", "README.md", "model.json", "config.json", "preprocessor_config.json", "pyproject.toml",
-              "photos.csv", "*.onnx", "*.pkl", "report/*"),
+              "photos.csv", "*.onnx", "*.pkl", "report/*.png", "report/*.csv"),
     "dataset": (".mirror", "README.md", "photos.csv", "decisions.csv", "*/metadata.jsonl", "train/*", "validation/*"),
 }  # fmt: skip
 SECRETS = {
-    "a token of Hugging Face": rb"\bhf_[A-Za-z]{30,}\b",
+    "a token of Hugging Face": rb"\bhf_[A-Za-z0-9]{30,}\b",
     "a token of GitHub": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,})\b",
-    "a key of OpenAI or Anthropic": rb"\bsk-(?:ant-|proj-)?(?=\w*[A-Z])(?=\w*\d)\w{32,}",
+    "a key of OpenAI or Anthropic": rb"\bsk-(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{32,}",
     "a key of Google": rb"\bAIza[0-9A-Za-z_-]{35}\b",
-    "a key of Amazon": rb"\bAKIA[0-9A-Z]{16}\b",
+    "a key of Amazon": rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|(?i:aws_secret_access_key)\W{1,5}[A-Za-z0-9/+]{40}",
+    "a token of Slack": rb"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
     "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a password in an address": rb"\bhttps?://[^\s/:@\"']{1,100}:[^\s/@\"']{3,100}@",
+    "a password in an address": rb"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{0,100}:[^\s/@\"']{3,100}@",
 }
-PHOTO = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8|....ftyp(?:avif|hei[cx])", re.S)
-DRAWN = (  # pictures of figures, and the icons of the page without a server
-    "report/confusion*.png", "report/reliability*.png", "report/training*.png", "icon-192.png", "icon-512.png",
-)  # fmt: skip
+# Pictures of figures, and the icons of the page without a server
+DRAWN = re.compile(r"(?:(?:models/[^/]+/)?report/(?:confusion|reliability|training)|icon-(?:192|512))\.png")
 
 
 def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
@@ -51,7 +52,7 @@ def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
         _check_name(kind, name)
         if size_of(content) > MAX_FILE:
             raise PublishError(f"{name} has {megabytes(size_of(content))}, more than the Hub takes: leave it out.")
-        if not photos_may_go and not _may_show(name) and PHOTO.match(content_of(content)[:32]):
+        if not photos_may_go and not _may_show(name) and _is_picture(name, content):
             raise PublishError(
                 f"{name} is a picture that is not ours to publish, perhaps: say --own-photos or --license if it may "
                 "go, or remove it."
@@ -66,22 +67,37 @@ def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
 
 
 def _check_name(kind: str, name: str) -> None:
+    check_path(name)
     if not any(fnmatchcase(name, pattern) for pattern in ALLOWED[kind]) or "__pycache__" in name:
         raise PublishError(f"{name} is nothing that belongs into it, so it is not published: remove it.")
 
 
 def _may_show(name: str) -> bool:
     """Whether a picture is one of figures, or one of examples/ that ships with this program."""
-    return name.startswith("examples/") or any(fnmatchcase(name, f"*{pattern}") for pattern in DRAWN)
+    return name.startswith("examples/") or DRAWN.fullmatch(name) is not None
+
+
+def _is_picture(name: str, content: bytes | Path) -> bool:
+    kind = format_of(next(_pieces(content), b""))
+    return kind is not None and (kind != "PPM" or Path(name).suffix in (".pbm", ".pgm", ".ppm", ".pnm"))
 
 
 def _check_secrets(name: str, content: bytes | Path) -> None:
-    if size_of(content) > SCANNED or Path(name).suffix in (".onnx", ".pkl", ".jpg", ".png"):
+    if Path(name).suffix in (".onnx", ".pkl", ".gz"):  # numbers
         return
-    text = content_of(content)
-    for what, pattern in SECRETS.items():
-        if re.search(pattern, text):
-            raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
+    for piece in _pieces(content):
+        for what, pattern in SECRETS.items():
+            if re.search(pattern, piece):
+                raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
+
+
+def _pieces(content: bytes | Path) -> Iterator[bytes]:
+    """The content, a piece after another, each with the end of the one before."""
+    with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
+        end = b""
+        while piece := file.read(PIECE):
+            yield end + piece
+            end = piece[-OVERLAP:]
 
 
 def check_space_card(text: str) -> None:

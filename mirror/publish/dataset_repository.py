@@ -21,10 +21,11 @@ from mirror.describe import ModelDescription
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder
 from mirror.publish.published_files import MARK, MARK_TEXT, Files
+from mirror.publish.published_photos import without_metadata
 from mirror.storage import read_file
 from mirror.wording import count, plain
 
-PHOTOS_CSV = "photos.csv"
+PHOTOS_CSV, METADATA_CSV = "photos.csv", "metadata.csv"
 SPLIT_NAMES = {TRAIN: "train", VALIDATION: "validation", "": "train"}
 TYPES = {"width": "int64", "height": "int64"}  # of photos.csv's columns; the others are text
 TOLD = ("label", "url", "page_url", "title", "query", "engine", "license_filter", "retrieved_at", "sha256")
@@ -54,8 +55,9 @@ def dataset_repository(
 
 
 def image_folder(photos: Iterable[Photo], data: Path) -> Files:
-    """The photos by split, each split with a metadata.jsonl that says what is known of each. PublishError for one that
-    is gone."""
+    """The photos by split, each split with a metadata.jsonl that says what is known of each; nothing of what a
+    camera wrote into them. PublishError for one that is gone, or that the photo folder does not list as the model's."""
+    own = {photo.file_name: photo.sha256 for photo in read_photos(data / METADATA_CSV)}
     files: dict[str, bytes | Path] = {}
     lines: dict[str, list[str]] = {}
     for number, photo in enumerate(sorted(photos, key=lambda photo: photo.file_name)):
@@ -63,8 +65,15 @@ def image_folder(photos: Iterable[Photo], data: Path) -> Files:
         path = photo.path(data)
         if not path.is_file():
             raise PublishError(f"{path} is not there any more: train the model again, or publish without its photos.")
-        name = f"{number:06}{path.suffix}"
-        files[f"{split}/{name}"] = path
+        if own.get(photo.file_name) != photo.sha256:
+            raise PublishError(
+                f"{data / METADATA_CSV} does not list {photo.file_name} as the photo that the model was made of: name "
+                "the model's own photo folder with --data, or publish without its photos."
+            )
+        name = f"{number:06}.jpg"
+        content = read_file(path, inside=data)
+        plain_photo = without_metadata(content, photo.file_name)
+        files[f"{split}/{name}"] = path if plain_photo == content else plain_photo
         row = {"file_name": name} | {column: getattr(photo, column) for column in TOLD}
         lines.setdefault(split, []).append(json.dumps(row, ensure_ascii=False) + "\n")
     return files | {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}

@@ -12,6 +12,7 @@ input is called `pixel_values` there.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,8 @@ def _json(value: dict[str, Any]) -> bytes:
 
 def _pyproject(info: ModelInfo) -> bytes:
     """The versions that from_pretrained_fastai compares; it reads what follows the first `=`."""
-    wanted = [f'"{name}={info.versions[name]}"' for name in ("fastai", "fastcore") if name in info.versions]
+    versions = {name: info.versions.get(name, "") for name in ("fastai", "fastcore")}
+    wanted = [f'"{name}={version}"' for name, version in versions.items() if re.fullmatch(r"[\w.+!-]+", version)]
     return f"[build-system]\nrequires = [{', '.join(wanted)}]\n".encode()
 
 

@@ -16,6 +16,13 @@ MARK = ".mirror"  # the file by which a later run knows a repository or folder t
 MARK_TEXT = b"Made by `mirror publish`, which replaces every file here when it is run again.\n"
 
 
+def check_path(name: str) -> None:
+    """Raises PublishError for a path that leads out of the repository, or is none on every system."""
+    parts = name.split("/")
+    if not name.isprintable() or "\\" in name or ":" in name or any(part in ("", ".", "..") for part in parts):
+        raise PublishError(f"{name!r} is no path inside a repository, so nothing is published: rename it.")
+
+
 def content_of(content: bytes | Path) -> bytes:
     return content if isinstance(content, bytes) else content.read_bytes()
 
@@ -58,6 +65,8 @@ def _digest(algorithm: str, content: bytes | Path, before: bytes) -> str:
 def write_folder(folder: Path, files: Files) -> None:
     """The files in `folder`, which is replaced in one step: what was there before is gone. UsageError where that is a
     folder of somebody else's making, PublishError where the disk refuses."""
+    for name in files:
+        check_path(name)
     folder = Path(os.path.abspath(folder))
     if folder.exists() and not (folder / MARK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} is there and was not made by `mirror publish`: remove it, or give another --out.")

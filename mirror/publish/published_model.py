@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,15 +15,10 @@ from mirror.describe import WORST_PHOTOS
 from mirror.model_folder import MODEL_JSON, ModelFolder
 from mirror.model_schema import ModelInfo
 from mirror.training.model_card import model_card
-from mirror.typed_json import encode
+from mirror.typed_json import encode, without_extra
 
 CARD = "README.md"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-
-
-def folder_name(info: ModelInfo) -> str:
-    """The name of the model's folder: its own where that is a name of a file on every system."""
-    return re.sub(r"[^\w.-]+", "-", info.name).strip(".-") or "model"
 
 
 def shows_photos(name: str) -> bool:
@@ -54,7 +48,7 @@ def model_files(
     )
     files[CARD] = finish_card(model_card(dataclasses.replace(info, files={**info.files, CARD: ""}))).encode()
     info = dataclasses.replace(info, files={**info.files, CARD: hashlib.sha256(files[CARD]).hexdigest()})
-    files[MODEL_JSON] = (json.dumps(encode(info), indent=1, ensure_ascii=False) + "\n").encode()
+    files[MODEL_JSON] = (json.dumps(encode(without_extra(info)), indent=1, ensure_ascii=False) + "\n").encode()
     return files
 
 

@@ -7,14 +7,16 @@ one function for a GPU: app.py has it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from importlib.metadata import files as installed_files
 from pathlib import Path
 
-from mirror.model_folder import ModelFolder
+from mirror.model_folder import ModelFolder, folder_name
 from mirror.preparation import preparation
 from mirror.publish.published_files import MARK, MARK_TEXT
-from mirror.publish.published_model import PICTURES, folder_name, model_files
+from mirror.publish.published_model import PICTURES, model_files
+from mirror.publish.published_photos import without_metadata
 from mirror.publish.serving_modules import PACKAGE, serving_files
 from mirror.publish.space_card import space_card
 from mirror.templates import FOLDER
@@ -30,6 +32,11 @@ pillow-heif==1.8.1
 httpx[socks]==0.28.1
 httpcore==1.0.9
 """
+# sha256 of examples/, its first half
+SHIPPED_EXAMPLES = (
+    "89a705d5bc92b3d3", "95f4008e67429a98", "0ac183107728a6c1", "71a52df1bf14e7a9", "e8548e65d141a19e",
+    "16b54270838c0557",
+)  # fmt: skip
 BUILDER = (f"gradio[oauth,mcp]=={GRADIO}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces")
 
 
@@ -58,19 +65,25 @@ def page_files(model: ModelFolder, *, photos_may_go: bool) -> dict[str, bytes]:
         MARK: MARK_TEXT,
         **serving_files(),
         **{f"{folder}/{name}": body for name, body in served.items()},
-        **{f"examples/{name}": body for name, body in example_pictures(model).items()},
+        **{f"examples/{name}": body for name, body in example_pictures(model, photos_may_go).items()},
     }
 
 
-def example_pictures(model: ModelFolder) -> dict[str, bytes]:
+def example_pictures(model: ModelFolder, photos_may_go: bool = False) -> dict[str, bytes]:
     """The pictures of examples/ that show this model's labels, by their path in it; none where this program is
-    installed without them."""
+    installed without them. Pictures that do not come with this program are among them where photos may go."""
     kind = preparation(model.info.preprocessing.prepare)
     folder = PACKAGE.parent / "examples"
     if set(kind.labels) != set(model.info.labels) or not folder.is_dir():
         return {}
     pictures = sorted(path for path in (folder / kind.examples).iterdir() if path.suffix.lower() in PICTURES)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in pictures}
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in pictures}
+    ours = {name for name, body in found.items() if hashlib.sha256(body).hexdigest()[:16] in SHIPPED_EXAMPLES}
+    return {
+        name: body if name in ours else without_metadata(body, name)
+        for name, body in found.items()
+        if name in ours or photos_may_go
+    }
 
 
 def _license() -> bytes:

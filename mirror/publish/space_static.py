@@ -21,7 +21,7 @@ def space_static(
     card = space_card(model.info, repository=repository, models=models, datasets=datasets, **sdk)
 
     def examples(model: ModelFolder) -> dict[str, bytes]:
-        return {PurePosixPath(name).name: body for name, body in example_pictures(model).items()}
+        return {PurePosixPath(name).name: body for name, body in example_pictures(model, photos_may_go).items()}
 
     site = site_files([model], examples=examples, photos_may_go=photos_may_go)
     return site | {"README.md": card, MARK: MARK_TEXT}

@@ -23,11 +23,11 @@ from PIL import Image, ImageDraw
 from mirror import model_note, phrases
 from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
-from mirror.model_folder import MODEL_JSON, ModelFolder
+from mirror.model_folder import MODEL_JSON, ModelFolder, folder_name
 from mirror.palette import DARK, LIGHT, SERIF, variables
 from mirror.static.model_page import model_page
 from mirror.templates import FOLDER, render
-from mirror.typed_json import encode
+from mirror.typed_json import encode, without_extra
 from mirror.wording import plain
 
 HERE = Path(__file__).parent
@@ -92,10 +92,11 @@ def _index(app: str, pages: list[dict[str, Any]], build: str) -> bytes:
 def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any], dict[str, bytes], list[str]]:
     """What the page knows of a model, the model's files, and the addresses of those that are kept for when there is no
     network."""
-    info, folder = model.info, f"models/{model.info.name}"
+    info, folder = model.info, f"models/{folder_name(model.info)}"
+    told = encode(without_extra(info))
     about = model_note.note(info) + model_note.pictures(model)
     files = {
-        f"{folder}/{MODEL_JSON}": (json.dumps(encode(info), indent=1, ensure_ascii=False) + "\n").encode(),
+        f"{folder}/{MODEL_JSON}": (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode(),
         f"{folder}/about.html": about.encode(),
     }
     networks = {}

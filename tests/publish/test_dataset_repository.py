@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,4 +117,34 @@ def test_photos_that_are_to_go_and_are_not_here_are_asked_for(trained: ModelFold
         dataset_repository(trained, None, photos_may_go=True)
     next(photos.glob("images/*/*.jpg")).unlink()
     with pytest.raises(PublishError, match="is not there any more"):
+        dataset_repository(trained, photos, photos_may_go=True)
+
+
+def test_a_photo_says_nothing_of_its_place_and_camera(trained: ModelFolder, photos: Path) -> None:
+    from PIL import Image
+
+    stored = next(photos.glob("images/*/*.jpg"))
+    exif = Image.Exif()
+    exif[0x0110] = "PhoneOfAna"
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.open(stored).save(stored, "JPEG", exif=exif)
+    files = dataset_repository(trained, photos, photos_may_go=True)
+    pictures = [content for name, content in files.items() if name.endswith(".jpg")]
+    bodies = [content if isinstance(content, bytes) else content.read_bytes() for content in pictures]
+    assert len(bodies) == len(LABELS) * 4 // 2 and not any(b"PhoneOfAna" in body for body in bodies)
+    assert sum(isinstance(content, bytes) for content in pictures) == 1  # the others go as they are
+
+
+def test_only_the_photos_that_the_model_was_made_of_go(trained: ModelFolder, photos: Path) -> None:
+    """A model's list may be a stranger's: what it names in one's own folder has to be what that folder lists."""
+    stored = next(photos.glob("images/*/*.jpg"))
+    secret = stored.read_bytes()
+    stored.write_bytes(b"-----BEGIN OPENSSH PRIVATE " + b"KEY-----")
+    with pytest.raises(PublishError, match="is no picture"):
+        dataset_repository(trained, photos, photos_may_go=True)
+    stored.write_bytes(secret)
+    table = photos / "metadata.csv"
+    rows = table.read_text("utf-8")
+    table.write_text(re.sub(r",[0-9a-f]{64},", f",{'0' * 64},", rows, count=1), encoding="utf-8")
+    with pytest.raises(PublishError, match="does not list .* as the photo that the model was made of"):
         dataset_repository(trained, photos, photos_may_go=True)

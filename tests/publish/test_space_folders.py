@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from mirror.cli import main
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder, read_model_folder
-from mirror.publish.content_checks import ALLOWED, check_files, check_space_card
+from mirror.publish.content_checks import ALLOWED, PIECE, check_files, check_space_card
+from mirror.publish.model_repository import model_repository
 from mirror.publish.publication import WAYS
+from mirror.publish.published_files import write_folder
 from mirror.publish.space_card import SHORT, short_description, title
 from mirror.publish.space_container import space_container
-from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, space_gradio
+from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, example_pictures, space_gradio
 from mirror.publish.space_static import space_static
 from mirror.templates import FOLDER
+from tests.publish.conftest import renamed
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = {"gradio": space_gradio, "container": space_container, "static": space_static}
@@ -65,17 +71,6 @@ def test_the_published_model_answers_as_the_one_here(shipped: ModelFolder, tmp_p
     photo = ROOT / "examples" / "duckling.jpg"
     there = Classifier.load(read_model_folder(tmp_path / folder)).predict(photo)
     assert there.probabilities == Classifier.load(shipped).predict(photo).probabilities
-
-
-@pytest.mark.parametrize("name", ["../../escaped", "/etc/x", "a b/ä", "..", ".hidden", "C:\\x", "con|nul"])
-def test_no_name_of_a_model_leads_out_of_the_folder(model: ModelFolder, name: str) -> None:
-    import dataclasses
-
-    files = space_gradio(ModelFolder(model.path, dataclasses.replace(model.info, name=name)))
-    (described,) = (path for path in files if path.endswith("model.json"))
-    top, folder, _ = described.split("/")
-    assert top == "models" and re.fullmatch(r"\w[\w.-]*", folder)
-    assert json.loads(files[described])["name"] == name
 
 
 def test_pictures_to_click_go_with_the_model_whose_labels_they_show() -> None:
@@ -147,6 +142,13 @@ SECRETS = {
     "a private key": b"-----BEGIN RSA " + b"PRIVATE KEY-----\nabc",
     "a key of OpenAI or Anthropic": b"sk-proj-" + b"a1B_" * 10,
     "a password in an address": b"https://ana:" + b"secret@photos.example/1.jpg",
+    "a token of Slack": b"xoxb-" + b"1234567890-abc",
+}
+OF_THE_SAME_KIND = {
+    "a token of Hugging Face": b"hf_" + b"a1B2" * 9,
+    "a key of Amazon": b"aws_secret_access_key=" + b"a1B2" * 10,
+    "a key of OpenAI or Anthropic": b"sk-svcacct-" + b"a1B2" * 9,
+    "a password in an address": b"socks5://ana:" + b"secret@proxy",
 }
 
 
@@ -160,10 +162,84 @@ def test_no_secret_goes_in_any_file_of_any_kind(kind: str, what: str) -> None:
                 check_files(kind, {name: b"before " + SECRETS[what] + b" after"}, photos_may_go=True)
 
 
+@pytest.mark.parametrize("what", OF_THE_SAME_KIND)
+def test_a_secret_is_found_in_whatever_form_and_wherever_it_lies(what: str, tmp_path: Path) -> None:
+    table = tmp_path / "photos.csv"
+    for before in (0, PIECE - 20, 3 * PIECE):
+        content = b"a" * before + b" " + OF_THE_SAME_KIND[what] + b" " + b"a" * PIECE
+        table.write_bytes(content)
+        for file in (content, table):
+            with pytest.raises(PublishError, match=what):
+                check_files("dataset", {"photos.csv": file}, photos_may_go=True)
+
+
+@pytest.mark.parametrize("name", ["../models/good", "/etc/x", "a b/ä", "mirror #2", "50%3f?x", "..", "C:\\x", ".x"])
+@pytest.mark.parametrize("kind", BUILT)
+def test_no_name_of_a_model_leads_out_of_the_folder(kind: str, name: str, tmp_path: Path) -> None:
+    model = read_model_folder(renamed(ROOT / "models" / "mirror", name, tmp_path / "model"))
+    files = BUILT[kind](model)
+    check_files(kind, files, photos_may_go=False)
+    assert not [path for path in files if not re.fullmatch(r"[\w./-]+", path) or ".." in path]
+    (described,) = (path for path in files if path.endswith("model.json"))
+    assert json.loads(files[described])["name"] == name
+    write_folder(tmp_path / "out" / "space", files)
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a/../b", "a//b", "a\\b", "c:x", "a\nb", ".", ""])
+def test_a_path_that_leads_elsewhere_is_never_written(path: str, tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="is no path inside a repository"):
+        write_folder(tmp_path / "out" / "space", {".mirror": b"", path: b"x"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_others_noted_in_a_model_is_not_published(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    renamed(ROOT / "models" / "mirror", "mirror", folder)
+    said = json.loads((folder / "model.json").read_text("utf-8"))
+    said["notes_of_mine"] = said["training"]["my_server"] = "/home/ana/private"
+    (folder / "model.json").write_text(json.dumps(said), encoding="utf-8")
+    for build in (*BUILT.values(), model_repository):
+        assert not [name for name, body in build(read_model_folder(folder)).items() if b"/home/ana" in body]
+
+
+def test_the_pictures_of_examples_are_those_that_come_with_this_program(model: ModelFolder) -> None:
+    shipped = {path.relative_to(ROOT / "examples").as_posix() for path in (ROOT / "examples").rglob("*.jpg")}
+    found = set(example_pictures(model)) | set(example_pictures(read_model_folder(ROOT / "models" / "fashion")))
+    assert found == shipped
+
+
+def test_a_picture_of_ones_own_in_examples_stays_until_it_may_go(
+    model: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With leave it goes without what the camera wrote beside its pixels."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "examples" / "aunt.jpg").write_bytes(with_place())
+    monkeypatch.setattr("mirror.publish.space_gradio.PACKAGE", tmp_path / "mirror")
+    assert "aunt.jpg" not in example_pictures(model)
+    published = example_pictures(model, photos_may_go=True)["aunt.jpg"]
+    assert not Image.open(io.BytesIO(published)).getexif() and b"PhoneOfAna" not in published
+
+
+def with_place() -> bytes:
+    """A photo that says where and by which phone it was taken."""
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0110] = "PhoneOfAna"
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (64, 48), "green").save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
+
+
+PICTURES = {
+    "jpeg": b"\xff\xd8\xff\xe0", "png": b"\x89PNG\r\n\x1a\n", "webp": b"RIFF1234WEBPVP8 ", "gif": b"GIF89a",
+    "heic": b"\0\0\0\x20ftypheic", "mif1": b"\0\0\0\x20ftypmif1", "tiff": b"II*\0\x08\0\0\0", "bmp": b"BM1234",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("start", PICTURES.values(), ids=PICTURES)
 @pytest.mark.parametrize(
-    "start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF1234WEBPVP8 ", b"GIF89a", b"\0\0\0\x20ftypheic"]
+    "name", ["report/top_losses.png", "report/more.csv", "photos.csv", "report/confusion-photo.png"]
 )
-@pytest.mark.parametrize("name", ["report/top_losses.png", "report/more.csv", "photos.csv"])
 def test_no_photo_goes_that_is_not_meant_to_whatever_it_is_called(start: bytes, name: str) -> None:
     with pytest.raises(PublishError, match="a picture that is not ours"):
         check_files("model", {name: start + b"photo"}, photos_may_go=False)
