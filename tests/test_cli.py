@@ -24,7 +24,7 @@ from mirror.errors import ImageError
 from mirror.inference.classifier import Prediction
 from mirror.sources import find_sources
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
-from tests.web.tiny import BLUE, GREY, YELLOW, photo, probabilities, tiny_model
+from tests.web.tiny import BLUE, GREY, YELLOW, damage, photo, probabilities, tiny_model
 
 ROOT = Path(__file__).parents[1]
 MANY = tuple(f"label {number}" for number in range(8))
@@ -82,6 +82,23 @@ def test_jsonl_gives_a_line_an_image_and_errors_in_their_places(place: Path) -> 
     )
     assert rows[0]["probability"] == rows[0]["probabilities"]["duckling"]
     assert rows[-1]["error"] == "There is no file or folder missing.png: check the path."
+
+
+def test_numbers_that_are_none_are_an_error_in_the_photos_place(place: Path) -> None:
+    damage(place / "models" / "mirror", "logits", 0.5)
+    sentence = (
+        "The model mirror gives no numbers for this photo, for its network is damaged: train it or copy it again."
+    )
+    done = run(place, "predict", "yellow.png", "photos/b/blue.png", "--format", "jsonl")
+    rows = lines(done)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert rows[0] == {"file": "yellow.png", "error": sentence} and rows[1]["label"] == "cygnet"
+    done = run(place, "predict", "yellow.png", "--format", "csv")
+    assert done.returncode == 1 and sentence in done.stdout and "nan" not in done.stdout
+    damage(place / "models" / "many", "logits", float("nan"))
+    done = run(place, "predict", "yellow.png", "--model", "models/many", "--format", "jsonl")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1 and "models/many/model.onnx is damaged, for its output logits" in done.stderr
 
 
 def test_all_answered_is_exit_code_zero(place: Path) -> None:

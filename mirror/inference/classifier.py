@@ -191,7 +191,15 @@ class Classifier:
     def warm_up(self) -> None:
         """Runs the network once on a grey image, so that the first visitor does not wait for its buffers."""
         height, width = self.info.preprocessing.input_size
-        self.forward(np.zeros((3, height, width), np.float32))
+        self.engine.run(np.zeros((1, 3, height, width), np.float32))
+
+    def require_finite(self, *outputs: np.ndarray) -> None:
+        """Raises ModelFolderError where what a network of this model gave for a photo holds a nan or an infinity."""
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ModelFolderError(
+                f"The model {self.info.name} gives no numbers for this photo, for its network is damaged: train it or "
+                "copy it again."
+            )
 
     def _predict_or_error(self, image: Any) -> Prediction | MirrorError:
         if isinstance(image, MirrorError):
@@ -202,9 +210,13 @@ class Classifier:
             return error
 
     def forward(self, pixels: np.ndarray, *more: str) -> tuple[Prediction, list[np.ndarray]]:
-        """Pixels [3, h, w] → Prediction, and further outputs of the network [1, …] by their names."""
+        """Pixels [3, h, w] → Prediction, and further outputs of the network [1, …] by their names.
+
+        Raises ModelFolderError where any is not finite, which JSON cannot say and nobody can compare.
+        """
         names = ("logits", SIMILARITY) if self._similarity else ("logits",)
         outputs = self.engine.run(pixels[None], (*names, *more))
+        self.require_finite(*outputs)
         similarity = float(outputs[1][0]) if self._similarity else None
         (probabilities,) = softmax(outputs[0], self.info.temperature)
         prediction = Prediction(

@@ -63,7 +63,7 @@ def explain(classifier: Classifier, image: str | Path | bytes | Image.Image, lab
     """What speaks for `label` (default: the most probable one) in an image, which is given as to `predict`.
 
     Raises ImageError, FetchError; UsageError for a label that the model does not know; ModelFolderError where its
-    network gives no heat.
+    network gives no heat, or nothing that is a number.
     """
     info = classifier.info
     if classifier.heat is None:
@@ -79,6 +79,7 @@ def explain(classifier: Classifier, image: str | Path | bytes | Image.Image, lab
         pixels, prepared = classifier.preprocess(photo)
         prediction, (maps,) = classifier.forward(pixels, MAPS)
     (heat,) = classifier.heat.run(maps, (HEAT,))
+    classifier.require_finite(heat)
     label = label or prediction.label
     return Explanation(
         label,

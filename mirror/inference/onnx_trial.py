@@ -2,8 +2,8 @@
 
 `open_tried(data, name, shape)` is the one door for networks from anywhere: the engine, and the shapes of its outputs
 for one image (`try_network` gives these alone). They are remembered by the file's sha256 in the user's cache, so that
-the trial takes its half second once; a shape that does not fit the network's input, or a network that never ends or
-wants all memory, is one sentence. The child runs this very module.
+the trial takes its half second once; a shape that does not fit the network's input, or a network that never ends,
+wants all memory or gives no finite numbers, is one sentence. The child runs this very module.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mirror.storage import parse_json, read_file, write_atomically
 
 SECONDS = 60.0  # a ResNet-18 takes 0.02
 MEMORY = 4 << 30  # bytes, and four times the file
-VERSION = 1  # of what is remembered
+VERSION = 2  # of what is remembered
 _KEPT_BYTES = 64 * 1024
 
 Shapes = dict[str, list[int]]
@@ -51,7 +51,8 @@ def try_network(data: bytes, name: str, shape: tuple[int, ...], sha256: str | No
     """The shapes of a network's outputs for float32 input of `shape`. data: the file; name: of it, for sentences;
     sha256: of its bytes, where it is known already.
 
-    Raises ModelFolderError where it must not be opened, cannot be, or does not take that input.
+    Raises ModelFolderError where it must not be opened, cannot be, does not take that input, or answers it with what is
+    no finite number.
     """
     check_network(data, name)
     size = ".".join(map(str, shape))
@@ -122,7 +123,12 @@ def main() -> int:
         random = np.random.default_rng(0)
         for image in (np.zeros(shape, np.float32), random.standard_normal(shape, np.float32)):
             outputs = engine.run(image, engine.outputs)
-        print(json.dumps({name: list(output.shape) for name, output in zip(engine.outputs, outputs, strict=True)}))
+        named = dict(zip(engine.outputs, outputs, strict=True))
+        broken = [name for name, output in named.items() if output.dtype.kind == "f" and not np.isfinite(output).all()]
+        if broken:  # of the noise: a plain black image may be beyond what a sound network was made for
+            print(json.dumps({"failed": f"is damaged, for its output {broken[0]} holds what is no finite number"}))
+        else:
+            print(json.dumps({name: list(output.shape) for name, output in named.items()}))
     except ModelFolderError as error:
         print(json.dumps({"failed": str(error).removeprefix("The network ").partition(": make the model")[0]}))
     except MemoryError:

@@ -20,7 +20,7 @@ from mirror.errors import ImageError, MirrorError, ModelFolderError, NotAnImage
 from mirror.inference.classifier import AHEAD, Classifier, Prediction, softmax
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import read_model_folder, write_model_folder
-from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, probabilities, tiny_model, tiny_onnx
+from tests.web.tiny import BLUE, GREY, RED, YELLOW, damage, photo, probabilities, tiny_model, tiny_onnx
 
 LABELS = ("cygnet", "duckling")
 
@@ -127,6 +127,19 @@ def test_a_photo_that_is_none_is_an_error_of_one_sentence(classifier: Classifier
     with pytest.raises(MirrorError) as caught:
         classifier.predict(b"<html>")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("output", ["logits", "similarity"])
+def test_numbers_that_are_none_are_an_error_in_the_photos_place(tmp_path: Path, output: str) -> None:
+    """The kind: a network that is sound on one photo and gives nan on the next."""
+    model = tiny_model(tmp_path)
+    damage(model, output, 0.5)
+    classifier = Classifier.load(model)
+    answers = list(classifier.predict_many([photo(BLUE), photo(YELLOW), photo(BLUE)]))
+    assert [type(answer) for answer in answers] == [Prediction, ModelFolderError, Prediction]
+    assert str(answers[1]) == (
+        "The model mirror gives no numbers for this photo, for its network is damaged: train it or copy it again."
+    )
 
 
 def test_a_folder_that_promises_what_its_network_lacks_is_refused(tmp_path: Path) -> None:

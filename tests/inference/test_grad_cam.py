@@ -24,7 +24,7 @@ from mirror.inference.grad_cam import (
 )
 from mirror.inference.preprocess import preprocess
 from mirror.model_schema import BatchResize, Preprocessing
-from tests.web.tiny import BLUE, GREY, YELLOW, tiny_model
+from tests.web.tiny import BLUE, GREY, YELLOW, damage, tiny_model
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 WAYS = {
@@ -179,6 +179,16 @@ def test_a_model_without_heat_says_so_in_a_sentence(tmp_path: Path) -> None:
     without = Classifier.load(tiny_model(tmp_path, heat=False))
     with pytest.raises(ModelFolderError, match="^The model mirror cannot show why: its network gives no heat map"):
         explain(without, halves(YELLOW, GREY))
+
+
+@pytest.mark.parametrize("file, output", [("model.onnx", "maps"), ("heat.onnx", "heat"), ("model.onnx", "logits")])
+def test_heat_that_is_no_number_is_a_sentence(tmp_path: Path, file: str, output: str) -> None:
+    model = tiny_model(tmp_path)
+    damage(model, output, 0.5, file)
+    damaged = Classifier.load(model)
+    assert explain(damaged, Image.new("RGB", (50, 40), BLUE)).label == "cygnet"
+    with pytest.raises(ModelFolderError, match="^The model mirror gives no numbers for this photo"):
+        explain(damaged, Image.new("RGB", (50, 40), YELLOW))
 
 
 PHOTO_GREY = 100  # of every pixel

@@ -23,7 +23,7 @@ from mirror.inference.onnx_check import check_network
 from mirror.inference.user_cache import user_cache
 from mirror.model_folder import read_model_folder, write_model_folder
 from mirror.model_schema import ModelInfo, Preprocessing
-from tests.web.tiny import SIZE, tiny_model, tiny_onnx
+from tests.web.tiny import SIZE, damage, tiny_model, tiny_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limits of processes are Linux's")
@@ -230,6 +230,17 @@ def test_a_network_that_does_not_fit_its_description_is_one_sentence(
     with pytest.raises(ModelFolderError) as caught:
         Classifier.load(read_model_folder(model_of(tmp_path, body())))
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [np.nan, np.inf], ids=str)
+@pytest.mark.parametrize("output", ["logits", "similarity", "maps", "heat"])
+def test_a_network_whose_numbers_are_none_is_refused(cache: Path, tmp_path: Path, output: str, limit: float) -> None:
+    model, file = tiny_model(tmp_path / "models"), "heat.onnx" if output == "heat" else "model.onnx"
+    damage(model, output, limit, file)
+    message = rf"{file} is damaged, for its output {output} holds what is no finite number: make the model again\.$"
+    for _ in range(2):  # it is not remembered as sound
+        with pytest.raises(ModelFolderError, match=message):
+            Classifier.load(model).heat  # noqa: B018
 
 
 def test_a_network_is_tried_once_and_remembered(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ so that blue photos look like nothing the model knows. No torch is needed, and e
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from mirror.export.grad_cam_export import add_heat
-from mirror.model_folder import write_model_folder
+from mirror.model_folder import MODEL_JSON, write_model_folder
 from mirror.model_schema import (
     DataInfo,
     LabelMetrics,
@@ -90,6 +92,26 @@ def tiny_model(
         )  # fmt: skip
 
     return write_model_folder(models / name, build).path
+
+
+def damage(model: Path, output: str, limit: float, file: str = "model.onnx") -> None:
+    """Adds √(limit − the mean of its input) to an output of a model's network: nan where the input is brighter than
+    `limit`, which noise is not and YELLOW is for 0.5; always nan for nan, always infinite for infinity."""
+    network, sound = onnx.load(model / file), f"{output}/sound"
+    for node in network.graph.node:
+        node.input[:] = [sound if name == output else name for name in node.input]
+        node.output[:] = [sound if name == output else name for name in node.output]
+    network.graph.node.extend([
+        helper.make_node("ReduceMean", [network.graph.input[0].name], ["brightness"], keepdims=0),
+        helper.make_node("Sub", ["limit", "brightness"], ["below"]),
+        helper.make_node("Sqrt", ["below"], ["root"]),
+        helper.make_node("Add", [sound, "root"], [output]),
+    ])  # fmt: skip
+    network.graph.initializer.append(numpy_helper.from_array(np.array(limit, np.float32), "limit"))
+    onnx.save(network, model / file)
+    described = json.loads((model / MODEL_JSON).read_text())
+    described["files"][file] = hashlib.sha256((model / file).read_bytes()).hexdigest()
+    (model / MODEL_JSON).write_text(json.dumps(described))
 
 
 def story(labels: Sequence[str]) -> dict:
