@@ -88,6 +88,10 @@ ACTING = re.compile(
 HARMLESS = ("default_split", "load_image", "get_image_files")  # acting by their names only
 _STORAGE = re.compile(r"[A-Z][A-Za-z0-9]*Storage")
 _CLASS, _FUNCTION = re.compile("|".join(CLASSES)), re.compile("|".join(FUNCTIONS))
+# Whose names count where they are not installed, as on a page without torch, as they do where they are
+LIBRARIES_OF_LEARNERS = (
+    "fastai", "fastcore", "fasttransform", "plum", "torch", "torchvision", "timm", "pandas", "numpy",
+)  # fmt: skip
 LIBRARIES = ("fastai.", "fastcore.", "fasttransform.")
 CALLED_OF_FASTAI = (
     "fastai.torch_core._fa_rebuild_", "fastai.torch_core._rebuild_from_type",  # tensors; the second until fastai 2.6
@@ -142,7 +146,7 @@ def is_described(module: str, name: str) -> bool:
         return True
     if package in sys.stdlib_module_names or package in OLDER:
         return False
-    return is_older(module, name) or not is_installed(package)
+    return is_older(module, name) or (package not in LIBRARIES_OF_LEARNERS and not is_installed(package))
 
 
 def is_older(module: str, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 published_files.py     the files of what is published: paths and contents, hashed, written to a folder
 published_model.py     a model as others get it: without photos that are not ours to publish, and a card that says so
+published_photos.py    photos without what a camera wrote beside their pixels
 serving_modules.py     which modules and files of this package the page needs, found by what they import
 space_card.py          the README of a Space: front matter and text
 space_gradio.py        the Gradio Space, on free CPU or on ZeroGPU

@@ -44,6 +44,6 @@ def test_help_and_readme_name_the_recipes_own_size_and_epochs(capsys: pytest.Cap
     with pytest.raises(SystemExit):
         main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert f"of a --dataset {SIZE})" in said and f"of a --dataset exactly N, by default {EPOCHS})" in said
+    assert f"of a --dataset {SIZE})" in said and f"of a --dataset {EPOCHS})" in said
     readme = DOCUMENT.read_text(encoding="utf-8")
-    assert f"; {SIZE} with `--dataset`" in readme and f"With `--dataset` exactly N, by default {EPOCHS} |" in readme
+    assert f"; {SIZE} with `--dataset`" in readme and f"With `--dataset` {EPOCHS} |" in readme

@@ -66,9 +66,9 @@ def decide(folder: str, most: str = "24") -> None:
     from mirror.web.studio.state import StudioState
 
     state = StudioState(Path(folder), Path("models"))
-    names = [photo.file_name for photo in state.look().reading.photos]
+    names = [photo.file_name for photo in state.snapshot().photos.values()]
     for deed, places, label in OPERATIONS[done_in(Path(folder)) : int(most)]:
-        perform(Path(folder), state.look(), deed, [names[place] for place in places], label)
+        perform(Path(folder), state.snapshot(), deed, [names[place] for place in places], label)
         with open("acknowledged", "a", encoding="utf-8") as file:
             file.write("x")
 

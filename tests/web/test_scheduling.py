@@ -233,6 +233,6 @@ def test_every_request_of_a_crowd_gets_its_turn():
             return number
 
         assert sorted(await asyncio.gather(*map(request, range(500)))) == list(range(500))
-        assert (most, stage.waiting, stage._free, dict(stage._held)) == (3, 0, 3, {})
+        assert (most, stage.waiting, stage._free, dict(stage._running)) == (3, 0, 3, {})
 
     play(story())
