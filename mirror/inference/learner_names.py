@@ -124,9 +124,14 @@ def is_harmless(module: str, name: str) -> bool:
     bare = name.lstrip("_")
     if bare[:1].isupper():
         return bool(_CLASS.fullmatch(module)) and _defines(module, name)
-    if name.startswith("__") or (ACTING.search(name) and name not in HARMLESS):
+    if _acts(name):
         return False
     return bool(_FUNCTION.fullmatch(module)) and _defines(module, name)
+
+
+def _acts(name: str) -> bool:
+    """Whether a function's name says that it does more than to compute."""
+    return name.startswith("__") or bool(ACTING.search(name) and name not in HARMLESS)
 
 
 def may_be_called(name: str) -> bool:
@@ -146,7 +151,9 @@ def is_described(module: str, name: str) -> bool:
         return True
     if package in sys.stdlib_module_names or package in OLDER:
         return False
-    return is_older(module, name) or (package not in LIBRARIES_OF_LEARNERS and not is_installed(package))
+    if is_older(module, name) or is_installed(package):
+        return is_older(module, name)
+    return package not in LIBRARIES_OF_LEARNERS or bool(_FUNCTION.fullmatch(module) and not _acts(name))
 
 
 def is_older(module: str, name: str) -> bool:
