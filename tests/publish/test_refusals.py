@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
+from PIL import Image
 
 from mirror.collect.metadata import read_photos
 from mirror.errors import MirrorError
+from mirror.images import encode_jpeg
 from mirror.model_folder import ModelFolder
 from mirror.publish import repository_commit
 from mirror.publish.account import read_account
@@ -74,7 +77,8 @@ def test_a_licence_that_the_hub_does_not_know_is_told_before_anything_is_made(
     photos = tmp_path / "photos"
     for photo in read_photos(model.path / "photos.csv"):
         (photos / photo.file_name).parent.mkdir(parents=True, exist_ok=True)
-        (photos / photo.file_name).write_bytes(b"a photo")
+        (photos / photo.file_name).write_bytes(encode_jpeg(Image.new("RGB", (32, 32))))
+    shutil.copy(model.path / "photos.csv", photos / "metadata.csv")
     assert '"license" must be one of a list' in refused(hub, model, data=photos, license="cc-by")
     assert not hub.repositories
 
