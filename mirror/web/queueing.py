@@ -179,8 +179,11 @@ class VisitorsQueue(Queue):
             return
         busy = {event.session_hash for event in self.event_ids_to_events.values() if event.alive}
         unread = {session: _unread_for(messages) for session, messages in self.pending_messages_per_session.items()}
-        ranked = sorted((s for s in unread if unread[s] and s not in busy), key=unread.__getitem__, reverse=True)
-        for session in ranked[: max(0, len(ranked) - MAX_UNREAD)]:
+        idle = [session for session in unread if unread[session] and session not in busy]
+        holding = [session for session in idle if not self.pending_messages_per_session[session].empty()]
+        holding.sort(key=unread.__getitem__, reverse=True)
+        read = [session for session in set(idle).difference(holding) if unread[session] > CONNECT_SECONDS]
+        for session in [*read, *holding[: max(0, len(holding) - MAX_UNREAD)]]:  # gradio leaves those that were read
             await self._forget(session)
 
     async def _forget(self, session: str) -> None:

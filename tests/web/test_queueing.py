@@ -360,6 +360,11 @@ async def test_no_more_than_so_many_unread_answers_are_kept(queue, clock):
     for number in range(2 * MAX_UNREAD):
         clock[0] += 0.1
         queue.pending_messages_per_session[str(number)] = Messages()
+        queue.pending_messages_per_session[str(number)].put_nowait(HeartbeatMessage())
+    queue.pending_messages_per_session["0"].get_nowait()
+    for number in range(MAX_UNREAD):  # whose answers were fetched: they take nobody's place
+        queue.pending_messages_per_session[f"-{number + 1}"] = Messages()
+    clock[0] += 2
     reading = await reader(queue.pending_messages_per_session["0"])
     await queue._make_room()
     left = [int(session) for session in queue.pending_messages_per_session]
