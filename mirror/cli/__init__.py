@@ -72,14 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    from mirror.cli import (
-        compile,
-        explain,
-        predict,
-        publish,
-        serve,
-        train,
-    )  # here: app.py imports one of them, and stays light
+    # Here, for app.py imports one of them, and stays light
+    from mirror.cli import compile, explain, predict, publish, serve, train
 
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)

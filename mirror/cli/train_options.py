@@ -68,7 +68,7 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         help=f"side of the network's input in pixels (default: {size}, of a --dataset {sizes})",
     )  # fmt: skip
     add("--epochs", type=whole_number(0), metavar="N",
-        help="fine-tune the whole network for exactly N epochs, 0: only fit a new last layer (default: as many as pay "
+        help="fine-tune the last layers for exactly N epochs, 0: only fit a new last one (default: as many as pay "
         f"and there is time for, which is said; of a --dataset {epochs})",
     )  # fmt: skip
     add("--minutes", type=minutes, metavar="M",

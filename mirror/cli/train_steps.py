@@ -33,8 +33,6 @@ def check_given(options: argparse.Namespace) -> None:
     check_license(options.license)
     if options.weights and options.arch == "auto":
         raise UsageError("--weights are those of one network, and --arch auto tries several: name the one by --arch.")
-    for text in options.search or ():
-        label_and_query(text)
     if options.others:
         find_others(options.others)
 

@@ -131,8 +131,11 @@ class FeatureExtractor:
         def unreadable(photo: int, why: str) -> None:
             self.log(f"{photos[photo].file_name} is left out: {why}")
 
-        def known(count: int) -> None:
-            self.log(f"Of {count} photos this network's features were kept in {user_cache('features')}.")
+        def known(count: int, failure: str) -> None:
+            if failure:
+                self.log(f"Features cannot be kept in {user_cache('features')} ({failure}): stopped, it begins anew.")
+            else:
+                self.log(f"Of {count} photos this network's features were kept in {user_cache('features')}.")
 
         return pooled_features(
             self.body,

@@ -2,7 +2,7 @@
 
 One SQLite file a network in the user's cache (~/.cache/mirror/features), MOST bytes in all: the files longest unused
 are removed. A photo is known by its bytes, a network by its weights, its input size and normalisation, and by the
-versions of what computes with it. What cannot be kept, on a full disk say, is computed anew: nothing depends on it.
+versions of what computes with it. What cannot be kept, on a full disk say, is computed anew the next time, and told.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ FORMAT = "1"  # of the keys; another one when the same views would be computed o
 
 
 class FeatureStore:
-    """The features that one network gave. A store that cannot be opened holds nothing and keeps nothing."""
+    """The features that one network gave. A store that cannot be opened or written holds nothing and keeps nothing,
+    and `failure` says why."""
 
     def __init__(self, network: str):
         folder = user_cache("features")
         self._rows: sqlite3.Connection | None = None
         self._kept = 0
+        self.failure = ""
         if not make_private(folder):
+            self.failure = "it is not a folder of this user alone"
             return
         path = folder / f"{network}.sqlite"
         with contextlib.suppress(OSError):
@@ -69,8 +72,10 @@ class FeatureStore:
     def close(self) -> None:
         rows, self._rows = self._rows, None
         if rows is not None:
-            with contextlib.suppress(sqlite3.Error):
+            try:
                 rows.commit()
+            except sqlite3.Error as error:
+                self.failure = str(error)
             with contextlib.suppress(sqlite3.Error):
                 rows.close()
 
@@ -81,7 +86,8 @@ class FeatureStore:
         """A full disk, a file that is none of SQLite's, one that another training holds: then nothing is kept."""
         try:
             deed()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self.failure = str(error)
             rows, self._rows = self._rows, None
             if rows is not None:
                 with contextlib.suppress(sqlite3.Error):

@@ -63,7 +63,7 @@ def tune(learner: Any, course: Course, each_epoch: EpochEnd | None = None) -> St
         learner.unfreeze()
         start = _resume(learner, course)
         if course.checkpoint:
-            callbacks.append(_checkpoints(course.checkpoint))
+            callbacks.append(_checkpoints(course.checkpoint, course.progress.log))
         if start < course.epochs:
             learner.fit_one_cycle(course.epochs, lr_max=rates(learner.model), cbs=callbacks, start_epoch=start)
     return begun
@@ -183,12 +183,12 @@ def _progress(course: Course) -> Any:
     return Progress()
 
 
-def _checkpoints(file: Path) -> Any:
+def _checkpoints(file: Path, log: Log) -> Any:
     from fastai.callback.core import Callback
 
     class Checkpoints(Callback):
         order = 90  # after the optimiser and the recorder
-        trained = False
+        trained = said = False
 
         def before_train(self) -> None:
             self.trained = True
@@ -204,10 +204,14 @@ def _checkpoints(file: Path) -> Any:
                 "hypers": hypers,
                 "state": state["state"],
             }
-            with contextlib.suppress(OSError, RuntimeError):  # a full disk: then it goes on without
+            try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(file) as part:
                     torch.save(kept, part)
+            except (OSError, RuntimeError) as error:  # torch's, on a full disk
+                if not self.said:
+                    log(f"{file.parent} cannot be written ({error}): stopped now, fine-tuning would begin anew.")
+                self.said = True
 
     return Checkpoints()
 

@@ -40,14 +40,14 @@ def pooled_features(
     std: Sequence[float],
     progress: Callable[[int, int], None] | None = None,
     unreadable: Callable[[int, str], None] | None = None,
-    keep: Callable[[int], None] | None = None,
+    keep: Callable[[int, str], None] | None = None,
 ) -> np.ndarray:
     """[V, D] float32: the body's output for each view, averaged over its positions. views: sorted by photo.
 
     `progress(done, total)` counts views. unreadable: told of each photo that cannot be opened, and why; its features
     are nan. Without it ImageError is raised. keep: features are kept on disk and taken from there, and it is told of
-    how many photos they were known; None: they are not. The body is left in evaluation mode. The numbers do not depend
-    on how many threads there are.
+    how many photos they were known, with "", or why they cannot be kept; None: they are not. The body is left in
+    evaluation mode. The numbers do not depend on how many threads there are.
     """
     device = next(body.parameters()).device
     whole = _Pooled(body.eval()).eval().to(memory_format=torch.channels_last)
@@ -97,7 +97,7 @@ def pooled_features(
         else:
             left.append(photo)
     if keep and done:
-        keep(len(of_photo) - len(left))
+        keep(len(of_photo) - len(left), "")
     if progress and done:
         progress(done, len(views))
 
@@ -131,6 +131,8 @@ def pooled_features(
         torch.set_num_threads(before)
         if store is not None:
             store.close()
+            if keep and store.failure:
+                keep(0, store.failure)
     return features
 
 

@@ -1,9 +1,10 @@
 """How much of fine-tuning ships: chosen by photos that are neither learned from nor reported on.
 
 The network is tuned without a part of the training photos first, a fold, and these say which share of the way from the
-head alone to the tuned network answers best (fine_tuning.py). Where one does better than the head, beyond chance, the
-learner is tuned likewise on all training photos and goes that share of the way; else the head alone ships. With
-`--folds` every fold is left out in turn, and a fold's photos are judged by the share that the other folds chose.
+head alone to the tuned network answers best (fine_tuning.py). Where one has a lower loss than the head, beyond chance,
+and errs no more often, the learner is tuned likewise on all training photos and goes that share of the way; else the
+head alone ships. With `--folds` every fold is left out in turn, and a fold's photos are judged by the share that the
+other folds chose.
 """
 
 from __future__ import annotations
@@ -56,10 +57,12 @@ class FineTuning:
         return f"; the last layers fine-tuned for {count(self.epochs, 'epoch')}{way}"
 
 
-def best_share(losses: np.ndarray, groups: np.ndarray) -> int:
-    """Which of SHARES has the lowest mean of losses [S, n], where it is below the head's, the first, by more than
-    CLEAR_GAIN standard errors (groups [n] being right or wrong together); else 0."""
-    best = int(losses.mean(axis=1).argmin())
+def best_share(losses: np.ndarray, wrong: np.ndarray, groups: np.ndarray) -> int:
+    """Which of SHARES has the lowest mean of losses [S, n] among those that are wrong [S, n] no more often than the
+    head, the first, where it is below the head's by more than CLEAR_GAIN standard errors (groups [n] being right or
+    wrong together); else 0."""
+    errors = wrong.sum(axis=1)
+    best = int(np.where(errors <= errors[0], losses.mean(axis=1), np.inf).argmin())
     gain = losses[0] - losses[best]
     _, group = np.unique(groups, return_inverse=True)
     totals = np.bincount(group, weights=gain - gain.mean())
@@ -188,10 +191,10 @@ class Tuner:
             folder.rmdir()
 
     def _choose(self, trials: Sequence[Trial]) -> float:
-        judged, losses, errors = self._losses(trials)
-        chosen = best_share(losses, self.data.groups[judged])
+        judged, losses, wrong = self._losses(trials)
+        chosen = best_share(losses, wrong, self.data.groups[judged])
         shown = chosen or int(np.argmin(losses[1:].mean(axis=1))) + 1
-        rates = f"error {100 * errors[0]:.1f} to {100 * errors[shown]:.1f} %"
+        rates = f"error {100 * wrong[0].mean():.1f} to {100 * wrong[shown].mean():.1f} %"
         change = f"from {losses[0].mean():.3f} to {losses[shown].mean():.3f} ({rates})"
         photos = f"On {count(len(judged), 'photo')} that were not learned from, fine-tuning takes the loss {change}"
         self.log(
@@ -202,7 +205,8 @@ class Tuner:
         return SHARES[chosen]
 
     def _losses(self, trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The photos [n] left out, their losses [S, n] at each share, by its best temperature, and error rates [S]."""
+        """The photos [n] left out, their losses [S, n] at each share, by its best temperature, and whether the answer
+        is wrong [S, n]."""
         judged = np.concatenate([trial.rows for trial in trials])
         logits = np.concatenate([trial.logits for trial in trials], axis=1)
         actual, groups = self.data.actual[judged], self.data.groups[judged]
@@ -210,13 +214,13 @@ class Tuner:
             cross_entropy(one.astype(np.float64) / fit_temperature(HeldOut(one, actual, groups)), actual)
             for one in logits
         ]
-        return judged, np.stack(losses), (logits.argmax(axis=2) != actual).mean(axis=1)
+        return judged, np.stack(losses), logits.argmax(axis=2) != actual
 
     def _crossed(self, trials: Sequence[Trial], unseen: np.ndarray) -> np.ndarray:
         """`unseen`, with each fold's photos by its network at the share that the other folds chose."""
         unseen = unseen.copy()
         for fold, trial in enumerate(trials):
             others = [other for i, other in enumerate(trials) if i != fold]
-            judged, losses, _ = self._losses(others)
-            unseen[trial.rows] = trial.logits[best_share(losses, self.data.groups[judged])]
+            judged, losses, wrong = self._losses(others)
+            unseen[trial.rows] = trial.logits[best_share(losses, wrong, self.data.groups[judged])]
         return unseen

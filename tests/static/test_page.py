@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from PIL import Image
 
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import describe_regions, explain
+from mirror.model_folder import read_model_folder
 from mirror.phrases import regions_sentence, verdict
+from mirror.static.site_files import site_files
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded
 from tests.static.hosting import Host, hosted, write
+from tests.web.tiny import YELLOW, damage, photo, tiny_model
 
 pytestmark = pytest.mark.browser
 DUCKLING, CYGNET = EXAMPLES / "duckling.jpg", EXAMPLES / "cygnet.jpg"
@@ -317,3 +321,17 @@ def test_a_large_photo_does_not_stop_the_page(visit: Visit, tmp_path: Path) -> N
     page.set_input_files("#file", large)
     assert visit.answered() == "This is a duckling."
     assert page.evaluate("window.drawn") > before + 2
+
+
+@pytest.mark.parametrize(("output", "limit"), [("logits", 0.5), ("similarity", 0.5), ("logits", math.inf)])
+def test_a_network_that_gives_no_numbers_is_told_in_a_sentence(
+    chromium: Any, tmp_path: Path, output: str, limit: float
+) -> None:
+    """As in Python: nothing that JSON cannot say, and no certainty of nan per cent."""
+    model = tiny_model(tmp_path / "models")
+    damage(model, output, limit)
+    with hosted(write(tmp_path / "site", site_files([read_model_folder(model)]))) as host:
+        visit = Visit(chromium.new_page(), host).open()
+        visit.page.set_input_files("#file", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(YELLOW)}])
+        assert visit.answered().startswith("The model gives no numbers for this photo")
+        visit.page.close()

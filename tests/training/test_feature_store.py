@@ -8,7 +8,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +46,7 @@ def body(seed: int = 0) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 5, 3, stride=2), nn.ReLU())
 
 
+failures: list[str] = []  # why features could not be kept, as it was told
 VIEWS = [View(i, None, box, flip) for i in range(6) for box, flip in ((None, False), ((0.1, 0.1, 0.9, 0.8), True))]
 
 
@@ -54,7 +54,13 @@ def seen(photos: list[Path], network: nn.Module | None = None, size: int = 32, *
     """The features, and of how many photos they were known."""
     known = [0]
     mean, std = PLAIN
-    keep: Callable[[int], None] = known.append
+
+    def keep(count: int, failure: str) -> None:
+        if failure:
+            failures.append(failure)
+        else:
+            known.append(count)
+
     features = pooled_features.pooled_features(
         network or body(), photos, VIEWS, size=size, mean=mean, std=std, keep=keep, **more
     )
@@ -104,7 +110,10 @@ def test_a_store_that_cannot_be_used_changes_nothing(photos: list[Path], cache: 
         rows.execute("update photos set features = x''")
         rows.commit()
         rows.close()
+    failures.clear()
     assert np.array_equal(seen(photos)[0], fresh)
+    usable = spoil == "no bytes" or (spoil == "read-only" and os.geteuid() == 0)  # nothing keeps root from writing
+    assert (len(failures), any(failures)) == (0 if usable else 1, not usable)
 
 
 def test_it_stays_within_its_bound_and_forgets_what_was_unused_longest(cache: Path, monkeypatch) -> None:

@@ -166,7 +166,11 @@ def test_a_checkpoint_that_cannot_be_read_or_written_is_no_obstacle(begun, tmp_p
     tune(learner_of(begun), course(1, checkpoint=file))
     assert torch.load(file, weights_only=True)["epoch"] == 1
     (tmp_path / "a file").write_bytes(b"")
-    tune(learner_of(begun), course(1, checkpoint=tmp_path / "a file" / "all.pth"))
+    said: list[str] = []
+    told = Course(2, SEED, ProgressBar("", "photo", said.append), total=100, checkpoint=tmp_path / "a file" / "all.pth")
+    tune(learner_of(begun), told)
+    assert [line for line in said if "cannot be written" in line] == [line for line in said if "begin anew" in line]
+    assert sum("a file cannot be written" in line for line in said) == 1
 
 
 def test_the_first_layers_take_the_smallest_steps(begun) -> None:

@@ -42,15 +42,25 @@ def quiet(*_: object) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_share_is_chosen_where_its_loss_is_lower_beyond_chance(name: str, losses: list[np.ndarray], chosen) -> None:
-    assert best_share(np.stack(losses), np.arange(200)) == chosen
+    assert best_share(np.stack(losses), np.zeros((3, 200), bool), np.arange(200)) == chosen
+
+
+def test_a_share_that_errs_more_often_than_the_head_is_not_chosen() -> None:
+    """A lower loss may be that of answers which are less sure, and wrong."""
+    losses, wrong = np.stack([0.5 + NOISE, 0.4 - NOISE, 0.3 - NOISE]), np.zeros((3, 200), bool)
+    wrong[0, :5] = wrong[1, :5] = wrong[2, :6] = True
+    assert best_share(losses, wrong, np.arange(200)) == 1
+    wrong[1, :6] = True
+    assert best_share(losses, wrong, np.arange(200)) == 0
 
 
 def test_a_gain_in_one_group_of_photos_is_chance() -> None:
     """Eight shots of one duck that became better are one duck that did."""
     better = np.where(np.arange(80) < 8, 0.1, 0.5)
     losses = np.stack([np.full(80, 0.5), better, better])
-    assert best_share(losses, np.arange(80)) == 1
-    assert best_share(losses, np.maximum(np.arange(80) - 7, 0)) == 0
+    right = np.zeros((3, 80), bool)
+    assert best_share(losses, right, np.arange(80)) == 1
+    assert best_share(losses, right, np.maximum(np.arange(80) - 7, 0)) == 0
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import { inside, normalized, visible } from "./heat.js";
 import { load, open, softmax, tensor } from "./network.js";
+import { PhotoError } from "./photo_error.js";
 import { preprocess } from "./preprocess.js";
 import { prepare } from "./preparation.js";
 
@@ -13,6 +14,8 @@ import { prepare } from "./preparation.js";
  *   similarity: number | null}} Prediction
  * @typedef {{prediction: Prediction, prepared: import("./preparation.js").Prepared, maps: any}} Answer
  */
+
+const DAMAGED = "The model gives no numbers for this photo, for its network is damaged: it has to be published again.";
 
 export class Classifier {
   /** @param {Model} model @param {import("./network.js").Session} session @param {string} base @param {string} cache */
@@ -43,6 +46,7 @@ export class Classifier {
   async look(photo) {
     const prepared = prepare(photo, this.model.preprocessing);
     const { prediction, maps } = await this.forward(preprocess(prepared.photo, this.model.preprocessing));
+    requireFinite([...Object.values(prediction.probabilities), prediction.similarity ?? 0]);
     return { prediction: prepared.found ? prediction : { ...prediction, known: false }, prepared, maps };
   }
 
@@ -51,6 +55,7 @@ export class Classifier {
     const { prediction, prepared, maps } = await this.look(photo), { model } = this;
     const { heat } = await (await this.heat()).run({ maps }, ["heat"]);
     const [, , height, width] = heat.dims, cells = height * width, index = model.labels.indexOf(prediction.label);
+    requireFinite(heat.data);
     const values = normalized(heat.data.slice(index * cells, (index + 1) * cells));
     const box = inside(prepared.box, visible(model.preprocessing, prepared.photo.width, prepared.photo.height));
     return { prediction, heat: { values, width, height, box } };
@@ -74,6 +79,11 @@ export class Classifier {
     };
     return { prediction, maps: outputs.maps };
   }
+}
+
+/** Throws where a network gave what is no number, as mirror/inference/classifier.py does. @param {ArrayLike<number>} given */
+function requireFinite(given) {
+  if (!Array.from(given).every(Number.isFinite)) throw new PhotoError(DAMAGED);
 }
 
 /** (height, width) of what the network sees. @param {import("./preprocess.js").Preprocessing} how */
