@@ -31,15 +31,21 @@ ALLOWED = {  # by kind: what may be in it, and nothing else
               "photos.csv", "*.onnx", "*.pkl", "report/*.png", "report/*.csv"),
     "dataset": (".mirror", "README.md", "photos.csv", "decisions.csv", "*/metadata.jsonl", "train/*", "validation/*"),
 }  # fmt: skip
-SECRETS = {
-    "a token of Hugging Face": rb"\bhf_[A-Za-z0-9]{30,}\b",
-    "a token of GitHub": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,})\b",
-    "a key of OpenAI or Anthropic": rb"\bsk-(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{32,}",
-    "a key of Google": rb"\bAIza[0-9A-Za-z_-]{35}\b",
-    "a key of Amazon": rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|(?i:aws_secret_access_key)\W{1,5}[A-Za-z0-9/+]{40}",
-    "a token of Slack": rb"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-    "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a password in an address": rb"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{0,100}:[^\s/@\"']{3,100}@",
+SECRETS: dict[str, tuple[tuple[bytes, ...], bytes]] = {  # what, in small letters, each holds, and its pattern
+    "a token of Hugging Face": ((b"hf_",), rb"\bhf_[A-Za-z0-9]{30,}\b"),
+    "a token of GitHub": (
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{50,})\b",
+    ),
+    "a key of OpenAI or Anthropic": ((b"sk-",), rb"\bsk-(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{32,}"),
+    "a key of Google": ((b"aiza",), rb"\bAIza[0-9A-Za-z_-]{35}\b"),
+    "a key of Amazon": (
+        (b"akia", b"asia", b"aws_secret"),
+        rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|(?i:aws_secret_access_key)\W{1,5}[A-Za-z0-9/+]{40}",
+    ),
+    "a token of Slack": ((b"xox",), rb"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    "a private key": ((b"private key-",), rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "a password in an address": ((b"://",), rb"://[^\s/:@\"']{0,100}:[^\s/@\"']{3,100}@"),
 }
 # Pictures of figures, and the icons of the page without a server
 DRAWN = re.compile(r"(?:(?:models/[^/]+/)?report/(?:confusion|reliability|training)|icon-(?:192|512))\.png")
@@ -86,8 +92,9 @@ def _check_secrets(name: str, content: bytes | Path) -> None:
     if Path(name).suffix in (".onnx", ".pkl", ".gz"):  # numbers
         return
     for piece in _pieces(content):
-        for what, pattern in SECRETS.items():
-            if re.search(pattern, piece):
+        small = piece.lower()
+        for what, (marks, pattern) in SECRETS.items():
+            if any(mark in small for mark in marks) and re.search(pattern, piece):
                 raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
 
 
