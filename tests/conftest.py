@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +20,21 @@ from tests.world import World
 from tests.world.photos import draw_photo
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "DDGS_PROXY")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests and the programs they start keep in the user's cache, or leave among the temporary files, lies in a
+    folder of this run and goes with it. pytest's own folders stay where they are, and pip's cache is shared."""
+    if hasattr(config, "workerinput"):  # of xdist: its environment is that of the process that started it
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("PIP_CACHE_DIR", str(Path(base, "pip")))
+    folder = tempfile.mkdtemp(prefix="mt-")  # short: Ray's sockets lie in it
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ |= {"TMPDIR": folder, "XDG_CACHE_HOME": str(Path(folder, "cache")), "MIRROR_TEST_FOLDER": folder}
+    tempfile.tempdir = None
+    config.option.loadscopereorder = False  # --dist loadfile hands the files out in the order below
 
 
 @pytest.fixture
@@ -61,6 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(path) for path in slow):
             item.add_marker("slow")
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
 def skip_where_lacking(report: Any, path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from mirror.cli.serve import task_models
+from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, environment, free_port, run_app, serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
@@ -131,7 +132,13 @@ def test_the_serving_process_never_imports_training(models, picture):
 def test_importing_app_is_light():
     command = "import sys, app; print(sorted({'gradio', 'numpy', 'onnxruntime', 'PIL', 'torch'} & set(sys.modules)))"
     told = subprocess.run(
-        [sys.executable, "-c", command], cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", command],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT,
     )
     assert told.stdout == "[]\n"
 
@@ -146,6 +153,7 @@ def test_the_page_is_found_under_the_name_that_spaces_expect(models):
         env=environment(MIRROR_MODELS=str(models)),
         capture_output=True,
         text=True,
+        timeout=LIMIT,
     )
     assert told.stdout == "Mirror, mirror on the wall, am I a duckling or a cygnet after all?\n", told.stderr
 
@@ -203,7 +211,7 @@ def test_a_plain_learner_pickle_is_served(tmp_path, picture):
     models.mkdir()
     made = subprocess.run(
         [sys.executable, "-c", PLAIN_FASTAI, str(models / "fruit.pkl"), str(picture)],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=LIMIT,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     theirs = dict(zip(("apple", "pear"), map(float, made.stdout.splitlines()[-1].split()), strict=True))

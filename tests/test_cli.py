@@ -24,6 +24,7 @@ from mirror.errors import ImageError
 from mirror.inference.classifier import Prediction
 from mirror.sources import find_sources
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
+from tests.support.limits import LIMIT
 from tests.web.tiny import BLUE, GREY, YELLOW, damage, photo, probabilities, tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +57,7 @@ def run(place: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | options.pop("env", {})
     command = [sys.executable, "-m", "mirror", *arguments]
     return subprocess.run(
-        command, cwd=place, env=environment, capture_output=True, text=True, encoding="utf-8", **options
+        command, cwd=place, env=environment, capture_output=True, text=True, encoding="utf-8", **options, timeout=LIMIT
     )
 
 
@@ -87,7 +88,7 @@ def test_jsonl_gives_a_line_an_image_and_errors_in_their_places(place: Path) -> 
 def test_numbers_that_are_none_are_an_error_in_the_photos_place(place: Path) -> None:
     damage(place / "models" / "mirror", "logits", 0.5)
     sentence = (
-        "The model mirror gives no numbers for this photo, for its network is damaged: train it or copy it again."
+        "The model mirror gives no numbers for this photo, for its network is damaged: train, copy or fetch it again."
     )
     done = run(place, "predict", "yellow.png", "photos/b/blue.png", "--format", "jsonl")
     rows = lines(done)
@@ -239,7 +240,13 @@ def test_names_that_are_not_utf8_get_through(place: Path) -> None:
 def test_a_reader_that_has_seen_enough_ends_it_quietly(place: Path) -> None:
     command = f"{sys.executable} -m mirror predict {'photos ' * 300} --format jsonl | head -n 1"
     done = subprocess.run(
-        command, shell=True, cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        command,
+        shell=True,
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
     assert json.loads(done.stdout)["file"] == "photos/a.JPG"
     assert done.stderr == ""
@@ -288,7 +295,7 @@ def test_a_progress_bar_is_shown_on_a_terminal_only(place: Path) -> None:
     except OSError:
         pass  # how a pseudo-terminal on Linux says that the other end has closed
     os.close(main)
-    assert process.wait() == 1
+    assert process.wait(LIMIT) == 1
     assert b"6/6" in shown and b"Traceback" not in shown
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from mirror.privacy import SWITCHES
+from tests.support.limits import LIMIT
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,9 @@ NOT_SETTINGS = {
 
 
 def helped(*command: str) -> str:
-    done = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=LIMIT
+    )
     return done.stdout
 
 
@@ -98,7 +101,7 @@ def test_the_two_commands_do_all_the_setting_up() -> None:
 def test_ci_runs_the_readmes_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     picks = re.search(r"command=\$\((.+)\)", script)[1]
-    picked = subprocess.run(["bash", "-c", picks], cwd=ROOT, capture_output=True, text=True, check=True)
+    picked = subprocess.run(["bash", "-c", picks], cwd=ROOT, capture_output=True, text=True, check=True, timeout=LIMIT)
     assert picked.stdout.strip() == fenced("test command")
 
 

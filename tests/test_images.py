@@ -20,6 +20,7 @@ from PIL import Image, ImageCms, ImageFile
 from mirror.errors import FetchError, ImageError, ImageTooLarge, ImageTooSmall, NotAnImage, PrivateAddress
 from mirror.images import encode_jpeg, full_size, load_image, shrink, small_jpeg
 from mirror.net.fetch import NetworkSettings
+from tests.support.limits import join
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 
@@ -399,7 +400,7 @@ def test_a_url_is_fetched_under_the_same_limits_and_never_from_a_private_address
             load_image(f"{here}/a.png")
     finally:
         server.shutdown()
-        thread.join()
+        join(thread)
         server.server_close()
 
 
@@ -433,7 +434,7 @@ def test_odd_metadata_raises_no_warning_in_any_thread_and_leaves_the_filters_alo
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        join(thread)
     assert seen == []
     assert warnings.filters == before
     with pytest.warns(UserWarning, match="still heard"):

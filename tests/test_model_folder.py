@@ -32,6 +32,7 @@ from mirror.model_schema import (
     TrainingInfo,
     Validation,
 )
+from tests.support.limits import LIMIT, read_line
 
 PIXELS = Preprocessing("crop", (64, 48), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_resizes=(BatchResize((32, 32)),))
 INFO = ModelInfo("mirror", ("cygnet", "duckling"), PIXELS)
@@ -307,7 +308,9 @@ def test_a_writer_is_known_by_its_lock_and_not_by_its_number(tmp_path: Path) -> 
     """In a space of processes of its own a compiler has number 1, which some process has everywhere else."""
     prefix = ".m.tmp-"
     code = "import sys, pathlib, mirror.folders; mirror.folders.hold_folder(pathlib.Path(sys.argv[1]), '.m.tmp-')"
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path(__file__).parents[1])
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path(__file__).parents[1], timeout=LIMIT
+    )
     killed = next(tmp_path.glob(f"{prefix}*"))
     (killed / "model.onnx").write_bytes(b"half")
     alive, lock = hold_folder(tmp_path, prefix)
@@ -351,12 +354,12 @@ def test_a_writer_killed_anywhere_leaves_a_whole_folder(tmp_path: Path) -> None:
     path, written = tmp_path / "models" / "m", 0
     for moment in range(31):
         writer = start_writer(path, written)
-        assert writer.stdout.readline() == "ready\n"
-        first = writer.stdout.readline()
+        assert read_line(writer) == "ready\n"
+        first = read_line(writer)
         time.sleep(moment * 0.00025)
         writer.send_signal(signal.SIGKILL)
         printed = [first, *writer.stdout.readlines()]
-        writer.wait()
+        writer.wait(LIMIT)
         writer.stdout.close()
         written = max(int(line) for line in printed if line.endswith("\n"))
         folder = read_model_folder(path)
@@ -380,7 +383,7 @@ def test_readers_always_find_a_folder_while_it_is_being_replaced(tmp_path: Path)
         assert writer.poll() is None, "the writer must survive its readers"
     finally:
         writer.kill()
-        writer.communicate()
+        writer.communicate(timeout=LIMIT)
 
 
 def test_models_are_listed_by_name_and_kind(tmp_path: Path) -> None:
@@ -411,5 +414,7 @@ def test_a_missing_models_directory_holds_no_models(tmp_path: Path) -> None:
 
 def test_the_door_opens_onto_nothing_heavy() -> None:
     code = "import sys, mirror.model_folder; print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT
+    ).stdout.split()
     assert set(loaded).isdisjoint({"numpy", "PIL", "onnxruntime", "onnx", "torch", "fastai", "gradio", "httpx"})

@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from mirror.privacy import SWITCHES
+from tests.support.limits import LIMIT
 from tests.web.serving import serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
@@ -75,7 +76,13 @@ def in_a_fresh_home(tmp_path: Path, *arguments: str) -> subprocess.CompletedProc
 def test_importing_the_package_sets_every_switch_whatever_the_environment_says() -> None:
     program = "import mirror, os, json; print(json.dumps(dict(os.environ)))"
     done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | CONTRARY, cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        env=os.environ | CONTRARY,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT,
     )
     assert SWITCHES.items() <= json.loads(done.stdout).items()
     assert SWITCHES.keys() == CONTRARY.keys()

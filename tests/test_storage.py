@@ -28,6 +28,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.web import about
 from mirror.web.models import ServedModel
+from tests.support.limits import LIMIT
 from tests.support.photo_folders import photo_folder, use_photo_folder
 from tests.web.tiny import YELLOW, photo, tiny_model
 
@@ -299,7 +300,9 @@ def test_a_line_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     )
     for sync in ("sync", "later"):
         rows = tmp_path / sync
-        done = subprocess.run([sys.executable, "-c", program, str(rows), sync], cwd=ROOT, capture_output=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(rows), sync], cwd=ROOT, capture_output=True, timeout=LIMIT
+        )
         assert done.returncode == 1 and b"File too large" in done.stderr
         assert rows.read_bytes() == b"x" * 60 + b"\n"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from mirror.terminal import guarded, printable, sentence, unguarded
+from tests.support.limits import LIMIT
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,9 @@ posix = pytest.mark.skipif(os.name != "posix", reason="such names are possible o
 
 def run(place: Path, *command: str, **options) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run([sys.executable, *command], cwd=place, env=environment, capture_output=True, **options)
+    return subprocess.run(
+        [sys.executable, *command], cwd=place, env=environment, capture_output=True, **options, timeout=LIMIT
+    )
 
 
 def lines(output: bytes, expected: int) -> None:
@@ -119,7 +122,7 @@ def test_a_full_disk_is_one_sentence(place: Path, kind: str) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "mirror", "predict", "photos", "--format", kind], cwd=place, env=environment,
-            stdout=full, stderr=subprocess.PIPE,
+            stdout=full, stderr=subprocess.PIPE, timeout=LIMIT,
         )  # fmt: skip
     assert done.returncode in (1, 2) and b"Traceback" not in done.stderr
     assert done.stderr.count(b"\n") == 1 and b"No space left on device" in done.stderr

@@ -19,6 +19,7 @@ from mirror.cli.train_steps import model_name, say_sides, searches
 from mirror.collect import PhotoFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.model_folder import read_model_folder
+from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals
 from tests.support.training import photo
 from tests.web.serving import REPOSITORY, environment, serve
@@ -67,7 +68,7 @@ def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None
     metadata = tmp_path / "data" / "mirror" / "metadata.csv"
     wait_until(lambda: first.poll() is not None or (metadata.exists() and metadata.read_text().count("\n") > 5))
     os.kill(first.pid, signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL, first.communicate()[0]
+    assert first.wait(LIMIT) == -signal.SIGKILL, first.communicate(timeout=LIMIT)[0]
     first.stdout.close()
     # … and goes on where it was
     done = train(tmp_path, *TERMS, *network, *QUICK)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.batch_gate import Gate
 from tests.support.batch_process import photos, rows_written, run, start, until
+from tests.support.limits import LIMIT
 from tests.web.tiny import GREY, photo, tiny_model
 
 FORMATS = ("jsonl", "csv", "parquet")
@@ -43,7 +44,7 @@ def unfinished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         process = start(path, "b", gate.url("gated.png"), ALSO, "--out", "x.jsonl")
         until(lambda: rows_written(path, "x.jsonl") == 20 and gate.reached.is_set())
         process.kill()
-        process.communicate()
+        process.communicate(timeout=LIMIT)
     state = path / ".x.jsonl.job" / "job.json"
     state.write_text(re.sub(r"http://[^\"]+", NOWHERE, state.read_text()))
     return path
@@ -72,7 +73,7 @@ def test_a_killed_job_goes_on_to_the_same_bytes_and_redoes_nothing(place: Path, 
         process = start(place, *given, "--out", f"x.{kind}")
         until(lambda: rows_written(place, f"x.{kind}") == 32 and gate.reached.is_set())  # all before the gate
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=LIMIT)
         assert process.returncode == -signal.SIGKILL and not (place / f"x.{kind}").exists()
         gate.open.set()
         resumed = run(place, *given, "--out", f"x.{kind}")
@@ -95,7 +96,7 @@ def test_a_finished_job_is_done_anew(place: Path) -> None:
         process = start(place, "b", gate.url("gated.png"), ALSO, "--out", "x.jsonl")
         assert gate.reached.wait(60) and (place / "x.jsonl").read_text() == "mine"
         gate.open.set()
-        assert process.communicate() == ("", "")
+        assert process.communicate(timeout=LIMIT) == ("", "")
     another_photo(place)
     again = run(place, "b", "--out", "x.jsonl", "--top", "1")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
@@ -146,7 +147,7 @@ def test_folders_that_change_in_between_do_not_change_the_rows(place: Path) -> N
         process = start(place, *given)
         until(lambda: rows_written(place, "x.jsonl") == 31 and gate.reached.is_set())
         process.kill()
-        process.communicate()
+        process.communicate(timeout=LIMIT)
         gate.open.set()
         vanished = sorted((place / "b").glob("0003 *"))[0]
         vanished.unlink()
@@ -169,7 +170,7 @@ def test_one_process_at_a_time_writes_a_file(place: Path) -> None:
         second = run(place, *given)
         also = run(place, *given, "--restart")
         gate.open.set()
-        assert first.communicate() == ("", "") and first.returncode == 0
+        assert first.communicate(timeout=LIMIT) == ("", "") and first.returncode == 0
     for refused in (second, also):
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr == (
@@ -184,7 +185,7 @@ def test_a_stopped_job_says_how_to_go_on(place: Path) -> None:
         until(lambda: rows_written(place, "x.csv") == 20 and gate.reached.is_set())
         process.send_signal(signal.SIGINT)
         gate.open.set()
-        _, told = process.communicate()
+        _, told = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     assert told == ("mirror: 20 of 21 images are answered: the same command goes on from there.\nmirror: stopped.\n")
 
@@ -229,7 +230,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         process = start(tmp_path, str(count), "--out", f"{count}.parquet", "--summary")
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        process.communicate()
+        process.communicate(timeout=LIMIT)
         assert process.returncode == 0
         peaks[count] = used.ru_maxrss / 1024
     assert len(files(tmp_path / "2000.parquet")) == 2000

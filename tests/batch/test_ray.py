@@ -22,6 +22,7 @@ from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import TaskRequest
 from tests.support.batch_gate import Gate
 from tests.support.batch_process import ROOT, photos, rows_written, run, start, until
+from tests.support.limits import LIMIT
 from tests.support.ray_cluster import ENVIRONMENT, Cluster, processes_in
 from tests.web.tiny import GREY, YELLOW, photo, tiny_model
 
@@ -56,7 +57,7 @@ def told(stderr: str) -> str:
 def until_there(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
     """Waits for as long as the process lives."""
     until(lambda: process.poll() is not None or condition(), 300)
-    assert process.poll() is None, process.communicate()
+    assert process.poll() is None, process.communicate(timeout=LIMIT)
 
 
 def local(place: Path, *given: str) -> bytes:
@@ -83,7 +84,7 @@ def test_a_killed_job_leaves_no_worker_and_any_engine_goes_on_with_it(place: Pat
         until_there(process, lambda: rows_written(place, "x.jsonl") >= CHUNK and gate.reached.is_set())
         assert any("Worker" in line for line in processes_in(place).values())
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=LIMIT)
         gate.open.set()
         until(lambda: not any("Worker" in line for line in processes_in(place).values()))  # Ray's agents take a minute
         resumed = run(place, *given, "--out", "x.jsonl")
@@ -141,7 +142,12 @@ def test_many_windows_are_one_stream(place: Path, cluster: Cluster) -> None:
     given = ["predict", "a", "b", "no.png", "--engine", "ray", "--ray-address", cluster.address, "--out", "x.jsonl"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | WARNINGS
     ray = subprocess.run(
-        [sys.executable, "-c", program, *given], cwd=place, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", program, *given],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
     assert (ray.returncode, ray.stdout, told(ray.stderr)) == (1, "", "")
     assert (place / "x.jsonl").read_bytes() == local(place, "a", "b", "no.png")
@@ -176,7 +182,9 @@ except MirrorError:
         print(type(error).__name__, ray.is_initialized())
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | ENVIRONMENT
-    done = subprocess.run([sys.executable, "-c", program], cwd=place, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT
+    )
     assert (done.returncode, done.stdout) == (0, "RaySystemError False\n"), done.stderr
 
 
@@ -211,7 +219,7 @@ def test_without_ray_one_sentence_says_what_to_install(place: Path) -> None:
                 (packages / entry.name).symlink_to(entry)
     environment = os.environ | {"PYTHONPATH": f"{packages}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-S", "-m", "mirror", "predict", "b", "--engine", "ray"]
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr == (
         'mirror: The engine ray needs Ray Data: `pip install "ray[data]"`, or leave out --engine to use this machine.\n'
     )

@@ -35,6 +35,7 @@ from mirror.collect.corrections import (
 from mirror.collect.metadata import Origin, Photo, Rejection, write_photos
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
+from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals, correct, make_photo
 from tests.world import draw_photo, encode, wait_until
 
@@ -258,7 +259,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_it_reported(folder: Pa
             )  # fmt: skip
         wait_until(lambda delay=delay: messages.read_bytes().count(b"\n") >= delay)
         os.kill(writer.pid, signal.SIGKILL)
-        assert writer.wait() == -signal.SIGKILL
+        assert writer.wait(LIMIT) == -signal.SIGKILL
         reported = messages.read_text().rpartition("\n")[0].splitlines()
         decisions = read_corrections(folder)
         assert set(reported) <= {f"{one.time},{one.label}" for one in decisions}

@@ -22,6 +22,7 @@ from mirror.collect.search import Searcher
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import FetchError, UsageError
 from mirror.net.fetch import Fetched, NetworkSettings
+from tests.support.limits import join
 from tests.world import PhotoHost, World, wait_until
 
 QUICK = DownloadSettings(first_wait=0.01)
@@ -71,7 +72,7 @@ def test_a_slow_photo_keeps_its_place_and_holds_up_no_download(world: World, hos
     thread.start()
     wait_until(lambda: sum(world.count(url, answered=True) for url in urls[1:]) == 10)
     gate.set()
-    thread.join()
+    join(thread)
     assert [text_of(outcome) for outcome in outcomes] == ["slow", *(str(n) for n in range(10))]
 
 
@@ -84,7 +85,7 @@ def test_a_host_serves_four_at_a_time_and_a_busy_one_delays_no_other(world: Worl
     wait_until(lambda: world.count(free, answered=True) == 1)
     wait_until(lambda: sum(world.count(url) for url in busy) == 4)
     gate.set()
-    thread.join()
+    join(thread)
     assert max(request.active_at_host for request in world.requests if request.url in busy) == 4
 
 
@@ -97,7 +98,7 @@ def test_four_at_a_time_holds_behind_redirects_too(world: World, host: PhotoHost
     wait_until(lambda: sum(world.count(url, answered=True) for url in shorts) == 12)
     wait_until(lambda: sum(world.count(url) for url in ends) == 4)
     gate.set()
-    thread.join()
+    join(thread)
     assert max(request.active_at_host for request in world.requests if request.url in ends) == 4
 
 

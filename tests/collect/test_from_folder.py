@@ -20,6 +20,7 @@ from mirror.collect.metadata import Origin
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
+from tests.support.limits import LIMIT, read_line
 from tests.support.photo_folders import check_totals
 from tests.world import draw_photo, encode, near_copy
 
@@ -196,9 +197,9 @@ def test_a_run_killed_and_repeated_ends_as_an_undisturbed_one(tmp_path: Path) ->
     for stop_after in (5, 20, 9):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
         for _ in range(stop_after):
-            assert process.stdout.readline()
+            assert read_line(process)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.wait(LIMIT)
         process.stdout.close()
     for name in ("killed", "undisturbed"):
         with collect_from_folder(tmp_path / name, source, log=Lines()) as photos:

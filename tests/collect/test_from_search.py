@@ -22,6 +22,7 @@ from mirror.collect.search import SearchSettings
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, RateLimited, UsageError
 from mirror.net.fetch import NetworkSettings
+from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals
 from tests.world import PhotoHost, World, draw_photo, encode, near_copy, wait_until
 
@@ -356,7 +357,7 @@ class TestKilled:
         process = child(world, folder, 12)
         wait_until(lambda: (rows(folder), waiting(folder)) == (6, 5))
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=LIMIT)
         assert (process.returncode, world.searches()) == (-signal.SIGKILL, ONE_SEARCH)
         gate.set()
 

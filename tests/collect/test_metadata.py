@@ -24,6 +24,7 @@ from mirror.collect.metadata import (
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
 from mirror.storage import complete_length
+from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals, csv_rows, drawing, fill, origin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +133,9 @@ except DatasetError as error:
     print("file too large" in str(error), path.read_bytes() == before)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "rejected.csv")]
-    result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    result = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=LIMIT
+    )
     assert (result.stdout, result.stderr) == ("True True\n", "")
     append_rows(tmp_path / "rejected.csv", REJECTED_COLUMNS, read_rejections(tmp_path / "rejected.csv"))
     assert len(read_rejections(tmp_path / "rejected.csv")) == 2

@@ -24,6 +24,7 @@ from mirror.collect.metadata import (
 )
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
+from tests.support.limits import LIMIT, read_line
 from tests.support.photo_folders import check_totals, csv_rows, drawing, fill, origin
 from tests.world import draw_photo, encode, near_copy
 
@@ -346,10 +347,10 @@ def test_killed_at_any_moment_the_folder_is_whole_and_goes_on(tmp_path: Path) ->
             [sys.executable, "-c", ADD_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE, env=environment, text=True
         )
         for _ in range(tried // 2 + 12):  # those it has already tried go by at once
-            assert process.stdout.readline()
+            assert read_line(process)
         time.sleep(0.007 * round_)  # another place in the loop each time
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.wait(LIMIT)
         process.stdout.close()
         with PhotoFolder(tmp_path) as folder:
             check_totals(folder)
@@ -373,13 +374,13 @@ def test_two_processes_cannot_write_at_once_but_a_dead_one_is_no_obstacle(tmp_pa
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     try:
-        assert holder.stdout.readline() == b"open\n"
+        assert read_line(holder) == b"open\n"
         with pytest.raises(DatasetError, match=rf"is being written by another process \(pid {holder.pid}\)"):
             PhotoFolder(tmp_path)
         assert read_photos(tmp_path / "metadata.csv") == []  # reading needs no lock
     finally:
         holder.kill()
-        holder.communicate()
+        holder.communicate(timeout=LIMIT)
     with PhotoFolder(tmp_path) as folder:
         fill(folder, range(1))
     with PhotoFolder(tmp_path):

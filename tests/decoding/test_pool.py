@@ -23,6 +23,7 @@ from mirror.decoding.pool import DEMOTED_NICE, Pool, WorkerFailed, environment
 from mirror.decoding.worker import NICE
 from mirror.errors import ImageError, ImageTooLarge
 from mirror.images import load_image
+from tests.support.limits import LIMIT
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = {"name": "the file", "max_pixels": 50_000_000, "min_side": None, "at_least": None}
@@ -94,7 +95,7 @@ def test_one_that_is_killed_costs_its_photo_and_is_replaced(workers: Pool) -> No
 def test_one_that_died_while_idle_is_not_asked(workers: Pool) -> None:
     workers.decode(TASK, gif())
     workers.workers[0].process.kill()
-    workers.workers[0].process.wait()
+    workers.workers[0].process.wait(LIMIT)
     assert workers.decode(TASK, gif()).size == (40, 30)
 
 

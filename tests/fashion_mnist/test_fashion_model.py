@@ -20,6 +20,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import ModelFolder, read_model_folder, sha256_of
 from mirror.training.build import build_model
 from tests.support.garments import RECIPE
+from tests.support.limits import LIMIT
 
 WITHOUT_US = """
 import json, sys
@@ -71,7 +72,11 @@ def test_its_pickle_opens_with_plain_fastai_where_this_project_is_not(
     (tmp_path / "learner.pkl").write_bytes(folder.read("learner.pkl"))
     Image.fromarray(shapes.test.pixels[0]).save(tmp_path / "one.png")
     done = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore", "-c", WITHOUT_US], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-I", "-W", "ignore", "-c", WITHOUT_US],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
     assert done.returncode == 0, done.stderr
     label, probabilities, vocab = json.loads(done.stdout.splitlines()[-1])

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.hostile.scenes import Result, Scene
+from tests.support.limits import read_line
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_KILLS_A_ROUND = 5
@@ -84,13 +85,13 @@ class Zygote:
         command = [sys.executable, "-m", "tests.hostile.zygote", kind]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
-        if self._process.stdout.readline() != "ready\n":
+        if read_line(self._process) != "ready\n":
             raise RuntimeError(f"the victims of {kind} could not be imported")
 
     def run(self, place: Path, arguments: Any, log: Path, **moment: Any) -> Ended:
         told = {"place": str(place), "arguments": list(arguments), "log": str(log), **moment}
         print(json.dumps(told), file=self._process.stdin, flush=True)
-        return Ended(**json.loads(self._process.stdout.readline()))
+        return Ended(**json.loads(read_line(self._process)))
 
     def __enter__(self) -> Zygote:
         return self

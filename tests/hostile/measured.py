@@ -21,6 +21,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.limits import LIMIT
+
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS_SPACE = 6_000_000_000  # bytes: Python, numpy and ten times what a file may take
 HANGS_AFTER = 60.0  # seconds
@@ -77,7 +79,7 @@ class Measured:
     def _end(self) -> None:
         if self._process:
             self._process.kill()
-            self._process.communicate()
+            self._process.communicate(timeout=LIMIT)
             self._process = None
 
 
@@ -113,7 +115,7 @@ class Peak:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(60)
 
     def _watch(self) -> None:
         while not self._stopped.is_set():

@@ -32,6 +32,7 @@ from mirror.model_folder import list_models, read_model_folder
 from tests.hostile import scenes
 from tests.hostile.kills import ROOT, Tally, compare, of_session
 from tests.hostile.victims import OPERATIONS, done_in
+from tests.support.limits import LIMIT
 from tests.web.serving import free_port
 
 PATIENCE = 240.0  # seconds for anything that must come to an end
@@ -165,7 +166,7 @@ def kill_studio(kills: int, seed: int, scratch: Path) -> Tally:
                     process.wait(PATIENCE)
                     tally.kills, killed = tally.kills + 1, killed + 1
                 killer.kill()
-                killer.wait()
+                killer.wait(LIMIT)
             for wrong in scene.between(place):
                 tally.note("half", 1, wrong)
         result = scene.result(place)

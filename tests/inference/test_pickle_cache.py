@@ -18,6 +18,7 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_cache import COMPILER, _take, compile_in_child, compiled_folder, open_model
 from mirror.model_folder import find_model, list_models, sha256_of
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
+from tests.support.limits import LIMIT
 from tests.web.tiny import tiny_model
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,9 @@ def serve(model: Path, photo: Path) -> tuple[Path, list[float], set[str]]:
     """Where a fresh process finds the compiled model, its probabilities for the photo, and what it imported."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", SERVE, str(model), str(photo)]
-    lines = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=LIMIT
+    ).stdout.splitlines()
     return Path(lines[0]), [float(value) for value in lines[1].split()], set(lines[2].split())
 
 
@@ -132,7 +135,7 @@ def test_a_learner_with_code_of_its_own_is_served_or_says_what_is_missing(
     (tmp_path / "labelling.py").write_text(LABELLING)
     environment, pickle = os.environ | {"PYTHONPATH": str(tmp_path)}, tmp_path / "a.pkl"
     command = [sys.executable, "-W", "ignore", "-c", NOTEBOOK, str(photo_folder()), str(pickle), where]
-    subprocess.run(command, env=environment, check=True)
+    subprocess.run(command, env=environment, check=True, timeout=LIMIT)
     if message is None:
         assert compiled_folder(find_model(pickle)).info.labels == ("False", "True")
     else:

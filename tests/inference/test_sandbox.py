@@ -20,6 +20,7 @@ import pytest
 from mirror.folders import hold_folder
 from mirror.inference.sandbox import HOME
 from mirror.web import retention
+from tests.support.limits import LIMIT
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not Path("/proc/self/ns").exists(), reason="limits of processes are Linux's")
@@ -41,7 +42,7 @@ WITHOUT_SPACES = "from mirror.inference import sandbox\nsandbox._NEWUSER = -1\n"
 
 
 def spaces_allowed() -> bool:
-    return subprocess.run(["unshare", "-Urnp", "--fork", "true"], capture_output=True).returncode == 0
+    return subprocess.run(["unshare", "-Urnp", "--fork", "true"], capture_output=True, timeout=LIMIT).returncode == 0
 
 
 def start(tmp_path: Path, program: str, seconds: float = 20, **variables: str) -> subprocess.Popen:
@@ -182,7 +183,7 @@ def test_it_ends_with_the_process_that_wanted_it(tmp_path: Path, spaces: str) ->
         assert time.monotonic() < end
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=LIMIT)
     time.sleep(7)
     assert not (tmp_path / "lived").exists()
 
@@ -193,13 +194,15 @@ def test_a_trusted_pickle_runs_without_secrets_and_leaves_no_process(tmp_path: P
     (tmp_path / "a.pkl").write_bytes(b"cos\nsystem\n(V" + command.encode() + b"\ntR.")
     base = [sys.executable, "-m", "mirror", "compile", "a.pkl"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_TOKEN": "hf_SECRET123"}
-    refused = subprocess.run(base, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    refused = subprocess.run(base, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT)
     assert refused.returncode == 1 and "a.pkl names os.system, which no learner needs" in refused.stderr
     assert not (tmp_path / "seen").exists()
-    trusted = subprocess.run([*base, "--trust"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    trusted = subprocess.run(
+        [*base, "--trust"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT
+    )
     assert trusted.returncode == 1 and "a.pkl is not a learner pickle that opens here" in trusted.stderr
     assert "SECRET" not in (tmp_path / "seen").read_text()
-    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True).stdout.splitlines()
+    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, timeout=LIMIT).stdout.splitlines()
     assert not any(UNIQUE.encode() in line for line in lines)
 
 

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mirror.inference.session import OnnxModel, available_cpus, pinning
+from tests.support.limits import LIMIT
 
 linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs cannot be assigned on this system")
 
@@ -58,7 +59,9 @@ def test_each_worker_keeps_to_a_cpu_of_its_own_and_the_caller_is_free():
 @linux
 def test_a_process_that_shares_the_machine_leaves_it_to_the_scheduler():
     root = Path(__file__).resolve().parents[2]
-    told = subprocess.run([sys.executable, "-c", CONFINED], capture_output=True, text=True, cwd=root, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", CONFINED], capture_output=True, text=True, cwd=root, check=True, timeout=LIMIT
+    )
     assert told.stdout.split(maxsplit=1) == ["1", "{} {}\n"]
 
 

@@ -26,6 +26,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from tests.publish.conftest import ROOT
+from tests.support.limits import LIMIT
 from tests.web.serving import free_port
 
 BASE = os.environ.get("MIRROR_BUILDAH")
@@ -35,7 +36,7 @@ DUCKLING = ROOT / "examples" / "duckling.jpg"
 
 def test_the_dockerfile_has_nothing_to_find_fault_with() -> None:
     hadolint = shutil.which("hadolint") or str(Path(sys.executable).with_name("hadolint"))
-    done = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True)
+    done = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True, timeout=LIMIT)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -71,7 +72,7 @@ def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     wheels = built / "wheels"
     download = ["download", "-q", "-d", str(wheels), "-r", str(context / "requirements.txt")]
     download += ["--python-version", version, "--only-binary", ":all:"]
-    subprocess.run([sys.executable, "-m", "pip", *download], check=True)
+    subprocess.run([sys.executable, "-m", "pip", *download], check=True, timeout=LIMIT)
     (built / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\nbreak-system-packages = true\n")
     mounts = ["--volume", f"{wheels}:/wheels:ro", "--volume", f"{built / 'pip.conf'}:/etc/pip.conf:ro"]
     build = ["bud", "--isolation", "chroot", "--format", "docker", "--build-arg", "BASE=localhost/base", *mounts]
@@ -117,7 +118,7 @@ def test_the_container_is_nobodys_root(container: tuple[str, Path]) -> None:
     command = "id -u; pwd; test -w /etc && echo writable; ls models/mirror; ls mirror"
     said = subprocess.run(
         ["buildah", "--storage-driver", "vfs", "--root", storage / "root", "--runroot", storage / "run", "run",
-         "--isolation", "chroot", name, "sh", "-c", command], capture_output=True, text=True,
+         "--isolation", "chroot", name, "sh", "-c", command], capture_output=True, text=True, timeout=LIMIT,
     ).stdout  # fmt: skip
     assert said.startswith("1000\n/home/user/app\n") and "writable" not in said
     assert "learner.pkl" not in said and not re.search(r"^(training|collect)$", said, re.M)

@@ -19,6 +19,7 @@ from mirror.model_folder import ModelFolder
 from mirror.publish import repository_commit, space_trial
 from mirror.publish.publication import Publication
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
+from tests.support.limits import join
 from tests.web.serving import serve
 from tests.world import wait_until
 from tests.world.hub import Hub
@@ -124,7 +125,7 @@ def shown(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
-            thread.join()
+            join(thread)
 
 
 def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:

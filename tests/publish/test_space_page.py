@@ -25,6 +25,7 @@ from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.space_gradio import BUILDER
 from tests.publish.conftest import ROOT
+from tests.support.limits import LIMIT, join
 from tests.web.serving import Served, serve
 
 ON_A_SPACE = {"SYSTEM": "spaces", "SPACE_ID": "ana/mirror", "HF_HUB_OFFLINE": "1", "PYTHONNOUSERSITE": "1"}
@@ -45,7 +46,7 @@ def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if given := os.environ.get("MIRROR_SPACE_PYTHON"):
         return Path(given)
     folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=LIMIT)
     model = read_model_folder(ROOT / "models" / "mirror")
     Publication(model, "gradio", ("space",)).write(folder / "built", None, lambda _: None)
     command = [
@@ -56,7 +57,7 @@ def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-r",
         folder / "built/space/requirements.txt",
     ]
-    subprocess.run([*map(str, command), *BUILDER], check=True)
+    subprocess.run([*map(str, command), *BUILDER], check=True, timeout=LIMIT)
     return folder / "bin" / "python"
 
 
@@ -75,7 +76,7 @@ def test_torch_and_what_is_built_on_it_are_not_there(interpreter: Path) -> None:
     program = (
         "from importlib.util import find_spec; print([n for n in ('torch', 'fastai', 'onnx', 'scipy') if find_spec(n)])"
     )
-    done = subprocess.run([str(interpreter), "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([str(interpreter), "-c", program], capture_output=True, text=True, check=True, timeout=LIMIT)
     assert done.stdout == "[]\n"
 
 
@@ -147,7 +148,7 @@ def device_api() -> Iterator[tuple[str, list[str]]]:
             yield f"http://127.0.0.1:{server.server_address[1]}", asked
         finally:
             server.shutdown()
-            thread.join()
+            join(thread)
 
 
 def test_zerogpu_is_told_of_a_function_for_a_gpu_and_the_page_answers(

@@ -11,6 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support.limits import join
+
 SUB_PATH = "/somebody/mirror/"
 
 
@@ -74,4 +76,4 @@ def hosted(folder: Path, headers: dict[str, str] | None = None) -> Iterator[Host
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        join(thread)

@@ -23,6 +23,7 @@ from mirror.model_schema import BatchResize, Preprocessing
 from mirror.typed_json import encode
 from mirror.wording import percent
 from tests.static.formats import EXAMPLES, encoded, oriented
+from tests.support.limits import LIMIT
 
 SUITE = Path(__file__).with_name("node")
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
@@ -216,5 +217,6 @@ def test_parts_that_need_no_browser_give_the_numbers_of_pillow_and_python(tmp_pa
         env=os.environ | {"EXPECTED": str(tmp_path / "expected.json")},
         capture_output=True,
         text=True,
+        timeout=LIMIT,
     )
     assert done.returncode == 0, done.stdout[-6000:]

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from typing import Any
 
+from tests.support.limits import LIMIT, join
 from tests.web.tiny import YELLOW, photo
 
 BODY = photo(YELLOW, format="PNG")
@@ -25,7 +26,7 @@ class Gate:
                 gate.asked[self.path] += 1
                 if self.path == "/gated.png":
                     gate.reached.set()
-                    gate.open.wait()
+                    assert gate.open.wait(LIMIT)
                 with contextlib.suppress(ConnectionError):  # the process that asked may have been killed
                     self.send_response(200)
                     self.send_header("Content-Type", "image/png")
@@ -45,7 +46,7 @@ class Gate:
         self.open.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        join(self._thread)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/{path}"

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.limits import LIMIT
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ def start(place: Path, *arguments: str, **options) -> subprocess.Popen:
 
 def run(place: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
     process = start(place, *arguments, **options)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=LIMIT)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

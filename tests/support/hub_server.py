@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.support.limits import join
+
 
 class Hub:
     def __init__(self, models: Mapping[str, Path], *, gated: Collection[str] = (), slow: float = 0.0):
@@ -41,7 +43,7 @@ class Hub:
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
-        self._thread.join()
+        join(self._thread)
         self._server.server_close()
 
     def commit(self, model: str) -> str:

@@ -12,6 +12,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.support.limits import LIMIT
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 
@@ -35,7 +37,7 @@ class Cluster:
         self._process = subprocess.Popen(command, cwd=self._folder, env=environment, **quiet)
         status = [sys.executable, "-m", "ray.scripts.scripts", "status", f"--address={self.address}"]
         end = time.monotonic() + 120
-        while not listens(port) or subprocess.run(status, env=environment, **quiet).returncode:
+        while not listens(port) or subprocess.run(status, env=environment, **quiet, timeout=LIMIT).returncode:
             assert time.monotonic() < end and self._process.poll() is None
             time.sleep(0.2)
         return self

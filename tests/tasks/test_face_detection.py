@@ -22,6 +22,7 @@ from mirror.tasks.face_detection import FLOOR, HUB_FILE, FaceDetector, open_face
 from mirror.tasks.request import FACE_DETECTION, TaskRequest
 from tests.pictures import for_the_readme
 from tests.support.hub_server import Hub
+from tests.support.limits import LIMIT
 from tests.support.tiny_yunet import TINY_SCORE, tiny_yunet
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -262,6 +263,7 @@ def test_faces_need_neither_torch_nor_transformers_nor_the_package_s_own_code(as
         capture_output=True,
         text=True,
         check=True,
+        timeout=LIMIT,
     )
     assert done.stdout.strip() == "set()"
 

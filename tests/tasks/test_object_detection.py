@@ -24,6 +24,7 @@ from mirror.sources import ImageSource, find_sources
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest
+from tests.support.limits import LIMIT
 from tests.support.tiny_detector import FOUND, scene, tiny_detector, tiny_yolos
 from tests.support.tiny_vit import tiny_vit
 
@@ -317,7 +318,9 @@ def test_the_default_offline_is_one_sentence(tmp_path):
     scene().save(tmp_path / "street.png")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
     command = [sys.executable, "-m", "mirror", "predict", "street.png", "--task", OBJECT_DETECTION]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=LIMIT
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "mirror: facebook/detr-resnet-50 is not on this machine, and HF_HUB_OFFLINE forbids to fetch it: unset that, "

@@ -22,6 +22,7 @@ from mirror.sources import find_sources
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
 from mirror.tasks.zero_shot import SETS_KEPT, TEXTS_AT_ONCE, ZeroShot
+from tests.support.limits import LIMIT
 from tests.support.tiny_clip import (
     CARS,
     picture,
@@ -307,7 +308,9 @@ def test_a_model_that_cannot_do_it_is_told_in_one_sentence(make, says: str, tmp_
 def predict(place: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "mirror", "predict", *arguments, "--task", ZERO_SHOT]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=LIMIT
+    )
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from mirror.training.photo_model import PhotoModel, describe_data
 from mirror.training.recipe import train
 from mirror.training.settings import TrainingSettings
 from tests.learners import PACKAGED_ARCH as ARCH
+from tests.support.limits import LIMIT
 
 SETTINGS = TrainingSettings(ARCH, size=96, views=2, seed=7, hold_out=True)
 
@@ -119,7 +120,7 @@ def test_the_pickle_holds_no_path_of_this_machine_and_opens_without_this_package
     )
     photo = found.data.photos[i].path(place / "photos")
     command = [sys.executable, "-I", "-c", script, str(folder.path / "learner.pkl"), str(photo)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     odds = np.exp(found.logits[i] - found.logits[i].max())
     assert [float(p) for p in done.stdout.split()] == pytest.approx((odds / odds.sum()).tolist(), abs=1e-4)

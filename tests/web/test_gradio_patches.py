@@ -7,6 +7,7 @@ import sys
 
 from gradio_client import Client, handle_file
 
+from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
@@ -14,7 +15,7 @@ from tests.web.tiny import YELLOW, photo, tiny_model
 def told(code: str) -> str:
     """What a fresh process says that runs this."""
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=LIMIT
     )
     assert (run.returncode, run.stderr) == (0, "")
     return run.stdout.strip()

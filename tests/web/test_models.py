@@ -9,6 +9,7 @@ import pytest
 
 from mirror.errors import ModelFolderError
 from mirror.web.models import ModelRegistry
+from tests.support.limits import LIMIT, join
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 
@@ -62,7 +63,7 @@ def test_no_models_make_an_empty_registry(tmp_path, make):
     assert (registry.served, registry.default) == ({}, None)
     with pytest.raises(ModelFolderError, match="python train.py"):
         registry.get(None)
-    registry.warm(silent).join()
+    join(registry.warm(silent))
 
 
 def test_an_unknown_name_is_told_what_there_is(tmp_path):
@@ -78,7 +79,7 @@ def test_a_model_is_opened_once_however_many_ask(tmp_path):
     gate, opened = threading.Barrier(8), []
 
     def ask() -> None:
-        gate.wait()
+        assert gate.wait(LIMIT)
         opened.append(registry.get("mirror").classifier())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
@@ -86,7 +87,7 @@ def test_a_model_is_opened_once_however_many_ask(tmp_path):
         if thread in threads:
             thread.start()
     for thread in threads:
-        thread.join()
+        join(thread)
     assert len(opened) == 8 and len({id(c) for c in opened}) == 1
     assert opened[0].predict(photo(YELLOW)).label == "duckling"
 
@@ -95,7 +96,7 @@ def test_a_network_that_was_changed_is_refused_without_naming_its_place(tmp_path
     folder = tiny_model(tmp_path)
     (folder / "model.onnx").write_bytes(b"something else")
     registry, said = ModelRegistry(tmp_path, silent), []
-    registry.warm(said.append).join()
+    join(registry.warm(said.append))
     with pytest.raises(
         ModelFolderError, match=r"^mirror/model.onnx is not the file that model.json describes"
     ) as caught:

@@ -25,6 +25,7 @@ from gradio_client import Client, handle_file
 
 from mirror.web import retention
 from mirror.web.retention import Sweeper
+from tests.support.limits import LIMIT, read_line
 from tests.web.serving import REPOSITORY, Served, environment, serve
 from tests.web.tiny import YELLOW, photo
 
@@ -82,13 +83,13 @@ BEGINNING = (
 
 def break_off(port: int, size: int) -> None:
     """An upload of 19 MB that ends after `size` bytes of the photo."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(BEGINNING + b"\0" * size)
 
 
 def test_a_broken_off_upload_is_gone_at_once(forgetful):
     wait_until_empty(forgetful, 30)
-    with socket.create_connection(("127.0.0.1", forgetful.port)) as connection:
+    with socket.create_connection(("127.0.0.1", forgetful.port), timeout=60) as connection:
         connection.sendall(BEGINNING + b"\0" * 1_000_000)
         deadline = time.monotonic() + 20
         while not any(path.is_file() for path in left(forgetful)) and time.monotonic() < deadline:
@@ -239,7 +240,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_nothing_else(tmp_
             env=environment(), cwd=REPOSITORY, text=True, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None
-        return process, Path(process.stdout.readline().strip())
+        return process, Path(read_line(process).strip())
 
     with contextlib.ExitStack() as stack:
         (alive, living), (killed, dead) = start(), start()
@@ -250,7 +251,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_nothing_else(tmp_
         for folder in (living, dead):
             old(folder / "token" / "photo.jpg", 0)
         killed.kill()
-        killed.wait()
+        killed.wait(LIMIT)
         users = tmp_path / f"{retention.PREFIX}of-the-user"
         users.mkdir(mode=0o755)
         (tmp_path / f"{retention.PREFIX}link").symlink_to(users)

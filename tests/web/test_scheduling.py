@@ -30,7 +30,7 @@ class Line:
             VISIT.set(Visit(Visitor(address, session or name), **visit))
             async with self.stage.turn():
                 self.served.append(name)
-                await self._open.setdefault(name, asyncio.Event()).wait()
+                await asyncio.wait_for(self._open.setdefault(name, asyncio.Event()).wait(), 60)
 
         self.tasks[name] = asyncio.ensure_future(request())
         await self.settle()

@@ -24,6 +24,7 @@ from mirror.errors import ImageTooLarge, MirrorError, NotAnImage
 from mirror.web import uploads
 from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_HERE, Address
 from tests.hostile import requests
+from tests.support.limits import join
 from tests.web.asking import ask, ask_by_number, handlers
 from tests.web.serving import Served
 from tests.web.tiny import BLUE, YELLOW, photo
@@ -189,7 +190,7 @@ def test_a_link_that_comes_between_is_not_followed(folder, tmp_path):
                 found.add(None)
     finally:
         stop.set()
-        thread.join()
+        join(thread)
     assert b"secret" not in found and found & {PNG, None}
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Any
 
+from tests.support.limits import LIMIT, join
 from tests.world.hub_handler import KINDS, HubHandler
 
 ZERO_SPACES = 2  # of a free account
@@ -101,7 +102,7 @@ class Hub:
     def __exit__(self, *_: object) -> None:
         self.mend()
         self._server.shutdown()
-        self._thread.join()
+        join(self._thread)
         self._server.server_close()
 
     @property
@@ -132,7 +133,7 @@ class Hub:
     def wait_where_held(self, path: str) -> None:
         if self._held and self._held[0].search(path):
             self._held[1].set()
-            self._held[2].wait()
+            assert self._held[2].wait(LIMIT)
 
     def mend(self) -> None:
         with self.lock:

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.limits import join
 from tests.world.certificates import Authority
 from tests.world.engines import ENGINE_HOSTS, Engines, Refusal
 from tests.world.photos import draw_photo, encode
@@ -154,7 +155,7 @@ class World:
         self._server.shutdown()
         self._server.hang_up_all()
         self._server.server_close()
-        self._thread.join()
+        join(self._thread)
         self._folder.cleanup()
 
     @property

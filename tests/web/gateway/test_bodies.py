@@ -21,6 +21,7 @@ import pytest
 
 from mirror.web.gateway.routes import page_routes
 from mirror.web.uploads import MAX_UPLOAD_BYTES
+from tests.support.limits import join
 from tests.web.gateway import wire
 from tests.web.serving import Served, serve
 from tests.web.tiny import YELLOW, photo
@@ -167,7 +168,7 @@ def test_a_body_that_drips_ends(served):
         told = connection.recv(1 << 16)
         seconds = time.monotonic() - began
         stop.set()
-        thread.join()
+        join(thread)
     assert (wire.status(told), seconds < 20) == (408, True)
 
 

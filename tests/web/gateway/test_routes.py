@@ -22,6 +22,7 @@ import httpx
 import pytest
 
 from mirror.web.gateway.routes import API, find, page_routes, relative
+from tests.support.limits import LIMIT
 from tests.web.serving import Served, environment, serve
 from tests.web.tiny import YELLOW, photo
 
@@ -109,7 +110,7 @@ print(json.dumps(sorted(found)))
 
 def gradios() -> set[str]:
     command = [sys.executable, "-c", LISTING]
-    told = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    told = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=LIMIT)
     return set(json.loads(told.stdout))
 
 

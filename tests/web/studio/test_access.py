@@ -29,6 +29,7 @@ from mirror.errors import UsageError
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO
 from mirror.web.studio.access import ELSEWHERE, NO_TOKEN, require_this_machine
 from tests.hostile.files import BOMBS, shared_tags
+from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, Served, environment, run_app, serve
 from tests.web.studio.folders import photo_folder
 
@@ -183,7 +184,7 @@ while waiting:
 print(json.dumps(found))
 """
     settings = {"cwd": REPOSITORY, "env": environment(GRADIO_ANALYTICS_ENABLED="False"), "text": True}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, **settings)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, **settings, timeout=LIMIT)
     routes = [(method, re.sub(r"\{[^}]*\}", "x", path)) for method, path in json.loads(run.stdout.splitlines()[-1])]
     assert len(routes) > 50
     return routes
@@ -431,7 +432,7 @@ def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None
         f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(folder, folder.parent);"
         "correct(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), check=True, timeout=LIMIT)
     assert (tmp_path / "birds" / "decisions.csv").stat().st_mode & 0o022 == 0
 
 
@@ -443,7 +444,7 @@ def test_it_imports_neither_torch_nor_fastai(tmp_path: Path) -> None:
         "print([name for name in ('torch', 'fastai', 'transformers') if name in sys.modules])"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=LIMIT
     )
     assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr
 

@@ -139,7 +139,7 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
     both_are_in = asyncio.Event()
 
     async def slow(task: str) -> Any:
-        await both_are_in.wait()  # as when the model is being opened
+        await asyncio.wait_for(both_are_in.wait(), 60)  # as when the model is being opened
         return await opener(task)
 
     opened.wait_for_detector = slow
