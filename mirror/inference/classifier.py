@@ -21,7 +21,7 @@ from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import load_image, within_memory
 from mirror.inference.onnx_trial import open_tried
 from mirror.inference.preprocess import decode_at_least, preprocess
-from mirror.inference.session import OnnxModel, available_cpus
+from mirror.inference.session import OnnxModel, available_cpus, require_finite
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.model_schema import ModelInfo, Novelty
 from mirror.preparation import Preparation, PreparedImage, preparation
@@ -193,14 +193,6 @@ class Classifier:
         height, width = self.info.preprocessing.input_size
         self.engine.run(np.zeros((1, 3, height, width), np.float32))
 
-    def require_finite(self, *outputs: np.ndarray) -> None:
-        """Raises ModelFolderError where what a network of this model gave for a photo holds a nan or an infinity."""
-        if not all(np.isfinite(output).all() for output in outputs):
-            raise ModelFolderError(
-                f"The model {self.info.name} gives no numbers for this photo, for its network is damaged: train it or "
-                "copy it again."
-            )
-
     def _predict_or_error(self, image: Any) -> Prediction | MirrorError:
         if isinstance(image, MirrorError):
             return image
@@ -212,11 +204,11 @@ class Classifier:
     def forward(self, pixels: np.ndarray, *more: str) -> tuple[Prediction, list[np.ndarray]]:
         """Pixels [3, h, w] → Prediction, and further outputs of the network [1, …] by their names.
 
-        Raises ModelFolderError where any is not finite, which JSON cannot say and nobody can compare.
+        Raises ModelFolderError where any is not finite.
         """
         names = ("logits", SIMILARITY) if self._similarity else ("logits",)
         outputs = self.engine.run(pixels[None], (*names, *more))
-        self.require_finite(*outputs)
+        require_finite(self.info.name, *outputs)
         similarity = float(outputs[1][0]) if self._similarity else None
         (probabilities,) = softmax(outputs[0], self.info.temperature)
         prediction = Prediction(

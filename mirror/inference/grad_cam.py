@@ -19,6 +19,7 @@ from PIL import Image
 from mirror.errors import ModelFolderError, UsageError
 from mirror.images import shrink, within_memory
 from mirror.inference.classifier import Classifier
+from mirror.inference.session import require_finite
 from mirror.model_schema import Preprocessing
 
 MAPS = "maps"  # the network's output [N, C, h, w] that
@@ -79,7 +80,7 @@ def explain(classifier: Classifier, image: str | Path | bytes | Image.Image, lab
         pixels, prepared = classifier.preprocess(photo)
         prediction, (maps,) = classifier.forward(pixels, MAPS)
     (heat,) = classifier.heat.run(maps, (HEAT,))
-    classifier.require_finite(heat)
+    require_finite(classifier.info.name, heat)
     label = label or prediction.label
     return Explanation(
         label,

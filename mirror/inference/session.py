@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirror.errors import ModelFolderError
 
@@ -66,6 +66,18 @@ class OnnxModel:
             reason = " ".join(str(error).split())[:200]
             size = "x".join(map(str, batch.shape))
             raise ModelFolderError(f"The network fails on input of {size} ({reason}): make the model again.") from error
+
+
+def require_finite(name: str, *outputs: Any) -> None:
+    """Raises ModelFolderError where what the network of the model `name` gave for a photo (arrays, or tensors of
+    float32) holds a nan or an infinity, which JSON cannot say and nobody can compare."""
+    import numpy as np
+
+    if not all(np.isfinite(np.asarray(output)).all() for output in outputs):
+        raise ModelFolderError(
+            f"The model {name} gives no numbers for this photo, for its network is damaged: train, copy or fetch it "
+            "again."
+        )
 
 
 def pinning(threads: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ import numpy as np
 from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.inference.onnx_check import Field, encode_fields, read_fields
 from mirror.inference.onnx_trial import open_tried
-from mirror.inference.session import OnnxModel
+from mirror.inference.session import OnnxModel, require_finite
 from mirror.storage import read_file
 
 PACKAGED_FILE = Path(__file__).with_name("centerface.onnx")
@@ -42,7 +42,9 @@ class FaceNetwork(ABC):
         some beyond the edge) and their scores [n], all above `floor`. A face may have several."""
         channels = self.channels(pixels).transpose(2, 0, 1)
         batch = np.ascontiguousarray(channels[None], dtype=np.float32)
-        return self.decode(self._engine.run(batch, self.outputs), pixels.shape[1], floor)
+        outputs = self._engine.run(batch, self.outputs)
+        require_finite(type(self).__name__, *outputs)
+        return self.decode(outputs, pixels.shape[1], floor)
 
     @abstractmethod
     def channels(self, pixels: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from mirror.errors import ModelUnavailable
 from mirror.inference.classifier import Classifier, Prediction, softmax
+from mirror.inference.session import require_finite
 from mirror.tasks.hub import CONFIG, OFFLINE, Located, is_hub_id, loading, locate, pretrained, require
 from mirror.tasks.predictor import BatchPredictor, FolderPredictor, LabelPredictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION
@@ -63,6 +64,7 @@ class TransformersClassifier(BatchPredictor, LabelPredictor):
 
         with torch.inference_mode():
             logits = self._model(**self._processor(images=list(images), return_tensors="pt")).logits.numpy()
+        require_finite(self.name, logits)
         scores = _sigmoid(logits) if self._several else softmax(logits)
         return [Prediction(dict(zip(self.labels, row.tolist(), strict=True))) for row in scores]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.errors import ImageTooSmall, ModelUnavailable
 from mirror.images import full_size
+from mirror.inference.session import require_finite
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
 from mirror.tasks.predictor import BatchPredictor, Detector
@@ -47,7 +48,7 @@ class ObjectDetector(BatchPredictor, Detector):
         if not hasattr(self._processor, "post_process_object_detection"):
             raise ModelUnavailable(f"{located.name} does not tell how its boxes are read: choose another detector.")
         self._model = pretrained(AutoModelForObjectDetection, located)
-        self.identity, self.network = located.identity, network
+        self._name, self.identity, self.network = located.name, located.identity, network
 
     def predict(self, images: Sequence[Image.Image]) -> list[Detections | ImageTooSmall]:
         return [self._detect_or_error(image) for image in images]
@@ -68,6 +69,7 @@ class ObjectDetector(BatchPredictor, Detector):
             raise ImageTooSmall(f"An image of {pixels} pixels is too narrow for this model: crop it.") from None
         with torch.inference_mode():
             outputs = self._model(**inputs)
+            require_finite(self._name, outputs.logits.float(), outputs.pred_boxes.float())
             size = torch.tensor([full_size(photo)[::-1]])
             result = self._processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=size)[0]
         labels = self._model.config.id2label

@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirror.errors import ImageTooLarge, MirrorError
+from mirror.errors import ImageTooLarge, MirrorError, ModelFolderError
 from mirror.images import load_image, within_memory
 from mirror.inference.classifier import Prediction
 from mirror.inference.session import available_cpus
@@ -141,11 +141,11 @@ class BatchPredictor(Predictor):
             yield source, image if isinstance(image, MirrorError) else next(answers)
 
     def _predict(self, images: Sequence[Image.Image]) -> Sequence[Answer]:
-        """Where memory runs out, one at a time; then that one is an error."""
+        """Where memory runs out, or the network gives no numbers, one at a time; then that one is an error."""
         try:
             with within_memory():
                 return self.predict(images) if images else []
-        except ImageTooLarge as error:
+        except (ImageTooLarge, ModelFolderError) as error:
             return [error] if len(images) == 1 else [self._predict([image])[0] for image in images]
 
 

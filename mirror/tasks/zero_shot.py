@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.inference.classifier import Prediction
+from mirror.inference.session import require_finite
 from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
 from mirror.tasks.predictor import BatchPredictor, LabelPredictor
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
@@ -116,11 +117,13 @@ class ZeroShot:
             return _of_length_one(self._model.get_image_features(**inputs))
 
     def probabilities(self, images: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
-        """Features [images, size] and [labels, size] → [images, labels]."""
+        """Features [images, size] and [labels, size] → [images, labels]. Raises ModelFolderError
+        where any is not finite."""
         import torch
 
         with torch.inference_mode():
             logits = images @ texts.T * self._model.logit_scale.exp()
+            require_finite(self.name, logits)
             return logits.softmax(dim=1) if self.competing else torch.sigmoid(logits + self._model.logit_bias)
 
     def _read(self, texts: list[str]) -> torch.Tensor:

@@ -20,6 +20,7 @@ from mirror.errors import ImageError, MirrorError, ModelFolderError, NotAnImage
 from mirror.inference.classifier import AHEAD, Classifier, Prediction, softmax
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import read_model_folder, write_model_folder
+from tests.support.limits import LIMIT
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, damage, photo, probabilities, tiny_model, tiny_onnx
 
 LABELS = ("cygnet", "duckling")
@@ -138,7 +139,7 @@ def test_numbers_that_are_none_are_an_error_in_the_photos_place(tmp_path: Path, 
     answers = list(classifier.predict_many([photo(BLUE), photo(YELLOW), photo(BLUE)]))
     assert [type(answer) for answer in answers] == [Prediction, ModelFolderError, Prediction]
     assert str(answers[1]) == (
-        "The model mirror gives no numbers for this photo, for its network is damaged: train it or copy it again."
+        "The model mirror gives no numbers for this photo, for its network is damaged: train, copy or fetch it again."
     )
 
 
@@ -185,7 +186,7 @@ def test_a_fresh_process_predicts_without_torch_or_gradio(tmp_path: Path) -> Non
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-W", "error", "-c", code, str(path), str(tmp_path / "a.jpg")]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
     assert run.stderr == "" and run.returncode == 0
     label, count, *modules = run.stdout.split()
     assert (label, count) == ("duckling", "20")

@@ -95,9 +95,17 @@ def tiny_model(
 
 
 def damage(model: Path, output: str, limit: float, file: str = "model.onnx") -> None:
-    """Adds √(limit − the mean of its input) to an output of a model's network: nan where the input is brighter than
+    """`damage_network` in a model folder, whose model.json knows of it."""
+    damage_network(model / file, output, limit)
+    described = json.loads((model / MODEL_JSON).read_text())
+    described["files"][file] = hashlib.sha256((model / file).read_bytes()).hexdigest()
+    (model / MODEL_JSON).write_text(json.dumps(described))
+
+
+def damage_network(path: Path, output: str, limit: float) -> None:
+    """Adds √(limit − the mean of its input) to an output of a network: nan where the input is brighter than
     `limit`, which noise is not and YELLOW is for 0.5; always nan for nan, always infinite for infinity."""
-    network, sound = onnx.load(model / file), f"{output}/sound"
+    network, sound = onnx.load(path), f"{output}/sound"
     for node in network.graph.node:
         node.input[:] = [sound if name == output else name for name in node.input]
         node.output[:] = [sound if name == output else name for name in node.output]
@@ -108,10 +116,7 @@ def damage(model: Path, output: str, limit: float, file: str = "model.onnx") -> 
         helper.make_node("Add", [sound, "root"], [output]),
     ])  # fmt: skip
     network.graph.initializer.append(numpy_helper.from_array(np.array(limit, np.float32), "limit"))
-    onnx.save(network, model / file)
-    described = json.loads((model / MODEL_JSON).read_text())
-    described["files"][file] = hashlib.sha256((model / file).read_bytes()).hexdigest()
-    (model / MODEL_JSON).write_text(json.dumps(described))
+    onnx.save(network, path)
 
 
 def story(labels: Sequence[str]) -> dict:
