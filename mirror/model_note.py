@@ -76,11 +76,8 @@ def _mix_ups(info: ModelInfo) -> list[tuple[str, str, int]]:
     """(label, what it was taken for, how often), the most frequent first."""
     matrix, names = info.metrics.confusion_matrix if info.metrics else (), [plain(label) for label in info.labels]
     mixed = [
-        (names[i], names[j], times)
-        for i, row in enumerate(matrix)
-        for j, times in enumerate(row)
-        if i != j and times
-    ]  # fmt: skip
+        (names[i], names[j], times) for i, row in enumerate(matrix) for j, times in enumerate(row) if i != j and times
+    ]
     return sorted(mixed, key=lambda row: (-row[2], row[:2]))[:SHOWN_MIX_UPS]
 
 

@@ -249,7 +249,7 @@ def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:
             draw_photo(label, seed).save(tmp_path / "photos" / label / f"{seed}.png")
     done = train(  # before anything is collected
         tmp_path, "--data", "photos", TORCH_HOME=str(tmp_path / "torch"), HTTPS_PROXY="http://127.0.0.1:9"
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     assert re.search(r"--weights FILE.*--arch tf_efficientnet_lite0.*--arch auto.*--proxy", done.stderr)
     assert not (tmp_path / "data").exists()

@@ -300,9 +300,7 @@ def to_space_to_depth(model: Any) -> bool:
     if min(ends) < 0:
         return False
     tensor.CopyFrom(numpy_helper.from_array(kernel, tensor.name))
-    for name, value in (
-        ("kernel_shape", [blocks] * 2), ("strides", [1, 1]), ("pads", [before, before, *ends])
-    ):  # fmt: skip
+    for name, value in (("kernel_shape", [blocks] * 2), ("strides", [1, 1]), ("pads", [before, before, *ends])):
         for old in [attribute for attribute in conv.attribute if attribute.name == name]:
             conv.attribute.remove(old)
         conv.attribute.append(helper.make_attribute(name, value))

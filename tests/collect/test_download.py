@@ -172,7 +172,7 @@ def test_retry_after_is_read_as_a_date_to_come() -> None:
         pytest.param("https://h/i?src=b.jpg", [], id="a query with a name"),
         pytest.param("no url", [], id="no url"),
     ],
-)  # fmt: skip
+)
 def test_damaged_urls_are_put_together_again(damaged: str, originals: list[str]) -> None:
     assert original_urls(damaged) == originals
 
@@ -181,7 +181,7 @@ def test_damaged_urls_are_put_together_again(damaged: str, originals: list[str])
 @pytest.mark.parametrize(
     "path",
     ["/two%20words.jpg", "/no%231.jpg", "/a%20b%20%23%202.jpg?w=640", "/1%2B1.jpg", "/why%3F.jpg", "/schw%C3%A4n.jpg"],
-)  # fmt: skip
+)
 def test_what_the_real_clients_damage_is_found_all_the_same(
     world: World, host: PhotoHost, engine: type, path: str
 ) -> None:

@@ -87,7 +87,7 @@ SOUND = {
     "z/copy.jpg": encode(near_copy(draw_photo("good", 2))),
     "sign.png": encode(draw_photo("x", 3, (32, 32)), "PNG"),
     "moving.webp": encode(draw_photo("good", 7), "WEBP", save_all=True, append_images=[draw_photo("good", 8)]),
-}  # fmt: skip
+}
 
 
 def test_the_defect_set_end_to_end_every_file_counted_and_none_altered(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_second_run_decodes_nothing_and_changes_nothing(tmp_path: Path) -> Non
     assert again == [] and len(log) == 1
     assert {k: v for k, v in contents(tmp_path / "out").items() if k != ".lock"} == {
         k: v for k, v in before.items() if k != ".lock"
-    }  # fmt: skip
+    }
 
 
 def test_gone_and_changed_files_lose_their_rows_and_their_duplicates_are_judged_again(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_gone_and_changed_files_lose_their_rows_and_their_duplicates_are_judged_
         assert photos.rejected == []
         assert sorted(photo.url for photo in photos.photos if photo.label == "swan") == [
             f"swan/{name}.jpg" for name in ("1", "2", "3", "4", "new", "page", "twin")
-        ]  # fmt: skip
+        ]
         assert {photo.sha256 for photo in photos.photos} == {
             hashlib.sha256(path.read_bytes()).hexdigest() for path in source.rglob("*.jpg")
-        }  # fmt: skip
+        }
     assert "2 files have gone and 2 have changed" in str(log)
     assert len(seen) == 4  # twin, 2, page, new: the other seven were not decoded again
 
@@ -416,7 +416,7 @@ def test_photos_of_a_search_are_not_mixed_with_a_folder(tmp_path: Path) -> None:
         collect_from_folder(tmp_path / "out", source, log=Lines())
     assert {k: v.split()[0] for k, v in contents(tmp_path / "out").items() if k != ".lock"} == {
         k: v.split()[0] for k, v in before.items() if k != ".lock"
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("out", ["in", "in/swan", "."])

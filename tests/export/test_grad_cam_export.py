@@ -61,7 +61,7 @@ HEADS = {
     "timm's average plus maximum": lambda: (SelectAdaptivePool2d(pool_type="avgmax", flatten=True), nn.Linear(6, 4)),
     "both pools, convolutions of 1 x 1": lambda: (AdaptiveConcatPool2d(), nn.Flatten(), nn.Dropout(), nn.Linear(12, 4)),
     "a product": lambda: (nn.AdaptiveAvgPool2d(1), nn.Flatten(), Product()),
-}  # fmt: skip
+}
 
 
 def unsettled(*layers: nn.Module) -> nn.Sequential:
@@ -172,7 +172,7 @@ UNSUPPORTED = {
         lambda: (nn.AdaptiveAvgPool2d((1, 7)), nn.Flatten(), nn.Linear(6 * 7, 4)),
         r"The network's head holds a step that is not linear \(AveragePool\)\.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)

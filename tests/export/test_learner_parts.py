@@ -94,7 +94,7 @@ LEARNERS = {
     "fastai's own network": lambda: Learner(
         dataloaders(Resize(32)), xresnet18(n_out=3), loss_func=CrossEntropyLossFlat()
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore:.*spectral_norm.*:FutureWarning")

@@ -60,7 +60,7 @@ EVALUATING = {
     "a default factory": call_of(stack_global("collections", "defaultdict"), HINTED),
     "a fold": call_of(stack_global("functools", "reduce"), HINTED, a_list(b"K\x01", b"K\x02")),
     "a table that is queried": call_of(stack_global("pandas", "DataFrame"), short(TEXT)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("container", [zipped, legacy], ids=["in an archive", "as before torch 1.6"])
@@ -100,7 +100,7 @@ REFUSED = {
         stack_global("torch._utils", "_rebuild_tensor_v2"), b"K\x01", b"K\x00", b")", b")", b"\x89", b"N"
     ),
     "bytes of a size": call_of(stack_global("builtins", "bytes"), b"K\x09"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("program", REFUSED.values(), ids=REFUSED)

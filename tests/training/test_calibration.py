@@ -129,9 +129,7 @@ def test_judged_by_its_own_photos_each_has_a_temperature_fitted_without_it() -> 
     assert calibrate(own, None, "out-of-fold", seed=0) == (temperature, found)
 
 
-@pytest.mark.parametrize(
-    ("name", "photos"), [("none", 0), ("one", 1), ("eight of two labels", 8)]
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "photos"), [("none", 0), ("one", 1), ("eight of two labels", 8)])
 def test_next_to_nothing_is_no_error(name: str, photos: int) -> None:
     held = honest(photos, seed=11) if photos else HeldOut(np.zeros((0, 2)), np.zeros(0, int), np.zeros(0, int))
     temperature, found = calibrate(held, None, "out-of-fold", seed=0)
