@@ -41,6 +41,8 @@ def forms(image: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "progressive-large.jpg", encoded(large, "JPEG", progressive=True)
     yield "grey-large.jpg", encoded(large.convert("L"), "JPEG")
     yield "restarts-large.jpg", encoded(large, "JPEG", restart_marker_blocks=5)
+    yield "cmyk-large.jpg", encoded(large.convert("CMYK"), "JPEG")
+    yield "huge.jpg", encoded(image.resize((4001, 2999)), "JPEG")
     yield "cmyk.jpg", encoded(small.convert("CMYK"), "JPEG")
     yield "grey.jpg", encoded(grey, "JPEG")
     for orientation in range(2, 9):

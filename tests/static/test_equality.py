@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from mirror.images import load_image
 from mirror.inference.classifier import Classifier, Prediction
 from tests.static.conftest import ROOT, Visit
-from tests.static.formats import EXAMPLES, forms
+from tests.static.formats import EXAMPLES, encoded, forms, oriented
 
 pytestmark = pytest.mark.browser
 CLOSE = 1e-3
@@ -17,6 +21,26 @@ PREDICT = """async coded => {
   const file = new Blob([Uint8Array.from(atob(coded), letter => letter.charCodeAt(0))]);
   return window.mirror.predict(file).catch(String);
 }"""
+
+DECODE = """async ([module, coded, atLeast]) => {
+  const { decode } = await import(new URL(module, document.baseURI));
+  const file = new Blob([Uint8Array.from(atob(coded), letter => letter.charCodeAt(0))]);
+  const { width, height, bands } = await decode(file, atLeast);
+  const levels = [...bands()].map(({ rgba }) => rgba.filter((_, i) => i % 4 < 3));
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve([height, width, reader.result.split(",")[1]]);
+    reader.readAsDataURL(new Blob(levels));
+  });
+}"""
+
+JPEGS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("RGB", {"subsampling": 0}),
+    ("RGB", {"subsampling": 2, "exif": oriented(6)}),
+    ("RGB", {"progressive": True}),
+    ("CMYK", {}),
+    ("L", {}),
+)
 
 
 def differing(visit: Visit, classifier: Classifier, photos: list[tuple[str, bytes]]) -> list[str]:
@@ -47,3 +71,16 @@ def test_the_examples_are_answered_as_python_answers_them(visit: Visit) -> None:
     for model in ("mirror", "fashion"):
         visit.open(f"?model={model}")
         assert differing(visit, Classifier.load(ROOT / "models" / model), photos) == []
+
+
+def test_a_jpeg_that_is_decoded_at_a_part_of_its_size_has_the_pixels_of_python(visit: Visit, site: Path) -> None:
+    (module,) = (path.relative_to(site).as_posix() for path in site.glob("app-*/decode.js"))
+    picture, page, different = Image.open(EXAMPLES / "duckling.jpg"), visit.open().page, []
+    for size in ((640, 480), (1601, 1203), (4001, 2999)):
+        for mode, settings in JPEGS:
+            photo = encoded(picture.convert(mode).resize(size), "JPEG", **settings)
+            *shape, levels = page.evaluate(DECODE, [module, base64.b64encode(photo).decode(), 150])
+            expected = np.asarray(load_image(photo, at_least=150))
+            if (*shape, 3) != expected.shape or base64.b64decode(levels) != expected.tobytes():
+                different.append((size, mode, settings))
+    assert different == []

@@ -1,8 +1,9 @@
 // A file → an upright photo, as mirror/images.py opens it: stored pixels by the browser's decoder, transparency on white.
 //
-// Pixels are handed over in bands of rows, so that 48 megapixels never lie here as a whole. Where a JPEG is decoded at 1/2,
-// 1/4 or 1/8 of its size, jpeg.js does that; of a very large one the mean of 2, 4 or 8 of the browser's pixels a side is taken,
-// which is the same but for rounding and for how colours are spread.
+// Pixels are handed over in bands of rows, so that 48 megapixels never lie here as a whole. Where Python decodes a JPEG at
+// 1/2, 1/4 or 1/8 of its size, the browser's own libjpeg does that too, where it can be asked to (Chromium's); else jpeg.js,
+// and of a very large photo the mean of 2, 4 or 8 of the browser's pixels a side is taken, which is the same but for
+// rounding and for how colours are spread.
 
 import { opened } from "./containers.js";
 import { decodeReduced } from "./jpeg.js";
@@ -33,7 +34,10 @@ export async function decode(file, atLeast) {
   const bytes = new Uint8Array(await file.arrayBuffer()), { kind, parts, orientation, size } = await opened(bytes);
   if (size && size[0] * size[1] > MAX_PIXELS) throw tooLarge(size[0], size[1]);
   const scale = size && kind === "jpeg" && atLeast ? draftScale(size[0], size[1], atLeast) : 1;
-  const own = scale > 1 ? decodeReduced(bytes, scale) : kind === "png" ? await decodeGrey16(bytes) : null;
+  const own = size && scale > 1
+    ? (await decodedSmaller(parts, size, scale)) ?? decodeReduced(bytes, scale)
+    : kind === "png" ? await decodeGrey16(bytes) : null;
+  if (own && orientation === 1) return { ...own, bands: () => [{ ...own, top: 0, bottom: own.height }], close: () => {} };
   const bitmap = own
     ? await createImageBitmap(new ImageData(new Uint8ClampedArray(own.rgba), own.width, own.height))
     : await bitmapOf(new Blob(parts, { type: `image/${kind}` }), kind);
@@ -57,6 +61,34 @@ async function bitmapOf(file, kind) {
     return await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch {
     throw new PhotoError(refusal(kind));
+  }
+}
+
+/**
+ * A JPEG at 1 / `scale` of its size by the browser's own libjpeg, as Pillow's draft mode; null where it has none, or gives
+ * another size (https://www.w3.org/TR/webcodecs/#dom-imagedecoderinit-desiredwidth is a wish).
+ * @param {BlobPart[]} parts @param {[number, number]} size as stored @param {number} scale 2, 4 or 8
+ * @returns {Promise<{width: number, height: number, rgba: Uint8Array} | null>}
+ */
+async function decodedSmaller(parts, size, scale) {
+  const [width, height] = size.map((side) => Math.ceil(side / scale));
+  try {
+    const data = await new Blob(parts).arrayBuffer();
+    const decoder = new ImageDecoder({
+      data, type: "image/jpeg", colorSpaceConversion: "none", desiredWidth: width, desiredHeight: height,
+    });
+    const { image } = await decoder.decode();
+    const swapped = image.format === "BGRX" || image.format === "BGRA";
+    const plain = swapped || image.format === "RGBX" || image.format === "RGBA";
+    const rgba = new Uint8Array(4 * width * height);
+    const fits = plain && image.codedWidth === width && image.codedHeight === height;
+    if (fits) await image.copyTo(rgba);
+    image.close();
+    decoder.close();
+    if (swapped) for (let at = 0; at < rgba.length; at += 4) [rgba[at], rgba[at + 2]] = [rgba[at + 2], rgba[at]];
+    return fits ? { width, height, rgba } : null;
+  } catch {
+    return null; // no such decoder, or a damaged file, which the browser's other way may say more of
   }
 }
 
