@@ -37,8 +37,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # --dist loadfile hands the files out in the order below
 
 
+@pytest.fixture(scope="session")
+def search_without_pauses() -> Iterator[None]:
+    """duckduckgo_search pauses 0.75 s between requests, to spare the real engine. The test world's needs no sparing."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("duckduckgo_search"):
+            patch.setattr("duckduckgo_search.DDGS._sleep", lambda self, sleeptime=0.0: None)
+        yield
+
+
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(search_without_pauses: None) -> Iterator[World]:
     """A small internet of its own for this test: search engines and photo hosts behind `world.proxy_url`."""
     with World() as world:
         yield world
