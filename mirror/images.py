@@ -199,17 +199,20 @@ def small_jpeg(image: Image.Image, long_side: int, quality: int) -> bytes:
     with within_memory():
         small = image._new(image.im)  # the same pixels until it is made small; a copy of 50 megapixels is 200 MB
         small.thumbnail((long_side, long_side))
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+        return encoded(small, "JPEG", quality=quality)
 
 
 def encode_jpeg(image: Image.Image, long_side: int | None = 640, quality: int = JPEG_QUALITY) -> bytes:
     """JPEG bytes of at most `long_side` pixels; no EXIF, no colour profile, the same bytes for the same pixels."""
     if long_side is not None:
         image = shrink(image, long_side)
+    return encoded(Image.fromarray(np.asarray(image.convert("RGB"))), "JPEG", quality=quality, optimize=True)
+
+
+def encoded(image: Image.Image, format: str, **settings: Any) -> bytes:
+    """The bytes of a file of this format. settings: Pillow's."""
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(image.convert("RGB"))).save(buffer, "JPEG", quality=quality, optimize=True)
+    image.save(buffer, format, **settings)
     return buffer.getvalue()
 
 

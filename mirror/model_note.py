@@ -5,14 +5,13 @@ Everything comes from model.json and the report/*.png that it records; the note 
 
 from __future__ import annotations
 
-import base64
 from pathlib import PurePosixPath
 
 from mirror.describe import ModelDescription
 from mirror.errors import ModelFolderError
 from mirror.model_folder import ModelFolder
 from mirror.model_schema import ModelInfo
-from mirror.templates import render
+from mirror.templates import data_url, render
 from mirror.wording import percent, plain
 
 SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
@@ -68,7 +67,7 @@ def pictures(folder: ModelFolder) -> str:
         if picture.startswith(PNG):
             key = next((key for key in PICTURES if path.stem.startswith(key)), None)
             caption = PICTURES[key] if key else plain(path.stem).replace("-", " ").capitalize()
-            shown.append((caption, f"data:image/png;base64,{base64.b64encode(picture).decode()}"))
+            shown.append((caption, data_url(picture, "png")))
     return render("pictures.html", pictures=shown)
 
 

@@ -5,6 +5,7 @@ render("compare.html", before=…, now=…)
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ FOLDER = Path(__file__).parent
 def render(template: str, **values: Any) -> str:
     """HTML of a template in this folder. Raises UndefinedError for a value that the template needs and is not given."""
     return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def data_url(picture: bytes, kind: str = "jpeg") -> str:
+    """An encoded image as an address (RFC 2397), within the page itself, so that no file has to stay for it."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 def _number(value: int) -> str:

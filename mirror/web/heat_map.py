@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -13,10 +11,11 @@ from PIL import Image
 
 from mirror import phrases
 from mirror.errors import MirrorError, ModelFolderError
+from mirror.images import encoded
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import Explanation, describe_regions, explain, overlay
 from mirror.net.fetch import NetworkSettings
-from mirror.templates import render
+from mirror.templates import data_url, render
 from mirror.web.blocks import PRIVATE
 from mirror.web.models import ModelRegistry, ServedModel, for_visitors
 from mirror.web.photo_fields import NO_PHOTO, decoded
@@ -106,11 +105,8 @@ async def _on_click(
 
 def figure(explanation: Explanation) -> str:
     """The picture with its words; it is part of the page itself, so that no file has to stay for it."""
-    buffer = io.BytesIO()
-    overlay(explanation).save(buffer, "JPEG", quality=JPEG_QUALITY)
-    url = base64.b64encode(buffer.getvalue()).decode("ascii")
+    picture = data_url(encoded(overlay(explanation), "JPEG", quality=JPEG_QUALITY))
     regions, is_cut = describe_regions(explanation), explanation.box[0] > 0 or explanation.box[1] > 0
     looked = phrases.regions_sentence(regions, explanation.label, known=explanation.known)
     meaning = phrases.colours_sentence(explanation.label, cut=is_cut)
-    url = f"data:image/jpeg;base64,{url}"
-    return render("heat_map.html", picture=url, alt=phrases.alt_text(regions), looked=looked, meaning=meaning)
+    return render("heat_map.html", picture=picture, alt=phrases.alt_text(regions), looked=looked, meaning=meaning)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,10 +15,11 @@ from PIL import Image
 
 from mirror import phrases
 from mirror.errors import MirrorError
+from mirror.images import encoded
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import NAMES, Preparation, PreparedImage, preparation
-from mirror.templates import render
+from mirror.templates import data_url, render
 from mirror.web import heat_map
 from mirror.web.blocks import PRIVATE
 from mirror.web.models import ModelRegistry, ServedModel
@@ -213,8 +212,7 @@ def example_button(path: Path, elem_id: str | None = None) -> gr.Button:
 def thumbnail(path: Path) -> Any:
     """An example's picture as gradio's file data, within the page itself: a file of its own would be copied among the
     visitors' uploads, and deleted with them."""
-    picture = base64.b64encode(preview(path, THUMBNAIL_PIXELS)).decode("ascii")
-    return {"path": path.name, "url": f"data:image/jpeg;base64,{picture}"}
+    return {"path": path.name, "url": data_url(preview(path, THUMBNAIL_PIXELS))}
 
 
 def waiting_card(served: ServedModel | None) -> str:
@@ -236,18 +234,11 @@ def answer_card(answer: Answer) -> str:
         kind="known" if prediction.known else "stranger",
         says=phrases.verdict(prediction) if prepared.found else phrases.not_found(labels, preparation.missing),
         sure=phrases.certainty(prediction),
-        picture=png_url(prepared.image) if prepared.made else "",
+        picture=data_url(encoded(prepared.image, "PNG"), "png") if prepared.made else "",
         size=" × ".join(map(str, prepared.image.size)) + " pixels",
         look=preparation.look,
         what=preparation.shown if prepared.found else preparation.shown_whole,
     )
-
-
-def png_url(image: Image.Image) -> str:
-    """The image within the page itself, so that no file has to stay for it."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def error_card(sentence: str) -> str:

@@ -7,7 +7,6 @@ an address goes through `mirror.net.fetch`. The picture shown after an answer is
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
 from abc import ABCMeta
@@ -24,6 +23,7 @@ from PIL import Image
 
 from mirror.errors import FetchError, MirrorError, NoProxy
 from mirror.images import load_image, small_jpeg
+from mirror.templates import data_url
 from mirror.web.uploads import SentPhoto, parse_sent
 
 JPEG = b"\xff\xd8"  # how its files begin
@@ -58,7 +58,7 @@ class PhotoInput(gr.Image, metaclass=_NoStubFile):
         """Encoded JPEG bytes → a data: URL; nothing is written to disk."""
         if value is None:
             return None
-        return ImageData(url=f"data:image/jpeg;base64,{base64.b64encode(value).decode()}", mime_type="image/jpeg")
+        return ImageData(url=data_url(value), mime_type="image/jpeg")
 
 
 class PictureOutput(gr.Image, metaclass=_NoStubFile):

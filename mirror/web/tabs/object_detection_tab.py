@@ -6,7 +6,6 @@ again, and nothing has to be kept for a visitor who moves it an hour later. The 
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from mirror.tasks.detection import Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION
-from mirror.templates import render
+from mirror.templates import data_url, render
 from mirror.web.mirror_tab import card, error_card
 from mirror.web.photo_fields import lay_out_photo
 from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
@@ -113,7 +112,8 @@ def answer(image: Image.Image, detections: Detections, threshold: float) -> Outp
     palette = colours(detection.label for detection in ranked)
     boxes = [_box(detection, full_size(image), palette[detection.label], threshold) for detection in ranked]
     ratio = image.width / image.height
-    picture = render("detections.html", boxes=boxes, says=json.dumps(sentences), photo=_data_url(image), ratio=ratio)
+    photo = data_url(small_jpeg(image, PREVIEW_PIXELS, JPEG_QUALITY))
+    picture = render("detections.html", boxes=boxes, says=json.dumps(sentences), photo=photo, ratio=ratio)
     return card("known", sentences[shown], SLIDER_HINT), picture, render("detection_table.html", boxes=boxes)
 
 
@@ -153,9 +153,3 @@ def _box(detection: Detection, size: tuple[int, int], colour: str, threshold: fl
         "left": left, "top": top, "width": right - left, "height": bottom - top,
         "corners": (f"{box.xmin}, {box.ymin}", f"{box.xmax}, {box.ymax}"),
     }  # fmt: skip
-
-
-def _data_url(image: Image.Image) -> str:
-    """The photo as it is shown, within the page itself, so that no file has to stay for it."""
-    small = small_jpeg(image, PREVIEW_PIXELS, JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(small).decode('ascii')}"
