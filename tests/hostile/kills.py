@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAX_KILLS_A_ROUND = 5
 BY_STEP = 0.7  # share of the kills that come at a step that matters to a disk; the others come at any time
 TORN = 0.3  # of those, share that leaves half of what is being written
+FRUITLESS = 50  # rounds in turn without a kill, after which a campaign gives up
 SURVIVORS_SECONDS = 5.0  # for what a killed process had started to notice, and end
 
 
@@ -114,8 +115,7 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
     if whole.code != 0 and scene.kind != "batch":
         raise RuntimeError(f"{scene.kind} ends with {whole.code} undisturbed: {log.read_text()[-2000:]}")
     expected = scene.result(place)
-    while tally.kills < kills:
-        tally.rounds += 1
+    for _ in rounds(tally, kills):
         shutil.rmtree(place)
         shutil.copytree(start, place, symlinks=True)
         before = tally.kills
@@ -135,6 +135,17 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
             continue
         compare(tally, expected, scene.result(place))
     return tally
+
+
+def rounds(tally: Tally, kills: int) -> Iterator[None]:
+    """Round after round, counted, until there were so many kills. Raises RuntimeError where there will never be."""
+    fruitless = 0
+    while tally.kills < kills:
+        before, tally.rounds = tally.kills, tally.rounds + 1
+        yield
+        fruitless = 0 if tally.kills > before else fruitless + 1
+        if fruitless == FRUITLESS:
+            raise RuntimeError(f"{tally.kind}: {FRUITLESS} rounds in turn killed nothing")
 
 
 def _moment(chance: random.Random, whole: Ended) -> dict[str, Any]:

@@ -30,7 +30,7 @@ import httpx
 from mirror.errors import MirrorError
 from mirror.model_folder import list_models, read_model_folder
 from tests.hostile import scenes
-from tests.hostile.kills import ROOT, Tally, compare, of_session
+from tests.hostile.kills import ROOT, Tally, compare, of_session, rounds
 from tests.hostile.victims import OPERATIONS, done_in
 from tests.support.limits import LIMIT
 from tests.web.serving import free_port
@@ -83,6 +83,7 @@ class Browser:
     """The studio's page as far as a decision needs it: gradio's queue over HTTP."""
 
     def __init__(self, address: str):
+        self.refusal = ""  # what was last said, where it was no
         cookies = httpx.get(address, timeout=60).cookies
         self._client = httpx.Client(base_url=address.partition("?")[0], cookies=cookies, timeout=60)
         page = self._client.get("/").text
@@ -93,9 +94,9 @@ class Browser:
             if any(c["id"] == target[0] and c["props"].get("value") == "Train again" for c in config["components"])
         )  # fmt: skip
 
-    def decide(self, deed: str, names: list[str], label: str) -> bool:
+    def decide(self, action: str, names: list[str], label: str) -> bool:
         """Whether the studio said that it is done."""
-        return self._call(self._ids["decide"], {"deed": deed, "names": names, "label": label})
+        return self._call(self._ids["decide"], {"action": action, "names": names, "label": label})
 
     def train(self) -> bool:
         return self._call(self._starts, None)
@@ -108,6 +109,7 @@ class Browser:
             for line in stream.iter_lines():
                 told = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
                 if told.get("msg") == "process_completed":
+                    self.refusal = "" if told["success"] else told["output"].get("error", "")
                     return bool(told["success"])
         return False
 
@@ -154,9 +156,9 @@ def kill_studio(kills: int, seed: int, scratch: Path) -> Tally:
                     [sys.executable, "-c", f"import os, time; time.sleep({deadline - time.monotonic()});"
                      f"os.kill({process.pid}, 9)"],
                 )  # fmt: skip
-                for deed, places, label in OPERATIONS[done:]:
+                for action, places, label in OPERATIONS[done:]:
                     try:
-                        said = browser.decide(deed, [names[one] for one in places], label)
+                        said = browser.decide(action, [names[one] for one in places], label)
                     except httpx.HTTPError:
                         break
                     if said:
@@ -167,6 +169,8 @@ def kill_studio(kills: int, seed: int, scratch: Path) -> Tally:
                     tally.kills, killed = tally.kills + 1, killed + 1
                 killer.kill()
                 killer.wait(LIMIT)
+                if not kill and done_in(place / scenes.FOLDER) < len(OPERATIONS):
+                    raise RuntimeError(f"nobody killed the studio, and it did not do all: {browser.refusal}")
             for wrong in scene.between(place):
                 tally.note("half", 1, wrong)
         result = scene.result(place)
@@ -187,8 +191,7 @@ def kill_training_of_the_studio(kills: int, seed: int, scratch: Path) -> Tally:
     photos = photo_folder(place / scenes.FOLDER, each=9)
     (place / "models").mkdir()
     old = model_of(place / "models", "mirror", photos)
-    while tally.kills < kills:
-        tally.rounds += 1
+    for _ in rounds(tally, kills):
         with studio(place, log) as (process, browser):
             browser.train()
             time.sleep(chance.uniform(0.2, 14.0))
@@ -227,8 +230,7 @@ def kill_command(
     whole = start(place, log, *command, **variables)
     code, seconds = whole.wait(PATIENCE), time.monotonic() - begun
     expected = scene.result(place)
-    while tally.kills < kills:
-        tally.rounds += 1
+    for _ in rounds(tally, kills):
         shutil.rmtree(place)
         shutil.copytree(start_folder, place)
         before = tally.kills
@@ -276,8 +278,7 @@ def kill_compile_child(kills: int, seed: int, scratch: Path) -> Tally:
     begun = time.monotonic()
     start(place, log, "-c", opening, **variables).wait(PATIENCE)
     seconds = time.monotonic() - begun
-    while tally.kills < kills:
-        tally.rounds += 1
+    for _ in rounds(tally, kills):
         shutil.rmtree(place / "models" / ".compiled", ignore_errors=True)
         process = start(place, log, "-c", opening, **variables)
         time.sleep(chance.uniform(0.05, 0.9) * seconds)

@@ -17,7 +17,7 @@ import pytest
 
 from mirror.collect.corrections import read_corrections
 from tests.hostile import programs, scenes
-from tests.hostile.kills import Tally, Zygote, campaign
+from tests.hostile.kills import Tally, Zygote, campaign, rounds
 from tests.hostile.scenes import Result, Scene
 from tests.hostile.victims import OPERATIONS, done_in
 from tests.world import World
@@ -76,8 +76,18 @@ def test_what_was_decided_together_is_written_together(tmp_path: Path) -> None:
 
 def lines_of(number: int) -> int:
     """How many lines of decisions.csv an operation takes."""
-    deed, places, _ = OPERATIONS[number]
-    return len(OPERATIONS[number - 1][1]) if deed == "undo" else len(places)
+    action, places, _ = OPERATIONS[number]
+    return len(OPERATIONS[number - 1][1]) if action == "undo" else len(places)
+
+
+def test_a_campaign_that_kills_nothing_ends() -> None:
+    tally = Tally("idle")
+    with pytest.raises(RuntimeError, match="idle: 50 rounds in turn killed nothing"):
+        for _ in rounds(tally, 1):
+            pass
+    for _ in rounds(tally, 3):
+        tally.kills += tally.rounds % 2
+    assert tally.kills == 3
 
 
 def test_the_harness_sees_what_a_careless_program_loses(tmp_path: Path) -> None:

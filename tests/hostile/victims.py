@@ -67,14 +67,14 @@ def decide(folder: str, most: str = "24") -> None:
 
     state = StudioState(Path(folder), Path("models"))
     names = [photo.file_name for photo in state.snapshot().photos.values()]
-    for deed, places, label in OPERATIONS[done_in(Path(folder)) : int(most)]:
-        perform(Path(folder), state.snapshot(), deed, [names[place] for place in places], label)
+    for action, places, label in OPERATIONS[done_in(Path(folder)) : int(most)]:
+        perform(Path(folder), state.snapshot(), action, [names[place] for place in places], label)
         with open("acknowledged", "a", encoding="utf-8") as file:
             file.write("x")
 
 
 def operation(number: int) -> tuple[str, tuple[int, ...], str]:
-    """(deed, places of photos, label): a label that no other has, so that its lines can be told from all others."""
+    """(action, places of photos, label): a label that no other has, so that its lines can be told from all others."""
     if number % 4 == 3:
         return "undo", (), ""
     if number % 4 == 1:
@@ -94,13 +94,13 @@ def done_in(folder: Path) -> int:
     groups = [list(group) for _, group in groupby(read_corrections(folder), key=lambda one: one.time)]
     number, left = 0, 0
     for group in groups:
-        deed, places, label = OPERATIONS[number]
-        if deed == "undo":
+        action, places, label = OPERATIONS[number]
+        if action == "undo":
             left = left or len(OPERATIONS[number - 1][1])
             left -= len(group)
             number += left == 0
         else:
-            number += len(group) == len(places) and all((one.action, one.label) == (deed, label) for one in group)
+            number += len(group) == len(places) and all((one.action, one.label) == (action, label) for one in group)
     return number
 
 

@@ -217,7 +217,7 @@ class World:
                 self._active[host] -= 1
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 120.0) -> None:
     """Returns once `happened()`; fails the test if it never does."""
     end = time.monotonic() + seconds
     while not happened():
