@@ -25,6 +25,7 @@ from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
 from mirror.model_folder import MODEL_JSON, ModelFolder, folder_name
 from mirror.palette import DARK, LIGHT, SERIF, variables
+from mirror.static.browser_network import for_browsers
 from mirror.static.model_page import model_page
 from mirror.templates import FOLDER, render
 from mirror.typed_json import encode, without_extra
@@ -101,9 +102,9 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
     }
     networks = {}
     for key, name in (("network", info.onnx.file), ("heat", info.onnx.heat)):
+        networks[key] = f"{folder}/{key}.onnx.gz" if name else None
         if name:
-            files[f"{folder}/{name}.gz"] = gzip.compress(model.read(name), 9, mtime=0)
-        networks[key] = f"{folder}/{name}.gz" if name else None
+            files[f"{folder}/{key}.onnx.gz"] = gzip.compress(for_browsers(model.read(name)), 9, mtime=0)
     tiles = []
     for name, body in examples.items():
         path = Path(name)
