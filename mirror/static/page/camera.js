@@ -70,6 +70,7 @@ export class Camera {
     while (mine && this.stream === mine) {
       if (performance.now() > end) return this.stop(`The camera is off: it runs for ${SECONDS} seconds at a time.`);
       if (document.hidden) return this.stop(); // another page is looked at
+      const drawn = new Promise(requestAnimationFrame); // not after the answer: the mirror would wait for the screen
       try {
         await this.page.look(await createImageBitmap(this.video));
       } catch {
@@ -81,7 +82,7 @@ export class Camera {
         const rate = Math.round((1000 * (times.length - 1)) / (times[times.length - 1] - times[0]));
         this.page.rate(rate === 1 ? "1 look a second" : `${rate} looks a second`);
       }
-      await new Promise(requestAnimationFrame);
+      await drawn;
     }
   }
 

@@ -35,7 +35,7 @@ export async function decode(file, atLeast) {
   if (size && size[0] * size[1] > MAX_PIXELS) throw tooLarge(size[0], size[1]);
   const scale = size && kind === "jpeg" && atLeast ? draftScale(size[0], size[1], atLeast) : 1;
   const own = size && scale > 1
-    ? (await decodedSmaller(parts, size, scale)) ?? decodeReduced(bytes, scale)
+    ? (await decodedSmaller(/** @type {Uint8Array[]} */ (parts), size, scale)) ?? decodeReduced(bytes, scale)
     : kind === "png" ? await decodeGrey16(bytes) : null;
   if (own && orientation === 1) return { ...own, bands: () => [{ ...own, top: 0, bottom: own.height }], close: () => {} };
   const bitmap = own
@@ -64,31 +64,33 @@ async function bitmapOf(file, kind) {
   }
 }
 
+let decodesSmaller = "ImageDecoder" in globalThis; // until it has given another size than it was asked for
+
 /**
- * A JPEG at 1 / `scale` of its size by the browser's own libjpeg, as Pillow's draft mode; null where it has none, or gives
- * another size (https://www.w3.org/TR/webcodecs/#dom-imagedecoderinit-desiredwidth is a wish).
- * @param {BlobPart[]} parts @param {[number, number]} size as stored @param {number} scale 2, 4 or 8
+ * A JPEG at 1 / `scale` of its size by the browser's own libjpeg, as Pillow's draft mode; null where it cannot be asked to
+ * (https://www.w3.org/TR/webcodecs/#dom-imagedecoderinit-desiredwidth is a wish).
+ * @param {Uint8Array[]} parts @param {[number, number]} size as stored @param {number} scale 2, 4 or 8
  * @returns {Promise<{width: number, height: number, rgba: Uint8Array} | null>}
  */
 async function decodedSmaller(parts, size, scale) {
-  const [width, height] = size.map((side) => Math.ceil(side / scale));
+  if (!decodesSmaller) return null;
+  const [width, height] = size.map((side) => Math.ceil(side / scale)), rgba = new Uint8Array(4 * width * height);
+  const data = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (data.set(part, at), at + part.length), 0);
+  const wish = { desiredWidth: width, desiredHeight: height }, type = "image/jpeg", colorSpaceConversion = "none";
+  const decoder = new ImageDecoder({ data, type, colorSpaceConversion, ...wish });
   try {
-    const data = await new Blob(parts).arrayBuffer();
-    const decoder = new ImageDecoder({
-      data, type: "image/jpeg", colorSpaceConversion: "none", desiredWidth: width, desiredHeight: height,
-    });
-    const { image } = await decoder.decode();
-    const swapped = image.format === "BGRX" || image.format === "BGRA";
-    const plain = swapped || image.format === "RGBX" || image.format === "RGBA";
-    const rgba = new Uint8Array(4 * width * height);
-    const fits = plain && image.codedWidth === width && image.codedHeight === height;
+    const { image } = await decoder.decode(), { format } = image, swapped = format === "BGRX" || format === "BGRA";
+    decodesSmaller = image.codedWidth === width && image.codedHeight === height;
+    const fits = decodesSmaller && (swapped || format === "RGBX" || format === "RGBA");
     if (fits) await image.copyTo(rgba);
     image.close();
-    decoder.close();
     if (swapped) for (let at = 0; at < rgba.length; at += 4) [rgba[at], rgba[at + 2]] = [rgba[at + 2], rgba[at]];
     return fits ? { width, height, rgba } : null;
   } catch {
-    return null; // no such decoder, or a damaged file, which the browser's other way may say more of
+    return null; // a damaged file, which the browser's other way may say more of
+  } finally {
+    decoder.close();
   }
 }
 
