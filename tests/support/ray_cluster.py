@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -43,7 +45,9 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+        for pid in [self._process.pid, *processes_in(Path(self._folder))]:  # asked to end, Ray takes half a minute
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(60)
         shutil.rmtree(self._folder, ignore_errors=True)
 
