@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from mirror.collect.corrections import DECISIONS_CSV
 from mirror.collect.metadata import METADATA_COLUMNS, TRAIN, VALIDATION, Photo, format_row, read_photos
 from mirror.describe import ModelDescription
@@ -23,7 +25,8 @@ from mirror.model_folder import ModelFolder
 from mirror.publish.published_files import MARK, MARK_TEXT, Files
 from mirror.publish.published_photos import without_metadata
 from mirror.storage import read_file
-from mirror.wording import count, plain
+from mirror.templates import render_markdown
+from mirror.wording import plain
 
 PHOTOS_CSV, METADATA_CSV = "photos.csv", "metadata.csv"
 SPLIT_NAMES = {TRAIN: "train", VALIDATION: "validation", "": "train"}
@@ -91,7 +94,7 @@ def _table(photos: Iterable[Photo]) -> bytes:
 
 
 def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_may_go: bool, files: Files) -> str:
-    from huggingface_hub import DatasetCard, DatasetCardData
+    from huggingface_hub import DatasetCardData
 
     told = ModelDescription(model.info)
     labels = sorted({photo.label for photo in photos})
@@ -100,30 +103,12 @@ def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_m
         license=license or OTHER_LICENSE, task_categories=["image-classification"], pretty_name=model.info.name,
         tags=["image-classification"], configs=_configs(photos_may_go, files), dataset_info=_features(photos_may_go),
     )  # fmt: skip
-    lines = [
-        f"# {model.info.name}: {count(len(photos), 'photo')} of {count(len(labels), 'label')}",
-        " ".join(told.origin_sentences),
-        "\n".join(["| label | photos |", "| --- | ---: |", *(f"| {_cell(k)} | {n:,} |" for k, n in counts.items())]),
-    ]
-    if photos_may_go:
-        terms = f"are published under {license}" if license else "belong to who publishes this data set"
-        lines.append(f"The photos {terms}. Each row of metadata.jsonl says where its photo came from.")
-    else:
-        lines.append(
-            "The photos themselves are not here: they belong to their makers. photos.csv has each one's address, "
-            "label, split and sha256, and `python train.py --photos photos.csv` fetches them again."
-        )
-    if DECISIONS_CSV in files:
-        lines.append("decisions.csv is what was decided by hand about single photos: relabelled, removed, restored.")
-    card = DatasetCard.from_template(
-        data, template_str="---\n{{ card_data }}\n---\n\n{{ text }}", text="\n\n".join(lines)
-    )
-    return str(card).rstrip() + "\n"
-
-
-def _cell(label: str) -> str:
-    """A label in a Markdown table."""
-    return plain(label).replace("|", "\\|")
+    return render_markdown(
+        "dataset.md", card_data=Markup(data.to_yaml()), name=model.info.name, photos=len(photos),
+        rows=[(plain(label), f"{number:,}") for label, number in counts.items()], origins=told.origin_sentences,
+        license=license, photos_may_go=photos_may_go,
+        fetchable=any(photo.url.startswith("http") for photo in photos), decisions=DECISIONS_CSV in files,
+    )  # fmt: skip
 
 
 def _configs(photos_may_go: bool, files: Files) -> list[dict[str, Any]]:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from mirror.describe import ModelDescription
 from mirror.model_schema import ModelInfo
-from mirror.templates import FOLDER
+from mirror.templates import render_markdown
 from mirror.wording import either
 
 SHORT = 60  # characters of short_description; the Hub refuses more
@@ -21,7 +23,7 @@ def space_card(
 ) -> bytes:
     """The README. repository: OWNER/NAME of the Space, None where that is not known; models, datasets: repositories
     that belong to it; sdk: what the front matter says of how it runs."""
-    from huggingface_hub import SpaceCard, SpaceCardData
+    from huggingface_hub import SpaceCardData
 
     model = ModelDescription(info)
     data = SpaceCardData(
@@ -29,12 +31,10 @@ def space_card(
         short_description=short_description(info), models=list(models) or None, datasets=list(datasets) or None,
         tags=["image-classification", "onnx"], pinned=False,
     )  # fmt: skip
-    template = (FOLDER / "space.md").read_text(encoding="utf-8")
     served = repository if sdk["sdk"] == "gradio" else None
-    card = SpaceCard.from_template(
-        data, template_str=template, model=model, title=title(info), address=served, sdk=sdk["sdk"]
-    )
-    return (str(card).rstrip() + "\n").encode()
+    front = Markup(data.to_yaml())
+    card = render_markdown("space.md", card_data=front, model=model, title=title(info), address=served, sdk=sdk["sdk"])
+    return (card.rstrip() + "\n").encode()
 
 
 def title(info: ModelInfo) -> str:

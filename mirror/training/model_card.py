@@ -6,13 +6,14 @@ The front matter is Hugging Face's model card metadata (https://huggingface.co/d
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
+
+from markupsafe import Markup
 
 from mirror.describe import ModelDescription
 from mirror.model_schema import ModelInfo
-from mirror.templates import FOLDER
-from mirror.wording import count, percent
+from mirror.templates import render_markdown
+from mirror.wording import percent
 
 SHOWN_MATRIX = 12  # labels
 NAMED = 6  # labels in the card's title
@@ -27,27 +28,23 @@ def write_card(folder: Path, info: ModelInfo) -> None:
 
 def model_card(info: ModelInfo) -> str:
     """The card as Markdown. Its sentences on files are about those in `info.files`."""
-    from huggingface_hub import ModelCard
-
     model = ModelDescription(info)
     rows = [
         (label, learned, judged, _share(precision), _share(recall))
         for label, _, learned, judged, precision, recall in model.label_rows
     ]
     matrix = info.metrics.confusion_matrix if info.metrics else ()
-    card = ModelCard.from_template(
-        _metadata(model),
-        template_str=(FOLDER / "card.md").read_text(encoding="utf-8"),
+    card = render_markdown(
+        "card.md",
+        card_data=Markup(_metadata(model).to_yaml()),
         model=model,
         title=" or ".join(model.labels) if len(model.labels) <= NAMED else f"{len(model.labels)} labels",
         label_rows=rows,
         matrix_rows=list(zip(model.labels, *zip(*matrix, strict=True), strict=True))
         if len(matrix) <= SHOWN_MATRIX
         else [],
-        table=_table,
-        count=count,
     )
-    return str(card).rstrip() + "\n"
+    return card.rstrip() + "\n"
 
 
 def _metadata(model: ModelDescription):
@@ -74,16 +71,6 @@ def _metadata(model: ModelDescription):
         model_name=info.name,
         eval_results=results,
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table whose columns after the first stand to the right."""
-    lines = [f"| {' | '.join(map(_cell, row))} |" for row in (head, *rows)]
-    return "\n".join([lines[0], "| --- |" + " ---: |" * (len(head) - 1), *lines[1:]])
-
-
-def _cell(value: object) -> str:
-    return "–" if value is None else " ".join(str(value).split()).replace("|", "\\|")
 
 
 def _share(value: float | None) -> str:

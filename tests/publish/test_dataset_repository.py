@@ -148,3 +148,19 @@ def test_only_the_photos_that_the_model_was_made_of_go(trained: ModelFolder, pho
     table.write_text(re.sub(r",[0-9a-f]{64},", f",{'0' * 64},", rows, count=1), encoding="utf-8")
     with pytest.raises(PublishError, match="does not list .* as the photo that the model was made of"):
         dataset_repository(trained, photos, photos_may_go=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"), [("https://a.example/1.jpg", "fetches them again"), ("ant/1.jpg", "stay with")]
+)
+def test_the_card_says_how_the_photos_are_had_without_a_promise(
+    model: ModelFolder, tmp_path: Path, url: str, words: str
+) -> None:
+    with PhotoFolder(tmp_path / "data") as folder:
+        folder.add(dataclasses.replace(origin(0, "ant"), url=url), drawing(0, "ant"))
+    (tmp_path / "trained").mkdir()
+    listed = tmp_path / "trained" / "photos.csv"
+    listed.write_bytes((tmp_path / "data" / "metadata.csv").read_bytes())
+    info = dataclasses.replace(model.info, files={"photos.csv": sha256_of(listed)})
+    card = bytes(dataset_repository(ModelFolder(tmp_path / "trained", info), None)["README.md"]).decode()
+    assert (words in card) and card.count("The photos themselves") == 1
