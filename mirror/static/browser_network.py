@@ -1,21 +1,27 @@
 """An int8 network → the same network as onnxruntime-web runs it soonest, with the same answers to the last bit.
 
-onnxruntime-web has no quick kernel for a depthwise convolution of integers: a MobileNet or EfficientNet spends most of
-its time there. In float32 it takes about half of that, and its sums are the same: they are whole numbers below 2 ** 24,
-which float32 holds exactly. So each one that stands between DequantizeLinear and QuantizeLinear becomes
+Two kinds of convolution of levels, between DequantizeLinear and QuantizeLinear, take most of a MobileNet's or
+EfficientNet's time there. They become
 
-    Cast → Sub (the zero point) → Conv (of levels) → Relu or Clip → Mul (the scales) → QuantizeLinear (of scale 1)
+    depthwise   Cast → Sub (the zero point) → Conv (of levels) → Relu or Clip → Mul (the scales) → QuantizeLinear
+                onnxruntime-web has no quick kernel for integers here; in float32 the sums are the same, for they are
+                whole numbers below 2 ** 24, which float32 holds exactly
+    1 x 1       Transpose → Reshape → QGemm → QuantizeLinear → Reshape → Transpose
+                the same product of integers, rounded to levels by a quicker kernel than QLinearConv's own
 
-with the product of scales that onnxruntime's QLinearConv multiplies by. Weights stay int8 in the file.
+with the product of scales that onnxruntime's QLinearConv multiplies by, and a last scale of 1. Weights stay int8 in the
+file, and onnxruntime takes out the transpositions that cancel.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 EXACT = 2**24  # every whole number below is a float32
+ONNXRUNTIME = "com.microsoft"  # the domain of its own operators
 
 
 def for_browsers(network: bytes) -> bytes:
@@ -25,16 +31,52 @@ def for_browsers(network: bytes) -> bytes:
     except ImportError:
         return network
     model = onnx.load_from_string(network)
-    graph = _Graph(model.graph)
-    changed = [graph.in_float(node) for node in list(model.graph.node) if node.op_type == "Conv"]
+    graph = _Graph(onnx.shape_inference.infer_shapes(model).graph, model.graph)
+    changed = [graph.rewrite(node) for node in list(model.graph.node) if node.op_type == "Conv"]
     if not any(changed):
         return network
     graph.sweep()
+    if all(used.domain != ONNXRUNTIME for used in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid(ONNXRUNTIME, 1))
     return model.SerializeToString(deterministic=True)
 
 
+@dataclass
+class _OfLevels:
+    """A convolution of levels. source, bias: their names; zero, end: the zero points before and after; weights
+    [C, c, h, w], bias: integers; factors [C]: what their sums are multiplied by to be levels."""
+
+    node: Any
+    quantise: Any
+    settings: dict[str, Any]
+    source: str
+    zero: np.ndarray
+    kernel: str
+    weights: np.ndarray
+    bias: str | None
+    factors: np.ndarray
+    end: np.ndarray
+
+
+class _Chain:
+    """Nodes, one after another."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.nodes: list[Any] = []
+
+    def then(self, kind: str, *inputs: str, **settings: Any) -> str:
+        """The name of what the new node gives."""
+        from onnx import helper
+
+        name = f"{self.name}/{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name, **settings))
+        return name
+
+
 class _Graph:
-    def __init__(self, graph: Any):
+    def __init__(self, inferred: Any, graph: Any):
+        """inferred: the same graph with the shapes of its values."""
         from onnx import numpy_helper
 
         self.graph = graph
@@ -44,6 +86,34 @@ class _Graph:
         for node in graph.node:
             for name in node.input:
                 self.takers.setdefault(name, []).append(node)
+        self.shapes = {
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inferred.value_info
+        }
+
+    def rewrite(self, conv: Any) -> bool:
+        """Puts other nodes in the place of a convolution; False where none would be quicker."""
+        found = self.of_levels(conv)
+        if found is None:
+            return False
+        settings, (_, inputs, *sides) = found.settings, found.weights.shape
+        if settings.get("group", 1) > 1 and inputs == 1:
+            most = np.iinfo(found.zero.dtype).max - np.iinfo(found.zero.dtype).min
+            if most * np.abs(found.weights.astype(np.int64)).sum(axis=(1, 2, 3)).max() >= EXACT:
+                return False
+            nodes = self.depthwise(found)
+        else:
+            plain = settings.get("group", 1) == 1 and not any(settings.get("pads", [0]))
+            plain = (
+                plain and max(settings.get("strides", [1])) == 1 and settings.get("auto_pad", b"NOTSET") == b"NOTSET"
+            )
+            if not plain or sides != [1, 1] or not all(self.shapes.get(conv.output[0], [0])[2:]):
+                return False
+            nodes = self.product(found, self.shapes[conv.output[0]][2:])
+        place = list(self.graph.node).index(conv)
+        for number, node in enumerate(nodes):
+            self.graph.node.insert(place + number, node)
+        self.graph.node.remove(conv)
+        return True
 
     def levels(self, name: str) -> tuple[str, np.ndarray, np.ndarray] | None:
         """(levels, scale, zero point) of what a DequantizeLinear of known scale gives."""
@@ -54,59 +124,81 @@ class _Graph:
         zero = self.tensors.get(node.input[2]) if len(node.input) > 2 else np.zeros(scale.shape, np.uint8)
         return None if zero is None else (node.input[0], scale, zero)
 
-    def in_float(self, conv: Any) -> bool:
-        """Rewrites a depthwise convolution of levels; False where it is none."""
-        from onnx import TensorProto, helper
+    def of_levels(self, conv: Any) -> _OfLevels | None:
+        from onnx import helper
 
         source, kernel = self.levels(conv.input[0]), self.levels(conv.input[1])
         bias = self.levels(conv.input[2]) if len(conv.input) > 2 else None
         takers = self.takers.get(conv.output[0], [])
         quantise = takers[0] if len(takers) == 1 else None
         if not source or not kernel or quantise is None or quantise.op_type != "QuantizeLinear":
-            return False
+            return None
         weights, end = self.tensors.get(kernel[0]), [self.tensors.get(name) for name in quantise.input[1:]]
-        groups = next((a.i for a in conv.attribute if a.name == "group"), 1)
-        if weights is None or groups == 1 or weights.shape[1] != 1 or len(end) != 2 or end[0] is None or end[1] is None:
-            return False
+        if weights is None or weights.ndim != 4 or len(end) != 2 or end[0] is None or end[1] is None:
+            return None
+        along = next((a.i for a in self.makers[conv.input[1]].attribute if a.name == "axis"), 1)
+        if (kernel[1].size > 1 and along != 0) or (source[1].size, end[0].size) != (1, 1):
+            return None
+        if source[2].itemsize != 1 or weights.itemsize != 1:
+            return None
         scales = np.float32(source[1]) * kernel[1].astype(np.float32)  # of the sums, one or a channel each
         if len(conv.input) > 2 and (
             bias is None or bias[0] not in self.tensors or not np.allclose(bias[1], scales, rtol=1e-5, atol=0)
         ):
-            return False
-        most = np.iinfo(source[2].dtype).max - np.iinfo(source[2].dtype).min
-        exact = most * np.abs(weights.astype(np.int64)).sum(axis=(1, 2, 3)).max() < EXACT
-        shifted = kernel[2].any() or (bias is not None and bias[2].any())
-        if not exact or shifted or source[1].size != 1 or end[0].size != 1:
-            return False
+            return None
+        if kernel[2].any() or (bias is not None and bias[2].any()):
+            return None
+        factors = np.broadcast_to(scales / np.float32(end[0]), weights.shape[:1])
+        settings = {a.name: helper.get_attribute_value(a) for a in conv.attribute}
+        shift = bias[0] if bias else None
+        return _OfLevels(
+            conv, quantise, settings, source[0], source[2], kernel[0], weights, shift, factors, end[1]
+        )  # fmt: skip
 
-        def made(kind: str, *inputs: str, **settings: Any) -> str:
-            name = f"{conv.output[0]}/{len(nodes)}"
-            nodes.append(helper.make_node(kind, inputs, [name], name, **settings))
-            return name
+    def depthwise(self, found: _OfLevels) -> list[Any]:
+        from onnx import TensorProto
 
-        nodes: list[Any] = []
-        values = made("Cast", source[0], to=TensorProto.FLOAT)
-        if source[2].any():
-            values = made("Sub", values, self.constant(f"{conv.output[0]}/before", source[2].reshape(())))
-        inputs = [made("Cast", name, to=TensorProto.FLOAT) for name in (kernel[0], *([bias[0]] if bias else []))]
-        sums = made("Conv", values, *inputs)
-        nodes[-1].attribute.extend(conv.attribute)
+        name = found.node.output[0]
+        chain = _Chain(name)
+        values = chain.then("Cast", found.source, to=TensorProto.FLOAT)
+        if found.zero.any():
+            values = chain.then("Sub", values, self.constant(f"{name}/before", found.zero.astype(np.float32)))
+        numbers = [found.kernel, *([found.bias] if found.bias else [])]
+        inputs = [chain.then("Cast", number, to=TensorProto.FLOAT) for number in numbers]
+        sums = chain.then("Conv", values, *inputs, **found.settings)
         # In between, so that onnxruntime does not multiply the weights, which would round; none is below level 0
-        sums = made("Clip", sums, self.constant("lowest", -3e38)) if end[1].any() else made("Relu", sums)
-        factors = np.broadcast_to(scales / np.float32(end[0]), weights.shape[:1]).reshape(-1, 1, 1)
-        product = made("Mul", sums, self.constant(f"{conv.output[0]}/factors", factors))
-        quantise.input[:2] = [product, self.constant("unit", 1)]
-        place = list(self.graph.node).index(conv)
-        for number, node in enumerate(nodes):
-            self.graph.node.insert(place + number, node)
-        self.graph.node.remove(conv)
-        return True
+        lowest = [] if not found.end.any() else [self.constant("lowest", np.float32(-3e38))]
+        sums = chain.then("Clip" if lowest else "Relu", sums, *lowest)
+        product = chain.then("Mul", sums, self.constant(f"{name}/factors", found.factors.reshape(-1, 1, 1)))
+        found.quantise.input[:2] = [product, self.constant("unit", np.float32(1))]
+        return chain.nodes
 
-    def constant(self, name: str, value: Any) -> str:
+    def product(self, found: _OfLevels, size: list[int]) -> list[Any]:
+        """size: (height, width) of the output."""
+        name, (outputs, inputs) = found.node.output[0], found.weights.shape[:2]
+        chain = _Chain(name)
+        rows = chain.then("Transpose", found.source, perm=[0, 2, 3, 1])
+        rows = chain.then("Reshape", rows, self.constant(f"rows/{inputs}", np.array([-1, inputs])))
+        unit = self.constant("unit", np.float32(1))
+        sums = chain.then(
+            "QGemm", rows, unit, self.constant(f"{name}/zero", found.zero.reshape(())),
+            self.constant(f"{name}/weights", np.ascontiguousarray(found.weights.reshape(outputs, inputs).T)),
+            self.constant(f"{name}/factors", found.factors),
+            self.constant(f"zeros/{outputs}", np.zeros(outputs, found.weights.dtype)),
+            *([found.bias] if found.bias else []), domain=ONNXRUNTIME,
+        )  # fmt: skip
+        levels = chain.then("QuantizeLinear", sums, unit, found.quantise.input[2])
+        levels = chain.then("Reshape", levels, self.constant(f"{name}/shape", np.array([-1, *size, outputs])))
+        chain.then("Transpose", levels, perm=[0, 3, 1, 2])
+        chain.nodes[-1].output[0] = found.quantise.output[0]
+        self.graph.node.remove(found.quantise)
+        return chain.nodes
+
+    def constant(self, name: str, value: np.ndarray | np.generic) -> str:
         from onnx import numpy_helper
 
         if name not in self.tensors:
-            self.tensors[name] = np.asarray(value, np.float32)
+            self.tensors[name] = np.asarray(value)
             self.graph.initializer.append(numpy_helper.from_array(self.tensors[name], name))
         return name
 
