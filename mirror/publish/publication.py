@@ -24,7 +24,7 @@ from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
 from mirror.publish.hub_refusals import refusals
 from mirror.publish.model_repository import model_repository
 from mirror.publish.published_files import Files, write_folder
-from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free
+from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free, require_sent
 from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
@@ -131,6 +131,7 @@ class Publication:
             return
         for plan in plans:
             publish_repository(api, plan, say)
+            say(patiently(lambda: require_sent(api, plan)))  # noqa: B023  (called at once)
         if SPACE in self.parts:
             if way == ZERO and SPACE in there:
                 require_hardware(api, name, ZERO_HARDWARE)
@@ -203,7 +204,7 @@ class Publication:
 
             token = get_token() if self.private else None
             if way == STATIC:
-                say(patiently(lambda: check_site(address, files, token)))
+                say(patiently(lambda: check_site(address, files, token, self.model)))
             else:
                 example = example_of(self.model)
                 say(patiently(lambda: ask_example(address, example, token)))

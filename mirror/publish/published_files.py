@@ -67,7 +67,7 @@ def write_folder(folder: Path, files: Files) -> None:
     folder of somebody else's making, PublishError where the disk refuses."""
     for name in files:
         check_path(name)
-    folder = Path(os.path.abspath(folder))
+    folder = Path(os.path.realpath(folder))  # where a link leads, which stays
     if folder.exists() and not (folder / MARK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} is there and was not made by `mirror publish`: remove it, or give another --out.")
     prefix, lock = f".{folder.name}.tmp-", None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mirror.errors import PublishError
-from mirror.publish.hub_refusals import refusals
+from mirror.publish.hub_refusals import AGAIN, refusals
 from mirror.publish.published_files import MARK, Files, content_of, git_oid, lfs_oid, megabytes, size_of, total_size
 from mirror.terminal import unguarded
 from mirror.wording import count
@@ -97,6 +97,18 @@ def publish_repository(api: HfApi, plan: RepositoryPlan, say: Callable[[str], No
                 raise
             time.sleep(PAUSE_SECONDS * attempt)
     raise AssertionError
+
+
+def require_sent(api: HfApi, plan: RepositoryPlan) -> str:
+    """Compares what the repository lists with what was built, each file by its hash, and says so in words. PublishError
+    where they differ."""
+    head = _read_ours(api, plan)
+    changed, stale = _difference(plan, head) if head else (sorted(plan.files), [])
+    if changed or stale:
+        raise PublishError(
+            f"The {plan.kind} {plan.name} does not hold what was sent ({(changed + stale)[0]}): {AGAIN}.", passing=True
+        )
+    return f"{plan.kind} {plan.name}: {count(len(plan.files), 'file')}, each with the hash of the one here"
 
 
 def _read_ours(api: HfApi, plan: RepositoryPlan) -> _Head | None:

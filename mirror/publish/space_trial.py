@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
+import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import PublishError
 from mirror.inference.classifier import Classifier
-from mirror.model_folder import ModelFolder
+from mirror.model_folder import ModelFolder, folder_name
 from mirror.publish.hub_refusals import refusals
-from mirror.publish.published_files import Files, content_of
+from mirror.publish.published_files import MARK, Files, content_of
 from mirror.publish.space_gradio import example_pictures
+from mirror.wording import count
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -27,6 +31,8 @@ UNDER_WAY = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTI
 ASLEEP = {"SLEEPING": "sleeps until somebody opens it", "PAUSED": "was paused, and starts again from its settings"}
 IN_WORDS = {"BUILDING": "is built", "RUNNING_BUILDING": "is built", "APP_STARTING": "starts"}
 SITE_SECONDS = 30.0  # for one file
+NOT_SHOWN = {"README.md", MARK}  # of a static Space: for its repository
+GZIP = b"\x1f\x8b"
 LARGEST_DIFFERENCE = 1e-3  # of a probability
 FAILED = re.compile(r"error|exception|no matching|not found", re.I)
 
@@ -114,33 +120,68 @@ def ask_example(address: str, example: Example, token: str | None) -> str:
                 f"{address} runs and does not answer ({error}): look at its log.", passing=True
             ) from None
     found = {entry["label"]: entry["confidence"] for entry in answer["confidences"]}
+    return _require_same(address, answer["label"], found, example)
+
+
+def _require_same(address: str, label: str, found: Mapping[str, float], example: Example) -> str:
+    """The answer in words. PublishError where it is another than the one here."""
     differences = [abs(found.get(label, 0.0) - share) for label, share in example.probabilities.items()]
     if set(found) != set(example.probabilities) or max(differences) > LARGEST_DIFFERENCE:
         here = max(example.probabilities, key=example.probabilities.__getitem__)
         raise PublishError(
-            f"{address} answers {answer['label']} to {example.name} where this machine answers {here}, "
+            f"{address} answers {label} to {example.name} where this machine answers {here}, "
             f"{max(differences):.3f} apart in a probability: look at its log."
         )
-    return f"{example.name}: {answer['label']}, as here (largest difference {max(differences):.0e})"
+    return f"{example.name}: {label}, as here (largest difference {max(differences):.0e})"
 
 
-def check_site(address: str, files: Files, token: str | None) -> str:
-    """Asks a static Space for the descriptions of its models, and returns what came, in words. PublishError where they
-    are not those that were sent: the page answers in the browser, with what it is given."""
+def check_site(address: str, files: Files, token: str | None, model: ModelFolder) -> str:
+    """Asks a static Space for every file, and the network that came of `model` for its answer to an example; returns what came, in words. PublishError where it shows anything else than was sent, or answers otherwise.
+
+    The Hub may write a script into its pages, so of index.html only what the page reads is compared.
+    """
     import httpx
 
-    names = [name for name in files if name.endswith("/model.json")]
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    for name in names:
-        try:
-            answer = httpx.get(f"{address}/{name}", headers=headers, follow_redirects=True, timeout=SITE_SECONDS)
-        except httpx.HTTPError as error:
-            unanswered = f"{address} runs and does not answer ({error}): look at its page."
-            raise PublishError(unanswered, passing=True) from None
-        if answer.status_code != 200 or answer.content != content_of(files[name]):
-            other = f"{address} runs and does not show what was sent ({name}): look at its page."
-            raise PublishError(other, passing=True)
-    return f"{', '.join(names)}: as here"
+    shown: dict[str, bytes] = {}
+    with httpx.Client(headers=headers, follow_redirects=True, timeout=SITE_SECONDS) as client:
+        for name in sorted(files.keys() - NOT_SHOWN):
+            try:
+                answer = client.get(f"{address}/{name}")
+            except httpx.HTTPError as error:
+                unanswered = f"{address} runs and does not answer ({error}): look at its page."
+                raise PublishError(unanswered, passing=True) from None
+            body, sent = answer.content, content_of(files[name])
+            same = _site_of(body) == _site_of(sent) if name == "index.html" else body == _unpacked_as(body, sent)
+            if answer.status_code != 200 or not same:
+                other = f"{address} runs and does not show what was sent ({name}): look at its page."
+                raise PublishError(other, passing=True)
+            shown[name] = body
+    with tempfile.TemporaryDirectory() as scratch:
+        example = example_of(model)
+        found = Classifier.load(_as_shown(shown, model, Path(scratch))).predict(example.photo)
+    told = _require_same(address, found.label, found.probabilities, example)
+    return f"{count(len(shown), 'file')} as here; {told}"
+
+
+def _site_of(page: bytes) -> str | None:
+    """What index.html tells the page."""
+    found = re.search(rb'<script[^>]* id="site"[^>]*>(.*?)</script>', page, re.S)
+    return found[1].decode() if found else None
+
+
+def _unpacked_as(body: bytes, sent: bytes) -> bytes:
+    """What was sent, unpacked where the host told the browser to unpack it, and it came so."""
+    return gzip.decompress(sent) if sent[:2] == GZIP and body[:2] != GZIP else sent
+
+
+def _as_shown(shown: Mapping[str, bytes], model: ModelFolder, scratch: Path) -> ModelFolder:
+    """The model with the network that the page was given, in `scratch`."""
+    network = shown[f"models/{folder_name(model.info)}/network.onnx.gz"]
+    network = gzip.decompress(network) if network[:2] == GZIP else network
+    (scratch / model.info.onnx.file).write_bytes(network)
+    files = {model.info.onnx.file: hashlib.sha256(network).hexdigest()}
+    return ModelFolder(scratch, dataclasses.replace(model.info, files=files))
 
 
 def _drawn() -> bytes:

@@ -17,7 +17,10 @@ from huggingface_hub import HfApi
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder
 from mirror.publish import repository_commit, space_trial
+from mirror.publish.dataset_repository import dataset_repository
 from mirror.publish.publication import Publication
+from mirror.publish.published_files import Files
+from mirror.publish.space_static import space_static
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
 from tests.support.limits import join
 from tests.web.serving import serve
@@ -110,6 +113,23 @@ def test_the_space_comes_last_and_is_asked_an_example(
     assert said.index("The Space is built …") < said.index("The Space starts …")
 
 
+def publication_files(publication: Publication) -> Files:
+    """What is published as the page without a server."""
+    return space_static(publication.model, repository="ana/mirror")
+
+
+def test_a_repository_that_does_not_hold_what_was_sent_is_told(hub: Hub, model: ModelFolder) -> None:
+    """As where what came was lost on the way into it, or another commit follows at once."""
+    publication = Publication(model, parts=("dataset",))
+    go(hub, publication)
+    api, repository = HfApi(endpoint=hub.url, token=hub.token), hub.repositories["dataset", "ana/mirror"]
+    plan = repository_commit.RepositoryPlan("dataset", "ana/mirror", dataset_repository(model, None))
+    assert repository_commit.require_sent(api, plan).startswith("dataset ana/mirror: 3 files, each with the hash")
+    repository.files["photos.csv"] += b"more"
+    with pytest.raises(PublishError, match="does not hold what was sent .photos.csv."):
+        repository_commit.require_sent(api, plan)
+
+
 @contextmanager
 def shown(folder: Path) -> Iterator[str]:
     """The address of a web server that shows a folder."""
@@ -135,12 +155,24 @@ def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFol
         hub.hosts["ana/mirror"] = address
         said = go(hub, publication)
         assert go(hub, publication).count("space ana/mirror: published already") == 1
-        (tmp_path / "space" / "models" / "mirror" / "model.json").write_text("another")
-        with pytest.raises(PublishError, match="does not show what was sent"):
-            go(hub, publication)
+        built = sorted(path for path in (tmp_path / "space").rglob("*") if path.is_file())
+        for path in built:
+            sent = path.read_bytes()
+            path.write_bytes(sent.replace(b'"build":"', b'"build":"0') + b"0" * (path.name != "index.html"))
+            if path.name in ("README.md", ".mirror"):
+                assert space_trial.check_site(address, publication_files(publication), None, model)
+            else:
+                with pytest.raises(PublishError, match="does not show what was sent"):
+                    space_trial.check_site(address, publication_files(publication), None, model)
+            path.write_bytes(sent)
+        page = tmp_path / "space" / "index.html"
+        page.write_bytes(page.read_bytes().replace(b"</head>", b"<script>window.huggingface = {}</script></head>"))
+        assert go(hub, publication)[-1] == f"{hub.url}/spaces/ana/mirror"
     space = hub.repositories["space", "ana/mirror"]
     assert (space.sdk, space.hardware, hub.commits) == ("static", None, [("space", "ana/mirror")])
-    assert "models/mirror/model.json: as here" in said and "index.html" in space.files
+    (told,) = [line for line in said if "files as here; " in line]
+    assert told.endswith("cygnet.jpg: cygnet, as here (largest difference 0e+00)") and "index.html" in space.files
+    assert f"space ana/mirror: {len(built)} files, each with the hash of the one here" in said
     with pytest.raises(PublishError, match="does not answer"):
         go(hub, publication)
 

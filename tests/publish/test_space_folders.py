@@ -284,3 +284,13 @@ def test_a_folder_of_somebody_elses_is_not_replaced(tmp_path: Path, capsys: pyte
     assert main(command) == 2
     assert "was not made by `mirror publish`" in capsys.readouterr().err
     assert (tmp_path / "space" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_folder_is_written_where_a_link_leads_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "space").symlink_to(tmp_path / "disk" / "site")
+    for text in (b"first", b"second"):
+        write_folder(tmp_path / "space", {".mirror": b"", "a.txt": text})
+        assert (tmp_path / "disk" / "site" / "a.txt").read_bytes() == text
+    assert (tmp_path / "space").is_symlink()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".mirror", "a.txt", "disk", "site", "space"]

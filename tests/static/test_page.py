@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import math
 import re
@@ -14,7 +15,7 @@ from PIL import Image
 
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import describe_regions, explain
-from mirror.model_folder import read_model_folder
+from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.phrases import regions_sentence, verdict
 from mirror.static.site_files import site_files
 from tests.static.conftest import ROOT, Visit
@@ -334,4 +335,20 @@ def test_a_network_that_gives_no_numbers_is_told_in_a_sentence(
         visit = Visit(chromium.new_page(), host).open()
         visit.page.set_input_files("#file", [{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(YELLOW)}])
         assert visit.answered().startswith("The model gives no numbers for this photo")
+        visit.page.close()
+
+
+def test_what_fails_for_a_reason_that_nobody_foresaw_is_not_said_to_be_the_network(
+    chromium: Any, tmp_path: Path
+) -> None:
+    """The page asks the network by a name that no input of it has."""
+    model = read_model_folder(tiny_model(tmp_path / "tiny"))
+    unknown = dataclasses.replace(model.info, onnx=dataclasses.replace(model.info.onnx, input="another"))
+    with hosted(write(tmp_path / "site", site_files([ModelFolder(model.path, unknown)]))) as host:
+        visit = Visit(chromium.new_page(), host)
+        visit.page.goto(host.address)
+        visit.answered()
+        visit.page.set_input_files("#file", DUCKLING)
+        visit.until("document.querySelector('#answer .says').textContent.includes('for a reason of its own')")
+        assert "network" not in visit.page.inner_text("#answer")
         visit.page.close()

@@ -2,7 +2,7 @@
 
 import { inside, normalized, visible } from "./heat.js";
 import { load, open, softmax, tensor } from "./network.js";
-import { PhotoError } from "./photo_error.js";
+import { loaded, PhotoError } from "./photo_error.js";
 import { preprocess } from "./preprocess.js";
 import { prepare } from "./preparation.js";
 
@@ -23,7 +23,7 @@ export class Classifier {
     this.model = model;
     this.session = session;
     /** @type {() => Promise<import("./network.js").Session>} the network of heat.onnx, opened when first used */
-    this.heat = once(async () => open(await load(new URL(/** @type {string} */ (model.heat), base).href, cache)));
+    this.heat = once(() => loaded(load(new URL(/** @type {string} */ (model.heat), base).href, cache).then(open)));
   }
 
   /**

@@ -3,7 +3,7 @@
 //   await window.mirror.ready;
 //   const { label, probability, probabilities, known, similarity } = await window.mirror.predict(blob);
 
-import { PhotoError } from "./photo_error.js";
+import { LoadError, PhotoError } from "./photo_error.js";
 
 /**
  * @typedef {import("./classifier.js").Prediction} Prediction
@@ -13,6 +13,15 @@ import { PhotoError } from "./photo_error.js";
 
 /** What a file that could not be loaded is called, for who has shown a photo. */
 export const NOT_LOADED = "The mirror could not be loaded: check the network, and reload the page.";
+
+/** What is said where an answer fails for a reason that nobody foresaw. */
+export const NOT_ANSWERED = "The mirror failed on this photo, for a reason of its own: try another one, or reload the page.";
+
+/** An error as one sentence for who has shown a photo. @param {unknown} error */
+export function inWords(error) {
+  if (error instanceof PhotoError) return error.message;
+  return error instanceof LoadError ? NOT_LOADED : NOT_ANSWERED;
+}
 
 /** The worker, and the models by name. */
 export class Mirror {
@@ -34,10 +43,11 @@ export class Mirror {
       const asked = this.asked.get(data.id);
       this.asked.delete(data.id);
       if ("answer" in data) asked?.resolve(data.answer);
-      else asked?.reject(data.problem ? new PhotoError(data.problem) : new Error(data.detail));
+      else if (data.problem) asked?.reject(new PhotoError(data.problem));
+      else asked?.reject(data.unloaded ? new LoadError(data.detail) : new Error(data.detail));
     };
     this.worker.onerror = () => {
-      for (const { reject } of this.asked.values()) reject(new Error(NOT_LOADED));
+      for (const { reject } of this.asked.values()) reject(new LoadError(NOT_LOADED));
       this.asked.clear();
     };
     const base = new URL(".", document.baseURI);

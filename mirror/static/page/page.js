@@ -2,8 +2,7 @@
 
 import { answer, bars, card, element, reason } from "./answer.js";
 import { Camera } from "./camera.js";
-import { Mirror, NOT_LOADED } from "./mirror.js";
-import { PhotoError } from "./photo_error.js";
+import { inWords, Mirror, NOT_LOADED } from "./mirror.js";
 import { pasted, takePhotos } from "./photo_input.js";
 
 /** @param {string} id @returns {any} */
@@ -33,7 +32,7 @@ function say(nodes, shown = []) {
 
 /** @param {unknown} error */
 function trouble(error) {
-  say([card("trouble", error instanceof PhotoError ? error.message : typeof error === "string" ? error : NOT_LOADED)]);
+  say([card("trouble", typeof error === "string" ? error : inWords(error))]);
 }
 
 /** @param {Blob} file */
@@ -76,7 +75,7 @@ find("why-button").addEventListener("click", async () => {
     find("why").replaceChildren(reason(mirror.model, why));
     find("why-button").textContent = mirror.model.says.enough;
   } catch (error) {
-    if (mine === turn) find("why").replaceChildren(element("p", { className: "problem", textContent: error instanceof PhotoError ? error.message : NOT_LOADED }));
+    if (mine === turn) find("why").replaceChildren(element("p", { className: "problem", textContent: inWords(error) }));
   }
 });
 
@@ -163,8 +162,8 @@ function showModel() {
       try {
         const picture = await (await fetch(example.picture)).blob();
         if (mine === turn) look(picture);
-      } catch (error) {
-        if (mine === turn) trouble(error);
+      } catch {
+        if (mine === turn) trouble(NOT_LOADED);
       }
     });
     return tile;

@@ -6,7 +6,7 @@ import { Classifier } from "./classifier.js";
 import { decode, upright } from "./decode.js";
 import { overlay, places } from "./heat.js";
 import { start } from "./network.js";
-import { PhotoError } from "./photo_error.js";
+import { LoadError, loaded, PhotoError } from "./photo_error.js";
 
 /** @type {{base: string, runtime: string, cache: string}} */
 let site; // addresses: of the page, and of the runtime's files
@@ -73,7 +73,7 @@ function classifier(model) {
   let found = opened.get(model.name);
   if (!found) {
     started ??= start(site.runtime, site.cache, progress);
-    found = Classifier.load(model, site.base, site.cache, progress, started);
+    found = loaded(Classifier.load(model, site.base, site.cache, progress, started));
     opened.set(model.name, found);
     found.catch(() => { opened.delete(model.name); started = null; }); // to be tried again
   }
@@ -87,7 +87,7 @@ addEventListener("message", async ({ data: { id, ask, ...asked } }) => {
   } catch (error) {
     const known = error instanceof PhotoError;
     if (!known) console.error(error);
-    postMessage({ id, problem: known ? error.message : "", detail: String(error) });
+    postMessage({ id, problem: known ? error.message : "", unloaded: error instanceof LoadError, detail: String(error) });
   } finally {
     asking -= 1;
   }
