@@ -26,6 +26,7 @@ examples:
   python -m mirror publish models/fruit --to club/fruit    of an organisation
   python -m mirror publish models/fruit --as zero          the page with a server, on a free account
   python -m mirror publish models/fruit --own-photos       with the photos, which are yours
+  python -m mirror publish models/fruit models/nuts        one page for both, without a server
   python -m mirror publish models/fruit --out build        no account: build/space/, build/model/, build/dataset/
   python -m mirror publish models/fruit --as container --out build     and then docker build build/space
 """
@@ -40,7 +41,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
-    command.add_argument("model", type=Path, metavar="MODEL", help="a model folder, as models/fruit")
+    command.add_argument(
+        "models", type=Path, metavar="MODEL", nargs="+",
+        help="a model folder, as models/fruit; more of them are shown on the same static page, with a picker",
+    )  # fmt: skip
     command.add_argument("--to", metavar="OWNER/NAME", help="of the repositories (default: your account and the model)")
     command.add_argument(
         "--as", dest="way", choices=WAYS, default="auto",
@@ -77,13 +81,13 @@ def run(options: argparse.Namespace) -> int:
     from mirror.model_folder import folder_name, read_model_folder
     from mirror.publish.publication import Publication
 
-    model = read_model_folder(options.model)
+    model, *others = map(read_model_folder, options.models)
     data = options.data or Path("data", folder_name(model.info))
     if options.data is not None and not data.is_dir():
         raise UsageError(f"There is no photo folder at {data}: give the model's with --data.")
     publication = Publication(
         model, options.way, options.what, options.private, data if data.is_dir() else None, options.license,
-        options.own_photos,
+        options.own_photos, tuple(others),
     )  # fmt: skip
     if options.out is not None:
         publication.write(options.out, options.to, say)

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirror.describe import ModelDescription
 from mirror.errors import PublishError, UsageError
-from mirror.model_folder import ModelFolder
+from mirror.model_folder import ModelFolder, folder_name
 from mirror.publish.account import Account, read_account
 from mirror.publish.content_checks import check_files
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
@@ -58,7 +59,8 @@ COSTS = {
 @dataclass(frozen=True)
 class Publication:
     """way: one of WAYS; parts: of PARTS; data: the model's photo folder, where it is here; license: of the photos;
-    own_photos: they belong to who publishes them."""
+    own_photos: they belong to who publishes them; others: models that are shown on the same static page, and are not
+    published but for that. Raises UsageError where they cannot be."""
 
     model: ModelFolder
     way: str = AUTO
@@ -67,6 +69,18 @@ class Publication:
     data: Path | None = None
     license: str | None = None
     own_photos: bool = False
+    others: tuple[ModelFolder, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.others:
+            return
+        if self.way not in (AUTO, STATIC) or SPACE not in self.parts:
+            raise UsageError(
+                "Several models are shown on a static page alone: add --as static, or publish one at a time."
+            )
+        names = [folder_name(model.info) for model in (self.model, *self.others)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UsageError(f"Two of the models are called {twice[0]}: a page cannot tell them apart.")
 
     @property
     def photos_may_go(self) -> bool:
@@ -124,6 +138,8 @@ class Publication:
             say(f"  The Space is {COSTS[way]}.")
         if {MODEL, DATASET} & set(self.parts):
             say(f"  {self.photos_said}")
+            if self.others:
+                say(f"  Model and data set are those of {self.model.info.name}: publish the others one at a time.")
         if self.left_out:
             say(f"  {self.left_out}")
         if dry_run or not confirm():
@@ -142,6 +158,8 @@ class Publication:
     def _choose(self, account: Account, owner: str) -> str:
         """The way, for `auto` by what the account may host. Raises PublishError for one that it may not."""
         pays = account.may_host_gradio(owner)
+        if self.others:
+            return STATIC
         if self.way == AUTO:
             return GRADIO if pays else STATIC
         if SPACE in self.parts and self.way in (GRADIO, CONTAINER) and not pays:
@@ -184,7 +202,11 @@ class Publication:
         return built
 
     def _space(self, way: str, repository: str | None, others: dict[str, Files]) -> Files:
-        build = {STATIC: space_static, CONTAINER: space_container}.get(way, space_gradio)
+        builders: dict[str, Callable[..., Files]] = {
+            STATIC: partial(space_static, others=self.others),
+            CONTAINER: space_container,
+        }
+        build = builders.get(way, space_gradio)
         published = ModelDescription(self.model.info).published
         return build(
             self.model,
@@ -204,7 +226,7 @@ class Publication:
 
             token = get_token() if self.private else None
             if way == STATIC:
-                say(patiently(lambda: check_site(address, files, token, self.model)))
+                say(patiently(lambda: check_site(address, files, token, [self.model, *self.others])))
             else:
                 example = example_of(self.model)
                 say(patiently(lambda: ask_example(address, example, token)))

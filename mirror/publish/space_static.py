@@ -14,14 +14,14 @@ from mirror.static.site_files import site_files
 
 def space_static(
     model: ModelFolder, *, repository: str | None = None, models: Sequence[str] = (), datasets: Sequence[str] = (),
-    photos_may_go: bool = False,
+    photos_may_go: bool = False, others: Sequence[ModelFolder] = (),
 ) -> dict[str, bytes]:  # fmt: skip
-    """Path → content of the site. The arguments are those of `space_gradio`."""
+    """Path → content of the site. The arguments are those of `space_gradio`; others: further models, for its picker."""
     sdk = {"sdk": "static", "app_file": "index.html"}
     card = space_card(model.info, repository=repository, models=models, datasets=datasets, **sdk)
 
     def examples(model: ModelFolder) -> dict[str, bytes]:
         return {PurePosixPath(name).name: body for name, body in example_pictures(model, photos_may_go).items()}
 
-    site = site_files([model], examples=examples, photos_may_go=photos_may_go)
+    site = site_files([model, *others], examples=examples, photos_may_go=photos_may_go)
     return site | {"README.md": card, MARK: MARK_TEXT}

@@ -8,7 +8,7 @@ import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,8 +135,9 @@ def _require_same(address: str, label: str, found: Mapping[str, float], example:
     return f"{example.name}: {label}, as here (largest difference {max(differences):.0e})"
 
 
-def check_site(address: str, files: Files, token: str | None, model: ModelFolder) -> str:
-    """Asks a static Space for every file, and the network that came of `model` for its answer to an example; returns what came, in words. PublishError where it shows anything else than was sent, or answers otherwise.
+def check_site(address: str, files: Files, token: str | None, models: Sequence[ModelFolder]) -> str:
+    """Asks a static Space for every file, and the network that came of each model for its answer to an example; returns
+    what came, in words. PublishError where it shows anything else than was sent, or answers otherwise.
 
     The Hub may write a script into its pages, so of index.html only what the page reads is compared.
     """
@@ -157,11 +158,13 @@ def check_site(address: str, files: Files, token: str | None, model: ModelFolder
                 other = f"{address} runs and does not show what was sent ({name}): look at its page."
                 raise PublishError(other, passing=True)
             shown[name] = body
-    with tempfile.TemporaryDirectory() as scratch:
-        example = example_of(model)
-        found = Classifier.load(_as_shown(shown, model, Path(scratch))).predict(example.photo)
-    told = _require_same(address, found.label, found.probabilities, example)
-    return f"{count(len(shown), 'file')} as here; {told}"
+    told = [f"{count(len(shown), 'file')} as here"]
+    for model in models:
+        with tempfile.TemporaryDirectory() as scratch:
+            example = example_of(model)
+            found = Classifier.load(_as_shown(shown, model, Path(scratch))).predict(example.photo)
+        told.append(_require_same(address, found.label, found.probabilities, example))
+    return "; ".join(told)
 
 
 def _site_of(page: bytes) -> str | None:

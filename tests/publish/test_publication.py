@@ -15,7 +15,7 @@ import yaml
 from huggingface_hub import HfApi
 
 from mirror.errors import PublishError
-from mirror.model_folder import ModelFolder
+from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.publish import repository_commit, space_trial
 from mirror.publish.dataset_repository import dataset_repository
 from mirror.publish.publication import Publication
@@ -160,10 +160,10 @@ def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFol
             sent = path.read_bytes()
             path.write_bytes(sent.replace(b'"build":"', b'"build":"0') + b"0" * (path.name != "index.html"))
             if path.name in ("README.md", ".mirror"):
-                assert space_trial.check_site(address, publication_files(publication), None, model)
+                assert space_trial.check_site(address, publication_files(publication), None, [model])
             else:
                 with pytest.raises(PublishError, match="does not show what was sent"):
-                    space_trial.check_site(address, publication_files(publication), None, model)
+                    space_trial.check_site(address, publication_files(publication), None, [model])
             path.write_bytes(sent)
         page = tmp_path / "space" / "index.html"
         page.write_bytes(page.read_bytes().replace(b"</head>", b"<script>window.huggingface = {}</script></head>"))
@@ -351,3 +351,38 @@ def test_a_model_on_a_published_data_set_publishes_none(hub: Hub, publish: Run) 
 def test_a_name_that_cannot_be_one_asks_for_another(publish: Run, tmp_path: Path) -> None:
     done: subprocess.CompletedProcess = publish("--yes", model=renamed(SHIPPED, "äpfel & birnen", tmp_path / "model"))
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--to OWNER/NAME" in done.stderr
+
+
+@pytest.fixture
+def garments() -> ModelFolder:
+    return read_model_folder(ROOT / "models" / "fashion")
+
+
+def test_several_models_are_one_static_page_also_of_an_account_that_pays(
+    hub: Hub, model: ModelFolder, garments: ModelFolder, tmp_path: Path
+) -> None:
+    hub.plan, publication = "pro", Publication(model, parts=("space", "model"), others=(garments,))
+    publication.write(tmp_path, "ana/mirror", lambda _: None)
+    with shown(tmp_path / "space") as address:
+        hub.hosts["ana/mirror"] = address
+        said = go(hub, publication)
+    assert hub.repositories["space", "ana/mirror"].sdk == "static"
+    assert hub.commits == [("model", "ana/mirror"), ("space", "ana/mirror")]
+    (told,) = [line for line in said if "files as here; " in line]
+    assert told.count(", as here (largest difference") == 2
+    assert "  Model and data set are those of mirror: publish the others one at a time." in said
+
+
+@pytest.mark.parametrize(
+    ("others", "options", "words"),
+    [
+        (["fashion"], ["--as", "gradio"], "--as static"),
+        (["fashion"], ["--what", "model"], "--as static"),
+        (["mirror"], [], "Two of the models are called mirror"),
+    ],
+)
+def test_models_that_cannot_share_a_page_are_told_before_anything(
+    publish: Run, hub: Hub, others: list[str], options: list[str], words: str
+) -> None:
+    done = publish(*(str(ROOT / "models" / name) for name in others), *options, "--yes")
+    assert (done.returncode, done.stderr.count("\n"), hub.requests) == (2, 1, []) and words in done.stderr
