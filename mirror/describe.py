@@ -184,10 +184,12 @@ class ModelDescription:
         novelty = self.info.novelty
         if novelty is None or novelty.threshold is None:
             return ()
-        others = ", less what it is like photos of none" if novelty.others else ""
+        score = f"the mean cosine with the {novelty.k} nearest of them"
+        if novelty.others:
+            score += ", or how far it lies on their side of photos of none of the labels, where that is less"
         return (
-            f"A photo unlike those it has learned from (its score, the mean cosine with the {novelty.k} nearest of "
-            f"them{others}, is below {novelty.threshold:.3f}) is answered with “{none_of(self.labels)}”.",
+            f"A photo unlike those it has learned from (its score, {score}, is below {novelty.threshold:.3f}) is "
+            f"answered with “{none_of(self.labels)}”.",
             novelty_sentence(novelty),
         )
 

@@ -3,7 +3,7 @@
     python -m benchmarks.novelty                        # all tables, several minutes
     python -m benchmarks.novelty --only scores          # or thresholds, banks, others, cost
 
-Two models are judged: the shipped mirror (models/mirror: 40 photos of ducklings and cygnets) and one that train.py's
+Two models are judged: the shipped mirror (models/mirror: 68 photos of ducklings and cygnets) and one that train.py's
 recipe makes of ../shared/data/ants_bees (244 photos). Shown to them are photos of everyday things (bikes, bins, people,
 streets, food, animals: ../shared/data/bikes_bins and scenes, scikit-image's packaged photos) and each other's photos.
 
@@ -17,7 +17,8 @@ Scores:     scores.py on the same features, every threshold at the expected 5 % 
 Near:       one label known, the other shown: as near a stranger as there is.
 Thresholds: what the rules of thresholds.py refuse, over many draws of training photos.
 Banks:      what else a photo could be compared with.
-Others:     what photos of none of the labels (`train.py --others DIR`) add: half of them is given, half held out.
+Others:     what photos of none of the labels (`train.py --others DIR`) add: half of them is given, half held out, and
+            of other birds (waterfowl_near) half of the collections that they are from.
 Cost:       one answer with and without the comparison, and with the largest bank.
 
 ResNet-18 is in no table, for its weights are in no package; `--model DIR` judges a waterfowl model of any network.
@@ -38,7 +39,7 @@ from PIL import ImageOps
 from benchmarks import DATA, ROOT
 from benchmarks.novelty.crossfit import SEED, Judged, judge
 from benchmarks.novelty.draws import Shown, banks, others, thresholds
-from benchmarks.novelty.material import Network, ants_bees, everyday, make_network, waterfowl
+from benchmarks.novelty.material import Network, ants_bees, everyday, make_network, waterfowl, waterfowl_near
 from mirror.images import load_image
 
 BOOTSTRAPS = 2000
@@ -79,7 +80,7 @@ def scores(mirror: Shown, insects: Shown) -> None:
     """The tables of scores: known against strange, and one label against the other."""
     birds, bugs = waterfowl(), ants_bees()
     for title, known, shown, own, other in (
-        ("shipped mirror, 40 photos", birds, mirror, "waterfowl", "insects"),
+        ("shipped mirror, 68 photos", birds, mirror, "waterfowl", "insects"),
         ("ants_bees, 244 photos, body as pretrained", bugs, insects, "insects", "waterfowl"),
     ):
         strange = {"everyday": shown["everyday"], other: shown[other]}
@@ -99,7 +100,7 @@ def scores(mirror: Shown, insects: Shown) -> None:
 
 def cost(mirror: Network) -> None:
     """One answer without the comparison, with it, and with the largest bank, taking turns."""
-    from mirror.export.feature_bank import MAX_BANK, K
+    from mirror.export.feature_bank import MAX_BANK, FeatureBank, K, Plane
     from mirror.export.graph import attach_novelty_bank
     from mirror.inference.session import OnnxModel
 
@@ -111,12 +112,12 @@ def cost(mirror: Network) -> None:
         large = Path(place) / "model.onnx"
         large.write_bytes(mirror.file.read_bytes())
         bank = random.normal(size=(MAX_BANK, engine.widths["features"])).astype(np.float32)
-        attach_novelty_bank(large, bank, K, bank)
+        attach_novelty_bank(large, FeatureBank(bank, K, 0, Plane(bank[0], 0.0), MAX_BANK))
         both = ("logits", "similarity")
         rows = {
             "without": (engine, ("logits",)),
             "with the comparison": (engine, both),
-            f"with {MAX_BANK:,} photos and {MAX_BANK:,} others": (OnnxModel(large), both),
+            f"with {MAX_BANK:,} photos and a plane": (OnnxModel(large), both),
         }
         times: dict[str, list[float]] = {name: [] for name in rows}
         for turn in range(ROUNDS + 5):
@@ -166,6 +167,7 @@ def shown_to(network: Network) -> Shown:
     found = {name: network.features(files) for name, files in everyday().items()}
     found["everyday"] = np.concatenate(list(found.values()))
     found["waterfowl"], found["insects"] = (network.features(known.files) for known in (waterfowl(), ants_bees()))
+    found["near"] = network.features(waterfowl_near()[0])
     return found
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.novelty.crossfit import SEED, share_above
-from benchmarks.novelty.material import ants_bees, waterfowl
+from benchmarks.novelty.material import ants_bees, waterfowl, waterfowl_near
 from benchmarks.novelty.scores import K, nearest, unit
 from benchmarks.novelty.thresholds import RULES
-from mirror.export.feature_bank import combined, margin_of, threshold_of
+from mirror.export.feature_bank import fit_feature_bank, threshold_of
 
 DRAWS = 200
-Combination = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Similarity = Callable[[np.ndarray], np.ndarray]  # features [N, D] → [N]
 Shown = dict[str, np.ndarray]  # set of photos → their features [N, D]
 
 
@@ -22,7 +22,7 @@ def thresholds(mirror: Shown, insects: Shown) -> None:
     for title, shown, own, count in (
         ("40 of 397 photos of ants_bees", insects, "insects", 40),
         ("200 of 397 photos of ants_bees", insects, "insects", 200),
-        ("32 of 40 photos of waterfowl", mirror, "waterfowl", 32),
+        ("54 of 68 photos of waterfowl", mirror, "waterfowl", 54),
     ):
         bank, everyday = unit(shown[own]), unit(shown["everyday"])
         among, strange = bank @ bank.T, everyday @ bank.T
@@ -89,71 +89,96 @@ def _refused(real: np.ndarray, strange: np.ndarray, threshold: float) -> list[fl
 
 
 def others(mirror: Shown, insects: Shown) -> None:
-    """What photos of neither add: refused shares without and with half of a set of them."""
+    """What photos of none of the labels add: refused shares without them, and with some of a set, the others of which
+    are shown. Of waterfowl_near half of the collections are given, so that none is on both sides; of other sets half
+    of the photos."""
     birds, bugs = waterfowl(), ants_bees()
-    cases = [
-        ("waterfowl", mirror["waterfowl"], sharp, mirror[sharp], {name: mirror[name] for name in plain})
-        for sharp, plain in (
-            ("bikes and bins", ("scenes", "packaged", "insects")),
-            ("scenes", ("bikes and bins", "packaged", "insects")),
-            ("insects", ("bikes and bins", "scenes", "packaged")),
-        )
-    ]
-    far = {name: mirror[name] for name in ("bikes and bins", "scenes", "insects")}
-    cygnets, ducklings = (mirror["waterfowl"][birds.only(label)] for label in (0, 1))
-    ants, bees = (insects["insects"][bugs.only(label)] for label in (0, 1))
-    cases += [
-        ("ducklings", ducklings, "cygnets", cygnets, far),
-        ("cygnets", cygnets, "ducklings", ducklings, far),
-        ("ants", ants, "bees", bees, {name: insects[name] for name in ("bikes and bins", "scenes", "waterfowl")}),
-        ("bees", bees, "ants", ants, {name: insects[name] for name in ("bikes and bins", "scenes", "waterfowl")}),
-    ]
-    print("\n| known | others | score | real refused, % | others held out: AUROC, refused % | the rest refused, % |")
-    print("| --- | --- | --- | ---: | ---: | --- |")
-    for known, own, sharp, strange, rest in cases:
-        for name, form in FORMS.items():
-            real, held, auroc, shown = _sharpened(own, strange, rest, form)
-            told = ", ".join(f"{title} {100 * share:.1f}" for title, share in shown.items())
-            print(f"| {known} | {sharp} | {name} | {100 * real:.1f} | {auroc:.3f}, {100 * held:.1f} | {told} |")
+    _, kinds, collection = waterfowl_near()
+    far = {name: mirror[name] for name in ("bikes and bins", "scenes", "packaged", "insects")}
+    cases = [("waterfowl", mirror["waterfowl"], "other birds", mirror["near"], collection, kinds, far)]
+    for name in ("bikes and bins", "scenes", "insects"):
+        rest = {title: features for title, features in far.items() if title != name}
+        cases.append(("waterfowl", mirror["waterfowl"], name, mirror[name], None, None, rest))
+    for known, own, other, shown, names in (
+        ("ducklings", birds.only(1), birds.only(0), mirror, ("waterfowl", "cygnets")),
+        ("cygnets", birds.only(0), birds.only(1), mirror, ("waterfowl", "ducklings")),
+        ("ants", bugs.only(0), bugs.only(1), insects, ("insects", "bees")),
+        ("bees", bugs.only(1), bugs.only(0), insects, ("insects", "ants")),
+    ):
+        plain = {name: shown[name] for name in ("bikes and bins", "scenes")}
+        cases.append((known, shown[names[0]][own], names[1], shown[names[0]][other], None, None, plain))
+    print("\n| known | others | score | real refused, % | AUROC | others held out refused, % | the rest refused, % |")
+    print("| --- | --- | --- | ---: | ---: | --- | --- |")
+    for known, own, title, strange, groups, what, rest in cases:
+        groups = np.arange(len(strange)) if groups is None else groups
+        what = np.full(len(strange), "all") if what is None else what
+        for name, rule in RULES_BESIDE_OTHERS.items():
+            real, auroc, held, shown = _beside_others(own, strange, groups, what, rest, rule)
+            cells = [", ".join(f"{one} {100 * share:.1f}" for one, share in shares.items()) for shares in (held, shown)]
+            print(f"| {known} | {title} | {name} | {100 * real:.1f} | {auroc:.3f} | {' | '.join(cells)} |", flush=True)
 
 
-def _two_thresholds(own: np.ndarray, alike: np.ndarray) -> Combination:
-    margin = margin_of(own, alike)
-    return lambda own, alike: combined(own, alike, margin)
+def _bank_alone(own: np.ndarray, seen: np.ndarray) -> Similarity:
+    bank = fit_feature_bank(own, np.arange(len(own)), judge=False)
+    return lambda features: bank.similarity(features) - bank.threshold
 
 
-# Similarities of the training photos, to each other and to the others → how any photo's two become one
-FORMS: dict[str, Callable[[np.ndarray, np.ndarray], Combination]] = {
-    "own": lambda *_: lambda own, alike: own,
-    "own - others": lambda *_: lambda own, alike: own - alike,
-    "own - others / 2": lambda *_: lambda own, alike: own - alike / 2,
-    "two thresholds (ships)": _two_thresholds,
+def _nearest_others(own: np.ndarray, seen: np.ndarray, weight: float = 0.5) -> Similarity:
+    """Similarity to the labels' photos, less `weight` times that to the others beyond a margin, so that either refuses
+    as many of the labels' photos."""
+    bank, others = unit(own), unit(seen)
+    among = bank @ bank.T
+    np.fill_diagonal(among, -np.inf)
+    own_scores, to_others = nearest(among), nearest(bank @ others.T)
+    margin = threshold_of(own_scores) - threshold_of(own_scores - weight * to_others)
+
+    def combined(alike: np.ndarray, strange: np.ndarray) -> np.ndarray:
+        return alike - np.maximum(weight * strange - margin, 0)
+
+    threshold = threshold_of(combined(own_scores, to_others))
+    return lambda features: (
+        combined(nearest(unit(features) @ bank.T), nearest(unit(features) @ others.T)) - threshold
+    )
+
+
+def _bank_and_plane(own: np.ndarray, seen: np.ndarray) -> Similarity:
+    bank = fit_feature_bank(own, np.arange(len(own)), seen, np.arange(len(seen)), judge=False)
+    return lambda features: bank.similarity(features) - bank.threshold
+
+
+# Features of the labels' photos and of others → the similarity of photos, refused below 0
+RULES_BESIDE_OTHERS: dict[str, Callable[[np.ndarray, np.ndarray], Similarity]] = {
+    "bank alone": _bank_alone,
+    "less that to the nearest others": _nearest_others,
+    "bank and plane (ships)": _bank_and_plane,
 }
 
 
-def _sharpened(
+def _beside_others(
     own: np.ndarray,
     strange: np.ndarray,
-    rest: dict[str, np.ndarray],
-    form: Callable[[np.ndarray, np.ndarray], Combination],
-) -> tuple[float, float, float, dict[str, float]]:
-    """Means over DRAWS / 4 draws of three quarters of the known and half of the other photos."""
-    known, other = unit(own), unit(strange)
-    shown = {name: unit(features) for name, features in rest.items()}
-    random, found = np.random.default_rng(SEED), []
+    groups: np.ndarray,
+    kinds: np.ndarray,
+    rest: Shown,
+    rule: Callable[[np.ndarray, np.ndarray], Similarity],
+) -> tuple[float, float, dict[str, float], dict[str, float]]:
+    """Over DRAWS / 4 draws of three quarters of the known photos and of half of the groups of others: the share of
+    other known photos refused, AUROC, the shares of other others by kind, and of the rest."""
+    random = np.random.default_rng(SEED)
+    found: dict[str, list[float]] = {}
+    real, aurocs = [], []
     for _ in range(DRAWS // 4):
-        order, deal = random.permutation(len(known)), random.permutation(len(other))
-        inside, outside = np.split(known[order], [3 * len(known) // 4])
-        seen, held = np.split(other[deal], [len(other) // 2])
-        among = inside @ inside.T
-        np.fill_diagonal(among, -np.inf)
-        own_pair = nearest(among), nearest(inside @ seen.T)
-        score = form(*own_pair)
-        threshold = threshold_of(score(*own_pair))
-        real, judged, *far = (
-            score(nearest(photos @ inside.T), nearest(photos @ seen.T)) for photos in (outside, held, *shown.values())
-        )
-        refused = [(scores < threshold).mean() for scores in (real, judged, *far)]
-        found.append([*refused, share_above(real, judged).mean()])
-    real, held, *far, auroc = np.mean(found, axis=0).tolist()
-    return real, held, auroc, dict(zip(shown, far, strict=True))
+        inside, outside = np.split(own[random.permutation(len(own))], [3 * len(own) // 4])
+        names = np.unique(groups)
+        seen = np.isin(groups, random.permutation(names)[: len(names) // 2])
+        score = rule(inside, strange[seen])
+        known, held = score(outside), score(strange[~seen])
+        real.append(np.mean(known < 0))
+        aurocs.append(share_above(known, held).mean())
+        for kind in np.unique(kinds):
+            found.setdefault(kind, []).append(np.mean(held[kinds[~seen] == kind] < 0))
+        for name, features in rest.items():
+            found.setdefault(name, []).append(np.mean(score(features) < 0))
+    means = {name: float(np.nanmean(shares)) for name, shares in found.items()}
+    held_out = {kind: means[kind] for kind in np.unique(kinds)}
+    return float(np.mean(real)), float(np.mean(aurocs)), held_out, {name: means[name] for name in rest}

@@ -20,6 +20,7 @@ from mirror.model_schema import Preprocessing
 ARCH = "tf_efficientnet_lite0"
 SEED = 42
 SUFFIXES = (".jpg", ".jpeg", ".png")
+KINDS = {"chick": "chicks, goslings", "gosling": "chicks, goslings", "other_bird": "other birds"}
 PACKAGED = (
     "astronaut.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "horse.png", "hubble_deep_field.jpg",
     "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "brick.png", "grass.png", "gravel.png",
@@ -58,11 +59,21 @@ class Network:
 
 
 def waterfowl() -> Known:
-    """cygnet 0, duckling 1. Photos named alike but for a number are of one source: web_duckies0, web_duckies1."""
-    files = photos("waterfowl")
+    """cygnet 0, duckling 1: what the shipped mirror learned from. Photos named alike but for a number, and crops of one
+    photo, are of one source: web_duckies0, web_duckies1."""
+    files = photos("waterfowl") + photos("waterfowl_more")
     labels = np.array([["cygnet", "duckling"].index(file.parent.name) for file in files])
-    sources = [f"{file.parent.name}/{re.sub(r'[0-9]+$', '', file.stem)}" for file in files]
+    sources = [f"{file.parent.name}/{re.sub(r'_crop_.*$|[0-9]+$', '', file.stem)}" for file in files]
     return Known(files, labels, np.unique(sources, return_inverse=True)[1])
+
+
+def waterfowl_near() -> tuple[list[Path], np.ndarray, np.ndarray]:
+    """Photos of other birds, what each shows ("grown" ducks, swans and geese; "young" geese and chickens; "other
+    birds"), and whose collection it is from."""
+    files = photos("waterfowl_near")
+    kinds = [KINDS.get(file.parent.name, "grown ducks, swans, geese") for file in files]
+    _, collection = np.unique([file.stem.partition("__")[0] for file in files], return_inverse=True)
+    return files, np.array(kinds), collection
 
 
 def ants_bees() -> Known:

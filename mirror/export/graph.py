@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mirror.errors import ModelFolderError
-from mirror.export.feature_bank import OTHERS_WEIGHT, unit_rows
+from mirror.export.feature_bank import FeatureBank, unit_rows
 from mirror.inference.classifier import SIMILARITY
 from mirror.inference.session import OnnxModel
 
@@ -62,20 +62,11 @@ def fold_shapes(path: Path) -> int:
     return before - len(graph.node)
 
 
-def attach_novelty_bank(
-    onnx_path: Path,
-    bank: np.ndarray,
-    k: int,
-    others: np.ndarray | None = None,
-    margin: float = 0.0,
-    source: str = "features",
-) -> None:
-    """Adds the output "similarity" [N] to a network: the mean of the `k` largest cosines of `source` with `bank`, less
-    what OTHERS_WEIGHT times the same with `others` exceeds `margin` by (`feature_bank.combined`).
+def attach_novelty_bank(onnx_path: Path, bank: FeatureBank, source: str = "features") -> None:
+    """Adds the output "similarity" [N] to a network: `bank.similarity` of its output `source` [N, D].
 
-    bank: features [M, D] of the training photos, others: [O, D] of photos of none of the labels; float32, normalised
-    here (L2), kept as initializers. What was attached before is replaced. Raises ModelFolderError where the shapes do
-    not fit.
+    The bank's features are normalised here (L2); they and the plane are kept as initializers. What was attached before
+    is replaced. Raises ModelFolderError where the shapes do not fit.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -86,51 +77,34 @@ def attach_novelty_bank(
         raise ModelFolderError(f"{onnx_path} has no output {source} to compare photos by: compile the model again.")
     drop_novelty(graph)
     width = next(o for o in graph.output if o.name == source).type.tensor_type.shape.dim[-1].dim_value
-    for rows in (bank,) if others is None else (bank, others):
-        if rows.ndim != 2 or not 1 <= k <= len(rows) or not np.isfinite(rows).all():
-            raise ModelFolderError(
-                f"A novelty bank needs at least k = {k} finite rows, and this one's shape is {rows.shape}."
-            )
-        if width and width != rows.shape[1]:
-            raise ModelFolderError(
-                f"The novelty bank has {rows.shape[1]} features a photo, and the network gives {width}."
-            )
-    _constant(graph, "k", np.array([k], np.int64))
-    _constant(graph, "axis", np.array([1], np.int64))
-    unit = f"{SIMILARITY}/unit"
-    graph.node.append(helper.make_node("LpNormalization", [source], [unit], f"{SIMILARITY}/normalize", axis=1, p=2))
-    if others is None:
-        _nearest(graph, unit, bank, "bank", SIMILARITY)
-    else:
-        own, to_others, weighted, over, lost = (
-            f"{SIMILARITY}/{name}" for name in ("own", "strange", "weighted", "over", "lost")
+    rows, plane = bank.features, bank.plane
+    if rows.ndim != 2 or not 1 <= bank.k <= len(rows) or not np.isfinite(rows).all():
+        raise ModelFolderError(
+            f"A novelty bank needs at least k = {bank.k} finite rows, and this one's shape is {rows.shape}."
         )
-        _nearest(graph, unit, bank, "bank", own)
-        _nearest(graph, unit, others, "others", to_others)
-        weight = _constant(graph, "weight", np.array(OTHERS_WEIGHT, np.float32))
-        forgiven = _constant(graph, "margin", np.array(margin, np.float32))
+    for found in {rows.shape[1], rows.shape[1] if plane is None else len(plane.weight)} - {width or rows.shape[1]}:
+        raise ModelFolderError(f"The novelty bank has {found} features a photo, and the network gives {width}.")
+    name = SIMILARITY
+    own = name if plane is None else f"{name}/own"
+    compared = _constant(graph, "bank", unit_rows(rows).T.copy())
+    k, axis = (_constant(graph, what, np.array([value], np.int64)) for what, value in (("k", bank.k), ("axis", 1)))
+    graph.node.extend([
+        helper.make_node("LpNormalization", [source], [f"{name}/unit"], f"{name}/normalize", axis=1, p=2),
+        helper.make_node("MatMul", [f"{name}/unit", compared], [f"{name}/cosines"], f"{name}/compare"),
+        helper.make_node("TopK", [f"{name}/cosines", k], [f"{name}/nearest", f"{name}/places"], f"{name}/top", axis=1),
+        helper.make_node("ReduceMean", [f"{name}/nearest", axis], [own], f"{name}/mean", keepdims=0),
+    ])  # fmt: skip
+    if plane is not None:
+        weight = _constant(graph, "weight", plane.weight.astype(np.float32))
+        bias = _constant(graph, "bias", np.array(plane.bias, np.float32))
         graph.node.extend([
-            helper.make_node("Mul", [to_others, weight], [weighted], f"{SIMILARITY}/weigh"),
-            helper.make_node("Sub", [weighted, forgiven], [over], f"{SIMILARITY}/forgive"),
-            helper.make_node("Relu", [over], [lost], f"{SIMILARITY}/lose"),
-            helper.make_node("Sub", [own, lost], [SIMILARITY], f"{SIMILARITY}/subtract"),
+            helper.make_node("MatMul", [source, weight], [f"{name}/weighed"], f"{name}/weigh"),
+            helper.make_node("Add", [f"{name}/weighed", bias], [f"{name}/side"], f"{name}/shift"),
+            helper.make_node("Min", [own, f"{name}/side"], [name], f"{name}/lesser"),
         ])  # fmt: skip
-    graph.output.append(helper.make_tensor_value_info(SIMILARITY, TensorProto.FLOAT, [_batch_axis(graph)]))
+    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [_batch_axis(graph)]))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, onnx_path)
-
-
-def _nearest(graph: Any, unit: str, rows: np.ndarray, name: str, output: str) -> None:
-    """output [N]: the mean of the k largest cosines of `unit` [N, D] with `rows` [M, D]."""
-    from onnx import helper
-
-    bank = _constant(graph, name, unit_rows(rows).T.copy())
-    cosines, top, indices = (f"{bank}/{part}" for part in ("cosines", "nearest", "places"))
-    graph.node.extend([
-        helper.make_node("MatMul", [unit, bank], [cosines], f"{bank}/compare"),
-        helper.make_node("TopK", [cosines, f"{SIMILARITY}/k"], [top, indices], f"{bank}/top", axis=1),
-        helper.make_node("ReduceMean", [top, f"{SIMILARITY}/axis"], [output], f"{bank}/mean", keepdims=0),
-    ])  # fmt: skip
 
 
 def _constant(graph: Any, name: str, value: np.ndarray) -> str:

@@ -75,7 +75,7 @@ class ShippedNetwork:
         if bank is None:
             self.log("Too few photos to tell what is none of the labels: it will always name one.")
             return None
-        attach_novelty_bank(self.file, bank.features, bank.k, bank.others, bank.margin)
+        attach_novelty_bank(self.file, bank)
         novelty = describe(bank)
         self.log(novelty_sentence(novelty))
         return novelty

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from mirror.export.feature_bank import (
     MAX_BANK,
-    OTHERS_WEIGHT,
+    STRENGTH,
+    VARIANCE_FLOOR,
     K,
     bank_rows,
-    combined,
     describe,
     fit_feature_bank,
     folds,
@@ -43,20 +44,31 @@ def among_each_other(rows: Sequence[int]) -> np.ndarray:
     return np.array([similarity(REAL[i], [REAL[j] for j in rows if PAIRS[j] != PAIRS[i]]) for i in rows])
 
 
-def two_thresholds(rows: Sequence[int], others: Sequence[np.ndarray]) -> tuple[Callable[[float, float], float], float]:
-    """What the photos of REAL at `rows` make of a photo's similarities to the labels' photos and to the others; and the
-    threshold. The lesser of two: the first, and the first less half the second, set level at their thresholds."""
-    own = among_each_other(rows)
-    less = own - OTHERS_WEIGHT * np.array([similarity(REAL[i], others) for i in rows])
-    level = threshold_of(own) - threshold_of(less)
-    threshold = threshold_of(np.minimum(own, less + level))
-    return lambda to_own, to_others: min(to_own, to_own - OTHERS_WEIGHT * to_others + level), threshold
+def plane_between(real: np.ndarray, strange: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Which side of photos of none a photo lies on: scikit-learn's own pipeline."""
+    both = np.concatenate([real, strange]).astype(float)
+    spread = np.sqrt(both.var(axis=0) + VARIANCE_FLOOR)
+    model = LogisticRegression(C=STRENGTH, class_weight="balanced", tol=1e-8, max_iter=10_000)
+    model.fit((both - both.mean(axis=0)) / spread, [1] * len(real) + [0] * len(strange))
+    return lambda photos: model.decision_function((photos - both.mean(axis=0)) / spread)
+
+
+def refusing(rows: Sequence[int], others: np.ndarray) -> Callable[[np.ndarray], bool]:
+    """Whether a photo is refused by either test, both set by the photos of REAL at `rows`, each left out in turn."""
+    least = threshold_of(among_each_other(rows))
+    places, turn = np.zeros(len(rows)), [list(dict.fromkeys(PAIRS[list(rows)])).index(PAIRS[i]) % 5 for i in rows]
+    for fold in range(5):
+        inside = [i for i, part in zip(rows, turn, strict=True) if part != fold]
+        outside = [n for n, part in enumerate(turn) if part == fold]
+        places[outside] = plane_between(REAL[inside], others)(REAL[[rows[n] for n in outside]])
+    whole, level = plane_between(REAL[list(rows)], others), threshold_of(places)
+    return lambda photo: similarity(photo, REAL[list(rows)]) < least or whole(photo[None])[0] < level
 
 
 def test_the_threshold_is_set_by_training_photos_compared_with_the_others_only() -> None:
     bank = fit_feature_bank(REAL, PAIRS)
     assert bank.threshold == pytest.approx(threshold_of(among_each_other(range(80))), abs=1e-6)
-    assert bank.features.shape == (80, 6) and bank.k == K and bank.others is None and bank.others_refused is None
+    assert bank.features.shape == (80, 6) and bank.k == K and bank.plane is None and bank.others_refused is None
 
 
 def test_real_photos_are_judged_by_a_threshold_they_had_no_part_in() -> None:
@@ -70,32 +82,48 @@ def test_real_photos_are_judged_by_a_threshold_they_had_no_part_in() -> None:
 
 
 def test_with_photos_of_none_a_photo_must_pass_two_thresholds() -> None:
-    bank = fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
-    _, threshold = two_thresholds(range(80), STRANGE)
-    assert bank.threshold == pytest.approx(threshold, abs=1e-6)
-    assert np.array_equal(bank.others, STRANGE)
-    own, strange = np.array([0.9, 0.9, 0.1]), np.array([0.2, 0.9, -1.0])
-    np.testing.assert_allclose(combined(own, strange, 0.15), [0.9, 0.9 - (0.45 - 0.15), 0.1])
+    bank, refused = fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30)), refusing(range(80), STRANGE)
+    assert bank.others == 30
+    photos = np.concatenate([REAL, STRANGE, -REAL])
+    expected = [refused(photo) for photo in photos]
+    assert (bank.similarity(photos) < bank.threshold).tolist() == expected and 0 < np.mean(expected) < 1
     again = fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
-    assert (again.threshold, again.margin) == (bank.threshold, bank.margin)
+    assert again.threshold == bank.threshold and (again.similarity(photos) == bank.similarity(photos)).all()
     assert (again.real_refused.hits == bank.real_refused.hits).all()
+
+
+def test_both_tests_are_on_one_scale() -> None:
+    """The labels' photos lie around one place by either, and as far above the threshold."""
+    bank = fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
+    own = among_each_other(range(80))
+    assert np.median(bank.plane.of(REAL)) == pytest.approx(np.median(own), abs=0.3 * (np.median(own) - bank.threshold))
+    assert bank.threshold == pytest.approx(threshold_of(own), abs=1e-6)
 
 
 def test_photos_of_none_are_judged_held_out_and_so_are_real_ones_beside_them() -> None:
     bank = fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
-    refused = []
+    hits = []
     for fold in range(5):
-        outside, inside = STRANGE[fold::5], [STRANGE[i] for i in range(30) if i % 5 != fold]
-        score, threshold = two_thresholds(range(80), inside)
-        refused += [score(similarity(photo, REAL), similarity(photo, inside)) < threshold for photo in outside]
-    assert 0 < bank.others_refused.share == pytest.approx(np.mean(refused))
-    refused = []
+        refused = refusing(range(80), np.array([STRANGE[i] for i in range(30) if i % 5 != fold]))
+        hits += [refused(photo) for photo in STRANGE[fold::5]]
+    assert 0 < bank.others_refused.share == pytest.approx(np.mean(hits))
+    hits = []
     for fold in range(5):
         outside = [i for i in range(80) if PAIRS[i] % 5 == fold]
-        inside = [i for i in range(80) if i not in outside]
-        score, threshold = two_thresholds(inside, STRANGE)
-        refused += [score(similarity(REAL[i], REAL[inside]), similarity(REAL[i], STRANGE)) < threshold for i in outside]
-    assert 0 < bank.real_refused.share == pytest.approx(np.mean(refused))
+        refused = refusing([i for i in range(80) if i not in outside], STRANGE)
+        hits += [refused(REAL[i]) for i in outside]
+    assert 0 < bank.real_refused.share == pytest.approx(np.mean(hits))
+
+
+def test_near_strangers_are_refused_that_the_nearest_of_them_do_not_give_away() -> None:
+    """What differs from the labels' photos in one direction alone is as near to them as they are to each other."""
+    random = np.random.default_rng(2)
+    real, strange = random.normal(size=(2, 200, 40)).astype(np.float32) + 2
+    strange[:, 0] -= 5
+    bank = fit_feature_bank(real, np.arange(200), strange[:100], np.arange(100))
+    assert (bank.similarity(strange[100:]) < bank.threshold).mean() > 0.9 > bank.real_refused.share + 0.8
+    plain = fit_feature_bank(real, np.arange(200))
+    assert (plain.similarity(strange[100:]) < plain.threshold).mean() < 0.7
 
 
 THRESHOLDS = {
@@ -126,7 +154,7 @@ def test_what_is_written_down_of_a_bank() -> None:
         "knn-cosine", K, plain.threshold, 80, plain.real_refused.share, rate_interval(plain.real_refused.hits, PAIRS)
     )
     assert describe(sharpened) == Novelty(
-        "knn-cosine-less-others",
+        "knn-cosine-and-plane",
         K,
         sharpened.threshold,
         80,

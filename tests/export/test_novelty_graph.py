@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mirror.errors import ModelFolderError
-from mirror.export.feature_bank import OTHERS_WEIGHT
+from mirror.export.feature_bank import FeatureBank, Plane
 from mirror.export.graph import attach_novelty_bank
 from mirror.inference.classifier import is_known
 from mirror.inference.session import OnnxModel
@@ -53,7 +53,7 @@ def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
     random = np.random.default_rng(k)
     bank, pixels = random.normal(size=(40, WIDTH)).astype(np.float32), random.normal(size=(9, 3, 4, 5))
     before = OnnxModel(network).run(pixels.astype(np.float32), ("logits", "features"))
-    attach_novelty_bank(network, bank, k)
+    attach_novelty_bank(network, FeatureBank(bank, k, 0))
     engine = OnnxModel(network)
     assert engine.outputs == ("logits", "features", "similarity")
     logits, features, similarity = engine.run(pixels.astype(np.float32), engine.outputs)
@@ -63,24 +63,28 @@ def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
     np.testing.assert_allclose(similarity, slow_similarity(features, bank, k), atol=1e-6)
 
 
-def test_what_is_like_photos_of_neither_is_less_similar(network: Path) -> None:
+def test_a_photo_on_the_other_side_of_the_plane_is_less_similar(network: Path) -> None:
     random = np.random.default_rng(3)
-    bank, others = (random.normal(size=(rows, WIDTH)).astype(np.float32) for rows in (20, 7))
+    bank = random.normal(size=(20, WIDTH)).astype(np.float32)
     pixels = random.normal(size=(9, 3, 4, 5)).astype(np.float32)
     (features,) = OnnxModel(network).run(pixels, ("features",))
-    attach_novelty_bank(network, bank, 3, others, 0.2)
-    (similarity,) = OnnxModel(network).run(pixels, ("similarity",))
-    lost = [max(0, OTHERS_WEIGHT * alike - 0.2) for alike in slow_similarity(features, others, 3)]
-    assert 0 < sum(value > 0 for value in lost) < 9
-    expected = slow_similarity(features, bank, 3) - lost
-    np.testing.assert_allclose(similarity, expected, atol=1e-6)
+    weight = random.normal(size=WIDTH).astype(np.float32)
+    sides = features.astype(float) @ weight
+    made = FeatureBank(bank, 3, 0.2, Plane(weight, 0.3 - float(np.median(sides))), 7)
+    attach_novelty_bank(network, made)
+    (found,) = OnnxModel(network).run(pixels, ("similarity",))
+    own = slow_similarity(features, bank, 3)
+    expected = [min(pair) for pair in zip(own, sides + made.plane.bias, strict=True)]
+    assert 0 < sum(value < other for value, other in zip(expected, own, strict=True)) < 9
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, made.similarity(features), atol=1e-5)
 
 
 def test_a_bank_of_thousands_compares_alike(network: Path) -> None:
     random = np.random.default_rng(4)
     bank, pixels = random.normal(size=(2500, WIDTH)).astype(np.float32), random.normal(size=(2, 3, 4, 5))
     features = OnnxModel(network).run(pixels.astype(np.float32), ("features",))[0]
-    attach_novelty_bank(network, bank, 3)
+    attach_novelty_bank(network, FeatureBank(bank, 3, 0))
     (similarity,) = OnnxModel(network).run(pixels.astype(np.float32), ("similarity",))
     np.testing.assert_allclose(similarity, slow_similarity(features, bank, 3), atol=1e-6)
 
@@ -88,7 +92,7 @@ def test_a_bank_of_thousands_compares_alike(network: Path) -> None:
 def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(network: Path) -> None:
     pixels = np.random.default_rng(0).normal(size=(1, 3, 4, 5)).astype(np.float32)
     bank = OnnxModel(network).run(pixels, ("features",))[0]
-    attach_novelty_bank(network, 7 * bank, 1)
+    attach_novelty_bank(network, FeatureBank(7 * bank, 1, 0))
     (similarity,) = OnnxModel(network).run(np.concatenate([pixels, -pixels]), ("similarity",))
     assert similarity == pytest.approx([1, -1], abs=1e-6)
 
@@ -96,10 +100,10 @@ def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(netwo
 def test_a_second_bank_replaces_the_first(network: Path) -> None:
     pixels = np.random.default_rng(1).normal(size=(2, 3, 4, 5)).astype(np.float32)
     first, second = np.eye(WIDTH, dtype=np.float32), np.ones((4, WIDTH), np.float32)
-    attach_novelty_bank(network, second, 2)
+    attach_novelty_bank(network, FeatureBank(second, 2, 0))
     expected, size = OnnxModel(network).run(pixels, ("similarity",))[0], network.stat().st_size
-    attach_novelty_bank(network, first, 5)
-    attach_novelty_bank(network, second, 2)
+    attach_novelty_bank(network, FeatureBank(first, 5, 0, Plane(first[0], 1.0), 3))
+    attach_novelty_bank(network, FeatureBank(second, 2, 0))
     np.testing.assert_array_equal(OnnxModel(network).run(pixels, ("similarity",))[0], expected)
     assert network.stat().st_size == size
 
@@ -118,16 +122,19 @@ def test_a_second_bank_replaces_the_first(network: Path) -> None:
 def test_a_bank_that_does_not_fit_is_refused(network: Path, bank: np.ndarray, k: int, message: str) -> None:
     before = network.read_bytes()
     with pytest.raises(ModelFolderError, match=message):
-        attach_novelty_bank(network, bank.astype(np.float32), k)
-    if k:
-        with pytest.raises(ModelFolderError, match=message):
-            attach_novelty_bank(network, np.eye(WIDTH, dtype=np.float32), k, bank.astype(np.float32))
+        attach_novelty_bank(network, FeatureBank(bank.astype(np.float32), k, 0))
     assert network.read_bytes() == before
+
+
+def test_a_plane_that_does_not_fit_is_refused(network: Path) -> None:
+    bank = FeatureBank(np.ones((4, WIDTH), np.float32), 3, 0, Plane(np.ones(WIDTH + 1, np.float32), 0.0), 5)
+    with pytest.raises(ModelFolderError, match="13 features a photo, and the network gives 12"):
+        attach_novelty_bank(network, bank)
 
 
 def test_a_network_without_features_takes_no_bank(network: Path) -> None:
     with pytest.raises(ModelFolderError, match="has no output pooled to compare photos by"):
-        attach_novelty_bank(network, np.ones((4, WIDTH), np.float32), 1, source="pooled")
+        attach_novelty_bank(network, FeatureBank(np.ones((4, WIDTH), np.float32), 1, 0), source="pooled")
 
 
 @pytest.mark.parametrize(
