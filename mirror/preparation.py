@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 PLUGINS = {"garment": "mirror.fashion_mnist.plugin"}  # `prepare` in model.json → the module that holds PREPARATION
 DATASETS = {"fashion-mnist": "garment"}  # --dataset, `source` in model.json → its preparation
-NAMES = ("none", *PLUGINS)
+GREYSCALE = "greyscale"
+NAMES = ("none", GREYSCALE, *PLUGINS)
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,21 @@ NONE = Preparation(
 )
 
 
+
+def as_opened(photo: Image.Image, name: str) -> Image.Image:
+    """An upright RGB photo as a learner with this preparation opens a file: where that is fastai's PILImageBW, its
+    brightness, in three channels that are alike."""
+    return photo.convert("L").convert("RGB") if name == GREYSCALE else photo
+
+
+GREY = replace(NONE, prepare=lambda photo: PreparedImage(as_opened(photo, GREYSCALE)), labels=())
+
+
 @cache
 def preparation(name: str) -> Preparation:
     """The preparation of this name in model.json. Raises KeyError for one that is not in NAMES."""
-    return NONE if name == "none" else importlib.import_module(PLUGINS[name]).PREPARATION
+    own = {"none": NONE, GREYSCALE: GREY}
+    return own[name] if name in own else importlib.import_module(PLUGINS[name]).PREPARATION
 
 
 def published_dataset(name: str) -> PublishedDataset | None:

@@ -26,7 +26,9 @@ TRANSFORMS = {
     "fastai.data.transforms": ("ToTensor", "IntToFloatTensor", "Normalize"),
 }  # fmt: skip
 COMPOSED = ("aff_fs", "coord_fs", "fs")  # what a transform does in training, as functions
-IMAGE = "fastai.vision.core.PILImage"
+SEEN = "fastai.vision.core.PIL"
+GREY = "PILImageBW"
+PHOTOS = ("PILBase", "PILImage", GREY)  # of these the last that is named
 SOFTMAX = ("CrossEntropyLossFlat", "LabelSmoothingCrossEntropyFlat", "FocalLossFlat", "BaseLoss")  # of fastai.losses
 PLAIN = "torch.nn.modules.loss.CrossEntropyLoss"
 LOSSES = ("fastai.losses", "fastai.layers")  # until fastai 2.1
@@ -44,7 +46,6 @@ def learner_of(read: Any) -> Any:
     from fastai.data.transforms import Categorize
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
-    from fastai.vision.core import PILImage
     from torch import nn
 
     kind = read.name if isinstance(read, Part) else type(read).__name__
@@ -53,7 +54,7 @@ def learner_of(read: Any) -> Any:
         raise UnsupportedLearner(
             f"The pickle holds a {last}, not a fastai learner: make it with learn.export().", "kind"
         )
-    model, labels = read.get("model"), _labels(read)
+    model, labels, photo = read.get("model"), _labels(read), _photos(read)
     if not isinstance(model, nn.Module):
         raise _strange_network(model.name if isinstance(model, Part) else type(model).__name__)
     strange = next((layer for layer in _held_by(model) if isinstance(layer, Part)), None)
@@ -63,9 +64,9 @@ def learner_of(read: Any) -> Any:
     frame, batch = (list(_transforms(valid.get(name))) for name in ("after_item", "after_batch"))
     loss = nn.CrossEntropyLoss() if _name(read.get("loss_func")) == PLAIN else CrossEntropyLossFlat()
     before = list(_transforms(valid.get("before_batch")))
-    blank = np.zeros((64, 64, 3), np.uint8)
+    blank = np.zeros((64, 64) if photo.__name__ == GREY else (64, 64, 3), np.uint8)
     photos = Datasets(
-        [blank, blank], [[PILImage.create], [lambda _: labels[0], Categorize(vocab=list(labels), sort=False)]],
+        [blank, blank], [[photo.create], [lambda _: labels[0], Categorize(vocab=list(labels), sort=False)]],
         splits=[[0], [1]], n_inp=1,
     )  # fmt: skip
     dls = photos.dataloaders(
@@ -130,8 +131,7 @@ def _valid(read: Part) -> Part:
 
 
 def _labels(read: Part) -> tuple[str, ...]:
-    """The labels in the order of the logits. Raises UnsupportedLearner for anything but single-label classification of
-    colour photos."""
+    """The labels in the order of the logits. Raises UnsupportedLearner for anything but single-label classification."""
     loss = read.get("loss_func")
     inner = loss.get("func") if isinstance(loss, Part) else None
     names = {_name(each).rpartition(".")[2] for each in (loss, inner)}
@@ -147,10 +147,6 @@ def _labels(read: Part) -> tuple[str, ...]:
     tls = _items(dataset.get("tls")) if isinstance(dataset, Part) else []
     if not tls or dataset.get("n_inp", 1) != 1:
         raise UnsupportedLearner(f"The learner has no single list of labels, and {ONLY}.", "labels")
-    seen = [each for each in _parts(tls[0], 2000) if _name(each).startswith("fastai.vision.core.PIL")]
-    others = sorted({_name(each).rpartition(".")[2] for each in seen} - {"PILImage", "PILBase"})
-    if others and not any(_name(each) == IMAGE for each in seen):
-        raise UnsupportedLearner(f"The learner looks at a {others[0]}, and only colour photos are served.", "photos")
     vocab = next((each.get("vocab") for each in _parts(tls[-1], 2000) if each.get("vocab") is not None), None)
     for holder in (valid, read.get("dls")):
         vocab = holder.get("vocab", vocab)
@@ -158,6 +154,18 @@ def _labels(read: Part) -> tuple[str, ...]:
     if not labels or None in labels:
         raise UnsupportedLearner(f"The learner has no single list of labels, and {ONLY}.", "labels")
     return tuple(label for label in labels if label is not None)
+
+
+def _photos(read: Part) -> Any:
+    """fastai's class of what the learner looks at. Raises UnsupportedLearner for what is no photo."""
+    from fastai.vision import core
+
+    inputs = _items(_valid(read).get("dataset").get("tls"))[0]
+    seen = {_name(each).rpartition(".")[2] for each in _parts(inputs, 2000) if _name(each).startswith(SEEN)}
+    known = [kind for kind in PHOTOS if kind in seen]
+    if seen and not known:
+        raise UnsupportedLearner(f"The learner looks at a {min(seen)}, and only photos are served.", "photos")
+    return getattr(core, known[-1] if known else "PILImage")
 
 
 def _text(label: Any) -> str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
 from mirror.errors import UnsupportedLearner
 from mirror.model_schema import BatchResize, Preprocessing
+from mirror.preparation import GREYSCALE
 
 Size = tuple[int, int]
 Channels = tuple[float, float, float]
@@ -21,6 +24,25 @@ def read_preprocessing(dls: Any) -> Preprocessing:
     validation photos as they are.
     """
     valid = dls.valid
+    if is_greyscale(dls):
+        return replace(_preprocessing(valid), prepare=GREYSCALE)
+    return _preprocessing(valid)
+
+
+def is_greyscale(dls: Any) -> bool:
+    """Whether photos are opened as fastai's PILImageBW."""
+    import numpy as np
+    from fastai.vision.core import PILImageBW
+
+    tls = getattr(getattr(dls.valid, "dataset", None), "tls", ())
+    for transform in getattr(tls[0].tfms, "fs", ()) if len(tls) else ():
+        with contextlib.suppress(Exception):  # a transform of what a photo is found by, not of a photo
+            if isinstance(transform(np.zeros((2, 2), np.uint8)), PILImageBW):
+                return True
+    return False
+
+
+def _preprocessing(valid: Any) -> Preprocessing:
     frame = _item_transforms(_at_validation(valid.after_item))
     unexpected = _at_validation(valid.before_batch)
     if unexpected:
@@ -131,7 +153,7 @@ def _channels(values: Any) -> Channels:
     flat = [float(value) for value in values.flatten()]
     if len(flat) not in (1, 3):
         raise UnsupportedLearner(
-            f"The learner normalises {len(flat)} channels, and only RGB photos are supported.", "photos"
+            f"The learner normalises {len(flat)} channels, and only colour or grey photos are supported.", "photos"
         )
     red, green, blue = flat * (3 // len(flat))
     return red, green, blue

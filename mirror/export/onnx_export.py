@@ -43,6 +43,7 @@ from mirror.images import load_image
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, sha256_of, write_model_folder
 from mirror.model_schema import ModelInfo, OnnxInfo, Parity, Preprocessing
+from mirror.preparation import GREYSCALE
 from mirror.terminal import say
 
 OPSET = 18
@@ -93,7 +94,8 @@ def compile_learner(
         learner = learner or _load(pickle, trusted)
         labels = _labels(learner)
         preprocessing = read_preprocessing_of(learner)
-        outputs = export_network(learner.model, preprocessing.input_size, onnx_path)
+        network = _of_three_channels(learner.model, preprocessing)
+        outputs = export_network(network, preprocessing.input_size, onnx_path)
         fold_shapes(onnx_path)
         photos = list(samples) or list(synthetic_photos())
         difference = check_parity(learner, OnnxModel(onnx_path), preprocessing, labels, photos)
@@ -298,6 +300,23 @@ def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, 
     return outputs
 
 
+def _of_three_channels(model: Any, preprocessing: Preprocessing) -> Any:
+    """The network for pixels [N, 3, h, w]: of a grey photo's three channels, which are alike, one may be what it takes
+    (fastai's `n_in=1`)."""
+    import torch
+    from torch import nn
+
+    class FirstChannel(nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return pixels[:, :1]
+
+    if preprocessing.prepare == GREYSCALE:
+        with torch.no_grad(), contextlib.suppress(Exception):  # a network may fail in any way on what it does not take
+            model.float().eval()(torch.rand(2, 1, *preprocessing.input_size))
+            return nn.Sequential(FirstChannel(), model)
+    return model
+
+
 def _with_features(model: Any, size: tuple[int, int]) -> Any:
     """The model, giving also the input of its last linear layer where that layer's output is the logits."""
     import torch
@@ -323,7 +342,7 @@ def _with_features(model: Any, size: tuple[int, int]) -> Any:
             logits = model(torch.rand(2, 3, *size))
         except Exception as error:  # a network of someone's own may fail in any way
             raise UnsupportedLearner(
-                f"The learner's network fails on RGB photos of its size ({_brief(error)}).",
+                f"The learner's network fails on photos of its size ({_brief(error)}).",
                 "network",
             ) from error
         linear = [module for module in model.modules() if isinstance(module, nn.Linear)]

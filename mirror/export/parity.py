@@ -15,6 +15,7 @@ from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import preprocess
 from mirror.inference.session import OnnxModel
 from mirror.model_schema import Preprocessing
+from mirror.preparation import GREYSCALE, as_opened
 
 LARGEST_DIFFERENCE = 1e-4  # in any probability: the learner's float32 noise is about 1e-6
 PARITY_PHOTOS = 200  # at most: `learn.predict` takes 50 to 100 ms for each
@@ -32,21 +33,25 @@ def check_parity(
 ) -> float:
     """The largest difference to `learn.predict` in any probability; UnsupportedLearner above LARGEST_DIFFERENCE."""
     import torch
-    from fastai.vision.core import PILImage
+    from fastai.vision.core import PILImage, PILImageBW
 
+    grey = preprocessing.prepare == GREYSCALE
+    kind = PILImageBW if grey else PILImage
     # fastai knows the activation of its own losses only, and gives the logits otherwise
     plain = type(learner.loss_func) is torch.nn.CrossEntropyLoss
     difference = 0.0
     for start in range(0, len(samples), BATCH):
         photos = [load_image(sample) for sample in samples[start : start + BATCH]]
-        (logits,) = engine.run(np.stack([preprocess(photo, preprocessing) for photo in photos]))
+        shown = [as_opened(photo, preprocessing.prepare) for photo in photos]
+        (logits,) = engine.run(np.stack([preprocess(photo, preprocessing) for photo in shown]))
         if logits.shape != (len(photos), len(labels)):
             raise UnsupportedLearner(
                 f"The learner has {len(labels)} labels, but its network gives {logits.shape[-1]} numbers.",
                 "count",
             )
+        given = [photo.convert("L") for photo in photos] if grey else photos  # as PILImageBW opens a file
         with learner.no_bar(), learner.no_logging(), torch.no_grad():
-            theirs = np.stack([learner.predict(PILImage.create(np.asarray(photo)))[2].numpy() for photo in photos])
+            theirs = np.stack([learner.predict(kind.create(np.asarray(photo)))[2].numpy() for photo in given])
         here = np.abs(softmax(logits) - (softmax(theirs) if plain else theirs)).max()
         difference = float(np.maximum(difference, here))  # a nan stays one
     if not difference <= LARGEST_DIFFERENCE:

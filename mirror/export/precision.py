@@ -26,6 +26,7 @@ from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import decode_at_least, preprocess
 from mirror.inference.session import OnnxModel, available_cpus
 from mirror.model_schema import ModelInfo, Preprocessing, Quantization, QuantizationLimits, QuantizationResult
+from mirror.preparation import as_opened
 from mirror.terminal import say
 
 # Error rate of the validation photos; mean change of a probability; share of photos with the same top label
@@ -101,7 +102,8 @@ class PreprocessedImages:
                 ahead = ahead[size:] + [pool.submit(self._pixels, source) for source in following]
 
     def _pixels(self, source: Path | Image.Image) -> np.ndarray:
-        return preprocess(load_image(source, at_least=decode_at_least(self.preprocessing)), self.preprocessing)
+        photo = load_image(source, at_least=decode_at_least(self.preprocessing))
+        return preprocess(as_opened(photo, self.preprocessing.prepare), self.preprocessing)
 
 
 def evenly_spaced(items: Sequence[Any], limit: int) -> list[Any]:

@@ -94,8 +94,8 @@ def for_transformers(network: bytes, temperature: float) -> bytes:
 
 
 def is_expressible(preprocessing: Preprocessing) -> bool:
-    """Whether transformers.js can do nearly what is done to a photo here: it neither pads by reflection nor finds a
-    garment on its background."""
+    """Whether transformers.js can do nearly what is done to a photo here: it neither pads by reflection nor opens
+    a photo in grey, nor finds a garment on its background."""
     plain = preprocessing.prepare == "none" and not preprocessing.batch_resizes
     return plain and preprocessing.resize in ("squish", "crop") and preprocessing.crop is None
 

@@ -21,6 +21,8 @@ from fastai.vision.all import (
     ImageDataLoaders,
     Learner,
     Normalize,
+    PILImageBW,
+    PILMask,
     RandomCrop,
     RandomResizedCropGPU,
     Resize,
@@ -35,10 +37,12 @@ from fastai.vision.all import (
 from torch import nn
 
 from mirror.export.learner_parts import learner_of
-from mirror.export.onnx_export import compile_learner
+from mirror.errors import UnsupportedLearner
+from mirror.export.onnx_export import compile_learner, compile_to_folder
 from mirror.export.restricted_unpickler import load
+from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_scan import check_pickle
-from tests.learners import LABELS, dataloaders, export, photo_folder
+from tests.learners import LABELS, dataloaders, drawing, export, loaded, photo_folder
 
 NORMALIZE = Normalize.from_stats(*imagenet_stats, cuda=False)
 LOADED = {"bs": 4, "num_workers": 0, "device": "cpu", "item_tfms": Resize(32)}
@@ -69,7 +73,28 @@ def of_expression() -> Learner:
     return small(ImageDataLoaders.from_name_re(photo_folder(), files, r"(\d)\.png$", seed=1, **LOADED), 4)
 
 
-LEARNERS = {
+def of_grey_photos(*batch_tfms, channels: int) -> Learner:
+    blocks = (ImageBlock(PILImageBW), CategoryBlock)
+    block = DataBlock(
+        blocks, get_items=get_image_files, get_y=parent_label, item_tfms=Resize(32), batch_tfms=batch_tfms
+    )
+    dls = block.dataloaders(photo_folder(), bs=4, num_workers=0, device="cpu")
+    return small(dls, first=nn.Conv2d(channels, 4, 3))
+
+
+GREY = {
+    "grey photos, a network of one channel": partial(of_grey_photos, channels=1),
+    "grey photos of a mean of their own": partial(
+        of_grey_photos, Normalize.from_stats([0.4], [0.3], cuda=False), channels=1
+    ),
+    # fastai adds the three channels' means to the one channel, which makes three of it
+    "grey photos, a pretrained network": partial(of_grey_photos, NORMALIZE, channels=3),
+    "grey photos of a folder": lambda: small(
+        ImageDataLoaders.from_folder(photo_folder(), valid_pct=0.3, seed=1, img_cls=PILImageBW, **LOADED),
+        first=nn.Conv2d(1, 4, 3),
+    ),
+}
+LEARNERS = GREY | {
     "texts of a table": partial(of_table, "texts"),
     "numbers of a table": partial(of_table, "numbers"),
     "categories of a table": partial(of_table, "categories"),
@@ -110,6 +135,32 @@ def test_it_answers_as_the_one_that_fastai_opens(tmp_path: Path, name: str) -> N
     )  # fmt: skip
     assert read.arch == opened.arch and read.difference < 1e-5
     assert (tmp_path / "read.onnx").read_bytes() == (tmp_path / "opened.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_a_learner_of_grey_photos_is_served_as_fastai_answers(tmp_path: Path, name: str) -> None:
+    """Of colour photos and grey ones, by their files, through all that serving does."""
+    path = export(GREY[name](), f"{name}.pkl")
+    folder = compile_to_folder(path, tmp_path / "model", log=lambda line: None, trusted=False)
+    assert folder.info.preprocessing.prepare == "greyscale"
+    files = []
+    for number, mode in enumerate(("RGB", "L", "RGB")):
+        files.append(tmp_path / f"{number}.png")
+        drawing("cross", number, (90, 70)).convert(mode).save(files[-1])
+    learner, classifier = loaded(path), Classifier.load(folder)
+    with learner.no_bar(), learner.no_logging():
+        theirs = [learner.predict(file)[2].numpy() for file in files]
+    assert np.ptp(theirs, axis=0).max() > 1e-4
+    np.testing.assert_allclose([list(classifier.predict(f).probabilities.values()) for f in files], theirs, atol=1e-5)
+
+
+def test_a_learner_of_masks_is_refused() -> None:
+    block = DataBlock(
+        (ImageBlock(PILMask), CategoryBlock), get_items=get_image_files, get_y=parent_label, item_tfms=Resize(32)
+    )
+    learner = small(block.dataloaders(photo_folder(), bs=4, num_workers=0, device="cpu"))
+    with pytest.raises(UnsupportedLearner, match="looks at a PILMask, and only photos are served"):
+        learner_of(load(export(learner, "masks.pkl")))
 
 
 def test_nothing_of_the_training_is_in_it() -> None:

@@ -15,7 +15,6 @@ from fastai.vision.all import (
     Learner,
     MultiCategoryBlock,
     Normalize,
-    PILImageBW,
     RandomResizedCrop,
     RegressionBlock,
     Resize,
@@ -173,10 +172,10 @@ REFUSED = {
         lambda: learner_of(resnet18, [Resize(64), Sharpened()]),
         "The learner's transform Sharpened cannot be reproduced outside fastai: train it with Resize,",
     ),
-    "grey photos": (
-        lambda: Learner(block(ImageBlock(PILImageBW), CategoryBlock), nn.Sequential(nn.Conv2d(1, 3, 3), *NETWORK),
+    "channels that no photo has": (
+        lambda: Learner(dataloaders(Resize(32)), nn.Sequential(nn.Conv2d(4, 3, 3), *NETWORK),
                         loss_func=nn.CrossEntropyLoss()),
-        "The learner's network fails on RGB photos of its size (Given groups=1",
+        "The learner's network fails on photos of its size (Given groups=1",
     ),
     "labels that do not fit": (
         lambda: Learner(dataloaders(Resize(32)), nn.Sequential(*NETWORK, nn.Linear(3, 5)),

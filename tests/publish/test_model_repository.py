@@ -117,6 +117,7 @@ def test_labels_keep_their_numbers_whatever_they_are_called(model: ModelFolder) 
         ({"resize": "none"}, False),
         ({"crop": (200, 200)}, False),
         ({"prepare": "garment"}, False),
+        ({"prepare": "greyscale"}, False),
     ],
 )
 def test_what_transformers_cannot_do_is_not_offered_to_it(model: ModelFolder, changes: dict, expected: bool) -> None:

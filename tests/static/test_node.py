@@ -20,6 +20,7 @@ from mirror.decoding.orientation import orientation
 from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import preprocess
 from mirror.model_schema import BatchResize, Preprocessing
+from mirror.preparation import as_opened
 from mirror.typed_json import encode
 from mirror.wording import percent
 from tests.static.formats import EXAMPLES, encoded, oriented
@@ -68,6 +69,7 @@ def preprocessings() -> list[dict[str, Any]]:
         "pad, edge": Preprocessing(resize="pad", size=(32, 32), pad_mode="border", resample="nearest", **plain),
         "then cropped": Preprocessing(resize="squish", size=(40, 36), crop=(32, 32), **plain),
         "then cropped beyond": Preprocessing(resize="squish", size=(20, 36), crop=(32, 32), **plain),
+        "grey": Preprocessing(resize="crop", size=(32, 32), prepare="greyscale", **plain),
         "whole batches": Preprocessing(resize="crop", size=(48, 48), batch_resizes=(step,), **plain),
     }
     return [
@@ -75,7 +77,7 @@ def preprocessings() -> list[dict[str, Any]]:
             "name": f"{name}, {image.size}",
             "photo": as_json(image),
             "how": encode(how),
-            "pixels": coded(preprocess(image, how).tobytes()),
+            "pixels": coded(preprocess(as_opened(image, how.prepare), how).tobytes()),
             "within": 1e-5 if how.batch_resizes else 0,
         }
         for name, how in ways.items()

@@ -13,6 +13,7 @@ import { decodeReduced } from "../../../mirror/static/page/jpeg.js";
 import { softmax } from "../../../mirror/static/page/network.js";
 import { orientation } from "../../../mirror/static/page/orientation.js";
 import { decodeGrey16 } from "../../../mirror/static/page/png16.js";
+import { prepare } from "../../../mirror/static/page/preparation.js";
 import { preprocess } from "../../../mirror/static/page/preprocess.js";
 import { resized } from "../../../mirror/static/page/resample.js";
 
@@ -40,7 +41,8 @@ for (const one of expected.resized) {
 
 for (const one of expected.preprocessed) {
   test(`prepared for the network: ${one.name}`, () => {
-    const found = preprocess(photo(one.photo), one.how), wanted = new Float32Array(bytes(one.pixels).buffer);
+    const shown = prepare(photo(one.photo), one.how).photo;
+    const found = preprocess(shown, one.how), wanted = new Float32Array(bytes(one.pixels).buffer);
     assert.equal(found.length, wanted.length);
     const most = found.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0);
     assert.ok(most <= one.within, `${most} apart`);
