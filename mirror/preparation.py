@@ -93,7 +93,6 @@ NONE = Preparation(
 )
 
 
-
 def as_opened(photo: Image.Image, name: str) -> Image.Image:
     """An upright RGB photo as a learner with this preparation opens a file: where that is fastai's PILImageBW, its
     brightness, in three channels that are alike."""

@@ -136,9 +136,7 @@ def _nearest_others(own: np.ndarray, seen: np.ndarray, weight: float = 0.5) -> S
         return alike - np.maximum(weight * strange - margin, 0)
 
     threshold = threshold_of(combined(own_scores, to_others))
-    return lambda features: (
-        combined(nearest(unit(features) @ bank.T), nearest(unit(features) @ others.T)) - threshold
-    )
+    return lambda features: combined(nearest(unit(features) @ bank.T), nearest(unit(features) @ others.T)) - threshold
 
 
 def _bank_and_plane(own: np.ndarray, seen: np.ndarray) -> Similarity:

@@ -12,8 +12,8 @@ quantile does in 43. What it costs depends on how near strangers are: nothing wi
 
 Where there are photos of none of the labels (`--others`), a photo must also lie on the labels' side of a plane between
 those and the labels' photos: a logistic regression on the same features, with a threshold set likewise, by photos of
-the labels that the plane was not fitted to. It refuses 96 % of the ducks, swans and geese of other people's photos where
-the bank alone refuses 57 %, and comparing with the nearest others, as large a bank again, 86 %.
+the labels that the plane was not fitted to. It refuses nearly all of what is like the others, where comparing with the
+nearest of them, as large a bank again, lets up to half of it pass.
 
 The figures are printed by benchmarks/novelty/__main__.py.
 """

@@ -86,11 +86,12 @@ def attach_novelty_bank(onnx_path: Path, bank: FeatureBank, source: str = "featu
         raise ModelFolderError(f"The novelty bank has {found} features a photo, and the network gives {width}.")
     name = SIMILARITY
     own = name if plane is None else f"{name}/own"
-    compared = _constant(graph, "bank", unit_rows(rows).T.copy())
+    stored = _constant(graph, "bank", unit_rows(rows).T.astype(np.float16))  # half the bytes; cosines move by 1e-4
     k, axis = (_constant(graph, what, np.array([value], np.int64)) for what, value in (("k", bank.k), ("axis", 1)))
     graph.node.extend([
+        helper.make_node("Cast", [stored], [f"{name}/rows"], f"{name}/widen", to=TensorProto.FLOAT),
         helper.make_node("LpNormalization", [source], [f"{name}/unit"], f"{name}/normalize", axis=1, p=2),
-        helper.make_node("MatMul", [f"{name}/unit", compared], [f"{name}/cosines"], f"{name}/compare"),
+        helper.make_node("MatMul", [f"{name}/unit", f"{name}/rows"], [f"{name}/cosines"], f"{name}/compare"),
         helper.make_node("TopK", [f"{name}/cosines", k], [f"{name}/nearest", f"{name}/places"], f"{name}/top", axis=1),
         helper.make_node("ReduceMean", [f"{name}/nearest", axis], [own], f"{name}/mean", keepdims=0),
     ])  # fmt: skip

@@ -29,12 +29,13 @@ UNFIT = "gives nothing that a classifier could be fitted to: choose another."
 @dataclass(frozen=True)
 class Backbone:
     """A pretrained network that can be trained from. state: its body's weights, and `source` where they came from;
-    size: side in px of the photos that it is shown."""
+    size: side in px of the photos that it is shown; chosen_of: networks that the photos chose it from."""
 
     architecture: Architecture
     state: dict[str, torch.Tensor]
     source: str
     size: int
+    chosen_of: int = 1
 
 
 def find_backbone(

@@ -81,9 +81,7 @@ def choose(
             f"{trial.backbone.architecture.name:<32} {trial.backbone.size:>4} {trial.weights / 1e6:>15.1f} "
             f"{100 * trial.error:>6.1f}% {np.nanmean(trial.losses):>6.3f} {trial.seconds:>8.0f}{mark}"
         )
-    if len(learned) == len(photos) and len(trials) > 1:
-        log("The error will be measured by the photos that chose the network, so it may be a little low.")
-    return chosen.backbone
+    return replace(chosen.backbone, chosen_of=len(trials))
 
 
 def _silent(_: str) -> None:

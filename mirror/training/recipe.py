@@ -38,6 +38,11 @@ from mirror.training.tuning_choice import FineTuning, Tuner, history_row
 from mirror.training.tuning_plan import TuningPlan, measure_costs, plan_tuning
 from mirror.wording import count
 
+CHOSEN = (
+    "The network is the best of {} by photos that its error is measured by too (--arch auto), so the error of new photos "
+    "is a little higher; with --hold-out, others measure it."
+)
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -133,6 +138,9 @@ def train(
             data = judging
     if not tuning.share and crossed:
         data = data.cross_validated(folds)
+    if found.chosen_of > 1 and data.folds:
+        notes = (*notes, CHOSEN.format(found.chosen_of))
+        log(notes[-1])
     held = data.rows(VALIDATION)
     probe = views.fit(data.rows(TRAIN), settings.seed)
     loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""

@@ -36,8 +36,8 @@ from fastai.vision.all import (
 )
 from torch import nn
 
-from mirror.export.learner_parts import learner_of
 from mirror.errors import UnsupportedLearner
+from mirror.export.learner_parts import learner_of
 from mirror.export.onnx_export import compile_learner, compile_to_folder
 from mirror.export.restricted_unpickler import load
 from mirror.inference.classifier import Classifier

@@ -60,7 +60,7 @@ def test_the_graphs_similarity_is_numpys(network: Path, k: int) -> None:
     np.testing.assert_array_equal(logits, before[0])
     np.testing.assert_array_equal(features, before[1])
     assert similarity.shape == (9,)
-    np.testing.assert_allclose(similarity, slow_similarity(features, bank, k), atol=1e-6)
+    np.testing.assert_allclose(similarity, slow_similarity(features, bank, k), atol=5e-4)
 
 
 def test_a_photo_on_the_other_side_of_the_plane_is_less_similar(network: Path) -> None:
@@ -76,8 +76,8 @@ def test_a_photo_on_the_other_side_of_the_plane_is_less_similar(network: Path) -
     own = slow_similarity(features, bank, 3)
     expected = [min(pair) for pair in zip(own, sides + made.plane.bias, strict=True)]
     assert 0 < sum(value < other for value, other in zip(expected, own, strict=True)) < 9
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(found, made.similarity(features), atol=1e-5)
+    np.testing.assert_allclose(found, expected, atol=5e-4)
+    np.testing.assert_allclose(found, made.similarity(features), atol=5e-4)
 
 
 def test_a_bank_of_thousands_compares_alike(network: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_bank_of_thousands_compares_alike(network: Path) -> None:
     features = OnnxModel(network).run(pixels.astype(np.float32), ("features",))[0]
     attach_novelty_bank(network, FeatureBank(bank, 3, 0))
     (similarity,) = OnnxModel(network).run(pixels.astype(np.float32), ("similarity",))
-    np.testing.assert_allclose(similarity, slow_similarity(features, bank, 3), atol=1e-6)
+    np.testing.assert_allclose(similarity, slow_similarity(features, bank, 3), atol=5e-4)
 
 
 def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(network: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_photo_of_the_bank_has_similarity_one_and_its_opposite_minus_one(netwo
     bank = OnnxModel(network).run(pixels, ("features",))[0]
     attach_novelty_bank(network, FeatureBank(7 * bank, 1, 0))
     (similarity,) = OnnxModel(network).run(np.concatenate([pixels, -pixels]), ("similarity",))
-    assert similarity == pytest.approx([1, -1], abs=1e-6)
+    assert similarity == pytest.approx([1, -1], abs=5e-4)
 
 
 def test_a_second_bank_replaces_the_first(network: Path) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import pytest
 from fastai.vision.all import (
-    CategoryBlock,
     DataBlock,
     ImageBlock,
     Learner,

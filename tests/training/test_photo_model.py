@@ -65,7 +65,7 @@ def test_photos_of_neither_are_compared_with_counted_and_judged(drawings: Path, 
     features, found = classifier.engine.run(pixels, ("features", "similarity"))
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     near = np.sort(unit @ unit[:22].T, axis=1)[:, -3:].mean(axis=1)
-    assert (near - found).min() > -1e-5 and (near - found)[22:].min() > 0.01
+    assert (near - found).min() > -1e-3 and (near - found)[22:].min() > 0.01
     refused = [not classifier.predict(image).known for image in strange]
     assert refused == (found[22:] < novelty.threshold).tolist()
     assert np.mean(refused) >= novelty.others_refused, "what was held out is no less strange in the bank"

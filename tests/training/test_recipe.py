@@ -6,6 +6,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from mirror.collect import PhotoFolder, assign_splits, collect_from_folder
 from mirror.errors import DatasetError
 from mirror.inference.classifier import Classifier
+from mirror.training.backbones import find_backbone
 from mirror.training.build import build_model
 from mirror.training.linear_probe import cross_entropy
 from mirror.training.photo_model import PhotoModel, describe_data
@@ -141,6 +143,17 @@ def test_by_default_every_photo_is_learned_from_and_left_out_once(tmp_path: Path
     assert len(found.judged) == len(found.data.photos) == 22
     assert np.array_equal(found.unseen, found.out_of_fold.logits)
     assert not np.isclose(found.unseen, found.logits).all(axis=1).any()
+
+
+@pytest.mark.parametrize("hold_out", [False, True])
+def test_an_error_measured_by_the_photos_that_chose_the_network_is_said_to_be(
+    tmp_path: Path, drawings: Path, hold_out: bool
+) -> None:
+    settings, found = replace(SETTINGS, views=1, hold_out=hold_out), find_backbone(ARCH, None, 96, 96, quiet)
+    with collect_from_folder(tmp_path / "photos", drawings, log=quiet) as photos:
+        photos.save_splits(assign_splits(photos.photos, seed=7))
+        trained = train(photos.photos, photos.path, settings, log=quiet, backbone=replace(found, chosen_of=3))
+    assert any("is the best of 3 by photos that its error is measured by" in note for note in trained.notes) != hold_out
 
 
 def test_a_split_that_came_with_the_photos_judges(tmp_path: Path, drawings: Path) -> None:
