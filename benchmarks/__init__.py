@@ -5,7 +5,8 @@ that the variable MIRROR_PHOTOS names:
 
     ants_bees/{train,val}/{ants,bees}/*.jpg   the ants and bees of PyTorch's transfer learning tutorial, 397 photos:
                                               https://download.pytorch.org/tutorial/hymenoptera_data.zip
-    bikes_bins/, scenes/, waterfowl/          photos of your own of such things: a folder a label
+    bikes_bins/, scenes/, waterfowl/,
+    waterfowl_more/, waterfowl_near/          photos of your own of such things: a folder a label
 """
 
 import os

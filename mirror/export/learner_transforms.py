@@ -34,8 +34,8 @@ def is_greyscale(dls: Any) -> bool:
     import numpy as np
     from fastai.vision.core import PILImageBW
 
-    tls = getattr(getattr(dls.valid, "dataset", None), "tls", ())
-    for transform in getattr(tls[0].tfms, "fs", ()) if len(tls) else ():
+    lists = getattr(getattr(dls.valid, "dataset", None), "tls", None)
+    for transform in getattr(lists[0].tfms, "fs", ()) if lists else ():
         with contextlib.suppress(Exception):  # a transform of what a photo is found by, not of a photo
             if isinstance(transform(np.zeros((2, 2), np.uint8)), PILImageBW):
                 return True

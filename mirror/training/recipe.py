@@ -39,7 +39,7 @@ from mirror.training.tuning_plan import TuningPlan, measure_costs, plan_tuning
 from mirror.wording import count
 
 CHOSEN = (
-    "The network is the best of {} by photos that its error is measured by too (--arch auto), so the error of new photos "
+    "The network is the best of {} by photos that its error is measured by too (--arch auto), so the error of new ones "
     "is a little higher; with --hold-out, others measure it."
 )
 

@@ -81,7 +81,7 @@ def test_the_gate_is_judged_by_photos_that_neither_head_nor_ranges_were_fitted_t
     assert quantisation.calibration_photos == np.sum(fold < 2) and quantisation.attempts[-1] == quantisation.shipped
     shipped = quantisation.shipped
     assert (shipped.photos, shipped.judged, shipped.passed) == (np.sum(fold >= 2), np.sum(fold >= 2), True)
-    assert shipped.layers.endswith(("the last layer", "and the last")) and shipped.expected_agreement >= 0.99
+    assert shipped.expected_agreement >= 0.99
     assert sum("int8" in line for line in said) == len(quantisation.attempts)
     assert f"{shipped.mean_change:.4f}" in said[len(quantisation.attempts)]
     assert built["fp32"][0].info.quantisation is None
