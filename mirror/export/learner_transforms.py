@@ -42,6 +42,23 @@ def is_greyscale(dls: Any) -> bool:
     return False
 
 
+def of_three_channels(model: Any, preprocessing: Preprocessing) -> Any:
+    """The network for pixels [N, 3, h, w]: of a grey photo's three channels, which are alike, one may be what it takes
+    (fastai's `n_in=1`)."""
+    import torch
+    from torch import nn
+
+    class FirstChannel(nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return pixels[:, :1]
+
+    if preprocessing.prepare == GREYSCALE:
+        with torch.no_grad(), contextlib.suppress(Exception):  # a network may fail in any way on what it does not take
+            model.float().eval()(torch.rand(2, 1, *preprocessing.input_size))
+            return nn.Sequential(FirstChannel(), model)
+    return model
+
+
 def _preprocessing(valid: Any) -> Preprocessing:
     frame = _item_transforms(_at_validation(valid.after_item))
     unexpected = _at_validation(valid.before_batch)

@@ -27,6 +27,7 @@ from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, Usag
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
 from mirror.export.learner_parts import learner_of
+from mirror.export.learner_transforms import of_three_channels, read_preprocessing
 from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
 from mirror.export.pickled_tensors import NotForAPickle
 from mirror.export.precision import (
@@ -43,7 +44,6 @@ from mirror.images import load_image
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, sha256_of, write_model_folder
 from mirror.model_schema import ModelInfo, OnnxInfo, Parity, Preprocessing
-from mirror.preparation import GREYSCALE
 from mirror.terminal import say
 
 OPSET = 18
@@ -94,7 +94,7 @@ def compile_learner(
         learner = learner or _load(pickle, trusted)
         labels = _labels(learner)
         preprocessing = read_preprocessing_of(learner)
-        network = _of_three_channels(learner.model, preprocessing)
+        network = of_three_channels(learner.model, preprocessing)
         outputs = export_network(network, preprocessing.input_size, onnx_path)
         fold_shapes(onnx_path)
         photos = list(samples) or list(synthetic_photos())
@@ -172,8 +172,6 @@ def _photos_below(directory: Path) -> list[Path]:
 
 def read_preprocessing_of(learner: Any) -> Preprocessing:
     """The validation preprocessing of a loaded learner. Raises UnsupportedLearner."""
-    from mirror.export.learner_transforms import read_preprocessing
-
     return read_preprocessing(learner.dls)
 
 
@@ -298,23 +296,6 @@ def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, 
                 "export",
             ) from tracing
     return outputs
-
-
-def _of_three_channels(model: Any, preprocessing: Preprocessing) -> Any:
-    """The network for pixels [N, 3, h, w]: of a grey photo's three channels, which are alike, one may be what it takes
-    (fastai's `n_in=1`)."""
-    import torch
-    from torch import nn
-
-    class FirstChannel(nn.Module):
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            return pixels[:, :1]
-
-    if preprocessing.prepare == GREYSCALE:
-        with torch.no_grad(), contextlib.suppress(Exception):  # a network may fail in any way on what it does not take
-            model.float().eval()(torch.rand(2, 1, *preprocessing.input_size))
-            return nn.Sequential(FirstChannel(), model)
-    return model
 
 
 def _with_features(model: Any, size: tuple[int, int]) -> Any:
