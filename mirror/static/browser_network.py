@@ -9,8 +9,9 @@ EfficientNet's time there. They become
     1 x 1       Transpose → Reshape → QGemm → QuantizeLinear → Reshape → Transpose
                 the same product of integers, rounded to levels by a quicker kernel than QLinearConv's own
 
-with the product of scales that onnxruntime's QLinearConv multiplies by, and a last scale of 1. Weights stay int8 in the
-file, and onnxruntime takes out the transpositions that cancel.
+with the product of scales that onnxruntime's QLinearConv multiplies by, and a last scale of 1. onnxruntime takes out
+the transpositions that cancel. Depthwise weights, which are few, stand in the file as float32: to make them of int8
+when it is opened would take longer than to fetch them.
 """
 
 from __future__ import annotations
@@ -44,14 +45,13 @@ def for_browsers(network: bytes) -> bytes:
 @dataclass
 class _OfLevels:
     """A convolution of levels. source, bias: their names; zero, end: the zero points before and after; weights
-    [C, c, h, w], bias: integers; factors [C]: what their sums are multiplied by to be levels."""
+    [C, c, h, w], bias [C]: integers; factors [C]: what their sums are multiplied by to be levels."""
 
     node: Any
     quantise: Any
     settings: dict[str, Any]
     source: str
     zero: np.ndarray
-    kernel: str
     weights: np.ndarray
     bias: str | None
     factors: np.ndarray
@@ -152,7 +152,7 @@ class _Graph:
         settings = {a.name: helper.get_attribute_value(a) for a in conv.attribute}
         shift = bias[0] if bias else None
         return _OfLevels(
-            conv, quantise, settings, source[0], source[2], kernel[0], weights, shift, factors, end[1]
+            conv, quantise, settings, source[0], source[2], weights, shift, factors, end[1]
         )  # fmt: skip
 
     def depthwise(self, found: _OfLevels) -> list[Any]:
@@ -163,8 +163,9 @@ class _Graph:
         values = chain.then("Cast", found.source, to=TensorProto.FLOAT)
         if found.zero.any():
             values = chain.then("Sub", values, self.constant(f"{name}/before", found.zero.astype(np.float32)))
-        numbers = [found.kernel, *([found.bias] if found.bias else [])]
-        inputs = [chain.then("Cast", number, to=TensorProto.FLOAT) for number in numbers]
+        inputs = [self.constant(f"{name}/weights", found.weights.astype(np.float32))]
+        if found.bias:
+            inputs.append(self.constant(f"{name}/bias", self.tensors[found.bias].astype(np.float32)))
         sums = chain.then("Conv", values, *inputs, **found.settings)
         # In between, so that onnxruntime does not multiply the weights, which would round; none is below level 0
         lowest = [] if not found.end.any() else [self.constant("lowest", np.float32(-3e38))]
@@ -212,3 +213,4 @@ class _Graph:
                 wanted.update(node.input)
         for tensor in [tensor for tensor in self.graph.initializer if tensor.name not in wanted]:
             self.graph.initializer.remove(tensor)
+        del self.graph.value_info[:]  # shapes of values, some of which are gone; onnxruntime knows them
