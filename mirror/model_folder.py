@@ -33,6 +33,8 @@ from mirror.storage import flush_to_disk, parse_json, read_file
 from mirror.typed_json import decode, encode
 
 MODEL_JSON = "model.json"
+EXAMPLES = "examples"  # pictures to click, somebody's own
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
 READ_ATTEMPTS = 10  # while another process replaces the folder
 MAX_MODEL_JSON_BYTES = 16 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
@@ -108,6 +110,15 @@ def folder_name(info: ModelInfo) -> str:
     """What a model's folder is called where it is copied to: the model's name, if that is one of a file on every
     system. model.json may be a stranger's, so its name is no path."""
     return re.sub(r"[^\w.-]+", "-", info.name).strip(".-") or "model"
+
+
+def own_examples(folder: Path) -> list[Path]:
+    """The pictures to click that somebody put into a model folder's `examples/`, by name; none through a link."""
+    kept = folder / EXAMPLES
+    if kept.is_symlink() or not kept.is_dir():
+        return []
+    found = sorted(path for path in kept.iterdir() if path.suffix.lower() in PICTURES)
+    return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
 def read_model_folder(path: str | Path) -> ModelFolder:
@@ -202,6 +213,9 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
         try:
             temporary.chmod(0o777 & ~_umask())  # mkdtemp makes it private; a model folder is as readable as any other
             info = _finish(temporary, info)
+            for picture in own_examples(path):  # not the model's: they outlast it, and model.json names none of them
+                (temporary / EXAMPLES).mkdir(exist_ok=True)
+                shutil.copy2(picture, temporary / EXAMPLES)
             swap_folder(temporary, path)
         except OSError as error:
             raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -18,7 +18,7 @@ import pytest
 
 from mirror.errors import ModelFolderError
 from mirror.folders import hold_folder
-from mirror.model_folder import find_model, list_models, read_model_folder, write_model_folder
+from mirror.model_folder import find_model, list_models, own_examples, read_model_folder, write_model_folder
 from mirror.model_schema import (
     BatchResize,
     DataInfo,
@@ -272,6 +272,19 @@ def test_a_build_that_fails_leaves_the_old_folder_and_no_trace(tmp_path: Path) -
         write_model_folder(path, lambda folder: INFO)
     assert read_model_folder(path).read("model.onnx") == b"network"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
+
+
+def test_somebodys_own_pictures_outlast_the_model_and_are_none_of_its_files(tmp_path: Path) -> None:
+    path = write(tmp_path / "m")
+    (path / "examples").mkdir()
+    (path / "examples" / "swan.jpg").write_bytes(b"a swan")
+    (path / "examples" / "linked.jpg").symlink_to("/etc/passwd")
+    again = read_model_folder(write(path, network=b"another"))
+    assert [picture.read_bytes() for picture in own_examples(path)] == [b"a swan"]
+    assert again.read("model.onnx") == b"another" and not [name for name in again.info.files if "swan" in name]
+    (path / "examples").rename(tmp_path / "away")
+    (path / "examples").symlink_to(tmp_path / "away")
+    assert own_examples(path) == own_examples(tmp_path / "nothing") == []
 
 
 def test_what_is_not_a_model_folder_is_never_replaced(tmp_path: Path) -> None:

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mirror.describe import WORST_PHOTOS
-from mirror.model_folder import MODEL_JSON, ModelFolder
+from mirror.model_folder import MODEL_JSON, PICTURES, ModelFolder
 from mirror.model_schema import ModelInfo
 from mirror.training.model_card import model_card
 from mirror.typed_json import encode, without_extra
 
 CARD = "README.md"
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def shows_photos(name: str) -> bool:

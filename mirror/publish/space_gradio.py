@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from importlib.metadata import files as installed_files
 from pathlib import Path
 
-from mirror.model_folder import ModelFolder, folder_name
+from mirror.model_folder import EXAMPLES, PICTURES, ModelFolder, folder_name, own_examples
 from mirror.preparation import preparation
 from mirror.publish.published_files import MARK, MARK_TEXT
-from mirror.publish.published_model import PICTURES, model_files
+from mirror.publish.published_model import model_files
 from mirror.publish.published_photos import without_metadata
 from mirror.publish.serving_modules import PACKAGE, serving_files
 from mirror.publish.space_card import space_card
+from mirror.storage import read_file
 from mirror.templates import FOLDER
 
 GRADIO = "6.31.0"  # tested; README.md of this repository says the same
@@ -65,6 +66,7 @@ def page_files(model: ModelFolder, *, photos_may_go: bool) -> dict[str, bytes]:
         MARK: MARK_TEXT,
         **serving_files(),
         **{f"{folder}/{name}": body for name, body in served.items()},
+        **{f"{folder}/{EXAMPLES}/{name}": body for name, body in own_pictures(model, photos_may_go).items()},
         **{f"examples/{name}": body for name, body in example_pictures(model, photos_may_go).items()},
     }
 
@@ -84,6 +86,12 @@ def example_pictures(model: ModelFolder, photos_may_go: bool = False) -> dict[st
         for name, body in found.items()
         if name in ours or photos_may_go
     }
+
+
+def own_pictures(model: ModelFolder, photos_may_go: bool) -> dict[str, bytes]:
+    """The model folder's own pictures to click, by name, where photos may go; nothing of what a camera wrote."""
+    found = own_examples(model.path) if photos_may_go else []
+    return {path.name: without_metadata(read_file(path, inside=model.path), path.name) for path in found}
 
 
 def _license() -> bytes:

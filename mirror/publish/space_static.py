@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from mirror.model_folder import ModelFolder
 from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.space_card import space_card
-from mirror.publish.space_gradio import example_pictures
+from mirror.publish.space_gradio import example_pictures, own_pictures
 from mirror.static.site_files import site_files
 
 
@@ -21,7 +21,8 @@ def space_static(
     card = space_card(model.info, repository=repository, models=models, datasets=datasets, **sdk)
 
     def examples(model: ModelFolder) -> dict[str, bytes]:
-        return {PurePosixPath(name).name: body for name, body in example_pictures(model, photos_may_go).items()}
+        shipped = {PurePosixPath(name).name: body for name, body in example_pictures(model, photos_may_go).items()}
+        return own_pictures(model, photos_may_go) or shipped
 
     site = site_files([model, *others], examples=examples, photos_may_go=photos_may_go)
     return site | {"README.md": card, MARK: MARK_TEXT}

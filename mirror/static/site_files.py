@@ -107,14 +107,14 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
             files[f"{folder}/{key}.onnx.gz"] = gzip.compress(for_browsers(model.read(name)), 9, mtime=0)
     tiles = []
     for name, body in examples.items():
-        path = Path(name)
-        files[f"examples/{path.name}"] = body
-        files[f"examples/small/{path.stem}.jpg"] = small_jpeg(load_image(body), THUMBNAIL_PIXELS, 85)
+        path, place = Path(name), f"examples/{folder_name(info)}"
+        files[f"{place}/{path.name}"] = body
+        files[f"{place}/small/{path.name}.jpg"] = small_jpeg(load_image(body), THUMBNAIL_PIXELS, 85)
         tiles.append(
             {
                 "name": plain(path.stem).replace("-", " "),
-                "picture": f"examples/{path.name}",
-                "icon": f"examples/small/{path.stem}.jpg",
+                "picture": f"{place}/{path.name}",
+                "icon": f"{place}/small/{path.name}.jpg",
             }
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,14 @@ from gradio.blocks import Block
 from PIL import Image
 
 from mirror import phrases
-from mirror.errors import MirrorError
+from mirror.errors import ImageError, MirrorError
 from mirror.images import encoded
 from mirror.inference.classifier import Classifier, Prediction
+from mirror.model_folder import PICTURES, own_examples
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import NAMES, Preparation, PreparedImage, preparation
 from mirror.templates import data_url, render
+from mirror.terminal import say
 from mirror.web import heat_map
 from mirror.web.blocks import PRIVATE
 from mirror.web.models import ModelRegistry, ServedModel
@@ -29,7 +32,7 @@ from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.uploads import Address, SentPhoto
 from mirror.wording import plain
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+OWN = "own-"  # and a model's name: the pictures of its own folder
 # Folder in examples/ → the labels that its pictures show
 EXAMPLES = {made.examples: frozenset(made.labels) for made in map(preparation, NAMES)}
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
@@ -65,7 +68,10 @@ def examples_in(folder: Path) -> list[Path]:
 
 def has_examples(served: ServedModel | None, kind: str = "") -> bool:
     """Whether the pictures of that kind (EXAMPLES) show this model's labels; to another they are the wrong question."""
-    return served is not None and frozenset(served.labels) == EXAMPLES[kind]
+    if served is None or kind.startswith(OWN):
+        return served is not None and kind == OWN + served.name
+    own = own_examples(served.folder.path) if served.folder else []
+    return not own and frozenset(served.labels) == EXAMPLES[kind]
 
 
 def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path], picker: gr.Dropdown) -> MirrorTab:
@@ -79,7 +85,9 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path
             probabilities = gr.Label(
                 label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="probabilities"
             )
-            example_tiles = {kind: _example_tiles(_examples_of(examples, kind), kind, registry) for kind in EXAMPLES}
+            kinds = {kind: _examples_of(examples, kind) for kind in EXAMPLES}
+            kinds |= {OWN + served.name: _own_examples(served) for served in registry.served.values()}
+            example_tiles = {kind: _example_tiles(found, kind, registry) for kind, found in kinds.items()}
 
     photo, outputs = fields.photo, [fields.photo, answer, probabilities]
     photo.change(partial(_on_upload, registry, network), [photo, picker], outputs, js=UPLOADS_ONLY, **PRIVATE)
@@ -192,10 +200,25 @@ def _examples_of(examples: list[Path], kind: str) -> list[Path]:
     return [path for path in examples if (path.parent.name if path.parent.name in EXAMPLES else "") == kind]
 
 
+def _own_examples(served: ServedModel) -> list[Path]:
+    """The pictures of the model's own folder that can be opened; one that cannot is told to who starts the page."""
+    found = []
+    for path in own_examples(served.folder.path) if served.folder else []:
+        try:
+            preview(path, THUMBNAIL_PIXELS)
+            found.append(path)
+        except ImageError as error:
+            say(f"{path} is no example to click: {error}")
+    return found
+
+
 def _example_tiles(examples: list[Path], kind: str, registry: ModelRegistry) -> Tiles | None:
     if not examples:
         return None
-    name, visible = f"examples-{kind}" if kind else "examples", has_examples(registry.default, kind)
+    name, visible = (
+        "examples-" + re.sub(r"\W+", "-", kind) if kind else "examples",
+        has_examples(registry.default, kind),
+    )
     with gr.Column(visible=visible, elem_id=f"{name}-box", elem_classes="examples-box") as column:
         gr.HTML(render("sentence.html", kind="hint", sentence="No photo at hand? Try one of these."))
         with gr.Row(elem_id=name, elem_classes="examples"):

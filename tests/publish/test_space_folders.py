@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,7 +25,7 @@ from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, example_pictures, space_gradio
 from mirror.publish.space_static import space_static
 from mirror.templates import FOLDER
-from tests.publish.conftest import renamed
+from tests.publish.conftest import SHIPPED, renamed
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = {"gradio": space_gradio, "container": space_container, "static": space_static}
@@ -294,3 +295,41 @@ def test_a_folder_is_written_where_a_link_leads_and_the_link_stays(tmp_path: Pat
         assert (tmp_path / "disk" / "site" / "a.txt").read_bytes() == text
     assert (tmp_path / "space").is_symlink()
     assert sorted(path.name for path in tmp_path.rglob("*")) == [".mirror", "a.txt", "disk", "site", "space"]
+
+
+@pytest.fixture
+def with_pictures(tmp_path: Path) -> ModelFolder:
+    """The shipped model with two pictures of somebody's own, one with what its camera wrote, and things that are none."""
+    folder = tmp_path / "models" / "mirror"
+    shutil.copytree(SHIPPED, folder)
+    (folder / "examples").mkdir()
+    exif = Image.Exif()
+    exif[0x010F] = "Nikosonon 3000"
+    Image.new("RGB", (64, 48), "red").save(folder / "examples" / "our-swan.jpg", exif=exif)
+    Image.new("RGB", (64, 48), "blue").save(folder / "examples" / "our-swan.png")
+    (folder / "examples" / "notes.txt").write_text("not a picture")
+    (folder / "examples" / "linked.jpg").symlink_to(SHIPPED.parents[1] / "examples" / "cygnet.jpg")
+    return read_model_folder(folder)
+
+
+@pytest.mark.parametrize(("build", "kind", "place"), [
+    (space_gradio, "gradio", "models/mirror/examples/"), (space_static, "static", "examples/mirror/")
+])  # fmt: skip
+def test_a_models_own_pictures_go_where_photos_may(
+    with_pictures: ModelFolder, build: Any, kind: str, place: str
+) -> None:
+    without, files = build(with_pictures), build(with_pictures, photos_may_go=True)
+    check_files(kind, without, False)
+    check_files(kind, files, True)
+    own = {name: body for name, body in files.items() if name.startswith(place) and "/small/" not in name}
+    assert set(own) == {f"{place}our-swan.jpg", f"{place}our-swan.png"}
+    assert not any(b"Nikosonon 3000" in body for body in files.values())
+    assert not any("our-swan" in name for name in without)
+
+
+def test_pictures_of_one_name_are_each_models_own(with_pictures: ModelFolder, tmp_path: Path) -> None:
+    twin = renamed(with_pictures.path, "twin", tmp_path / "models" / "twin")
+    Image.new("RGB", (64, 48), "green").save(twin / "examples" / "our-swan.png")
+    site = space_static(with_pictures, photos_may_go=True, others=[read_model_folder(twin)])
+    assert site["examples/mirror/our-swan.png"] != site["examples/twin/our-swan.png"]
+    assert site["examples/mirror/small/our-swan.png.jpg"] != site["examples/mirror/small/our-swan.jpg.jpg"]

@@ -261,6 +261,9 @@ def own_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_model(models, "fruit", ("apple", "pear", "plum"))
     tiny_model(models, "pets", tuple(f"breed_{i}" for i in range(37)))
     tiny_model(models, "odd", ("<b>bold</b>", "a&b"))
+    (models / "fruit" / "examples").mkdir()
+    (models / "fruit" / "examples" / "our-pear.png").write_bytes(photo(YELLOW, (400, 300), "PNG"))
+    (models / "fruit" / "examples" / "damaged.jpg").write_bytes(b"no picture")
     (models / "broken").mkdir()
     (models / "broken" / "model.json").write_text(json.dumps({"format_version": 1}))
     return folder
@@ -283,6 +286,20 @@ def test_an_example_is_answered_when_it_is_clicked(chromium, several):
         visit.page.get_by_role("button", name="a blue teapot").click()
         visit.says("Neither")
         visit.shot("page-examples")
+
+
+def test_a_model_shows_the_pictures_of_its_own_folder(chromium, several):
+    with visiting(chromium, several.url) as visit:
+        tiles = visit.page.locator("#examples-own-fruit button")
+        visit.page.locator("#examples button").first.wait_for()
+        assert not tiles.is_visible()
+        choose(visit, "fruit")
+        tiles.wait_for()
+        assert tiles.inner_text().strip() == "our pear"
+        assert not visit.page.locator("#examples button").first.is_visible()
+        tiles.click()
+        visit.page.wait_for_function("document.querySelector('#photo img')?.naturalWidth === 400")
+    assert "damaged.jpg is no example to click: " in several.log()
 
 
 def test_another_model_changes_all_that_speaks_of_it(chromium, several):
