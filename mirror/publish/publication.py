@@ -146,8 +146,8 @@ class Publication:
             say("Nothing was published.")
             return
         for plan in plans:
-            publish_repository(api, plan, say)
-            say(patiently(lambda: require_sent(api, plan)))  # noqa: B023  (called at once)
+            if publish_repository(api, plan, say):
+                say(patiently(partial(require_sent, api, plan)))
         if SPACE in self.parts:
             if way == ZERO and SPACE in there:
                 require_hardware(api, name, ZERO_HARDWARE)

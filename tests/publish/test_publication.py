@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,7 @@ from mirror.publish.publication import Publication
 from mirror.publish.published_files import Files
 from mirror.publish.space_static import space_static
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
-from tests.support.limits import join
+from tests.support.web_server import served
 from tests.web.serving import serve
 from tests.world import wait_until
 from tests.world.hub import Hub
@@ -130,22 +128,14 @@ def test_a_repository_that_does_not_hold_what_was_sent_is_told(hub: Hub, model: 
         repository_commit.require_sent(api, plan)
 
 
-@contextmanager
-def shown(folder: Path) -> Iterator[str]:
+def shown(folder: Path) -> AbstractContextManager[str]:
     """The address of a web server that shows a folder."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            join(thread)
+    return served(partial(Quiet, directory=str(folder)))
 
 
 def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_a_folder_is_written_where_a_link_leads_and_the_link_stays(tmp_path: Pat
 
 @pytest.fixture
 def with_pictures(tmp_path: Path) -> ModelFolder:
-    """The shipped model with two pictures of somebody's own, one with what its camera wrote, and things that are none."""
+    """The shipped model with two pictures of somebody's own, one with a camera's words, and things that are none."""
     folder = tmp_path / "models" / "mirror"
     shutil.copytree(SHIPPED, folder)
     (folder / "examples").mkdir()

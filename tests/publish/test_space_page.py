@@ -11,9 +11,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -25,7 +24,8 @@ from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.space_gradio import BUILDER
 from tests.publish.conftest import ROOT
-from tests.support.limits import LIMIT, join
+from tests.support.limits import LIMIT
+from tests.support.web_server import served
 from tests.web.serving import Served, serve
 
 ON_A_SPACE = {"SYSTEM": "spaces", "SPACE_ID": "ana/mirror", "HF_HUB_OFFLINE": "1", "PYTHONNOUSERSITE": "1"}
@@ -141,14 +141,8 @@ def device_api() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            server.shutdown()
-            join(thread)
+    with served(Handler) as address:
+        yield address, asked
 
 
 def test_zerogpu_is_told_of_a_function_for_a_gpu_and_the_page_answers(
