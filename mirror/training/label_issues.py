@@ -28,6 +28,7 @@ FEWEST = 8  # photos of a label: fewer have no quartiles to speak of
 # closest are 0.75, 0.73 and 0.64, the first two being shots of one scene; of copies that were mirrored, turned by 5°,
 # lightened or cropped by 20 %, 98 % or more reach 0.7 (benchmarks/training/label_noise.py)
 CLOSE = 0.7
+MOST_OF_A_GROUP = 5
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def outliers(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
 
 def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
     """Photos that look like an earlier one, each with the one it is most like; score: how alike, by their perceptual
-    hashes (mirrored or not) or by their features."""
+    hashes (mirrored or not) or by their features. Of a group the MOST_OF_A_GROUP most alike: nobody goes through all
+    frames of a camera; those of two labels are all there."""
     photos = evidence.photos
     hashes = [photo.phash for photo in photos]
     closest: dict[int, tuple[float, int]] = {}
@@ -96,7 +98,12 @@ def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
         *close_pairs(evidence.features, np.arange(len(photos)), evidence.actual, CLOSE),
     ]:
         closest[second] = max(closest.get(second, (0.0, first)), (likeness, first))
-    for second, (likeness, first) in sorted(closest.items()):
+    listed: dict[int, int] = {}  # group → its photos that are
+    for second, (likeness, first) in sorted(closest.items(), key=lambda item: (-item[1][0], item[0])):
+        group = int(evidence.groups[second])
+        listed[group] = listed.get(group, 0) + 1
+        if listed[group] > MOST_OF_A_GROUP and photos[first].label == photos[second].label:
+            continue
         photo, other = photos[second], photos[first]
         filed = "" if photo.label == other.label else f", which is filed under {other.label}"
         reason, score = f"almost the same as {other.file_name}{filed}", min(likeness, 1.0)

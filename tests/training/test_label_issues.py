@@ -9,7 +9,15 @@ import pytest
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
-from mirror.training.label_issues import CLOSE, HeldOutPredictions, find_issues, mislabeled, near_duplicates, outliers
+from mirror.training.label_issues import (
+    CLOSE,
+    MOST_OF_A_GROUP,
+    HeldOutPredictions,
+    find_issues,
+    mislabeled,
+    near_duplicates,
+    outliers,
+)
 from tests.support.training import photo
 
 
@@ -133,6 +141,18 @@ def test_near_duplicates_by_their_features_name_the_nearest_only() -> None:
     centred = found.features - found.features[:20].mean(axis=0)
     cosine = centred[2] @ centred[7] / np.linalg.norm(centred[2]) / np.linalg.norm(centred[7])
     assert pairs["007"].score == pytest.approx(cosine, abs=1e-5) and cosine > CLOSE
+
+
+def test_of_the_frames_of_one_camera_a_few_are_listed_and_all_that_bear_two_labels() -> None:
+    found = evidence()
+    found.features[:18] = found.features[0] + 1e-3 * found.features[:18]
+    found.groups[:18] = found.groups[0]
+    listed = list(near_duplicates(found))
+    assert 0 < len(listed) <= MOST_OF_A_GROUP
+    found.features[20:30] = found.features[:10]
+    found.groups[20:30] = found.groups[0]
+    two = [one for one in near_duplicates(found) if "which is filed under" in one.reason]
+    assert len(two) == 10
 
 
 def test_what_is_worst_for_a_model_comes_first() -> None:
