@@ -205,8 +205,8 @@ def _error(name: str, judged: Validation, widest: float) -> dict[str, Any]:
     low, high = judged.interval
     return {
         "name": name,
-        "rate": percent(judged.error_rate, 1),
-        "interval": f"{percent(judged.confidence)} interval: {percent(low, 1)} to {percent(high, 1)}",
+        "rate": f"{100 * judged.error_rate:.1f} %",  # as error_sentence has them
+        "interval": f"{percent(judged.confidence)} interval: {100 * low:.1f} % to {100 * high:.1f} %",
         "wrong": f"{judged.errors:,} wrong of {count(judged.photos, 'photo')}, {judged_by(judged)}",
         "low": low / widest,
         "high": high / widest,
