@@ -99,7 +99,7 @@ def as_opened(photo: Image.Image, name: str) -> Image.Image:
     return photo.convert("L").convert("RGB") if name == GREYSCALE else photo
 
 
-GREY = replace(NONE, prepare=lambda photo: PreparedImage(as_opened(photo, GREYSCALE)), labels=())
+GREY = replace(NONE, prepare=lambda photo: PreparedImage(as_opened(photo, GREYSCALE)))
 
 
 @cache
