@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from mirror.errors import ModelFolderError, UnsupportedLearner
+from mirror.inference import pickle_cache
 from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_cache import COMPILER, _take, compile_in_child, compiled_folder, open_model
 from mirror.model_folder import find_model, list_models, sha256_of
@@ -145,7 +146,8 @@ def test_a_learner_with_code_of_its_own_is_served_or_says_what_is_missing(
         assert re.search(message, said[-1]) and not re.search("labelling|Here|is_circle", str(caught.value))
 
 
-def test_a_compiler_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+def test_a_compiler_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle_cache, "_failures", {})  # other tests compile the same bytes
     shutil.copy(plain_pickle(), tmp_path / "a.pkl")
     with pytest.raises(UnsupportedLearner, match=r"a\.pkl did not compile within 0 seconds"):
         compiled_folder(find_model(tmp_path / "a.pkl"), timeout=0.05)
