@@ -141,7 +141,7 @@ def test_the_metrics_are_those_of_the_network_that_ships(built, trained) -> None
 
 
 def test_similarity_is_fitted_on_the_features_of_the_network_that_ships(built, trained) -> None:
-    """Every photo of the bank is compared with itself too, and that cosine is 1 in the same network's features only; the
+    """Every photo of the bank is compared with itself too, and that cosine is 1 in the network's own features only; the
     bank is kept in half precision."""
     found, photos = trained.trained, trained.folder
     files = paths(found, photos)
