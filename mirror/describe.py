@@ -185,8 +185,10 @@ class ModelDescription:
         if novelty is None or novelty.threshold is None:
             return ()
         score = f"the mean cosine with the {novelty.k} nearest of them"
-        if novelty.others:
+        if novelty.method == "knn-cosine-and-plane":
             score += ", or how far it lies on their side of photos of none of the labels, where that is less"
+        elif novelty.others:  # as models of earlier versions
+            score += ", less what it is like photos of none"
         return (
             f"A photo unlike those it has learned from (its score, {score}, is below {novelty.threshold:.3f}) is "
             f"answered with “{none_of(self.labels)}”.",

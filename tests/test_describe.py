@@ -108,6 +108,15 @@ def test_every_room_states_the_same_facts(kind: str) -> None:
         assert ("rough guess" in studio) == (model.judged.photos < FEW)
 
 
+def test_the_score_is_told_as_the_network_has_it() -> None:
+    told = {}
+    for method, others in (("knn-cosine", 0), ("knn-cosine-less-others", 52), ("knn-cosine-and-plane", 52)):
+        novelty = Novelty(method=method, threshold=0.1, photos=40, others=others, real_refused=0.05)
+        told[method] = ModelDescription(shipped(novelty=novelty)).novelty_sentences[0]
+    assert ["less what it is like" in text for text in told.values()] == [False, True, False]
+    assert ["on their side of photos" in text for text in told.values()] == [False, False, True]
+
+
 def test_texts_of_a_model_are_text_in_the_note() -> None:
     info = shipped(labels=(NASTY, "b"), arch=NASTY, name=NASTY, versions={NASTY: NASTY})
     loss = replace(info.metrics.top_losses[0], file_name=NASTY, label=NASTY, predicted=NASTY, url=f"https://{NASTY}/")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from mirror.inference.classifier import Classifier
+from mirror.preparation import NAMES as PREPARATIONS
+from mirror.preparation import preparation
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -20,6 +22,13 @@ def classifier() -> Classifier:
     if not (MODEL / "model.json").exists():
         pytest.skip("models/mirror does not exist yet: train.py writes it")
     return Classifier.load(MODEL)
+
+
+def test_pictures_of_one_folder_show_the_same_labels_to_every_preparation() -> None:
+    labels: dict[str, set[frozenset[str]]] = {}
+    for made in map(preparation, PREPARATIONS):
+        labels.setdefault(made.examples, set()).add(frozenset(made.labels))
+    assert all(len(found) == 1 and all(found) for found in labels.values()), labels
 
 
 @pytest.mark.parametrize("name", NAMES)
