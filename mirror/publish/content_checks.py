@@ -19,6 +19,7 @@ COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 MAX_SPACE = 10**9  # bytes; more than this in a Space's repository was refused to people
 MAX_FILE = 50 * 10**9  # bytes of one file, as the Hub advises
 MAX_FILES = 100_000
+DESCRIBES = (".csv", ".html", ".json", ".jsonl", ".md", ".onnx", ".pkl")  # files that may tell where a model was made
 PIECE, OVERLAP = 1 << 20, 1 << 10  # bytes that are looked through for secrets at a time, and twice
 
 PAGE = ("app.py", "LICENSE", ".mirror", "README.md", "requirements.txt", "mirror/*", "models/*", "examples/*")
@@ -64,6 +65,7 @@ def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
                 "go, or remove it."
             )
         _check_secrets(name, content)
+        _check_home(name, content)
     if len(files) > MAX_FILES:
         raise PublishError(f"There are {len(files):,} files, more than the Hub takes in one repository.")
     if kind in ("gradio", "static", "container") and total_size(files) > MAX_SPACE:
@@ -96,6 +98,20 @@ def _check_secrets(name: str, content: bytes | Path) -> None:
         for what, (marks, pattern) in SECRETS.items():
             if any(mark in small for mark in marks) and re.search(pattern, piece):
                 raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
+
+
+def _check_home(name: str, content: bytes | Path) -> None:
+    """A model's own files must not name the home folder, and so the person, as a learner does that was exported with
+    its `path`."""
+    homes = {str(Path.home()), Path.home().as_uri(), str(Path.home()).replace("\\", "\\\\")}
+    marks = [home.encode() for home in homes if len(Path.home().parts) > 2]  # more than /root
+    if Path(name).suffix in DESCRIBES and not name.startswith("mirror/"):
+        for piece in _pieces(content):
+            if any(mark in piece for mark in marks):
+                raise PublishError(
+                    f"{name} names {Path.home()}, a folder of this machine, so it is not published: train the model "
+                    "again, or leave that out of it (of a learner: `learn.path = learn.dls.path = Path()`)."
+                )
 
 
 def _pieces(content: bytes | Path) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ card's front matter says so, and metadata.jsonl has types of its own.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,7 @@ from mirror.describe import ModelDescription
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder
 from mirror.publish.published_files import MARK, MARK_TEXT, Files
+from mirror.publish.published_model import published_info, web_address
 from mirror.publish.published_photos import without_metadata
 from mirror.storage import read_file
 from mirror.templates import render_markdown
@@ -83,9 +85,12 @@ def image_folder(photos: Iterable[Photo], data: Path) -> Files:
 
 
 def _listed(model: ModelFolder) -> list[Photo]:
-    """The photos that the model was made of, from its own list."""
+    """The photos that the model was made of, from its own list, with addresses on the Web alone."""
     model.file(PHOTOS_CSV)
-    return read_photos(model.path / PHOTOS_CSV)
+    return [
+        dataclasses.replace(photo, url=web_address(photo.url), page_url=web_address(photo.page_url))
+        for photo in read_photos(model.path / PHOTOS_CSV)
+    ]
 
 
 def _table(photos: Iterable[Photo]) -> bytes:
@@ -96,7 +101,7 @@ def _table(photos: Iterable[Photo]) -> bytes:
 def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_may_go: bool, files: Files) -> str:
     from huggingface_hub import DatasetCardData
 
-    told = ModelDescription(model.info)
+    told = ModelDescription(published_info(model.info))
     labels = sorted({photo.label for photo in photos})
     counts = {label: sum(photo.label == label for photo in photos) for label in labels}
     data = DatasetCardData(

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from mirror.describe import ModelDescription
 from mirror.model_schema import ModelInfo
+from mirror.publish.published_model import published_info
 from mirror.templates import render_markdown
 from mirror.wording import either
 
@@ -25,7 +26,7 @@ def space_card(
     that belong to it; sdk: what the front matter says of how it runs."""
     from huggingface_hub import SpaceCardData
 
-    model = ModelDescription(info)
+    model = ModelDescription(published_info(info))
     data = SpaceCardData(
         title=title(info), emoji="\N{MIRROR}", colorFrom=COLOURS[0], colorTo=COLOURS[1], **sdk,
         short_description=short_description(info), models=list(models) or None, datasets=list(datasets) or None,

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from mirror.model_folder import ModelFolder
 from mirror.publish.published_files import MARK, MARK_TEXT
+from mirror.publish.published_model import published_info
 from mirror.publish.space_card import space_card
 from mirror.publish.space_gradio import example_pictures, own_pictures
 from mirror.static.site_files import site_files
@@ -24,5 +25,6 @@ def space_static(
         shipped = {PurePosixPath(name).name: body for name, body in example_pictures(model, photos_may_go).items()}
         return own_pictures(model, photos_may_go) or shipped
 
-    site = site_files([model, *others], examples=examples, photos_may_go=photos_may_go)
+    shown = [ModelFolder(each.path, published_info(each.info)) for each in (model, *others)]
+    site = site_files(shown, examples=examples, photos_may_go=photos_may_go)
     return site | {"README.md": card, MARK: MARK_TEXT}
