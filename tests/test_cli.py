@@ -70,7 +70,7 @@ FILES = ["photos/a.JPG", "photos/b/blue.png", "photos/b.png", "photos/broken.jpg
 
 def test_jsonl_gives_a_line_an_image_and_errors_in_their_places(place: Path) -> None:
     done = run(place, "predict", "yellow.png", "photos/", "missing.png", "--format", "jsonl")
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "mirror: Left out: 1 file without an image (photos/notes.txt).\n")
     rows = lines(done)
     assert [row["file"] for row in rows] == ["yellow.png", *FILES, "missing.png"]
     assert [list(row) for row in rows if "error" not in row] == [
@@ -125,7 +125,8 @@ def test_csv_and_parquet_hold_what_jsonl_holds(place: Path) -> None:
     rows = lines(run(place, *arguments, "--format", "jsonl"))
     for name in ("a.csv", "a.parquet", "a.jsonl"):  # the format follows the name
         done = run(place, *arguments, "--out", name)
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "mirror: Left out: 1 file without an image (photos/notes.txt).\n"
     assert [json.loads(line) for line in (place / "a.jsonl").read_text(encoding="utf-8").splitlines()] == rows
     with open(place / "a.csv", encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
@@ -198,7 +199,7 @@ USAGE = [
 FAILURES = [
     (
         ["predict", "a.png", "--model", "models/none"],
-        "There is no models/none: give a model folder or a learner pickle",
+        "There is no models/none: give the folder of a model, or hf:models/none",
     ),
     (["predict", "a.png", "--model", "photos"], "photos holds neither a model.json nor a learner pickle"),
     (["predict", "a.png", "--model", "yellow.png"], "yellow.png holds neither a model.json nor a learner pickle"),

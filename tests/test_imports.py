@@ -22,9 +22,9 @@ MODULES = {
 }
 PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"]
 ORDER = (  # from the ground up
-    "errors privacy terminal progress storage folders sources net decoding images preparation typed_json model_schema "
-    "model_folder wording phrases charts palette intervals measured templates describe model_note collect inference "
-    "tasks export training fashion_mnist batch static publish web cli __main__"
+    "errors privacy terminal progress storage folders wording sources net decoding images preparation typed_json "
+    "model_schema model_folder phrases charts palette intervals measured templates describe model_note collect "
+    "inference tasks export training fashion_mnist batch static publish web cli __main__"
 ).split()
 
 

@@ -20,7 +20,7 @@ from mirror.batch.checkpoint import WAYS_OUT, JobStore, SourceList, list_sources
 from mirror.batch.writers import OutputFilter, check_format, open_writer, to_row
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar
-from mirror.sources import ImageSource, find_sources, is_url
+from mirror.sources import ImageSource, LeftOut, find_sources, is_url
 from mirror.tasks.predictor import Answer
 from mirror.tasks.request import DETECTION_TASKS
 
@@ -118,18 +118,20 @@ def _run(
     exclude: list[str],
     on_row: Callable[[dict[str, Any]], None] | None,
 ) -> JobResult:
-    state = None if restart else store.state()
+    state, left_out = None if restart else store.state(), LeftOut()
     if state is None:
-        listed = store.begin(job.to_json(), _sources(job, exclude))
+        listed = store.begin(job.to_json(), _sources(job, exclude, left_out))
     else:
         listed = SourceList(state["images"], state["listing"])
         differences = job.differences(state["job"])
         if differences:
             fields = " and ".join(differences)
             raise UsageError(f"Another job for {store.out} is unfinished, which differs in {fields}: {WAYS_OUT}.")
-        now = list_sources(_sources(job, exclude))
+        now = list_sources(_sources(job, exclude, left_out))
         if now != listed:
             _say(f"{_change(listed, now)} The job goes on with those; --restart begins anew.")
+    if str(left_out):
+        _say(str(left_out))
     unanswered = _answer(job, store, answer_all, listed)
     store.finished.unlink(missing_ok=True)  # of a killed run, or a link
     with open_writer(job.format, store.finished, job.output) as writer:
@@ -141,9 +143,9 @@ def _run(
     return JobResult(listed.images, unanswered)
 
 
-def _sources(job: Job, exclude: list[str]) -> Iterator[ImageSource]:
+def _sources(job: Job, exclude: list[str], left_out: LeftOut) -> Iterator[ImageSource]:
     names = tuple(os.path.basename(path) for path in exclude)
-    for source in find_sources(job.images):
+    for source in find_sources(job.images, left_out):
         if not (source.file.endswith(names) and os.path.abspath(source.file) in exclude):
             yield source
 

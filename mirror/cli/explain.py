@@ -9,6 +9,7 @@ from mirror.cli.options import add_model, add_network, network_of
 from mirror.errors import UsageError
 from mirror.sources import is_url
 from mirror.storage import replacing
+from mirror.tasks.registry import default_model
 from mirror.terminal import printable
 
 
@@ -23,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     explain.set_defaults(run=run)
     explain.add_argument("images", nargs=1, metavar="PATH|URL")
-    add_model(explain, "models/mirror", "a model folder or a fastai learner pickle (default: %(default)s)")
+    add_model(explain, None, "a model folder or a fastai learner pickle (default: models/mirror)")
     explain.add_argument("--label", help="whose evidence is shown (default: the most probable label's)")
     explain.add_argument(
         "--out", type=Path, default=Path("heat.png"), metavar="FILE", help="the picture to write (default: %(default)s)"
@@ -37,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
     from mirror.inference.grad_cam import describe_regions, explain, overlay
     from mirror.inference.pickle_cache import open_model
 
-    classifier = Classifier.load(open_model(options.model), network=network_of(options, options.images))
+    classifier = Classifier.load(
+        open_model(options.model or default_model()), network=network_of(options, options.images)
+    )
     explanation = explain(classifier, image if is_url(image) else Path(image), options.label)
     try:
         with replacing(options.out) as beside:  # also where --out's own name is a link: it is replaced, not followed

@@ -15,11 +15,11 @@ from mirror.batch.writers import FORMATS, OutputFilter, open_writer, to_row
 from mirror.cli.options import add_model, add_network, count, network_of, probability
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar
-from mirror.sources import find_sources
+from mirror.sources import LeftOut, find_sources
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import BARE_LABEL, TASKS, TaskRequest
-from mirror.terminal import use_utf8
+from mirror.terminal import sentence, use_utf8
 
 if TYPE_CHECKING:
     from mirror.tasks.predictor import Predictor
@@ -59,7 +59,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_model(
         predict,
         None,
-        "a model folder, a fastai learner pickle, a transformers folder, a Hub id, or imagenet "
+        "a model folder, a fastai learner pickle, a transformers folder, hf:OWNER/NAME of the Hub, or imagenet "
         "(default: models/mirror, or the task's own)",
     )
     predict.add_argument("--task", default=TASKS[0], choices=TASKS, metavar="TASK", help="default: %(default)s")
@@ -176,9 +176,9 @@ def predict_stream(
     options: argparse.Namespace, format: str, output: OutputFilter, predictor: Predictor, summary: Summary | None
 ) -> int:
     """Answers to the screen, or whatever else takes a stream. How many are errors."""
-    unanswered = 0
+    unanswered, left_out = 0, LeftOut()
     with open_writer(format, options.out, output) as writer:
-        answers = predictor.answer_all(find_sources(options.images))
+        answers = predictor.answer_all(find_sources(options.images, left_out))
         total = sum(1 for _ in find_sources(options.images)) if sys.stderr.isatty() else 1
         to_terminal = options.out is None and sys.stdout.isatty()
         with ProgressBar("", "image", log=lambda line: None, leave=not to_terminal) as progress:
@@ -190,6 +190,8 @@ def predict_stream(
                     progress(done, total)
                 if summary is not None:
                     summary.add(to_row(source.file, answer, output))
+    if str(left_out):
+        print(f"mirror: {sentence(left_out)}", file=sys.stderr)
     return unanswered
 
 

@@ -56,15 +56,16 @@ def _network(model: str | None) -> FaceNetwork:
     path = Path(model, HUB_FILE) if os.path.isdir(model) else Path(model)
     if path.is_file():
         return open_network(path, str(path))
-    from mirror.tasks.hub import fetch_file, is_hub_id
+    from mirror.tasks.hub import fetch_file, hub_id
 
-    if not is_hub_id(model):
+    name = hub_id(model)
+    if name is None:
         raise UsageError(
             f"There is no file {path}: {FACE_DETECTION} takes a YuNet .onnx file, opencv/face_detection_yunet from the "
             "Hub, or no --model for the packaged detector."
         )
-    located = fetch_file(model, HUB_FILE, "leave out --model for the packaged detector")
-    return open_network(located.source, model)
+    located = fetch_file(name, HUB_FILE, "leave out --model for the packaged detector")
+    return open_network(located.source, name)
 
 
 class FaceDetector(BatchPredictor, Detector):

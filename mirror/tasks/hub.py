@@ -1,6 +1,6 @@
 """Where a transformers model is: in a folder, or on the Hugging Face Hub and from then on in its cache.
 
-    located = locate("google/vit-base-patch16-224")   # or a folder; fetched here, where it is not yet
+    located = locate("hf:google/vit-base-patch16-224")   # or a folder; fetched here, where it is not yet
     require(located, "image-classification")          # before anything large is read
     model = pretrained(AutoModelForImageClassification, located)
     with loading(located.name):
@@ -30,11 +30,12 @@ from mirror.errors import MirrorError, ModelUnavailable, NotInstalled, UsageErro
 from mirror.inference.user_cache import is_ours
 from mirror.net.guard import without_passwords
 from mirror.storage import make_folder, parse_json, read_file, write_atomically
-from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
+from mirror.tasks.request import IMAGE_CLASSIFICATION, KNOWN, OBJECT_DETECTION, ZERO_SHOT
 from mirror.terminal import sentence
 
 CONFIG = "config.json"
 MAX_CONFIG = 16 << 20  # bytes; 21,000 labels take 1.5 MB
+PREFIX = "hf:"  # of a model on the Hub
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w")
 ANSWER_SECONDS = 5.0  # for the Hub's first answer; see _in_time
 DEADLINE_SECONDS = 8.0  # the same with looking up its name, which has no limit of its own
@@ -64,23 +65,39 @@ class Located:
     config: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
-def is_hub_id(model: str) -> bool:
-    """Whether `model` reads as owner/name, and is no path that is there."""
-    return not os.path.lexists(model) and HUB_ID.fullmatch(model) is not None
+def hub_id(model: str) -> str | None:
+    """owner/name of `hf:owner/name`, of a model that the tasks know and of one that the Hub's cache holds; None for
+    whatever else, where owner/name may be a path that was mistyped, and be anybody's on the Hub."""
+    name = model.removeprefix(PREFIX)
+    if os.path.lexists(model) or not HUB_ID.fullmatch(name):
+        return None
+    return name if name != model or name in KNOWN or _cached(name) else None
+
+
+def not_found(model: str) -> str:
+    """The sentence for a path that is not there, which may have been meant for a model of the Hub."""
+    name = model if HUB_ID.fullmatch(model) else "OWNER/NAME"
+    return (
+        f"There is no {model}: give the folder of a model, or {PREFIX}{name} for one of the Hugging Face Hub, or "
+        "train one with `python train.py`."
+    )
 
 
 def locate(model: str, hint: str = "") -> Located:
-    """A transformers folder, or a Hub id that is fetched where it is not in the cache, which may take minutes.
+    """A transformers folder, or a model of the Hub that is fetched where it is not in the cache: that may take minutes.
 
     hint: a further way out for the sentence where the Hub cannot be reached, as "use --model imagenet".
     Raises UsageError for what is neither, ModelUnavailable for what is not to be had.
     """
-    if not os.path.isdir(model) and not is_hub_id(model):
-        what = f"{model} is no folder" if os.path.lexists(model) else f"There is no folder {model}"
-        raise UsageError(f"{what}, and a model on the Hugging Face Hub is called owner/name: check the model's name.")
+    name = hub_id(model)
+    if not os.path.isdir(model) and name is None:
+        if os.path.lexists(model):
+            raise UsageError(f"{model} is no folder: give one that transformers' save_pretrained made.")
+        raise UsageError(not_found(model))
     require_installed(model, "torch", "transformers")
-    if os.path.isdir(model):
+    if name is None:
         return _folder(model)
+    model = name
     with loading(model, hint):
         try:
             source = _fetched(model)

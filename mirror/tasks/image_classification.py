@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mirror.errors import ModelUnavailable
+from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.inference.classifier import Classifier, Prediction, softmax
 from mirror.inference.session import require_finite
-from mirror.tasks.hub import CONFIG, OFFLINE, Located, is_hub_id, loading, locate, pretrained, require
+from mirror.tasks.hub import CONFIG, HUB_ID, OFFLINE, Located, hub_id, loading, locate, not_found, pretrained, require
 from mirror.tasks.predictor import BatchPredictor, FolderPredictor, LabelPredictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION
 
@@ -34,6 +33,8 @@ def open_classifier(model: str, *, threads: int | None, network: NetworkSettings
         return TransformersClassifier(locate(model, WAY_OUT), network)
     from mirror.inference.pickle_cache import open_model
 
+    if not os.path.lexists(model) and HUB_ID.fullmatch(model):
+        raise ModelFolderError(not_found(model))
     return FolderPredictor(Classifier.load(open_model(model), threads=threads, network=network))
 
 
@@ -82,10 +83,8 @@ def unique(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_transformers(model: str) -> bool:
-    """Whether `model` is a transformers folder or a Hub id; a missing path in a folder that is there is neither."""
-    if os.path.lexists(model):
-        return os.path.isfile(os.path.join(model, CONFIG))
-    return is_hub_id(model) and not Path(model).parent.is_dir()
+    """Whether `model` is a transformers folder or a model of the Hub."""
+    return os.path.isfile(os.path.join(model, CONFIG)) or hub_id(model) is not None
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

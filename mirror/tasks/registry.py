@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import UsageError
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from mirror.tasks.predictor import Detector, LabelPredictor, Predictor
 
 
-DEFAULT_MODEL = "models/mirror"
+def default_model() -> str:
+    """models/mirror in the working folder, else in the project's."""
+    here = Path("models", "mirror")
+    project = Path(__file__).parents[2] / here
+    return str(project if project.is_dir() and not here.exists() else here)
 
 
 def open_predictor(
@@ -37,7 +42,7 @@ def open_label_predictor(
         from mirror.tasks.zero_shot import open_zero_shot
 
         return open_zero_shot(request, network=network)
-    model = request.model or DEFAULT_MODEL
+    model = request.model or default_model()
     if model == IMAGENET and not os.path.lexists(model):
         from mirror.tasks.imagenet import open_imagenet
 

@@ -11,6 +11,10 @@ FACE_DETECTION = "face-detection"
 TASKS = (IMAGE_CLASSIFICATION, ZERO_SHOT, OBJECT_DETECTION, FACE_DETECTION)  # Hugging Face's names
 DETECTION_TASKS = (OBJECT_DETECTION, FACE_DETECTION)
 IMAGENET = "imagenet"  # the name of the general model, which needs no network
+KNOWN = (  # of the Hub, which are asked for by their bare names
+    "google/vit-base-patch16-224", "facebook/detr-resnet-50", "openai/clip-vit-base-patch32",
+    "opencv/face_detection_yunet",
+)  # fmt: skip
 BARE_LABEL = "{}"  # the template that leaves a label as it is
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.tasks import hub
-from mirror.tasks.hub import is_hub_id, loading, locate, pretrained, require
+from mirror.tasks.hub import hub_id, loading, locate, pretrained, require
 from tests.support.hub_server import Hub
 from tests.support.tiny_vit import tiny_vit
 
@@ -28,7 +28,7 @@ from mirror.tasks.hub import locate
 for model in sys.argv[1:]:
     start = time.monotonic()
     try:
-        found = locate(model)
+        found = locate("hf:" + model)
         row = {"identity": found.identity, "files": sorted(path.name for path in found.source.iterdir())}
     except MirrorError as error:
         row = {"error": str(error), "kind": type(error).__name__}
@@ -152,13 +152,31 @@ def test_a_folder_that_is_no_model(files: dict[str, str], error: type, expected:
 
 def test_what_is_neither_a_folder_nor_a_hub_id_is_a_usage_error(tmp_path: Path):
     for model in ("nothing-here", "a/b/c", "/nothing/here", "../no/folder", "someone/", "-x/y"):
-        with pytest.raises(UsageError, match="on the Hugging Face Hub is called owner/name"):
+        with pytest.raises(UsageError, match=f"There is no {model}: give the folder of a model, or hf:OWNER/NAME"):
             locate(model)
     file = tmp_path / "file.txt"
     file.touch()
     with pytest.raises(UsageError, match="is no folder"):
         locate(str(file))
-    assert is_hub_id("google/vit-base-patch16-224") and not is_hub_id(str(tmp_path))
+
+
+def test_only_what_is_plainly_meant_for_the_hub_is_asked_of_it(
+    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hf:owner").mkdir()
+    (tmp_path / "hf:owner" / "name").touch()
+    known = "google/vit-base-patch16-224"
+    assert (hub_id(known), hub_id("hf:google/other"), hub_id("hf:owner/name")) == (known, "google/other", None)
+    for path in ("models/mirror", "runs/best", "model/vit", "hf:/x", "hf:a/b/c", "hf:mirror", str(tmp_path)):
+        assert hub_id(path) is None
+    code = LOCATE.replace('locate("hf:" + model)', "locate(model)")
+    with Hub({"model/vit": vit}) as hub:
+        (never,) = located(hub.url, tmp_path / "home", "model/vit", code=code)
+        assert not hub.asked and "or hf:model/vit for one of the Hugging Face Hub" in never["error"]
+        located(hub.url, tmp_path / "home", "model/vit")
+        (cached,) = located(hub.url, tmp_path / "home", "model/vit", code=code)
+    assert cached["identity"].startswith("model/vit@")
 
 
 def test_a_model_of_another_task_is_refused_before_it_is_loaded(vit: Path):
@@ -233,7 +251,9 @@ def test_whatever_goes_wrong_is_one_sentence(raised: Exception, expected: str):
 
 
 def test_one_file_of_a_model_is_fetched_and_remembered(vit: Path, tmp_path: Path):
-    code = LOCATE.replace("import locate", "import fetch_file").replace("locate(model)", "fetch_file(model, FILE)")
+    code = LOCATE.replace("import locate", "import fetch_file").replace(
+        'locate("hf:" + model)', "fetch_file(model, FILE)"
+    )
     code = code.replace("sorted(path.name for path in found.source.iterdir())", "found.source.stat().st_size")
     with Hub({"someone/vit": vit}) as hub:
         (first,) = located(hub.url, tmp_path, "someone/vit", code=code.replace("FILE", "'config.json'"))

@@ -19,7 +19,7 @@ from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.images import load_image
 from mirror.sources import ImageSource
 from mirror.tasks.image_classification import TransformersClassifier, unique
-from mirror.tasks.registry import open_predictor
+from mirror.tasks.registry import default_model, open_predictor
 from mirror.tasks.request import TaskRequest
 from tests.support.hub_server import Hub
 from tests.support.tiny_vit import LABELS, tiny_vit
@@ -125,11 +125,18 @@ def test_a_model_without_its_processor_is_one_sentence(vit: Path, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_path_beside_folders_that_are_there_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_path_is_asked_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").mkdir()
-    with pytest.raises(ModelFolderError, match="models/typo"):
-        open_predictor(TaskRequest(model="models/typo"))
+    for model in ("models/typo", "typo", "elsewhere/typo", "typo.pkl"):
+        with pytest.raises(ModelFolderError, match=f"There is no {model}: "):
+            open_predictor(TaskRequest(model=model))
+
+
+def test_the_default_model_is_that_of_the_project_where_the_working_folder_has_none(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert default_model() == str(REPOSITORY / "models" / "mirror")
+    (tmp_path / "models" / "mirror").mkdir(parents=True)
+    assert default_model() == "models/mirror"
 
 
 @pytest.mark.parametrize(
@@ -158,8 +165,8 @@ def predict(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
 def test_the_command_answers_with_a_model_of_the_hub(vit: Path, photos: list[Path], tmp_path: Path):
     with Hub({"someone/vit": vit}) as hub:
         environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
-        done = predict(str(photos[0]), "--model", "someone/vit", "--format", "jsonl", **environment)
-        wrong = predict(str(photos[0]), "--model", "someone/vit", "--task", "object-detection", **environment)
+        done = predict(str(photos[0]), "--model", "hf:someone/vit", "--format", "jsonl", **environment)
+        wrong = predict(str(photos[0]), "--model", "hf:someone/vit", "--task", "object-detection", **environment)
     assert done.returncode == 0 and done.stderr == ""
     row = json.loads(done.stdout)
     assert len(row["probabilities"]) == 5
@@ -171,7 +178,7 @@ def test_the_command_answers_with_a_model_of_the_hub(vit: Path, photos: list[Pat
 
 
 def test_the_command_without_a_hub_names_the_model_that_needs_none(photos: list[Path], tmp_path: Path):
-    done = predict(str(photos[0]), "--model", "no/model", HF_ENDPOINT="http://127.0.0.1:1", HF_HOME=str(tmp_path))
+    done = predict(str(photos[0]), "--model", "hf:no/model", HF_ENDPOINT="http://127.0.0.1:1", HF_HOME=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == (
         "mirror: no/model is not on this machine, and the Hugging Face Hub cannot be reached: connect, give a folder "

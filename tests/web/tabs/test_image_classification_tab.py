@@ -171,7 +171,7 @@ def test_a_transformers_folder_answers_where_it_is_named(chromium, coffee: Path,
 @pytest.mark.browser
 def test_where_the_model_is_not_to_be_had_the_tab_says_so_and_the_mirror_works(chromium, coffee: Path, tmp_path: Path):
     tiny_model(tmp_path / "models")
-    given = {"MIRROR_TASK_MODELS": "image-classification=no/model", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    given = {"MIRROR_TASK_MODELS": "image-classification=hf:no/model", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     with serve("--models", str(tmp_path / "models"), **given) as page, visiting(chromium, page.url) as visit:
         tab = General(visit)
         tab.page.locator("#general-model .problem").filter(has_text="no/model is not on this machine").wait_for()
