@@ -1,10 +1,11 @@
 """The page. Imports neither torch nor fastai.
 
 page.py      lays it out: its question, the picker, the tabs
-mirror_tab.py the tab of the trained model, and its API
+mirror_tab.py the tab of the trained model
+mirror_api.py the same for programs
 photo_fields.py a photo or its address, and the button: the same in every tab
 about.py     the note on a model, or what to do where there is none
-heat_map.py  where it looked: the button, the picture, and its API
+heat_map.py  where it looked: the button, and the picture
 models.py    the models that the page offers, each opened once
 photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
 uploads.py   the one reader of what a visitor sends as a photo

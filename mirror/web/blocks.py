@@ -9,11 +9,13 @@ an exception that nobody foresaw becomes a sentence for whoever asked and a line
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
 import anyio.to_thread
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.components import Component
 from gradio.state_holder import SessionState
 
 from mirror.errors import MirrorError
@@ -33,6 +35,26 @@ class _Private(TypedDict):
 
 # Of the page's own events: no endpoint, and no spinner, whose fade takes longer than an answer
 PRIVATE: _Private = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def add_endpoint(
+    function: Callable[..., Any],
+    inputs: dict[str, Component],
+    output: Component,
+    name: str = "",
+    about: str | None = None,
+) -> None:
+    """Offers `function`, whose docstring describes it and its arguments, to programs, in the order of these calls.
+
+    inputs: its arguments by name, as components; those that the page does not show are called what the argument is.
+    name: of the endpoint, where it is not the function's; about: what it does, where the docstring does not say.
+    """
+    name = name or function.__name__
+    function.__name__ = name.replace("-", "_")  # the tool's, for MCP
+    for argument, component in [*inputs.items(), ("answer", output)]:
+        if not component.visible:
+            component.label = argument
+    gr.Button(visible=False).click(function, list(inputs.values()), output, api_name=name, api_description=about)
 
 
 class SentenceBlocks(gr.Blocks):

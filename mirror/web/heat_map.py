@@ -18,8 +18,8 @@ from mirror.net.fetch import NetworkSettings
 from mirror.templates import data_url, render
 from mirror.web.blocks import PRIVATE
 from mirror.web.models import ModelRegistry, ServedModel, for_visitors
-from mirror.web.photo_fields import NO_PHOTO, decoded
-from mirror.web.photo_input import PhotoInput, PictureOutput, to_gradio_error
+from mirror.web.photo_fields import decoded
+from mirror.web.photo_input import PhotoInput, to_gradio_error
 from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.uploads import SentPhoto
 
@@ -50,25 +50,7 @@ def wire(
     photo.change(None, None, [explanation, button], js=RESET)
 
 
-def add_api(
-    registry: ModelRegistry, network: NetworkSettings, photo: PhotoInput, picker_inputs: list[gr.Dropdown]
-) -> None:
-    """/explain takes a photo and, if need be, one of the model's labels; it gives a picture."""
-
-    async def heat(image: SentPhoto | None, label: str = "", model: str | None = None) -> Image.Image:
-        """Where in the photo the evidence for a label lies (default: for the most probable one)."""
-        if image is None:
-            raise gr.Error(NO_PHOTO, print_exception=False)
-        try:
-            return await _explain_photo(registry, network, image, model, label or None, overlay)
-        except MirrorError as error:
-            raise to_gradio_error(error) from None
-
-    trigger, label, result = gr.Button(visible=False), gr.Textbox("", visible=False), PictureOutput(visible=False)
-    trigger.click(heat, [photo, label, *picker_inputs], result, api_name="explain")
-
-
-async def _explain_photo(
+async def explain_photo(
     registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto, model: str | None, label: str | None,
     render_explanation: Callable[[Explanation], T],
 ) -> T:  # fmt: skip
@@ -98,7 +80,7 @@ async def _on_click(
         return "", phrases.EXPLAIN
     try:
         label = max(probabilities, key=probabilities.__getitem__)  # what was answered, to the last digit's rounding
-        return await _explain_photo(registry, network, photo, model, label, figure), phrases.HIDE
+        return await explain_photo(registry, network, photo, model, label, figure), phrases.HIDE
     except MirrorError as error:
         return render("sentence.html", kind="problem", sentence=to_gradio_error(error).message), phrases.EXPLAIN
 

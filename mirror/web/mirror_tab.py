@@ -1,4 +1,7 @@
-"""The mirror itself: a photo in (dropped, picked, pasted, taken or by its address), answer and probabilities out."""
+"""The mirror itself: a photo in (dropped, picked, pasted, taken or by its address), answer and probabilities out.
+
+The same for programs: mirror_api.py.
+"""
 
 from __future__ import annotations
 
@@ -106,26 +109,6 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path
     return MirrorTab(photo, answer, probabilities, columns, explain_button, explanation)
 
 
-def add_api(registry: ModelRegistry, network: NetworkSettings, photo: PhotoInput, picker: gr.Dropdown) -> None:
-    """The endpoints for programs: /predict takes a photo, /predict_url its address; both give gr.Label's value.
-    /explain takes a photo and gives a picture of it (heat_map.py)."""
-    picker_inputs = [picker] if len(registry.served) > 1 else []
-
-    async def predict(image: SentPhoto | None, model: str | None = None) -> dict[str, float]:
-        """The probability of each label for one photo."""
-        return (await _answer_photo(registry, network, image, model)).prediction.probabilities
-
-    async def predict_url(url: str, model: str | None = None) -> dict[str, float]:
-        """The probability of each label for the photo at an http(s) address."""
-        return (await _answer_photo(registry, network, Address(url.strip()), model)).prediction.probabilities
-
-    trigger = gr.Button(visible=False)
-    result, url = gr.Label(visible=False), gr.Textbox(visible=False)
-    trigger.click(predict, [photo, *picker_inputs], result, api_name="predict")
-    trigger.click(predict_url, [url, *picker_inputs], result, api_name="predict_url")
-    heat_map.add_api(registry, network, photo, picker_inputs)
-
-
 @dataclass(frozen=True)
 class Answer:
     """prepared: what the model was shown, by which preparation; picture: the photo for the page, if asked for."""
@@ -136,7 +119,7 @@ class Answer:
     picture: bytes | None
 
 
-async def _answer_photo(
+async def answer_photo(
     registry: ModelRegistry,
     network: NetworkSettings,
     photo: SentPhoto | ExamplePhoto | None,
@@ -174,7 +157,7 @@ async def show_answer(
     if photo is None:
         return None, waiting_card(registry.get(model) if registry.served else None), None
     try:
-        answer = await _answer_photo(registry, network, photo, model, with_preview=True)
+        answer = await answer_photo(registry, network, photo, model, with_preview=True)
     except gr.Error as error:
         return None, error_card(error.message), None
     return answer.picture, answer_card(answer), answer.prediction.probabilities

@@ -20,7 +20,7 @@ from mirror import phrases
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
-from mirror.web import about, heat_map, mirror_tab, retention
+from mirror.web import about, heat_map, mirror_api, mirror_tab, retention
 from mirror.web.blocks import PRIVATE, VisitedBlocks
 from mirror.web.failures import Failures
 from mirror.web.gateway import connections
@@ -72,11 +72,11 @@ def build(
             with gr.Tabs():
                 with gr.Tab("The mirror"):
                     tab = mirror_tab.build(registry, network, examples, picker)
+                    mirror_api.add_endpoints(registry, network, tab.photo, picker)
                 task_tabs.build(task_models, network)
                 with gr.Tab("About this mirror") as about_tab:
                     note = gr.HTML(about.note(registry.default))
                     pictures = gr.HTML()
-            mirror_tab.add_api(registry, network, tab.photo, picker)
 
             async def change_model(model: str, photo: SentPhoto | None) -> dict:
                 """Everything that speaks of the model; a photo that is still there is shown to the new one."""

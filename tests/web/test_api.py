@@ -26,7 +26,7 @@ ROUNDING = 2e-3  # of probabilities: JPEG moves a colour by a level or two
 
 ENDPOINTS = [
     "/explain", "/face-detection", "/face-detection-picture", "/image-classification", "/object-detection",
-    "/object-detection-picture", "/predict", "/predict_url", "/zero-shot-image-classification",
+    "/object-detection-picture", "/predict", "/predict_url", "/verdict", "/zero-shot-image-classification",
 ]  # fmt: skip
 
 
@@ -59,13 +59,14 @@ def test_predict_takes_a_photo_and_gives_what_a_label_gives(client, tmp_path):
 def test_predict_is_described_for_programs(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(endpoints) == ENDPOINTS
-    assert [(p["parameter_name"], p["component"]) for p in endpoints["/predict"]["parameters"]] == [("image", "Image")]
-    assert [p["parameter_name"] for p in endpoints["/predict_url"]["parameters"]] == ["url"]
-    explain = endpoints["/explain"]["parameters"]
-    assert [(p["parameter_name"], p["parameter_has_default"]) for p in explain] == [("image", False), ("label", True)]
+    named = {name: [(p["parameter_name"], p["parameter_has_default"]) for p in endpoint["parameters"]]
+             for name, endpoint in endpoints.items()}  # fmt: skip
+    assert named["/predict"] == named["/verdict"] == [("image", False), ("model", True)]
+    assert named["/predict_url"] == [("url", False), ("model", True)]
+    assert named["/explain"] == [("image", False), ("label", True), ("model", True)]
     returned = {name: [r["component"] for r in endpoint["returns"]] for name, endpoint in endpoints.items()}
-    assert {name: returned[name] for name in ("/explain", "/predict", "/predict_url")} == {
-        "/explain": ["Image"], "/predict": ["Label"], "/predict_url": ["Label"],
+    assert {name: returned[name] for name in ("/explain", "/predict", "/predict_url", "/verdict")} == {
+        "/explain": ["Image"], "/predict": ["Label"], "/predict_url": ["Label"], "/verdict": ["Json"],
     }  # fmt: skip
 
 

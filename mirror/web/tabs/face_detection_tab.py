@@ -45,7 +45,7 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
     gr.HTML(render("sentence.html", kind="hint", sentence=NEVER_WHOSE))
     with gr.Tabs(elem_classes="inner-tabs"):
         with gr.Tab("A photo"):
-            lay_out(FACE_DETECTION, "faces", "Show me people.", task_models, network)
+            lay_out(FACE_DETECTION, "faces", "face", "Show me people.", task_models, network)
         with gr.Tab("Camera"):
             script = Path(__file__).with_name("camera.js").read_text(encoding="utf-8")
             stage = render("camera.html", seconds=SECONDS)

@@ -18,7 +18,7 @@ from mirror.tasks.predictor import LabelPredictor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
 from mirror.templates import render
-from mirror.web.blocks import PRIVATE
+from mirror.web.blocks import PRIVATE, add_endpoint
 from mirror.web.mirror_tab import card, error_card, example_button
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
@@ -76,12 +76,16 @@ def _add_api(task_models: TaskModels, network: NetworkSettings, fields: PhotoFie
     handler = TaskHandler(_opener(task_models), classify_best, _decode)
 
     async def classify(image: SentPhoto | None, top: int = SHOWN_LABELS) -> dict[str, float]:
-        """The most probable of the model's labels for one photo; top: how many of them."""
+        """Which of 1,000 everyday things a photo shows: the most probable ones, with their probabilities.
+
+        Args:
+            image: the photo, as a file or an http(s) address
+            top: how many labels
+        """
         return await answer_photo(network, handler, image, top)
 
-    trigger, result = gr.Button(visible=False), gr.Label(visible=False)
     top = gr.Number(SHOWN_LABELS, precision=0, minimum=1, visible=False)
-    trigger.click(classify, [fields.photo, top], result, api_name=IMAGE_CLASSIFICATION)
+    add_endpoint(classify, {"image": fields.photo, "top": top}, gr.Label(visible=False), IMAGE_CLASSIFICATION)
 
 
 def _opener(task_models: TaskModels) -> Callable[..., Awaitable[LabelPredictor]]:

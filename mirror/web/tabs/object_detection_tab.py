@@ -21,6 +21,7 @@ from mirror.tasks.drawing import colours, draw, ink
 from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION
 from mirror.templates import data_url, render
+from mirror.web.blocks import add_endpoint
 from mirror.web.mirror_tab import card, error_card
 from mirror.web.photo_fields import lay_out_photo
 from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
@@ -55,11 +56,13 @@ threshold => {
 
 def build(task_models: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
-    lay_out(OBJECT_DETECTION, "objects", "Show me a street, a room, a table.", task_models, network)
+    lay_out(OBJECT_DETECTION, "objects", "thing", "Show me a street, a room, a table.", task_models, network)
 
 
-def lay_out(task: str, name: str, invitation: str, task_models: TaskModels, network: NetworkSettings) -> None:
-    """In the current tab, wired. name: the beginning of the element ids; invitation: what the card says before there is
+def lay_out(
+    task: str, name: str, noun: str, invitation: str, task_models: TaskModels, network: NetworkSettings
+) -> None:
+    """In the current tab, wired. name: the beginning of the element ids; noun: what is looked for; invitation: what the card says before there is
     a photo. Programs get /TASK, what is where in a photo, and /TASK-picture, the photo with that drawn into it."""
     with gr.Row(equal_height=False, elem_classes="looking"):
         with gr.Column(scale=5, min_width=300):
@@ -88,19 +91,27 @@ def lay_out(task: str, name: str, invitation: str, task_models: TaskModels, netw
         return draw(image, detector.detect(image).above(threshold))
 
     async def detect(image: SentPhoto | None, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
-        """What is where in one photo: score, label and box (pixels of the upright photo) of what scores more."""
+        """Args:
+        image: the photo, as a file or an http(s) address
+        threshold: what scores no more than this, of 0 to 1, is left out
+        """
         return await answer_photo(network, handler(as_json), image, threshold)
 
     async def picture_of(image: SentPhoto | None, threshold: float = THRESHOLD) -> Image.Image:
-        """The photo with boxes drawn around what scores more."""
+        """Args:
+        image: the photo, as a file or an http(s) address
+        threshold: what scores no more than this, of 0 to 1, is left out
+        """
         return await answer_photo(network, handler(as_picture), image, threshold)
 
     busy = (card("waiting", "Let me look …", "The first time takes longer: I have to open the model."), "", "")
     events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence: (error_card(sentence), "", ""))
     events.wire(fields, [sentence, picture, table], waiting, [slider])
-    trigger, score = gr.Button(visible=False), gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)
-    trigger.click(detect, [fields.photo, score], gr.JSON(visible=False), api_name=task)
-    trigger.click(picture_of, [fields.photo, score], PictureOutput(visible=False), api_name=f"{task}-picture")
+    inputs = {"image": fields.photo, "threshold": gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)}
+    told = f"Each {noun} found in a photo: score, label and box (in pixels of the upright photo)."
+    add_endpoint(detect, inputs, gr.JSON(visible=False), task, told)
+    drawn = f"A photo with a box drawn around each {noun} found in it."
+    add_endpoint(picture_of, inputs, PictureOutput(visible=False), f"{task}-picture", drawn)
 
 
 def answer(image: Image.Image, detections: Detections, threshold: float) -> Outputs:

@@ -14,7 +14,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.tasks.label_input import split_labels
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT
 from mirror.tasks.zero_shot import ZeroShot
-from mirror.web.blocks import PRIVATE
+from mirror.web.blocks import PRIVATE, add_endpoint
 from mirror.web.mirror_tab import card, error_card
 from mirror.web.photo_fields import PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
@@ -90,12 +90,17 @@ def _add_api(task_models: TaskModels, network: NetworkSettings, fields: PhotoFie
     handler = TaskHandler(partial(_open, task_models), probabilities)
 
     async def classify(image: SentPhoto | None, labels: str, template: str = BARE_LABEL) -> dict[str, float]:
-        """How well each label fits one photo. labels: one a line, or with commas; template: {} stands for a label."""
+        """How well each of your own labels fits a photo.
+
+        Args:
+            image: the photo, as a file or an http(s) address
+            labels: one a line, or with commas between them
+            template: the sentence that each label is put into, where {} stands for it
+        """
         return await answer_photo(network, handler, image, labels, template)
 
-    trigger, result = gr.Button(visible=False), gr.Label(visible=False)
-    labels, template = gr.Textbox(visible=False), gr.Textbox(BARE_LABEL, visible=False)
-    trigger.click(classify, [fields.photo, labels, template], result, api_name=ZERO_SHOT)
+    words = {"labels": gr.Textbox(visible=False), "template": gr.Textbox(BARE_LABEL, visible=False)}
+    add_endpoint(classify, {"image": fields.photo, **words}, gr.Label(visible=False), ZERO_SHOT)
 
 
 def parse_labels(text: str) -> tuple[str, ...]:
