@@ -63,8 +63,8 @@ def lay_out(
     task: str, name: str, noun: str, invitation: str, task_models: TaskModels, network: NetworkSettings
 ) -> None:
     """In the current tab, wired. name: the beginning of the element ids; noun: what is looked for; invitation: what the
-    card says before there is a photo. Programs get /TASK, what is where in a photo, and /TASK-picture, the photo with that
-    drawn into it."""
+    card says before there is a photo. Programs get /TASK, what is where in a photo, and /TASK-picture, the photo with
+    that drawn into it."""
     with gr.Row(equal_height=False, elem_classes="looking"):
         with gr.Column(scale=5, min_width=300):
             fields = lay_out_photo(name)
