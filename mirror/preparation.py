@@ -42,8 +42,8 @@ class PublishedDataset:
     repository on the Hugging Face Hub; task, test_split: its name as a task, and that of its test images, in a card's
     metadata.
 
-    size, epochs: what it is trained with unless told otherwise, px and passes over its images; train: does it, by
-    train.py's options, and writes the model folder."""
+    size, epochs: what it is trained with unless told otherwise, px and passes over its images; options: train.py's that
+    its recipe follows; train: does it, by these, and writes the model folder."""
 
     name: str
     model: str
@@ -53,6 +53,7 @@ class PublishedDataset:
     test_split: str
     size: int
     epochs: int
+    options: tuple[str, ...]
     train: Callable[[Any], None]
 
 

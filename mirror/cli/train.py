@@ -19,7 +19,7 @@ import os
 import sys
 import warnings
 
-from mirror.cli.train_options import add_options
+from mirror.cli.train_options import add_options, require_followed
 from mirror.errors import MirrorError, require_installed
 from mirror.preparation import published_dataset
 from mirror.terminal import Parser, guarded, sentence
@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
         os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
     dataset = published_dataset(options.dataset or "")
     if dataset:
+        require_followed(options, parse([]), dataset)
         dataset.train(options)
     else:
         recipe(options)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.cli.options import count, whole_number
+from mirror.errors import UsageError
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
 
 MOST_MINUTES = 60 * 24 * 30
@@ -93,6 +94,18 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     )  # fmt: skip
     add("--no-pickle", action="store_true", help="leave learner.pkl out of the model folder: 45 MB less to publish")
     add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
+
+
+def require_followed(given: argparse.Namespace, usual: argparse.Namespace, dataset: PublishedDataset) -> None:
+    """usual: the options where none is given. Raises UsageError where one is given that the recipe of a published set
+    does not follow."""
+    known = ("dataset", *dataset.options)
+    for name, value in vars(usual).items():
+        if name not in known and getattr(given, name) != value:
+            option = name.replace("_", "-")
+            if name == "near_duplicates":
+                option = "keep-near-duplicates" if given.near_duplicates else "drop-near-duplicates"
+            raise UsageError(f"--dataset {dataset.name} is trained by a recipe of its own: leave out --{option}.")
 
 
 def _datasets() -> list[PublishedDataset]:

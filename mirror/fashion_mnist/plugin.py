@@ -18,9 +18,6 @@ MODEL = "fashion"
 
 def train(options: Any) -> None:
     """The published set → a network from scratch → judged by its test images."""
-    for name in ("weights", "folds", "others", "minutes"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"--dataset {NAME} is trained by a recipe of its own: leave out --{name}.")
     if options.arch != ARCH or options.epochs == 0:
         given = f"--arch {options.arch}" if options.arch != ARCH else "--epochs 0"
         raise UsageError(f"--dataset {NAME} trains a {ARCH} from random weights: leave out {given}.")
@@ -74,6 +71,7 @@ PREPARATION = Preparation(
         test_split="Fashion-MNIST, test images",
         size=SIZE,
         epochs=EPOCHS,
+        options=("name", "proxy", "arch", "size", "epochs", "seed", "models", "precision", "no_pickle"),
         train=train,
     ),
 )

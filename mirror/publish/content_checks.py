@@ -3,15 +3,21 @@ not meant to go."""
 
 from __future__ import annotations
 
+import gzip
 import io
+import itertools
+import math
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from mirror.decoding.headers import format_of
 from mirror.errors import PublishError
+from mirror.inference.pickle_scan import is_archive
 from mirror.publish.published_files import Files, check_path, content_of, megabytes, size_of, total_size
 from mirror.publish.space_card import SHORT
 
@@ -20,6 +26,7 @@ MAX_SPACE = 10**9  # bytes; more than this in a Space's repository was refused t
 MAX_FILE = 50 * 10**9  # bytes of one file, as the Hub advises
 MAX_FILES = 100_000
 DESCRIBES = (".csv", ".html", ".json", ".jsonl", ".md", ".onnx", ".pkl")  # files that may tell where a model was made
+MAX_UNPACKED = 10**9  # bytes of a compressed file
 PIECE, OVERLAP = 1 << 20, 1 << 10  # bytes that are looked through for secrets at a time, and twice
 
 PAGE = ("app.py", "LICENSE", ".mirror", "README.md", "requirements.txt", "mirror/*", "models/*", "examples/*")
@@ -48,6 +55,7 @@ SECRETS: dict[str, tuple[tuple[bytes, ...], bytes]] = {  # what, in small letter
     "a private key": ((b"private key-",), rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a password in an address": ((b"://",), rb"://[^\s/:@\"']{0,100}:[^\s/@\"']{3,100}@"),
 }
+BINARY = (".onnx", ".pkl", ".gz", ".wasm")  # numbers with words between them
 # Pictures of figures, and the icons of the page without a server
 DRAWN = re.compile(r"(?:(?:models/[^/]+/)?report/(?:confusion|reliability|training)|icon-(?:192|512))\.png")
 
@@ -61,8 +69,8 @@ def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
             raise PublishError(f"{name} has {megabytes(size_of(content))}, more than the Hub takes: leave it out.")
         if not photos_may_go and not _may_show(name) and _is_picture(name, content):
             raise PublishError(
-                f"{name} is a picture that is not ours to publish, perhaps: say --own-photos or --license if it may "
-                "go, or remove it."
+                f"{name} is a picture, and perhaps not yours to publish: say --own-photos or --license if it may go, "
+                "or remove it."
             )
         _check_secrets(name, content)
         _check_home(name, content)
@@ -77,7 +85,7 @@ def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
 def _check_name(kind: str, name: str) -> None:
     check_path(name)
     if not any(fnmatchcase(name, pattern) for pattern in ALLOWED[kind]) or "__pycache__" in name:
-        raise PublishError(f"{name} is nothing that belongs into it, so it is not published: remove it.")
+        raise PublishError(f"{name} does not belong there, so it is not published: remove it.")
 
 
 def _may_show(name: str) -> bool:
@@ -91,12 +99,11 @@ def _is_picture(name: str, content: bytes | Path) -> bool:
 
 
 def _check_secrets(name: str, content: bytes | Path) -> None:
-    if Path(name).suffix in (".onnx", ".pkl", ".gz"):  # numbers
-        return
-    for piece in _pieces(content):
+    binary = Path(name).suffix in BINARY
+    for piece in itertools.chain(_pieces(content), _unpacked(name, content)):
         small = piece.lower()
         for what, (marks, pattern) in SECRETS.items():
-            if any(mark in small for mark in marks) and re.search(pattern, piece):
+            if any(mark in small for mark in marks) and _matches(pattern, piece, binary):
                 raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
 
 
@@ -106,7 +113,7 @@ def _check_home(name: str, content: bytes | Path) -> None:
     homes = {str(Path.home()), Path.home().as_uri(), str(Path.home()).replace("\\", "\\\\")}
     marks = [home.encode() for home in homes if len(Path.home().parts) > 2]  # more than /root
     if Path(name).suffix in DESCRIBES and not name.startswith("mirror/"):
-        for piece in _pieces(content):
+        for piece in itertools.chain(_pieces(content), _unpacked(name, content)):
             if any(mark in piece for mark in marks):
                 raise PublishError(
                     f"{name} names {Path.home()}, a folder of this machine, so it is not published: train the model "
@@ -114,13 +121,53 @@ def _check_home(name: str, content: bytes | Path) -> None:
                 )
 
 
+def _matches(pattern: bytes, piece: bytes, binary: bool) -> bool:
+    if not binary:
+        return re.search(pattern, piece) is not None
+    # A word's length stands before it, which may be a letter; and what numbers spell by chance is no text
+    matches = re.finditer(pattern.removeprefix(rb"\b"), piece)
+    return any(all(0x20 <= byte < 0x7F for byte in match[0]) for match in matches)
+
+
+def _unpacked(name: str, content: bytes | Path) -> Iterator[bytes]:
+    """What is compressed in the content, in pieces. Raises PublishError where it is damaged, or unpacks to more than
+    MAX_UNPACKED bytes."""
+    try:
+        with _opened(content) as file:
+            if name.endswith(".gz"):
+                with gzip.open(file) as unpacked:
+                    yield from _read(unpacked, MAX_UNPACKED)
+            elif name.endswith(".pkl") and is_archive(file):  # as torch writes them, whose entries may be compressed
+                room = MAX_UNPACKED
+                with zipfile.ZipFile(file) as archive:
+                    for entry in archive.infolist():
+                        if entry.compress_type != zipfile.ZIP_STORED:
+                            with archive.open(entry) as unpacked:
+                                yield from _read(unpacked, room)
+                            room -= entry.file_size
+    except (EOFError, OSError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile):
+        raise PublishError(f"{name} is damaged, so it cannot be looked through for secrets: make it again.") from None
+
+
+def _opened(content: bytes | Path) -> BinaryIO:
+    return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
+
+
 def _pieces(content: bytes | Path) -> Iterator[bytes]:
     """The content, a piece after another, each with the end of the one before."""
-    with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
-        end = b""
-        while piece := file.read(PIECE):
-            yield end + piece
-            end = piece[-OVERLAP:]
+    with _opened(content) as file:
+        yield from _read(file)
+
+
+def _read(file: BinaryIO | gzip.GzipFile | IO[bytes], room: float = math.inf) -> Iterator[bytes]:
+    """room: bytes, more than which raise ValueError."""
+    end = b""
+    while piece := file.read(PIECE):
+        room -= len(piece)
+        if room < 0:
+            raise ValueError("unpacks to too much")
+        yield end + piece
+        end = piece[-OVERLAP:]
 
 
 def check_space_card(text: str) -> None:

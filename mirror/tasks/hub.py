@@ -31,7 +31,6 @@ from mirror.inference.user_cache import is_ours
 from mirror.net.guard import without_passwords
 from mirror.storage import make_folder, parse_json, read_file, write_atomically
 from mirror.tasks.request import IMAGE_CLASSIFICATION, KNOWN, OBJECT_DETECTION, ZERO_SHOT
-from mirror.terminal import sentence
 
 CONFIG = "config.json"
 MAX_CONFIG = 16 << 20  # bytes; 21,000 labels take 1.5 MB
@@ -106,6 +105,7 @@ def locate(model: str, hint: str = "") -> Located:
             if cached is None:
                 raise error from None
             source = cached
+        _require_ours(model, source)
     return Located(model, source, f"{model}@{source.name}", local=False, config=_config(model, source))
 
 
@@ -122,9 +122,13 @@ def fetch_file(repository: str, name: str, hint: str = "") -> Located:
             cached = try_to_load_from_cache(repository, name)
             if not isinstance(cached, str):
                 raise error from None
-            return Located(repository, Path(cached), f"{repository}@{Path(cached).parent.name}/{name}", local=False)
-        _remember(path, info.sha)
-    return Located(repository, Path(path), f"{repository}@{info.sha}/{name}", local=False)
+            path, revision = cached, Path(cached).parent.name
+            _require_ours(repository, Path(path).parent)
+        else:
+            revision = info.sha
+            _require_ours(repository, Path(path).parent)
+            _remember(path, revision)
+    return Located(repository, Path(path), f"{repository}@{revision}/{name}", local=False)
 
 
 def require(located: Located, task: str) -> None:
@@ -221,12 +225,19 @@ def _cached(model: str) -> Path | None:
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
-    entry = folder.parent.parent  # models--owner--name, which holds snapshots/ and blobs/
-    if not all(map(is_ours, (entry, folder.parent, folder))):
-        print(f"mirror: {sentence(entry)} is not used: it belongs to another user, or anybody may write to it.",
-              file=sys.stderr)  # fmt: skip
-        return None
     return folder if any((folder / name).exists() for name in WEIGHTS) else None
+
+
+def _require_ours(model: str, snapshot: Path) -> None:
+    """Raises ModelUnavailable where another user could have written a snapshot of the Hub's cache, or what it links
+    to: the Hub's client fetches nothing that lies there already."""
+    entry = snapshot.parent.parent  # models--owner--name, which holds snapshots/ and blobs/
+    folders = [entry, snapshot.parent, snapshot, *(blobs for blobs in [entry / "blobs"] if blobs.is_dir())]
+    if not all(map(is_ours, (*folders, *(path.resolve() for path in snapshot.iterdir())))):
+        raise ModelUnavailable(
+            f"{model} is not opened: {entry} belongs to another user, or anybody may write to it. Set HF_HOME to a "
+            "folder of your own."
+        )
 
 
 def _info(model: str) -> Any:

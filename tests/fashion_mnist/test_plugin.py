@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from mirror.cli.train import main
+from mirror.cli.train_options import add_options
 from mirror.fashion_mnist.fashion_settings import EPOCHS, SIZE
+from mirror.preparation import published_dataset
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "train.md"
 WHOLE = ("--dataset", "fashion-mnist")
@@ -27,6 +30,33 @@ def test_what_its_recipe_does_not_know_is_refused(capsys: pytest.CaptureFixture,
     assert main([*WHOLE, *given]) == 2
     said = capsys.readouterr()
     assert said.err.startswith(f"train.py: {told}") and not said.out
+
+
+def actions() -> list[argparse.Action]:
+    parser = argparse.ArgumentParser()
+    add_options(parser, name="", search=(), size=1)
+    return parser._actions
+
+
+def test_every_option_is_followed_or_refused(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What a person asks for is done or said not to be; nothing is passed over."""
+    monkeypatch.chdir(tmp_path)
+    dataset = published_dataset("fashion-mnist")
+    assert dataset
+    values = {"near_duplicates": [], "count": ["7"], "folds": ["5"], "minutes": ["1"]}
+    refused = set()
+    for action in actions():
+        if action.dest in ("help", "dataset", *dataset.options):
+            continue
+        given = [] if action.nargs == 0 else values.get(action.dest, ["a=b"])
+        assert main([*WHOLE, *action.option_strings[-1:], *given]) == 2, action.dest
+        refused.add(action.dest)
+        said = capsys.readouterr()
+        assert not said.out and (action.option_strings or ["a=b"])[-1] in said.err, said.err
+    assert {"hold_out", "license", "count", "near_duplicates", "insecure", "no_photos_in_report"} <= refused
+    assert set(dataset.options) <= {action.dest for action in actions()}
 
 
 @pytest.mark.parametrize("given", [("--data", "x"), ("--search", "a=b"), ("--collected", "x"), ("--photos", "x.csv")])

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from mirror.errors import ModelUnavailable, UsageError
-from mirror.tasks import hub
 from mirror.tasks.hub import hub_id, loading, locate, pretrained, require
 from tests.support.hub_server import Hub
 from tests.support.tiny_vit import tiny_vit
@@ -265,18 +264,23 @@ def test_one_file_of_a_model_is_fetched_and_remembered(vit: Path, tmp_path: Path
     assert lacking["error"] == "someone/vit on the Hugging Face Hub lacks a file that is needed: choose another model."
 
 
+FILE = LOCATE.replace("import locate", "import fetch_file").replace("locate(model)", "fetch_file(model, 'config.json')")
+FILE = FILE.replace("found.source.iterdir()", "[found.source]")
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
-@pytest.mark.parametrize("whose", ["models--a--b", "models--a--b/snapshots", "models--a--b/snapshots/0123"])
-def test_what_another_user_put_into_the_cache_is_not_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], whose: str
-) -> None:
-    entry = tmp_path / "models--a--b"
-    files = {"refs/main": "0123", "snapshots/0123/config.json": "{}", "snapshots/0123/model.safetensors": ""}
-    for name, body in files.items():
-        (entry / name).parent.mkdir(parents=True, exist_ok=True)
-        (entry / name).write_text(body)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert hub._cached("a/b") == entry / "snapshots" / "0123"
-    os.chown(tmp_path / whose, 12345, 12345)
-    assert hub._cached("a/b") is None
-    assert "is not used: it belongs to another user" in capsys.readouterr().err
+@pytest.mark.parametrize("whose", ["", "snapshots", "snapshots/*", "blobs", "blobs/*"])
+@pytest.mark.parametrize("code", [LOCATE, FILE], ids=["a model", "a file"])
+def test_what_another_user_put_into_the_cache_is_not_opened(vit: Path, tmp_path: Path, code: str, whose: str) -> None:
+    """Whether the Hub answers or not: its client does not fetch again what lies there."""
+    with Hub({"someone/vit": vit}) as server:
+        (before,) = located(server.url, tmp_path, "someone/vit", code=code)
+        entry = tmp_path / "hub" / "models--someone--vit"
+        for path in entry.glob(whose) if whose else [entry]:
+            os.chown(path, 12345, 12345)
+        (online,) = located(server.url, tmp_path, "someone/vit", code=code)
+    (offline,) = located(server.url, tmp_path, "someone/vit", code=code, HF_HUB_OFFLINE="1")
+    assert "config.json" in before["files"]
+    for row in (online, offline):
+        assert row["kind"] == "ModelUnavailable" and "belongs to another user" in row["error"], row
+        assert row["error"].endswith("Set HF_HOME to a folder of your own.")

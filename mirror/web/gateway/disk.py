@@ -30,7 +30,8 @@ class NewFile:
     """A visitor's file that is being written, in a folder of its own whose name cannot be guessed."""
 
     def __init__(self, disk: Disk, name: str, client: str):
-        self._disk, self.client, self.since, self.bytes = disk, client, monotonic(), 0
+        self._disk, self.client, self.bytes = disk, client, 0
+        self.closed_at: float | None = None  # by monotonic(); None: it is still being written
         disk.require_room(self, 0, 1)
         while True:
             self.path = disk.folder / secrets.token_hex(16) / name
@@ -53,6 +54,7 @@ class NewFile:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+            self.closed_at = monotonic()
 
     def remove(self) -> None:
         self.close()
@@ -71,18 +73,23 @@ class Disk:
         """Raises Refusal where so many bytes more of a file, or one file more, are too much."""
         if monotonic() - self._looked > LOOK_SECONDS:
             self._look()
-        while True:
-            free = self._most - sum(other.bytes for other in self.files) - size, MAX_FILES - len(self.files) - files
-            own = [other for other in self.files if other.client == file.client] if file.client else []
-            held = sum(other.bytes for other in own) + size, len(own) + files
-            is_full = min(free) < 0
-            if not is_full and (
-                not file.client
-                or (held[0] <= min(free[0], self._most / SHARE) and held[1] <= min(free[1], MAX_FILES / SHARE))
-            ):
-                return
-            if not self._give_way(file, self.files if is_full else own):
+        while (crowded := self._crowded(file.client, size, files)) is not None:
+            if not self._give_way(file, crowded):
                 raise no_room()
+
+    def _crowded(self, client: str, size: int, files: int) -> list[NewFile] | None:
+        """The files among which one has to go first: all where the disk is full, the client's own where its share is;
+        None where there is room."""
+        free_bytes = self._most - sum(other.bytes for other in self.files) - size
+        free_files = MAX_FILES - len(self.files) - files
+        if min(free_bytes, free_files) < 0:
+            return self.files
+        if not client:
+            return None
+        own = [other for other in self.files if other.client == client]
+        own_bytes, own_files = sum(other.bytes for other in own) + size, len(own) + files
+        has_room = own_bytes <= min(free_bytes, self._most / SHARE)
+        return None if has_room and own_files <= min(free_files, MAX_FILES / SHARE) else own
 
     def _look(self) -> None:
         self._looked = monotonic()
@@ -91,12 +98,16 @@ class Disk:
         self._most = min(MAX_BYTES, (sum(other.bytes for other in self.files) + free) / 2)
 
     def _give_way(self, file: NewFile, among: list[NewFile]) -> bool:
-        """Removes the oldest file that nobody asks about, of the client with the most; whether there was one."""
+        """Removes the oldest whole file that nobody asks about, of the client with the most; whether there was one."""
         named = {os.path.normpath(path) for path in self._named()}
         counts, before = Counter(other.client for other in self.files), monotonic() - PROTECTED_SECONDS
-        old = [other for other in among if other.since < before and other is not file and str(other.path) not in named]
+        old = [
+            (-counts[other.client], other.closed_at, number)
+            for number, other in enumerate(among)
+            if other.closed_at is not None and other.closed_at < before and str(other.path) not in named
+        ]
         if old:
-            victim = min(old, key=lambda other: (-counts[other.client], other.since))
+            victim = among[min(old)[-1]]
             self.files.remove(victim)
             victim.remove()
         return bool(old)

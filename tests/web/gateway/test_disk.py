@@ -93,3 +93,18 @@ def test_where_an_address_says_nothing_the_oldest_that_nobody_asks_about_gives_w
     here._named = lambda: {str(files[0].path)}
     send(here, "", 1_000)
     assert [file.path.exists() for file in files[:3]] == [True, False, True]
+
+
+def test_what_is_still_being_written_does_not_give_way(here: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow upload may be older than any whole file; it is young when it ends."""
+    slow = NewFile(here, "slow.jpg", "")
+    slow.write(b"x" * 1_000)
+    monkeypatch.setattr(disk, "PROTECTED_SECONDS", -1.0)
+    whole = [send(here, "", 1_000) for _ in range(7)]
+    send(here, "", 1_000)
+    assert slow.path.exists() and [file.path.exists() for file in whole] == [False] + [True] * 6
+    slow.write(b"x" * 1_000)
+    slow.close()
+    assert slow.path.stat().st_size == 2_000
+    send(here, "", 1_000)
+    assert slow.path.exists() and [file.path.exists() for file in whole] == [False] * 3 + [True] * 4
