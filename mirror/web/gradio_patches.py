@@ -1,8 +1,9 @@
 """The one place where gradio is patched: `import_gradio` instead of `import gradio`, the first time.
 
 gradio parses its own source at every import, to write stubs for editors, which takes two fifths of the import's
-processor time (gradio 6.31), it changes matplotlib's backend around every answer, and it keeps every component's
-settings and values for every visitor. What gradio names differently one day is imported as it is.
+processor time (gradio 6.31), it changes matplotlib's backend around every answer, it keeps every component's settings
+and values for every visitor, and it puts a few of its own words, and the page's `lang`, into the browser's language,
+while ours are English. What gradio names differently one day is imported as it is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 STUB_WRITER = "gradio.component_meta"
+# Before gradio's own script asks. A page of two languages is marked as one, and read out as that
+ENGLISH = """<script>
+for (const [name, value] of [["language", "en"], ["languages", ["en"]]])
+  Object.defineProperty(navigator, name, { get: () => value });
+</script>"""
 
 
 def import_gradio() -> ModuleType:
@@ -35,7 +41,19 @@ def import_gradio() -> ModuleType:
     if hasattr(gradio.utils, "MatplotlibBackendMananger"):  # around every answer; no answer here is a plot
         vars(gradio.utils)["MatplotlibBackendMananger"] = contextlib.nullcontext
     vars(gradio.state_holder)["SessionState"] = _without_deep_links(gradio.state_holder.SessionState)
+    _speak_english(gradio.routes.templates.env.loader)
     return gradio
+
+
+def _speak_english(loader: Any) -> None:
+    """The templates of gradio's pages with ENGLISH in their heads."""
+    found = loader.get_source
+
+    def get_source(environment: Any, name: str) -> tuple[str, str | None, Any]:
+        source, file, is_fresh = found(environment, name)
+        return source.replace("<head>", f"<head>{ENGLISH}", 1), file, is_fresh
+
+    vars(loader)["get_source"] = get_source
 
 
 def _without_deep_links(kind: type) -> type:

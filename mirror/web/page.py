@@ -39,14 +39,6 @@ FAVICON = FOLDER / "favicon.svg"
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
-# a live region must be there before its text changes, so the attribute cannot come with the answer; a tab's parts come
-# when it is first opened
-ANNOUNCE_JS = """() => {
-  const regions = '#answer, #why, .answer';
-  const announce = () => document.querySelectorAll(regions).forEach(e => e.setAttribute('aria-live', 'polite'));
-  announce();
-  new MutationObserver(announce).observe(document.body, {childList: true, subtree: true});
-}"""
 TITLE_JS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
@@ -108,12 +100,17 @@ def launch_settings(registry: ModelRegistry, repository: Path, host: str | None 
     own = [repository / name for name in ("models", "data", "mirror", "tests", ".git", ".cache")]
     private = [registry.folder, *own]
     return {
-        "theme": theme(), "css": css(), "js": ANNOUNCE_JS, "favicon_path": FAVICON, "footer_links": ["api"],
+        "theme": theme(), "css": css(), "js": page_script(), "favicon_path": FAVICON, "footer_links": ["api"],
         "max_file_size": MAX_UPLOAD_BYTES, "blocked_paths": sorted({str(path.resolve()) for path in private}),
         "allowed_paths": [], "show_error": False, "run_history": False, "enable_monitoring": False,
         "ssr_mode": False, "pwa": False, "mcp_server": False, "state_session_capacity": SESSIONS,
         "app_kwargs": app_settings(Path(upload_folder()), MAX_UPLOAD_BYTES, host),
     }  # fmt: skip
+
+
+def page_script() -> str:
+    """What gradio runs once in the browser, as the function that it wants; here and in the studio."""
+    return Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 
 
 def _title(served: ServedModel | None) -> str:

@@ -25,39 +25,43 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
     pending: set[Any] = field(default_factory=set)  # requests that have not ended
 
-    def shot(self, name: str) -> None:
+    def shot(self, name: str, *, whole: bool = True) -> None:
+        """A screenshot, of the whole page or of what is in sight of it."""
         ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=whole)
 
     def says(self, pattern: str) -> None:
         """Waits until the mirror says so."""
         self.page.locator("#answer .says").filter(has_text=re.compile(pattern)).wait_for()
 
     def open_tab(self, name: str) -> None:
-        tab = self.page.get_by_role("tab", name=name)
-        more = self.page.locator(".overflow-menu > button")  # where the screen is too narrow for all tabs
-        tab.or_(more).locator("visible=true").first.wait_for()
-        if tab.is_visible():
-            tab.click()
-        else:
-            more.click()
-            self.page.locator(".overflow-dropdown button", has_text=name).click()
+        self.page.get_by_role("tab", name=name).click()
 
-    def pick(self, name: str, body: bytes, mime: str = "image/jpeg") -> None:
-        self.page.set_input_files("#photo input[type=file]", {"name": name, "mimeType": mime, "buffer": body})
+    def pick(self, name: str, body: bytes, mime: str = "image/jpeg", *, frame: str = "photo") -> None:
+        file = {"name": name, "mimeType": mime, "buffer": body}
+        self.page.set_input_files(f"#{frame} input[type=file]", file)
 
-    def drop(self, name: str, body: bytes, mime: str = "image/jpeg") -> None:
+    def drop(self, name: str, body: bytes, mime: str = "image/jpeg", *, frame: str = "photo") -> None:
         """Drags a file from the desktop onto the photo's frame."""
-        self.page.locator("#photo button.upload-container").wait_for()
+        zone = f"#{frame} button.upload-container"
+        self.page.locator(zone).wait_for()
+        self.hand_over(zone, ["dragenter", "dragover", "drop"], name, body, mime)
+
+    def paste(self, name: str, body: bytes, mime: str = "image/png") -> None:
+        """Ctrl+V, with a file on the clipboard."""
+        self.hand_over("body", ["paste"], name, body, mime)
+
+    def hand_over(self, selector: str, events: list[str], name: str, body: bytes, mime: str) -> None:
         self.page.evaluate(
-            """([selector, name, mime, bytes]) => {
-                const data = new DataTransfer();
+            """([selector, events, name, mime, bytes]) => {
+                const data = new DataTransfer(), settings = {bubbles: true, cancelable: true};
                 data.items.add(new File([new Uint8Array(bytes)], name, {type: mime}));
-                for (const kind of ["dragenter", "dragover", "drop"])
+                for (const kind of events)
                     document.querySelector(selector).dispatchEvent(
-                        new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+                        kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, ...settings})
+                                         : new DragEvent(kind, {dataTransfer: data, ...settings}));
             }""",
-            ["#photo button.upload-container", name, mime, list(body)],
+            [selector, events, name, mime, list(body)],
         )
 
     def rest(self) -> None:
@@ -100,7 +104,7 @@ def visiting(
     yield visit
     visit.rest()
     tab.close()
-    assert visit.complaints == []
+    assert visit.complaints == [], visit.complaints
 
 
 def realistic() -> bytes:

@@ -21,7 +21,7 @@ from mirror.templates import render
 from mirror.web.blocks import PRIVATE, SentenceBlocks
 from mirror.web.gateway import connections
 from mirror.web.gateway.gate import in_front
-from mirror.web.page import FAVICON
+from mirror.web.page import FAVICON, page_script
 from mirror.web.studio import actions
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.gallery import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, undecided_count
@@ -112,9 +112,10 @@ def launch_settings(state: StudioState, key: Key) -> dict[str, Any]:
     """For `Blocks.launch`, which then returns: gradio itself serves no file, says nothing of an address without the
     token, and asks nobody whether the page is up; whoever has `key` is answered, and nobody else."""
     return {
-        "theme": theme(), "css": css() + (HERE / "studio.css").read_text(encoding="utf-8"), "favicon_path": FAVICON,
-        "footer_links": [], "allowed_paths": [], "blocked_paths": [str(state.folder.resolve())], "show_error": False,
-        "run_history": False, "enable_monitoring": False, "ssr_mode": False, "pwa": False, "mcp_server": False,
+        "theme": theme(), "css": css() + (HERE / "studio.css").read_text(encoding="utf-8"), "js": page_script(),
+        "favicon_path": FAVICON, "footer_links": [], "show_error": False, "run_history": False,
+        "allowed_paths": [], "blocked_paths": [str(state.folder.resolve())],
+        "enable_monitoring": False, "ssr_mode": False, "pwa": False, "mcp_server": False,
         "share": False, "max_file_size": 1, "root_path": "",
         "app_kwargs": {"routes": routes(state), "lifespan": in_front(policy(key)), "middleware": middleware()},
         "quiet": True, "_frontend": False, "prevent_thread_lock": True,

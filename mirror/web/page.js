@@ -1,0 +1,138 @@
+// What gradio's page lacks, in every tab and in the studio; gradio runs it once. Photos are pasted and dropped anywhere,
+// and judged by their content; the answer is brought into sight and announced; arrow keys move between tabs.
+() => {
+  const ANSWERS = "#answer, .answer", LIVE = `${ANSWERS}, #why`, SHOWN = "#why figure";
+  const FINGER = matchMedia("(hover: none) and (pointer: coarse)");
+  const TAPPED = [["or click to choose one", "Tap to choose a photo"], ["Click to Access Webcam", "Tap to use the camera"]];
+  const WAIT_MS = 3000; // for the photo's frame, which has no input while it uploads
+
+  // The tab that is open has the only frame of photos, and the only field for an address, with a size
+  const open = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
+
+  // ---- the answer ----------------------------------------------------------------------------------------------------
+
+  function reveal(element) {
+    const block = element.getBoundingClientRect().height > innerHeight ? "start" : "nearest";
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+    element.scrollIntoView({ block, behavior });
+  }
+
+  // The same answer to another photo changes nothing but the picture, which comes with it as a data: address
+  function changed({ target }) {
+    const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
+    if (element?.matches(".glass img[src^='data:']")) return open(ANSWERS);
+    return element?.closest(LIVE);
+  }
+
+  let next = null;
+  function look(changes) {
+    prepare();
+    const found = changes.map(changed).findLast((each) => each?.offsetParent);
+    const told = found?.matches(ANSWERS) ? found.querySelector(".verdict:not(.waiting)") : found?.querySelector(SHOWN);
+    if (!told) return;
+    cancelAnimationFrame(next);
+    next = requestAnimationFrame(() => { next = requestAnimationFrame(() => reveal(told)); });
+  }
+
+  // A live region must be there before its text changes, and a tab's parts come when it is first opened
+  function prepare() {
+    for (const each of document.querySelectorAll(LIVE)) each.setAttribute("aria-live", "polite");
+    if (FINGER.matches) for (const [clicked, tapped] of TAPPED) {
+      const words = document.evaluate(`//*[contains(@class, 'glass')]//text()[contains(., '${clicked}')]`, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
+      if (words) words.data = tapped;
+    }
+    for (const zone of document.querySelectorAll(".glass button.upload-container")) {
+      const text = zone.querySelector("p")?.textContent.replace(/\s+/g, " ").trim();
+      if (text && zone.getAttribute("aria-label") !== text) zone.setAttribute("aria-label", text);
+    }
+  }
+
+  // ---- photos --------------------------------------------------------------------------------------------------------
+
+  // gradio takes what the browser calls an image; browsers know nothing of .HEIC, .mpo and names without a suffix
+  function parcel(file) {
+    const data = new DataTransfer();
+    data.items.add(file.type.startsWith("image/") ? file : new File([file], file.name, { type: "image/unknown" }));
+    return data;
+  }
+
+  const frame = () => new Promise(requestAnimationFrame);
+  async function give(file) {
+    const glass = open(".glass"), find = () => glass.querySelector("input[type=file]");
+    if (!glass) return;
+    glass.querySelector(".source-selection button:first-child:not(.selected)")?.click(); // from the camera back to files
+    await frame();
+    await frame();
+    for (const end = performance.now() + WAIT_MS; !find() && performance.now() < end;) await frame();
+    const input = find();
+    if (!input) return;
+    input.files = parcel(file).files;
+    input.dispatchEvent(new Event("change"));
+  }
+
+  function ask(address) {
+    const box = open(".address .address-box input, .address .address-box textarea");
+    if (!box) return;
+    box.value = address;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => open(".address button")?.click());
+  }
+
+  const writes = (target) => target.closest?.("input:not([type=file], [readonly]), textarea, [contenteditable]");
+  function take(event, data) {
+    const file = data?.files[0], text = (data?.getData("text/uri-list") || data?.getData("text/plain") || "").trim();
+    if (!open(".glass") || (writes(event.target) && (text || !file))) return;
+    if (!file && !/^(https?:|data:image)/i.test(text)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (file) give(file);
+    else ask(text);
+  }
+
+  const ours = new WeakSet(); // drops that carry a file which gradio takes
+  function drop(event) {
+    const file = event.dataTransfer?.files[0], zone = event.target.closest?.(".glass button.upload-container");
+    if (ours.has(event)) return;
+    if (!file || !zone) return take(event, event.dataTransfer);
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const again = new DragEvent("drop", { dataTransfer: parcel(file), bubbles: true, cancelable: true });
+    ours.add(again);
+    event.target.dispatchEvent(again);
+  }
+
+  function choose({ target }) {
+    if (target.matches?.(".glass input[type=file]") && target.files[0]) target.files = parcel(target.files[0]).files;
+  }
+
+  // ---- keys ----------------------------------------------------------------------------------------------------------
+
+  function move(event) {
+    // gradio's list of choices opens again after the Tab that leaves it
+    if (event.key === "Tab" && event.target.matches?.('[role="combobox"]')) return event.stopImmediatePropagation();
+    const tab = event.target.closest?.('[role="tab"]');
+    if (!tab || event.altKey || event.ctrlKey || event.metaKey) return;
+    const tabs = [...tab.closest('[role="tablist"]').querySelectorAll('[role="tab"]:not(:disabled)')], at = tabs.indexOf(tab);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const other = tabs.at(to % tabs.length);
+    other.focus();
+    other.click();
+  }
+
+  // … and stays closed at a click, after Escape
+  function reopen({ target }) {
+    if (target === document.activeElement && target.matches('[role="combobox"][aria-expanded="false"]')) target.blur();
+  }
+
+  addEventListener("mousedown", reopen, true);
+  addEventListener("paste", (event) => take(event, event.clipboardData), true);
+  addEventListener("drop", drop, true);
+  addEventListener("dragover", (event) => { if (open(".glass") && !writes(event.target)) event.preventDefault(); });
+  addEventListener("change", choose, true);
+  addEventListener("keydown", move, true);
+  prepare();
+  const watched = { childList: true, characterData: true, subtree: true, attributeFilter: ["class", "src"] };
+  new MutationObserver(look).observe(document.body, watched);
+}
