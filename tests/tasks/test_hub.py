@@ -264,7 +264,9 @@ def test_one_file_of_a_model_is_fetched_and_remembered(vit: Path, tmp_path: Path
     assert lacking["error"] == "someone/vit on the Hugging Face Hub lacks a file that is needed: choose another model."
 
 
-FILE = LOCATE.replace("import locate", "import fetch_file").replace("locate(model)", "fetch_file(model, 'config.json')")
+FILE = LOCATE.replace("import locate", "import fetch_file").replace(
+    'locate("hf:" + model)', "fetch_file(model, 'config.json')"
+)
 FILE = FILE.replace("found.source.iterdir()", "[found.source]")
 
 
