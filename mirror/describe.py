@@ -11,7 +11,7 @@ import shlex
 
 from mirror.errors import reason_in_words
 from mirror.measured import between, error_sentence, group_sentences, is_few, judged_by, novelty_sentence
-from mirror.model_schema import Calibration, DataInfo, Estimate, ModelInfo
+from mirror.model_schema import OLD_PHOTO_LIST, PHOTO_LIST, Calibration, DataInfo, Estimate, ModelInfo
 from mirror.preparation import Preparation, PublishedDataset, preparation, published_dataset
 from mirror.wording import count, listed, none_of, percent, plain
 
@@ -23,8 +23,9 @@ WORST_PHOTOS = "report/top_losses.png"  # the picture of the report that shows p
 SOURCES = {
     "search": "found by DuckDuckGo image search",
     "folder": "taken from a folder of photos",
-    "recipe": "fetched again from another model's list of photos",
+    PHOTO_LIST: "fetched again from another model's list of photos",
 }
+SOURCES[OLD_PHOTO_LIST] = SOURCES[PHOTO_LIST]
 RESIZES = {
     "crop": "the middle of the photo",
     "squish": "the whole photo, squeezed to fit",

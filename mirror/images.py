@@ -33,7 +33,7 @@ from PIL import Image, UnidentifiedImageError
 from mirror.decoding import budget, pool, refusals
 from mirror.decoding.decode import decode
 from mirror.decoding.headers import FORMATS, fitting, most_pixels, read_header
-from mirror.decoding.limits import MAX_DECODE_BYTES, Header, TooCostly
+from mirror.decoding.limits import MAX_DECODE_BYTES, MAX_PHOTO_BYTES, MAX_PIXELS, Header, TooCostly
 from mirror.decoding.orientation import orientation
 from mirror.decoding.pixels import of_image, upright_rgb
 from mirror.decoding.refusals import check_size
@@ -42,15 +42,11 @@ from mirror.errors import ImageError, ImageTooLarge, NotAnImage
 if TYPE_CHECKING:
     from mirror.net.fetch import NetworkSettings
 
-MAX_PIXELS = 50_000_000  # 150 MB once decoded; the largest phone cameras store 48-50 megapixels
-MAX_BYTES = 20 * 1024 * 1024  # as much as the page and the downloader accept
 FULL_SIZE = "full size"  # in the info of an image that was reduced
 JPEG_QUALITY = 90  # at 640 px about 110 KB; below about 85 the 8 x 8 blocks become visible after augmentation's zoom
 
 __all__ = [
     "FORMATS",
-    "MAX_BYTES",
-    "MAX_PIXELS",
     "encode_jpeg",
     "full_size",
     "load_image",
@@ -64,7 +60,7 @@ def load_image(
     source: str | Path | bytes | Image.Image,
     *,
     max_pixels: int = MAX_PIXELS,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int = MAX_PHOTO_BYTES,
     min_side: int | None = None,
     at_least: int | None = None,
     reduce: bool = False,
@@ -234,7 +230,7 @@ def _read(source: str | Path | bytes, max_bytes: int, network: NetworkSettings |
     return data, name
 
 
-def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+def read_file(path: Path, max_bytes: int = MAX_PHOTO_BYTES) -> bytes:
     """The bytes of a regular file of at most `max_bytes`; NotAnImage or ImageTooLarge otherwise.
 
     Pipes and devices are refused before they are opened: reading one could wait for ever.

@@ -38,7 +38,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
 READ_ATTEMPTS = 10  # while another process replaces the folder
 MAX_MODEL_JSON_BYTES = 16 * 1024 * 1024  # 1,000 labels with a confusion matrix take 3 MB
-MAX_PIXELS = 2**24  # of what the network sees: 200 MB of float32
+MAX_INPUT_PIXELS = 2**24  # of what the network sees: 200 MB of float32
 MAX_FORMAT_VERSION = 10**6  # beyond it, no version but a number made up
 MAX_FILE_BYTES = 2 * 1024**3  # a network of more is none that protobuf can hold
 
@@ -106,7 +106,7 @@ class ModelEntry:
         return self.kind != "folder"
 
 
-def folder_name(info: ModelInfo) -> str:
+def published_name(info: ModelInfo) -> str:
     """What a model's folder is called where it is copied to: the model's name, if that is one of a file on every
     system. model.json may be a stranger's, so its name is no path."""
     return re.sub(r"[^\w.-]+", "-", info.name).strip(".-") or "model"
@@ -180,8 +180,8 @@ def _check(info: ModelInfo) -> None:
         raise ModelFolderError(f"preprocessing.prepare must be one of {allowed}, not {preprocessing.prepare!r}")
     resizes = preprocessing.batch_resizes
     sizes = [preprocessing.size, preprocessing.crop, *(size for step in resizes for size in (step.size, step.crop))]
-    if any(size[0] * size[1] > MAX_PIXELS for size in sizes if size):
-        raise ModelFolderError(f"preprocessing's sizes must have at most {MAX_PIXELS:,} pixels")
+    if any(size[0] * size[1] > MAX_INPUT_PIXELS for size in sizes if size):
+        raise ModelFolderError(f"preprocessing's sizes must have at most {MAX_INPUT_PIXELS:,} pixels")
     if "logits" not in info.onnx.outputs:
         raise ModelFolderError("onnx.outputs must name logits")
     matrix = metrics.confusion_matrix if metrics else ()

@@ -29,6 +29,7 @@ from mirror.typed_json import (
 FORMAT_VERSION = 1
 PICKLE = "learner.pkl"
 MAX_SIDE = 8192  # pixels
+PHOTO_LIST, OLD_PHOTO_LIST = "photo list", "recipe"  # of DataInfo.source; the latter in models made before 1.0
 
 
 def _check_inside(name: str) -> str:
@@ -238,9 +239,8 @@ class Query(Record):
 
 @dataclass(frozen=True)
 class DataInfo(Record):
-    """`source`: "search", "folder" or "recipe"; photos of each label, rejections by reason, first and last day; photos
-    by the engine that found them, and by the site they lie on, the 20 with most; how many were relabelled or removed by
-    hand."""
+    """`source`: "search", "folder" or PHOTO_LIST; photos of each label, rejections by reason, first and last day;
+    photos by engine and by site (the 20 with most); how many were relabelled or removed by hand."""
 
     source: str
     counts: Object[Count] = field(default_factory=dict)

@@ -73,7 +73,7 @@ def certainty(prediction: Prediction) -> str:
 
 
 def regions_sentence(regions: Sequence[str], label: str, *, known: bool = True) -> str:
-    """Where the mirror looked, in one sentence. places: as `grad_cam.describe_regions` gives them; known: whether
+    """Where the mirror looked, in one sentence. regions: as `grad_cam.describe_regions` gives them; known: whether
     the photo looks like what the mirror was trained on."""
     if regions and not known:
         where = "nearly all of it" if "everywhere" in regions else listed([f"the {region}" for region in regions])

@@ -3,7 +3,7 @@
     preparation("garment").prepare(photo)
 
 A published data set whose pictures are unlike photos is a plug-in: a package of its own with a module that holds a
-`Preparation`. The two tables here are the only places outside that package that name it.
+`PREPARATION`. The two tables here are the only places outside that package that name it.
 """
 
 from __future__ import annotations

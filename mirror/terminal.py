@@ -37,6 +37,11 @@ def sentence(error: object) -> str:
     return printable(text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…")
 
 
+def warn(message: object) -> None:
+    """A line on standard error, with the program's name and made harmless."""
+    print(f"mirror: {sentence(message)}", file=sys.stderr)
+
+
 class _Guarded:
     """A stream of text that passes on all but what a terminal would obey, line feeds, tabs and returns excepted."""
 

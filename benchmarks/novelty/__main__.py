@@ -100,7 +100,7 @@ def scores(mirror: Shown, insects: Shown) -> None:
 
 def cost(mirror: Network) -> None:
     """One answer without the comparison, with it, and with the largest bank, taking turns."""
-    from mirror.export.feature_bank import MAX_BANK, FeatureBank, K, Plane
+    from mirror.export.feature_bank import MAX_BANK, NEIGHBOURS, FeatureBank, Plane
     from mirror.export.graph import attach_novelty_bank
     from mirror.inference.session import OnnxModel
 
@@ -112,7 +112,7 @@ def cost(mirror: Network) -> None:
         large = Path(place) / "model.onnx"
         large.write_bytes(mirror.file.read_bytes())
         bank = random.normal(size=(MAX_BANK, engine.widths["features"])).astype(np.float32)
-        attach_novelty_bank(large, FeatureBank(bank, K, 0, Plane(bank[0], 0.0), MAX_BANK))
+        attach_novelty_bank(large, FeatureBank(bank, NEIGHBOURS, 0, Plane(bank[0], 0.0), MAX_BANK))
         both = ("logits", "similarity")
         rows = {
             "without": (engine, ("logits",)),

@@ -23,13 +23,13 @@ def seen_photos(source: Path):
     from mirror.training.backbones import find_backbone
     from mirror.training.feature_cache import FeatureExtractor, extract_features
     from mirror.training.learner import Start
-    from mirror.training.settings import FOLDS, TrainingSettings
+    from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
     from mirror.training.training_data import TrainingData
 
     settings = TrainingSettings(ARCH, seed=SEED)
     with tempfile.TemporaryDirectory() as place:
         with collect_from_folder(Path(place) / "photos", source, log=quiet) as folder:
-            data = TrainingData.of(folder.photos, FOLDS)
+            data = TrainingData.of(folder.photos, DEFAULT_FOLDS)
             found = find_backbone(ARCH, None, settings.size, settings.size, quiet)
             start = Start(folder.path, data.labels, found.architecture, found.state, found.source, settings.size, SEED)
             extractor = FeatureExtractor(start.body(), folder.path, found.architecture, settings.size, quiet)

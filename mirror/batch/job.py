@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -178,4 +177,4 @@ def _change(then: SourceList, now: SourceList) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"mirror: {terminal.sentence(line)}", file=sys.stderr)
+    terminal.warn(line)

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 
 from mirror.errors import MirrorError
-from mirror.terminal import Parser, guarded, sentence
+from mirror.terminal import Parser, guarded, warn
 
 DESCRIPTION = """\
 Classify images with a model that train.py made, with any fastai learner or transformers model, or by labels of your own
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with guarded():
             return options.run(options)
     except MirrorError as error:
-        print(f"mirror: {sentence(error)}", file=sys.stderr)
+        warn(error)
         return error.exit_code
     except BrokenPipeError:  # `… | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         with contextlib.suppress(OSError):  # what is left in the buffer will not fit either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"mirror: the answers cannot be written ({error.strerror}): make room and start again.", file=sys.stderr)
+        warn(f"the answers cannot be written ({error.strerror}): make room and start again.")
         return 1
     except KeyboardInterrupt:
-        print("mirror: stopped.", file=sys.stderr)
+        warn("stopped.")
         return 130
 
 

@@ -19,7 +19,7 @@ from mirror.sources import LeftOut, find_sources
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import BARE_LABEL, TASKS, TaskRequest
-from mirror.terminal import sentence, use_utf8
+from mirror.terminal import use_utf8, warn
 
 if TYPE_CHECKING:
     from mirror.tasks.predictor import Predictor
@@ -191,7 +191,7 @@ def predict_stream(
                 if summary is not None:
                     summary.add(to_row(source.file, answer, output))
     if str(left_out):
-        print(f"mirror: {sentence(left_out)}", file=sys.stderr)
+        warn(left_out)
     return unanswered
 
 

@@ -78,11 +78,11 @@ def parts(text: str) -> tuple[str, ...]:
 
 
 def run(options: argparse.Namespace) -> int:
-    from mirror.model_folder import folder_name, read_model_folder
+    from mirror.model_folder import published_name, read_model_folder
     from mirror.publish.publication import Publication
 
     model, *others = map(read_model_folder, options.models)
-    data = options.data or Path("data", folder_name(model.info))
+    data = options.data or Path("data", published_name(model.info))
     if options.data is not None and not data.is_dir():
         raise UsageError(f"There is no photo folder at {data}: give the model's with --data.")
     publication = Publication(

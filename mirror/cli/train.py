@@ -53,8 +53,8 @@ def recipe(options: argparse.Namespace) -> None:
     if is_missing(options):
         collect(options, name, SEARCH)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
+    from mirror.training.backbone_choice import AUTO, choose, names_at_hand
     from mirror.training.backbones import find_backbone
-    from mirror.training.choice import AUTO, choose, names_at_hand
 
     names = names_at_hand() if options.arch == AUTO else []
     backbone = None if names else find_backbone(options.arch, options.weights, options.size, SIZE)

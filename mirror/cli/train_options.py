@@ -17,7 +17,7 @@ MOST_MINUTES = 60 * 24 * 30
 def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[str], size: int) -> None:
     """name, search, size: what is taken where they are not given."""
     add = parser.add_argument
-    add("--name", type=folder_name, help=f"of the model and its photo folder (default: {name})")
+    add("--name", type=model_name_argument, help=f"of the model and its photo folder (default: {name})")
     words = parser.add_argument_group("photos")
     words.add_argument(
         "words", nargs="*", default=[], metavar="WORD",
@@ -122,7 +122,7 @@ def minutes(text: str) -> float:
     return value
 
 
-def folder_name(text: str) -> str:
+def model_name_argument(text: str) -> str:
     if not text or text in (".", "..") or text.startswith(".") or any(c in text for c in '/\\:*?"<>|\0'):
         raise argparse.ArgumentTypeError(f"{text!r} is no folder name")
     return text

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirror.cli.train_options import folder_name
+from mirror.cli.train_options import model_name_argument
 from mirror.collect.copies import LABELLED, NEAR_DUPLICATE, SEARCHED
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.from_photo_list import Collected
@@ -19,7 +19,7 @@ from mirror.collect.search_types import check_license
 from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.errors import UsageError, reason_in_words
 from mirror.measured import error_sentence, group_sentences
-from mirror.model_schema import ModelInfo
+from mirror.model_schema import PHOTO_LIST, ModelInfo
 from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.terminal import sentence
@@ -64,7 +64,7 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         return Collected(photos, "folder", (), options.license)
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
-        return Collected(photos, "recipe", (), options.license)
+        return Collected(photos, PHOTO_LIST, (), options.license)
     terms = [SearchTerm(query, label) for label, query in searches(options) or map(label_and_query, search)]
     rule = SEARCHED.with_near(options.near_duplicates)
     photos = collect_by_search(folder, terms, options.count, license=options.license, copies=rule, network=network)
@@ -79,11 +79,10 @@ def split(collected: Collected, folds: int | None, hold_out: bool, seed: int) ->
         print(photos.summary)
     require_enough(photos.photos, photos.rejected)
     rows = collected.folder.photos
-    # A split that a recipe says is part of it; one that holds out nothing says that it was cross-validated
-    given = any(row.split_given and row.split == VALIDATION for row in rows) or (
-        collected.source == "recipe" and all(row.split for row in rows) and any(row.split == VALIDATION for row in rows)
-    )
-    if collected.source != "recipe" or not given:
+    # The split of a photo list is part of it; one that holds out nothing says that it was cross-validated
+    listed = collected.source == PHOTO_LIST and all(row.split for row in rows)
+    given = any(row.split == VALIDATION and (row.split_given or listed) for row in rows)
+    if collected.source != PHOTO_LIST or not given:
         photos.assign_splits(seed)
     judge = not folds and (hold_out or given)
     say_counts(photos, judge)
@@ -106,7 +105,7 @@ def model_name(options: argparse.Namespace, default: str) -> str:
     if options.name or not options.collected:
         return options.name or default
     try:
-        return folder_name(options.collected.resolve().name)
+        return model_name_argument(options.collected.resolve().name)
     except argparse.ArgumentTypeError:
         raise UsageError(f"The model made from --collected {options.collected} needs a name: give --name.") from None
 

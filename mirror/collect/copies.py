@@ -22,7 +22,7 @@ NEAR_DUPLICATE = "near-duplicate"
 TWO_LABELS = "same-photo-under-two-labels"
 REMOVED_BY_HAND = "removed-by-hand"
 DUPLICATE_REASONS = (EXACT_DUPLICATE, NEAR_DUPLICATE, TWO_LABELS)
-WITHDRAWN_REASONS = (TWO_LABELS, REMOVED_BY_HAND)  # of photos that were stored and taken back
+WITHDRAWN_REASONS = (TWO_LABELS, REMOVED_BY_HAND)  # of photos that were stored, and withdrawn
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ LABELLED = CopyRule(keep_near=True, keep_labels=True)
 
 class DuplicateIndex:
     """What a photo folder knows by content, by sha256 of the bytes and by perceptual hash within NEAR_DISTANCE: the
-    photos it stores, and the rejections of photos that it stored once and took back."""
+    photos it stores, and the rejections of photos that it stored once and withdrew."""
 
     def __init__(self) -> None:
         self._photos: dict[tuple[str, str], Photo] = {}
@@ -77,10 +77,10 @@ class DuplicateIndex:
         """Stored photos that the rule takes for the same: those of the same bytes first, then by distance."""
         same = list(self._same.get(photo.sha256, ()))
         near = [] if rule.keep_near else [self._photos[key] for _, key in self._hashes.near(photo.phash)]
-        return same + [one for one in near if one.sha256 != photo.sha256]
+        return same + [other for other in near if other.sha256 != photo.sha256]
 
     def add_rejection(self, rejection: Rejection) -> None:
-        """Adds a photo that was taken back, so that it does not return as a copy; other rejections are ignored."""
+        """Adds a withdrawn photo, so that it does not return as a copy; other rejections are ignored."""
         if rejection.reason in WITHDRAWN_REASONS:
             self._withdrawn[rejection.key] = rejection
             self._withdrawn_hashes.add(rejection.key, rejection.phash)
@@ -91,7 +91,7 @@ class DuplicateIndex:
             self.add_rejection(rejection)
 
     def withdrawn_copy_of(self, screened: ScreenedPhoto, label: str, rule: CopyRule) -> Rejection | None:
-        """The photo taken back of which this is a copy: one that was under two labels counts for any label, one that
+        """The withdrawn photo of which this is a copy: one that was under two labels counts for any label, one that
         was removed by hand for its own label only."""
         same = [row for row in self._withdrawn.values() if row.sha256 == screened.sha256]
         keys = [] if rule.keep_near else self._withdrawn_hashes.near(screened.phash)
@@ -112,15 +112,16 @@ def two_labels(other: Origin) -> tuple[str, str]:
 
 
 def copies_among(photos: Iterable[Photo], rule: CopyRule) -> Iterator[tuple[Photo, tuple[str, str]]]:
-    """The photos that the rule leaves out of these, of which the first come first, with the reason and the detail."""
-    kept, both = DuplicateIndex(), set[tuple[str, str]]()
+    """The photos that the rule leaves out of these, each once, with the reason and the detail. The first of copies
+    stays."""
+    kept, given = DuplicateIndex(), set[tuple[str, str]]()  # … and the keys of those that were yielded already
     for photo in photos:
         copies = kept.copies_of(photo, rule)
         first = next((copy for copy in copies if copy.label == photo.label), None)
         if others := rule.mislabeled(copies, photo.label):
             yield photo, two_labels(others[0])
-            yield from ((other, two_labels(photo)) for other in others if other.key not in both)
-            both.update(other.key for other in others)
+            yield from ((other, two_labels(photo)) for other in others if other.key not in given)
+            given.update(other.key for other in (photo, *others))
         elif first:
             yield photo, copy_of(first, photo.sha256)
             continue  # its own copies are none of those that stay

@@ -153,7 +153,7 @@ def current_labels(
 ) -> dict[str, CurrentLabel]:
     """file_name → what the corrections make of it, for each photo that has an effective one.
 
-    A correction of a photo that was taken back since (a row of `rejected` has its bytes) is ignored; one of a photo
+    A correction of a photo that was withdrawn since (a row of `rejected` has its bytes) is ignored; one of a photo
     that never was is a DatasetError with the line's number.
     """
     labels = {photo.file_name: photo.label for photo in photos}

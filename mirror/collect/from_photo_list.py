@@ -24,6 +24,7 @@ from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import sha256_of
 from mirror.errors import DatasetError, FetchError, ModelFolderError, UsageError
 from mirror.model_folder import read_model_folder
+from mirror.model_schema import OLD_PHOTO_LIST, PHOTO_LIST
 from mirror.net.fetch import Client, NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.sources import is_url
@@ -85,8 +86,8 @@ def collect_from_photo_list(
     try:
         if unlisted := {photo.key for photo in photos.photos} - {photo.key for photo in listed}:
             raise UsageError(
-                f"{photos.path} holds {len(unlisted)} photos that the recipe does not list: choose another --name, or "
-                "delete the folder."
+                f"{photos.path} holds {len(unlisted)} photos that the photo list does not name: choose another --name, "
+                "or delete the folder."
             )
         report = PhotoListReport(photos, offline=[photo for photo in listed if not is_url(photo.url)])
         if report.offline:
@@ -122,9 +123,9 @@ def _fetch(
     tried = len(online) - len(missing)
     with (
         Client(network, per_host=settings.per_host) as client,
-        ProgressBar("recipe", "photo", log, done=tried) as progress,
+        ProgressBar("photo list", "photo", log, done=tried) as progress,
     ):
-        progress.log(f"recipe: {tried} of {len(online)} photos, collecting more.")
+        progress.log(f"photo list: {tried} of {len(online)} photos, collecting more.")
         urls = [photo.url for photo in missing]
         with contextlib.closing(download_many(urls, client=client, settings=settings, cache=cache)) as outcomes:
             for photo, outcome in zip(missing, outcomes, strict=True):
@@ -134,7 +135,7 @@ def _fetch(
                 cache.forget(photo.url)
                 progress(len(photos.rows), len(online), f"{len(photos.rejected)} rejected")
         progress.close()
-        progress.log(f"recipe: {len(photos.photos)} of {len(online)} photos, {len(photos.rejected)} rejected.")
+        progress.log(f"photo list: {len(photos.photos)} of {len(online)} photos, {len(photos.rejected)} rejected.")
     cache.clear()
 
 
@@ -151,7 +152,7 @@ def _record(photos: PhotoFolder, photo: Photo, outcome: Outcome) -> None:
 
 @dataclass(frozen=True)
 class Collected:
-    """folder: open. source: "search", "folder" or "recipe", as in model.json; queries: (label, query) pairs."""
+    """folder: open. source: "search", "folder" or PHOTO_LIST, as in model.json; queries: (label, query) pairs."""
 
     folder: PhotoFolder
     source: str
@@ -173,7 +174,8 @@ def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = sa
         info = read_model_folder(model).info
         if info.data is not None and set(photos.labels) & set(info.labels):
             queries = tuple((query.label, query.query) for query in info.data.queries)
-            return Collected(photos, info.data.source, queries, info.data.license_filter)
+            source = PHOTO_LIST if info.data.source == OLD_PHOTO_LIST else info.data.source
+            return Collected(photos, source, queries, info.data.license_filter)
     rows = photos.photos
     licenses = {row.license_filter for row in rows}
     return Collected(

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from mirror.collect.metadata import SPLITS, read_rows, require_inside, write_rows, writing
 from mirror.errors import DatasetError
 
-DISPUTED, OUTLIER, NEAR_DUPLICATE = "disputed", "outlier", "near-duplicate"
-ISSUES = (DISPUTED, OUTLIER, NEAR_DUPLICATE)  # the first harms a model most
+DISPUTED, OUTLIER, LOOK_ALIKE = "disputed", "outlier", "look-alike"
+ISSUES = (DISPUTED, OUTLIER, LOOK_ALIKE)  # the first harms a model most
+OLD_NAMES = {"near-duplicate": LOOK_ALIKE}  # in files written before 1.0
 SUSPECTS_CSV, PREDICTIONS_CSV = "report/suspects.csv", "report/predictions.csv"  # inside a model folder
 DIGITS = 4  # of a score or probability in the files
 
@@ -28,11 +29,11 @@ class PhotoIssue:
     """A photo worth a look.
 
     issue       "disputed": the model, trained without it, gives it another label; "outlier": unlike the other photos of
-                its label; "near-duplicate": almost the same as another photo that is in the folder as well
+                its label; "look-alike": almost the same as another photo that is in the folder as well
     score       0 to 1, 1 the most suspicious; to be compared within one issue only
     label       the label it has
     suggested   disputed: the label that the model gives it; else ""
-    other       near-duplicate: file_name of the other photo; else ""
+    other       look-alike: file_name of the other photo; else ""
     reason      a sentence
     """
 
@@ -72,7 +73,7 @@ def issue_sentences(issues: Sequence[PhotoIssue], folder: Path, limit: int = 5) 
     if not issues:
         return []
     counts = Counter(row.issue for row in issues)
-    names = {DISPUTED: "disputed label", OUTLIER: "outlier", NEAR_DUPLICATE: "near-duplicate"}
+    names = {DISPUTED: "disputed label", OUTLIER: "outlier", LOOK_ALIKE: "look-alike"}
     listed = [f"{counts[issue]} {names[issue]}{'s' * (counts[issue] > 1)}" for issue in ISSUES if counts[issue]]
     worst = [f"  {folder / row.file_name}: {row.reason}" for row in worst_first(issues)[:limit]]
     return [f"Worth a look: {', '.join(listed)}.", *worst]
@@ -114,6 +115,7 @@ def _read(path: Path, cls: type[Row], *, number: str, choice: str, choices: tupl
         require_inside(values["file_name"], where)
         if values.get("other"):
             require_inside(values["other"], where)
+        values[choice] = OLD_NAMES.get(values[choice], values[choice])
         if values[choice] not in choices:
             allowed = ", ".join(name or "empty" for name in choices)
             raise DatasetError(f"{where}: {choice} {values[choice]!r} is none of {allowed}; restore the row.")

@@ -27,7 +27,7 @@ def check_label(label: str) -> str:
     return label
 
 
-def folder_name(label: str) -> str:
+def label_folder(label: str) -> str:
     """The folder under images/ for a label: one path component, safe on every system, different for different labels.
 
     Lower-case ASCII names stand for themselves. Any other (spaces, slashes, capitals, "..", other alphabets) becomes

@@ -24,7 +24,7 @@ TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION, "")
 FOLDER = "folder"  # `engine` of a photo from a folder of one's own
 _FOLDER_WITH_SPLITS = "folder-with-splits"  # how the files write FOLDER for a photo whose split was given
-# Before rejected.csv had a column `phash`, the hash of a photo that was taken back began its `detail`
+# Before rejected.csv had a column `phash`, the hash of a withdrawn photo began its `detail`
 _PHASH_IN_DETAIL = re.compile(r"perceptual hash ([0-9a-f]{16}); ")
 
 
@@ -85,7 +85,7 @@ class Rejection(Origin):
 
     reason    a stable slug; detail: a sentence
     sha256    of the photo's bytes; "" where there were none
-    phash     of a photo that was stored once and taken back, so that its copies are known; else ""
+    phash     of a withdrawn photo (stored once), so that its copies are known; else ""
     """
 
     reason: str

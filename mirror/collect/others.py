@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mirror.collect.metadata import Photo
-from mirror.collect.screening import HashIndex, connected_components, look_alikes, screen
+from mirror.collect.screening import HashIndex, connected_components, look_alike_pairs, screen
 from mirror.errors import DatasetError, ImageError
 from mirror.images import read_file
 from mirror.sources import find_sources
@@ -76,7 +76,7 @@ def read_others(source: Path, own: Sequence[Photo], *, progress: Callable[[int, 
     if len(usable) < FEWEST:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
         raise _too_few(source, f"{len(usable)} usable photos (left out: {reasons})")
-    groups = connected_components(len(usable), look_alikes(list(usable.values())))
+    groups = connected_components(len(usable), look_alike_pairs(list(usable.values())))
     return Others(tuple(usable), tuple(groups), dict(sorted(rejected.items())))
 
 

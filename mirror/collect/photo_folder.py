@@ -7,7 +7,7 @@
 Both files grow a row at a time, each on disk before the next photo is screened, so that a process killed at any moment
 loses at most the photo it was working on. The next opening repairs what a kill leaves behind: a torn last row is cut, a
 stored photo without a row is deleted (its URL does not count as tried, so it comes again), and a photo that is in both
-files, because the process died while taking it back, counts as rejected. No (label, url) is in both files, or twice.
+files, because the process died while withdrawing it, counts as rejected. No (label, url) is in both files, or twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mirror.collect.copies import (
     copy_of,
     two_labels,
 )
-from mirror.collect.label_names import folder_name
+from mirror.collect.label_names import label_folder
 from mirror.collect.metadata import (
     METADATA_COLUMNS,
     REJECTED_COLUMNS,
@@ -165,12 +165,12 @@ class PhotoFolder:
         known = self.outcome(origin.url, origin.label)
         if known is not None:
             return known
-        taken_back = self._duplicates.withdrawn_copy_of(screened, origin.label, self.copies)
-        if taken_back is not None:
-            return self.reject(origin, taken_back.reason, f"a copy of {taken_back.url}", screened.sha256)
+        withdrawn = self._duplicates.withdrawn_copy_of(screened, origin.label, self.copies)
+        if withdrawn is not None:
+            return self.reject(origin, withdrawn.reason, f"a copy of {withdrawn.url}", screened.sha256)
         duplicates = self._duplicates.copies_of(screened, self.copies)
         if mislabeled := self.copies.mislabeled(duplicates, origin.label):
-            return self._take_back(origin, screened, mislabeled)
+            return self._withdraw(origin, screened, mislabeled)
         if first := next((photo for photo in duplicates if photo.label == origin.label), None):
             return self.reject(origin, *copy_of(first, screened.sha256), screened.sha256)
         photo = self._store(origin, screened)
@@ -207,7 +207,7 @@ class PhotoFolder:
         write_photos(self.metadata_csv, self.photos)
 
     def forget(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Drop every trace of these (label, url), as if never tried: the source is gone or has changed."""
+        """Delete every trace of these (label, url), as if never tried: the source is gone or has changed."""
         self._check_open()
         keys = set(keys)
         photos = [photo for key, photo in self._photos.items() if key in keys]
@@ -217,18 +217,18 @@ class PhotoFolder:
             self._rejected = {row.key: row for row in rejections}
             self._duplicates.replace_rejections(rejections)
         if photos:
-            self._drop_photos(photos)
+            self._delete_photos(photos)
 
     def judge_copies_anew(self) -> None:
         """Makes of the copies what `copies` says, where another rule has judged them: photos that it keeps count as
-        never tried, stored ones that it does not keep are taken back."""
+        never tried, stored ones that it does not keep are withdrawn."""
         self._check_open()
         self.forget(row.key for row in self.copies.outdated(self.rejected))
-        dropped = {photo.key: _withdrawn(photo, *why) for photo, why in copies_among(self.photos, self.copies)}
-        if dropped:
-            append_rows(self.rejected_csv, REJECTED_COLUMNS, dropped.values())
-            self._drop_photos([self._photos[key] for key in dropped])
-            for row in dropped.values():
+        withdrawn = {photo.key: _withdrawal(photo, *why) for photo, why in copies_among(self.photos, self.copies)}
+        if withdrawn:
+            append_rows(self.rejected_csv, REJECTED_COLUMNS, withdrawn.values())
+            self._delete_photos([self._photos[key] for key in withdrawn])
+            for row in withdrawn.values():
                 self._add_rejection(row)
 
     # ---- inside -----------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ class PhotoFolder:
             raise DatasetError(f"{self.path} was closed; open it again before changing it.")
 
     def _store(self, origin: Origin, screened: ScreenedPhoto) -> Photo:
-        name = f"images/{folder_name(origin.label)}/{screened.sha256[:16]}.jpg"
+        name = f"images/{label_folder(origin.label)}/{screened.sha256[:16]}.jpg"
         target = self.path / name
         with writing(target):
             make_folder(target.parent, inside=self.path)
@@ -252,18 +252,18 @@ class PhotoFolder:
             phash=screened.phash,
         )
 
-    def _take_back(self, origin: Origin, screened: ScreenedPhoto, photos: list[Photo]) -> Rejection:
+    def _withdraw(self, origin: Origin, screened: ScreenedPhoto, photos: list[Photo]) -> Rejection:
         """Rejects a photo and the stored ones of other labels that show the same."""
         rows = [rejection(origin, *two_labels(photos[0]), screened.sha256, screened.phash)]
-        rows += [_withdrawn(photo, *two_labels(origin)) for photo in photos]
+        rows += [_withdrawal(photo, *two_labels(origin)) for photo in photos]
         # Rejections first, in one write: if the process dies before metadata.csv is replaced, opening finishes the job
         append_rows(self.rejected_csv, REJECTED_COLUMNS, rows)
-        self._drop_photos(photos)
+        self._delete_photos(photos)
         for row in rows:
             self._add_rejection(row)
         return rows[0]
 
-    def _drop_photos(self, photos: list[Photo]) -> None:
+    def _delete_photos(self, photos: list[Photo]) -> None:
         for photo in photos:
             del self._photos[photo.key]
             self._duplicates.discard(photo)
@@ -311,7 +311,7 @@ class PhotoFolder:
                 "delete the whole folder to collect anew."
             )
         if lost:
-            removed = [_withdrawn(photo, REMOVED_BY_HAND, "its file was deleted from images/") for photo in lost]
+            removed = [_withdrawal(photo, REMOVED_BY_HAND, "its file was deleted from images/") for photo in lost]
             append_rows(self.rejected_csv, REJECTED_COLUMNS, removed)
             for row in removed:
                 self._add_rejection(row)
@@ -338,5 +338,5 @@ class PhotoFolder:
                 write_rows(path, columns, read_rejections(path))
 
 
-def _withdrawn(photo: Photo, reason: str, detail: str) -> Rejection:
+def _withdrawal(photo: Photo, reason: str, detail: str) -> Rejection:
     return rejection(photo, reason, detail, photo.sha256, photo.phash)

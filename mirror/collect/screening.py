@@ -117,7 +117,7 @@ def near_pairs(hashes: Sequence[str], distance: int, mirror: bool = False) -> li
     return pairs
 
 
-def look_alikes(hashes: Sequence[str]) -> list[tuple[int, int]]:
+def look_alike_pairs(hashes: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs within GROUP_DISTANCE, mirrored or not: such photos stay on one side of a split."""
     return near_pairs(hashes, GROUP_DISTANCE) + near_pairs(hashes, GROUP_DISTANCE, mirror=True)
 

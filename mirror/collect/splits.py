@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from mirror.collect.copies import NEAR_DUPLICATE
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo, Rejection
-from mirror.collect.screening import connected_components, look_alikes
+from mirror.collect.screening import connected_components, look_alike_pairs
 from mirror.errors import DatasetError, reason_in_words
 
 FRACTION = 0.2  # of the photos, for validation
@@ -120,7 +120,7 @@ def same_source_pairs(photos: Sequence[Photo]) -> list[tuple[int, int]]:
 
 def group_photos(photos: Sequence[Photo]) -> list[list[Photo]]:
     """Connected components of "is a copy of" and "is from the same page as", in the order of their first photos."""
-    pairs = look_alikes([photo.phash for photo in photos]) + same_source_pairs(photos)
+    pairs = look_alike_pairs([photo.phash for photo in photos]) + same_source_pairs(photos)
     groups: dict[int, list[Photo]] = {}
     for number, photo in zip(connected_components(len(photos), pairs), photos, strict=True):
         groups.setdefault(number, []).append(photo)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MB = 1_000_000
+MAX_PHOTO_BYTES = 20 << 20  # of a file; as much as the page and the downloader accept
+MAX_PIXELS = 50_000_000  # 150 MB once decoded; the largest phone cameras store 48-50 megapixels
 # Bytes beyond the idle process that one file may take at its worst moment, all processes together: 600 MB are promised,
 # 45 MB of them are a worker's own, and Python's small objects need a little
 MAX_DECODE_BYTES = 540 * MB

@@ -16,6 +16,7 @@ from pathlib import Path
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.learner_refusals import status_of
 from mirror.inference.sandbox import MISSING, confine
+from mirror.terminal import warn
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
         pickle, folder = Path(request["pickle"]), Path(request["out"])
         compile_to_folder(pickle, folder, request["precision"], calibrate, trusted=bool(request["trust"]))
     except MirrorError as error:
-        print(f"mirror: {error}", file=sys.stderr)
+        warn(error)
         reason = "few photos" if isinstance(error, UsageError) else getattr(error, "reason", "unknown")
         return status_of(reason)
     return 0

@@ -28,12 +28,12 @@ import numpy as np
 from mirror.intervals import rate_interval
 from mirror.model_schema import Novelty
 
-K = 3
+NEIGHBOURS = 3
 DEVIATIONS = 2  # below the median
-STRENGTH = 0.01  # of the plane's logistic regression (C); 0.001 to 1 tell alike
+PLANE_STRENGTH = 0.01  # of the plane's logistic regression (C); 0.001 to 1 tell alike
 VARIANCE_FLOOR = 1e-3  # added to a feature's variance, as in training/linear_probe.py
 MAX_BANK = 2000  # photos: 4 MB of ResNet-18 features, 10 MB of EfficientNet-Lite0 ones
-FOLDS = 5  # to judge the threshold by photos that had no part in it
+THRESHOLD_FOLDS = 5  # to judge the threshold by photos that had no part in it
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def unit_rows(features: np.ndarray) -> np.ndarray:
     return (features / np.where(lengths == 0, 1, lengths)).astype(np.float32)
 
 
-def nearest(cosines: np.ndarray, k: int = K) -> np.ndarray:
+def nearest(cosines: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
     """[N] the mean of each row's k largest; -inf where there are fewer."""
     if cosines.shape[1] < k:
         return np.full(len(cosines), -np.inf)
@@ -174,7 +174,7 @@ def _bank(real: _Photos, strange: _Photos | None) -> FeatureBank | None:
     if not len(own):
         return None
     if strange is None:
-        return FeatureBank(real.features, K, threshold_of(own))
+        return FeatureBank(real.features, NEIGHBOURS, threshold_of(own))
     left_out = np.zeros(len(real.groups))
     for inside, outside in folds(real.groups, least=2):
         plane = _fit_plane(real.features[inside], strange.features)
@@ -185,7 +185,7 @@ def _bank(real: _Photos, strange: _Photos | None) -> FeatureBank | None:
     scale = float(wide / spread) if spread > 0 and wide > 0 else 1.0
     plane = _fit_plane(real.features, strange.features)
     plane = Plane((scale * plane.weight).astype(np.float32), threshold + scale * (plane.bias - level))
-    return FeatureBank(real.features, K, threshold, plane, len(strange.features))
+    return FeatureBank(real.features, NEIGHBOURS, threshold, plane, len(strange.features))
 
 
 def _fit_plane(real: np.ndarray, strange: np.ndarray) -> Plane:
@@ -194,7 +194,7 @@ def _fit_plane(real: np.ndarray, strange: np.ndarray) -> Plane:
 
     both = np.concatenate([real, strange])
     mean, deviation = both.mean(axis=0), np.sqrt(both.var(axis=0) + VARIANCE_FLOOR)
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
+    model = LogisticRegression(C=PLANE_STRENGTH, class_weight="balanced", max_iter=1000)
     model.fit((both - mean) / deviation, np.arange(len(both)) < len(real))
     weight = model.coef_[0] / deviation
     return Plane(weight, float(model.intercept_[0] - weight @ mean))
@@ -212,13 +212,13 @@ def _refused(photos: _Photos, fitted: Callable[[_Photos], FeatureBank | None]) -
     return Refused(refused, photos.groups) if parts else None
 
 
-def folds(groups: np.ndarray, least: int = FOLDS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """FOLDS times (inside, outside): places, each outside once, groups whole. Groups are dealt in turn as they come, so
-    what is sorted by label is spread evenly. Fewer times where there are fewer groups; nothing below `least`."""
+def folds(groups: np.ndarray, least: int = THRESHOLD_FOLDS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """THRESHOLD_FOLDS times (inside, outside): places, each outside once, groups whole. Groups are dealt in turn as
+    they come, so what is sorted by label is spread evenly. Fewer where there are fewer groups, none below `least`."""
     names, first, group = np.unique(groups, return_index=True, return_inverse=True)
     if len(names) < least:
         return
-    count = min(FOLDS, len(names))
+    count = min(THRESHOLD_FOLDS, len(names))
     turn = np.argsort(np.argsort(first))[group] % count
     for fold in range(count):
         yield np.flatnonzero(turn != fold), np.flatnonzero(turn == fold)

@@ -13,8 +13,7 @@ import numpy as np
 
 from mirror.errors import ModelFolderError
 from mirror.export.feature_bank import FeatureBank, unit_rows
-from mirror.inference.classifier import SIMILARITY
-from mirror.inference.session import OnnxModel
+from mirror.inference.session import SIMILARITY, OnnxModel
 
 BATCHES = (1, 2, 5)  # what is the same for each of these numbers of images does not depend on it
 

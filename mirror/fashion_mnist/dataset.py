@@ -85,7 +85,7 @@ def read_idx(file: Path) -> np.ndarray:
 
 
 def hold_out(labels: np.ndarray, seed: int, per_label: int = HELD_OUT) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the images to learn from, and of the `each` of every label that are not, both ascending."""
+    """Places of the images to learn from, and of the `per_label` of every label that are not, both ascending."""
     random = np.random.default_rng(seed)
     by_label = [random.permutation(np.flatnonzero(labels == label))[:per_label] for label in range(len(LABELS))]
     held = np.sort(np.concatenate(by_label))

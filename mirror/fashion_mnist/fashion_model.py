@@ -24,7 +24,7 @@ from mirror.export.precision import CALIBRATION_PHOTOS, evenly_spaced
 from mirror.fashion_mnist.dataset import LABELS, NAME, SIDE, FashionSet, ImageSplit
 from mirror.fashion_mnist.fashion_settings import ARCH, FashionSettings, Plan
 from mirror.fashion_mnist.from_scratch import TrainedNetwork
-from mirror.inference.classifier import SIMILARITY
+from mirror.inference.session import SIMILARITY
 from mirror.model_schema import DataInfo, ModelInfo, TrainingInfo
 from mirror.preparation import DATASETS
 from mirror.training.build import Samples, ShippedNetwork, given_options

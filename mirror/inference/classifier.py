@@ -21,7 +21,7 @@ from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import load_image, within_memory
 from mirror.inference.onnx_trial import open_tried
 from mirror.inference.preprocess import decode_at_least, preprocess
-from mirror.inference.session import OnnxModel, available_cpus, require_finite
+from mirror.inference.session import FEATURES, LOGITS, SIMILARITY, OnnxModel, available_cpus, require_finite
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.model_schema import ModelInfo, Novelty
 from mirror.preparation import Preparation, PreparedImage, preparation
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from mirror.net.fetch import NetworkSettings
 
-SIMILARITY = "similarity"  # the graph's output [N]: higher is more like the training photos, whatever the method
 AHEAD = 4  # photos of a stream that are worked on or wait to be fetched, for each worker
 
 
@@ -99,15 +98,15 @@ class Classifier:
                 f"{folder.path / name} gives no {missing[0]}, as model.json says: make the model again."
             )
         labels = len(folder.info.labels)
-        shape = shapes["logits"]
+        shape = shapes[LOGITS]
         if len(shape) == 2 and shape[1] != labels:
             raise ModelFolderError(
                 f"{folder.path} has {labels} labels, but its network gives {shape[1]}: make it again."
             )
         expected: dict[str, list[int | None]] = {
-            "logits": [1, labels],
+            LOGITS: [1, labels],
             SIMILARITY: [1],
-            "features": [1, None],
+            FEATURES: [1, None],
             "maps": [1, None, None, None],
         }
         for output, sides in expected.items():
@@ -206,7 +205,7 @@ class Classifier:
 
         Raises ModelFolderError where any is not finite.
         """
-        names = ("logits", SIMILARITY) if self._similarity else ("logits",)
+        names = (LOGITS, SIMILARITY) if self._similarity else (LOGITS,)
         outputs = self.engine.run(pixels[None], (*names, *more))
         require_finite(self.info.name, *outputs)
         similarity = float(outputs[1][0]) if self._similarity else None
@@ -227,8 +226,8 @@ def _fits(shape: list[int], sides: list[int | None]) -> bool:
 def is_known(similarity: float | None, novelty: Novelty | None) -> bool:
     """Whether an image of this similarity looks like the training photos; True where the model cannot tell.
 
-    The score is the mean cosine between an image's penultimate features and its `k` nearest training photos (KNN, Sun
-    et al. 2022, arXiv 2204.06507), which `export/graph.py` writes into the graph.
+    How similarity is measured, and by which threshold, is decided by `export/feature_bank.py` and written into the
+    graph and into `novelty`.
     """
     if similarity is None or novelty is None or novelty.threshold is None:
         return True

@@ -36,7 +36,7 @@ OVERLAY_PIXELS = 640  # long side
 PLASMA = (
     "0d0887 330597 5002a2 6a00a8 8405a7 9c179e b12a90 c33d80 d35171 e16462 ed7953 f68f44 fca636 fec029 f9dc24 f0f921"
 ).split()
-STRENGTH = 0.7  # of the colour over the photo where it is hottest
+OVERLAY_STRENGTH = 0.7  # of the colour over the photo where it is hottest
 UNSEEN = 0.5  # brightness of what preprocessing cut off
 
 Box = tuple[float, float, float, float]
@@ -181,7 +181,7 @@ def overlay(explanation: Explanation, pixels: int = OVERLAY_PIXELS) -> Image.Ima
     grey = photo.convert("L")
     ground = grey.point([round(UNSEEN * level) for level in range(256)])
     ground.paste(grey.crop(seen), seen)
-    strength = levels.point([round(STRENGTH * level) for level in range(256)])
+    strength = levels.point([round(OVERLAY_STRENGTH * level) for level in range(256)])
     return Image.composite(colours.convert("RGB"), ground.convert("RGB"), strength)
 
 

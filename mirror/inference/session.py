@@ -13,6 +13,10 @@ from mirror.errors import ModelFolderError
 if TYPE_CHECKING:
     import numpy as np
 
+# The outputs of a network, by name
+LOGITS = "logits"  # [N, labels]
+FEATURES = "features"  # [N, D]: the input of the last layer; where it is linear
+SIMILARITY = "similarity"  # [N]: higher is more like the training photos, whatever the method
 ONNX_ERRORS_ONLY = 3  # onnxruntime's severity: it warns at start about graphics devices that nobody asked for
 # Waiting threads sleep, and take work in small parts: a ResNet-18 in int8 that shares two CPUs with a busy process
 # takes 19 ms instead of 34, and an answer of the page 29 ms of processor time instead of 65.
@@ -57,9 +61,9 @@ class OnnxModel:
         self.outputs = tuple(output.name for output in outputs)
         self.widths = {o.name: o.shape[-1] for o in outputs if len(o.shape) == 2 and isinstance(o.shape[-1], int)}
 
-    def run(self, batch: np.ndarray, outputs: Sequence[str] = ("logits",)) -> list[np.ndarray]:
-        """float32 pixels [N, 3, h, w] → the named outputs, in that order: "logits" [N, labels], and where the graph
-        has them "features" [N, D] and "similarity" [N]. Raises ModelFolderError where the network fails on them."""
+    def run(self, batch: np.ndarray, outputs: Sequence[str] = (LOGITS,)) -> list[np.ndarray]:
+        """float32 pixels [N, 3, h, w] → the named outputs, in that order: LOGITS, and where the graph has them FEATURES
+        and SIMILARITY. Raises ModelFolderError where the network fails on them."""
         try:
             return self._session.run(list(outputs), {self._input: batch})
         except Exception as error:  # onnxruntime's errors share no base class below Exception

@@ -1,4 +1,4 @@
-"""The one way bytes come in from the network.
+"""The one way a photo's address is fetched.
 
 addresses.py  which addresses, and names of hosts, belong to the public internet
 guard.py      connections that are checked before they are made

@@ -1,4 +1,4 @@
-"""The one way bytes come in from the network: one URL, one attempt, within limits.
+"""The one way a photo's address is fetched: one URL, one attempt, within limits.
 
 `fetch(url)` streams a body over http or https and refuses what a stranger's URL could do to us: addresses that are not
 public (before connecting, or before a proxy is asked, and again after every redirect), bodies over the cap (also when

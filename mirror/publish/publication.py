@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.describe import ModelDescription
 from mirror.errors import PublishError, UsageError
-from mirror.model_folder import ModelFolder, folder_name
+from mirror.model_folder import ModelFolder, published_name
 from mirror.publish.account import Account, read_account
 from mirror.publish.content_checks import check_files
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
@@ -78,7 +78,7 @@ class Publication:
             raise UsageError(
                 "Several models are shown on a static page alone: add --as static, or publish one at a time."
             )
-        names = [folder_name(model.info) for model in (self.model, *self.others)]
+        names = [published_name(model.info) for model in (self.model, *self.others)]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UsageError(f"Two of the models are called {twice[0]}: a page cannot tell them apart.")
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import files as installed_files
 from pathlib import Path
 
-from mirror.model_folder import EXAMPLES, PICTURES, ModelFolder, folder_name, own_examples
+from mirror.model_folder import EXAMPLES, PICTURES, ModelFolder, own_examples, published_name
 from mirror.preparation import preparation
 from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.published_model import model_files
@@ -58,7 +58,7 @@ def space_gradio(
 
 def page_files(model: ModelFolder, *, photos_may_go: bool) -> dict[str, bytes]:
     """The page: app.py, the modules it needs, one model, and pictures to click where some show its labels."""
-    folder = f"models/{folder_name(model.info)}"
+    folder = f"models/{published_name(model.info)}"
     served = model_files(model, serving=True, photos_may_go=photos_may_go)
     return {
         "app.py": (FOLDER / "space_app.txt").read_bytes(),

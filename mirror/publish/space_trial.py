@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mirror.errors import PublishError
 from mirror.inference.classifier import Classifier
-from mirror.model_folder import ModelFolder, folder_name
+from mirror.model_folder import ModelFolder, published_name
 from mirror.publish.hub_refusals import refusals
 from mirror.publish.published_files import MARK, Files, content_of
 from mirror.publish.space_gradio import example_pictures
@@ -180,7 +180,7 @@ def _unpacked_as(body: bytes, sent: bytes) -> bytes:
 
 def _as_shown(shown: Mapping[str, bytes], model: ModelFolder, scratch: Path) -> ModelFolder:
     """The model with the network that the page was given, in `scratch`."""
-    network = shown[f"models/{folder_name(model.info)}/network.onnx.gz"]
+    network = shown[f"models/{published_name(model.info)}/network.onnx.gz"]
     network = gzip.decompress(network) if network[:2] == GZIP else network
     (scratch / model.info.onnx.file).write_bytes(network)
     files = {model.info.onnx.file: hashlib.sha256(network).hexdigest()}

@@ -10,8 +10,9 @@ from typing import Any
 
 from mirror import phrases
 from mirror.describe import ModelDescription
-from mirror.inference.classifier import SIMILARITY, Prediction
+from mirror.inference.classifier import Prediction
 from mirror.inference.preprocess import decode_at_least
+from mirror.inference.session import SIMILARITY
 from mirror.model_schema import ModelInfo
 from mirror.preparation import preparation
 from mirror.typed_json import encode

@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 from mirror import model_note, phrases
 from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
-from mirror.model_folder import MODEL_JSON, ModelFolder, folder_name
+from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
 from mirror.palette import DARK, LIGHT, SERIF, variables
 from mirror.static.browser_network import for_browsers
 from mirror.static.model_page import model_page
@@ -93,7 +93,7 @@ def _index(app: str, pages: list[dict[str, Any]], build: str) -> bytes:
 def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any], dict[str, bytes], list[str]]:
     """What the page knows of a model, the model's files, and the addresses of those that are kept for when there is no
     network."""
-    info, folder = model.info, f"models/{folder_name(model.info)}"
+    info, folder = model.info, f"models/{published_name(model.info)}"
     told = encode(without_extra(info))
     about = model_note.note(info) + model_note.pictures(model)
     files = {
@@ -107,7 +107,7 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
             files[f"{folder}/{key}.onnx.gz"] = gzip.compress(for_browsers(model.read(name)), 9, mtime=0)
     tiles = []
     for name, body in examples.items():
-        path, place = Path(name), f"examples/{folder_name(info)}"
+        path, place = Path(name), f"examples/{published_name(info)}"
         files[f"{place}/{path.name}"] = body
         files[f"{place}/small/{path.name}.jpg"] = small_jpeg(load_image(body), THUMBNAIL_PIXELS, 85)
         tiles.append(

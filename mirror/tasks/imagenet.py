@@ -7,13 +7,12 @@ kept in the user's cache, so that this process imports no torch for it.
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import ModelFolderError, ModelUnavailable, NotInstalled, require_installed
 from mirror.tasks.predictor import FolderPredictor, LabelPredictor
-from mirror.terminal import sentence
+from mirror.terminal import warn
 
 if TYPE_CHECKING:
     from mirror.model_folder import ModelFolder
@@ -40,7 +39,7 @@ def open_imagenet(*, threads: int | None, network: NetworkSettings | None) -> La
     from mirror.inference.classifier import Classifier
 
     classifier = Classifier.load(folder, threads=threads, network=network)
-    print(f"mirror: {NAME} is the packaged {PACKAGED} here ({sentence(str(why).partition(': ')[0])}).", file=sys.stderr)
+    warn(f"{NAME} is the packaged {PACKAGED} here ({str(why).partition(': ')[0]}).")
     return FolderPredictor(classifier, PACKAGED)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mirror.net.fetch import NetworkSettings
 
 Answer = Prediction | Detections | MirrorError
-MAX_BYTES = 200_000_000  # of decoded photos that wait: one of 50 megapixels
+MAX_WAITING_BYTES = 200_000_000  # of decoded photos that wait: one of 50 megapixels
 BATCHES_AHEAD = 2  # images decoded before they are needed, in batches; fewer where they are large
 
 
@@ -119,7 +119,7 @@ class BatchPredictor(Predictor):
         batch: list[tuple[ImageSource, Image.Image | MirrorError]] = []
         for decoded in decoded_ahead(sources, self._decode_or_error, workers=workers, count=count):
             batch.append(decoded)
-            if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MAX_BYTES:
+            if len(batch) == self.batch or sum(bytes_of(image) for _, image in batch) >= MAX_WAITING_BYTES:
                 yield from self._answer_batch(batch)
                 batch = []
         yield from self._answer_batch(batch)
@@ -156,7 +156,12 @@ def bytes_of(decoded: Any) -> int:
 
 
 def decoded_ahead(
-    sources: Iterator[Any], decode: Callable[[Any], Any], *, workers: int, count: int, max_bytes: int = MAX_BYTES
+    sources: Iterator[Any],
+    decode: Callable[[Any], Any],
+    *,
+    workers: int,
+    count: int,
+    max_bytes: int = MAX_WAITING_BYTES,
 ) -> Iterator[tuple[Any, Any]]:
     """(source, what `decode` makes of it) in their order, at most `count` of them ahead."""
     gate, numbers = _Gate(max_bytes), iter(range(1 << 62))

@@ -6,7 +6,7 @@ training_data.py     the photos, their labels and groups as numbers
 pretrained.py        pretrained weights, from the nearest place that has them
 learner.py           fastai learners to train
 backbones.py         a network by name → the part before its classifier, whatever family it is of
-choice.py            --arch auto: of the networks at hand the best for these photos
+backbone_choice.py   --arch auto: of the networks at hand the best for these photos
 pooled_features.py   a body's features, pooled, of many photos
 feature_store.py     features on disk, by photo and network
 augmentation.py      the crops, flips and resolutions a photo is seen at
@@ -21,7 +21,7 @@ tuning_choice.py     how much of fine-tuning ships, by photos that were left out
 evaluation.py        error, temperature and doubts of a trained model
 metrics.py           error rate with its interval, per-label metrics, confusion, top losses
 calibration.py       the temperature that makes probabilities mean what they say
-label_issues.py      disputed labels, outliers, near-duplicates
+label_issues.py      disputed labels, outliers, look-alikes
 build.py             a trained model → models/<name>/, whatever the recipe
 imagenet_network.py  timm's EfficientNet-Lite0 with ImageNet weights, as a model folder
 photo_model.py       a model trained on photos, as build.py takes it

@@ -30,7 +30,7 @@ from mirror.export.precision import (
     precision_of,
     with_precision,
 )
-from mirror.inference.classifier import SIMILARITY
+from mirror.inference.session import SIMILARITY
 from mirror.measured import novelty_sentence
 from mirror.model_folder import ModelFolder, write_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Preprocessing

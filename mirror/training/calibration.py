@@ -19,7 +19,7 @@ from mirror.model_schema import Calibration, CalibrationScores, Estimate, Reliab
 from mirror.training.linear_probe import cross_entropy, fold_numbers
 
 COLDEST, HOTTEST = 0.25, 4.0  # temperatures beyond these say that something else is wrong
-FOLDS = 5
+CALIBRATION_FOLDS = 5
 FEWEST = 30  # groups of photos: a bootstrap of fewer is surer of itself than it should be
 BINS = 15  # of equal width, for the expected calibration error, as in Guo et al.
 RESAMPLES = 2000  # of the bootstrap: the ends of an interval then move by a few percent of its width between seeds
@@ -100,7 +100,7 @@ def fit_temperature(held: HeldOut) -> float:
 
 def cross_fitted(held: HeldOut, seed: int) -> np.ndarray:
     """[N] a temperature for each photo, fitted on folds that hold none of its group; 1 where none can be fitted."""
-    number = fold_numbers(held.actual, held.groups, FOLDS, seed)
+    number = fold_numbers(held.actual, held.groups, CALIBRATION_FOLDS, seed)
     temperatures = np.ones(len(held))
     for fold in range(number.max(initial=-1) + 1):
         rest = number != fold

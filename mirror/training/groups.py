@@ -20,7 +20,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mirror.collect.screening import connected_components, look_alikes
+from mirror.collect.screening import connected_components, look_alike_pairs
 from mirror.collect.splits import same_source_pairs
 from mirror.export.feature_bank import unit_rows
 from mirror.training.feature_cache import ViewFeatures
@@ -47,7 +47,7 @@ def group_alike(data: TrainingData, views: ViewFeatures) -> tuple[TrainingData, 
 def _pairs(data: TrainingData, views: ViewFeatures) -> list[tuple[int, int]]:
     pairs = same_source_pairs(data.photos)
     unit = unit_rows(views.served)
-    near = look_alikes([photo.phash for photo in data.photos])
+    near = look_alike_pairs([photo.phash for photo in data.photos])
     pairs += [(i, j) for i, j in near if float(unit[i] @ unit[j]) >= SEEN_ALIKE]
     shown = np.flatnonzero(views.serving) if len(views.photo) > MOST_VIEWS else np.arange(len(views.photo))
     alike = close_pairs(views.features[shown], views.photo[shown], data.actual, ALIKE)

@@ -23,7 +23,7 @@ from mirror.inference.sandbox import confine
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, write_model_folder
 from mirror.model_schema import ModelInfo, OnnxInfo, Parity, Preprocessing
-from mirror.terminal import sentence
+from mirror.terminal import warn
 from mirror.training.pretrained import find_architecture, load_into, load_weights
 
 ARCH = "tf_efficientnet_lite0"
@@ -80,7 +80,7 @@ def main(weights: str, folder: str) -> int:
     try:
         compile_imagenet(Path(weights), Path(folder))
     except MirrorError as error:
-        print(f"mirror: {sentence(error)}", file=sys.stderr)
+        warn(error)
         return error.exit_code
     return 0
 

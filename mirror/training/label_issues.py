@@ -1,4 +1,4 @@
-"""Photos worth a look before the model is believed: disputed labels, outliers within a label, near-duplicates.
+"""Photos worth a look before the model is believed: disputed labels, outliers within a label, look-alikes.
 
 A label is disputed where a head that had not learned from the photo gives it another one, the surer the worse (the
 self-confidence of confident learning: Northcutt et al. 2021, arXiv 1911.00068). benchmarks/training/label_noise.py
@@ -14,13 +14,13 @@ from functools import cached_property
 
 import numpy as np
 
-from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, PhotoIssue, worst_first
+from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER, PhotoIssue, worst_first
 from mirror.collect.metadata import Photo
 from mirror.collect.screening import GROUP_DISTANCE, UNRELATED, hamming, near_pairs
 from mirror.export.feature_bank import nearest, unit_rows
 from mirror.training.groups import close_pairs
 
-K = 3  # nearest photos of its label that tell an outlier
+OUTLIER_NEIGHBOURS = 3  # nearest photos of its label that tell an outlier
 FENCE = 1.5  # interquartile ranges below the lower quartile (Tukey 1977) …
 MARGIN = 0.05  # … and at least so much: where all photos of a label are nearly alike, a little less is nothing
 FEWEST = 8  # photos of a label: fewer have no quartiles to speak of
@@ -49,7 +49,7 @@ class HeldOutPredictions:
 
 def find_issues(evidence: HeldOutPredictions) -> list[PhotoIssue]:
     """All of them, the most suspicious first; a photo may be there for several reasons."""
-    return worst_first([*mislabeled(evidence), *outliers(evidence), *near_duplicates(evidence)])
+    return worst_first([*mislabeled(evidence), *outliers(evidence), *look_alikes(evidence)])
 
 
 def mislabeled(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
@@ -64,7 +64,7 @@ def mislabeled(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
 
 
 def outliers(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
-    """Photos far from all others of their label; score: 1 less the mean cosine with the K nearest of those."""
+    """Photos far from all others of their label; score: 1 less the mean cosine with the nearest OUTLIER_NEIGHBOURS."""
     actual = evidence.actual
     for number, label in enumerate(evidence.labels):
         own = np.flatnonzero(actual == number)
@@ -73,7 +73,7 @@ def outliers(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
         unit, groups = unit_rows(evidence.features[own]), evidence.groups[own]
         cosines = unit @ unit.T
         cosines[groups[:, None] == groups[None]] = -np.inf
-        likeness = nearest(cosines, K)
+        likeness = nearest(cosines, OUTLIER_NEIGHBOURS)
         known = likeness[np.isfinite(likeness)]
         if len(known) < FEWEST:
             continue
@@ -84,7 +84,7 @@ def outliers(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
             yield PhotoIssue(evidence.photos[own[row]].file_name, OUTLIER, score, label, reason=reason)
 
 
-def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
+def look_alikes(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
     """Photos that look like an earlier one, each with the one it is most like; score: how alike, by their perceptual
     hashes (mirrored or not) or by their features. Of a group the MOST_OF_A_GROUP most alike: nobody goes through all
     frames of a camera; those of two labels are all there."""
@@ -107,4 +107,4 @@ def near_duplicates(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
         photo, other = photos[second], photos[first]
         filed = "" if photo.label == other.label else f", which is filed under {other.label}"
         reason, score = f"almost the same as {other.file_name}{filed}", min(likeness, 1.0)
-        yield PhotoIssue(photo.file_name, NEAR_DUPLICATE, score, photo.label, other=other.file_name, reason=reason)
+        yield PhotoIssue(photo.file_name, LOOK_ALIKE, score, photo.label, other=other.file_name, reason=reason)

@@ -32,7 +32,7 @@ from mirror.training.groups import group_alike
 from mirror.training.kept_views import keep_views, views_that_fit
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, head_logits, set_head
-from mirror.training.settings import FOLDS, TrainingSettings
+from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
 from mirror.training.tuning_choice import FineTuning, Tuner, history_row
 from mirror.training.tuning_plan import TuningPlan, measure_costs, plan_tuning
@@ -121,7 +121,7 @@ def train(
         data = data.held_apart()
     learned = np.arange(len(data.photos)) if crossed else data.rows(TRAIN)
     notes = (*_notes(data, views, settings.size, given, log), *_left_out(len(damaged)))
-    folds = data.folds or FOLDS
+    folds = data.folds or DEFAULT_FOLDS
     log(f"leaving each photo out once, in {folds} folds")
     out_of_fold = views.out_of_fold(learned, folds, settings.seed)
 

@@ -22,7 +22,7 @@ VARIANCE_FLOOR = 1e-3  # added to a feature's variance: one that hardly varies m
 MAX_ITERATIONS = 1000  # of L-BFGS
 
 # Predictions for photos that were not learned from (feature_cache.py)
-FOLDS = 5  # in which training photos are left out in turn, where no other number is asked for
+DEFAULT_FOLDS = 5  # in which training photos are left out in turn, where no other number is asked for
 
 # Fine-tuning: whether it is done (tuning_plan.py)
 ROOM = 0.02  # of the photos the head alone must err on, by the lower end of the interval

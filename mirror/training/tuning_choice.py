@@ -30,7 +30,7 @@ from mirror.training.kept_views import KeptViews, last_layers_learner
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, set_head
 from mirror.training.linear_probe import LinearProbe, cross_entropy, fold_numbers
-from mirror.training.settings import CHECKPOINTS, CLEAR_GAIN, FOLDS, SHARES
+from mirror.training.settings import CHECKPOINTS, CLEAR_GAIN, DEFAULT_FOLDS, SHARES
 from mirror.training.training_data import TrainingData
 from mirror.wording import count
 
@@ -77,7 +77,7 @@ def history_row(epoch: int, logits: np.ndarray, actual: np.ndarray) -> EpochMetr
 
 
 @dataclass(frozen=True)
-class Trial:
+class TuningTrial:
     """A network that was tuned without the photos at `rows`: logits [S, n, L] of these, at each of SHARES."""
 
     rows: np.ndarray
@@ -101,7 +101,7 @@ class Tuner:
         """Tunes `learner`, which has that head, where photos left out show that it pays; unseen [N, L]: logits by heads
         that had not learned from the photo. The learner has what ships afterwards."""
         data, learned = self.data, self.data.rows(TRAIN)
-        number = fold_numbers(data.actual[learned], data.groups[learned], data.folds or FOLDS, self.start.seed)
+        number = fold_numbers(data.actual[learned], data.groups[learned], data.folds or DEFAULT_FOLDS, self.start.seed)
         if number.max(initial=-1) < 0:
             self.log("The photos of a label all hang together, so none can be left out to tell whether it helps.")
             return FineTuning(unseen)
@@ -109,7 +109,7 @@ class Tuner:
         parts = [(learned[number != fold], learned[number == fold]) for fold in folds]
         total = self.epochs * (sum(len(inside) for inside, _ in parts) + len(learned))
         with ProgressBar("fine-tuning", "photo", self.log) as progress:
-            trials: list[Trial] = []
+            trials: list[TuningTrial] = []
             before = 0
             for fold, (inside, outside) in enumerate(parts):
                 course = self._course(progress, before, total, f"without-{fold}")
@@ -123,7 +123,7 @@ class Tuner:
             unseen = self._crossed(trials, unseen)
         return FineTuning(unseen, self.epochs, share, trials[0].history)
 
-    def _trial(self, inside: np.ndarray, outside: np.ndarray, course: Course) -> Trial:
+    def _trial(self, inside: np.ndarray, outside: np.ndarray, course: Course) -> TuningTrial:
         actual = self.data.actual[outside]
         learner = self.start.learner([self.data.photos[i] for i in inside])
         head = self.views.fit(inside, self.start.seed)
@@ -147,7 +147,7 @@ class Tuner:
         for share in SHARES[1:]:
             last.model.load_state_dict(blend(begun, tuned, share))
             logits.append(validation_logits(last))
-        return Trial(outside, np.stack(logits), tuple(history))
+        return TuningTrial(outside, np.stack(logits), tuple(history))
 
     def tune_all(self, learner: Any, head: LinearProbe, share: float, course: Course) -> None:
         """Gives the learner the head and last layers tuned on all training photos, that share of the way."""
@@ -190,7 +190,7 @@ class Tuner:
         with contextlib.suppress(OSError):  # it was never made, or holds what a person put there
             folder.rmdir()
 
-    def _choose(self, trials: Sequence[Trial]) -> float:
+    def _choose(self, trials: Sequence[TuningTrial]) -> float:
         judged, losses, wrong = self._losses(trials)
         chosen = best_share(losses, wrong, self.data.groups[judged])
         shown = chosen or int(np.argmin(losses[1:].mean(axis=1))) + 1
@@ -204,7 +204,7 @@ class Tuner:
         )
         return SHARES[chosen]
 
-    def _losses(self, trials: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _losses(self, trials: Sequence[TuningTrial]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The photos [n] left out, their losses [S, n] at each share, by its best temperature, and whether the answer
         is wrong [S, n]."""
         judged = np.concatenate([trial.rows for trial in trials])
@@ -216,7 +216,7 @@ class Tuner:
         ]
         return judged, np.stack(losses), logits.argmax(axis=2) != actual
 
-    def _crossed(self, trials: Sequence[Trial], unseen: np.ndarray) -> np.ndarray:
+    def _crossed(self, trials: Sequence[TuningTrial], unseen: np.ndarray) -> np.ndarray:
         """`unseen`, with each fold's photos by its network at the share that the other folds chose."""
         unseen = unseen.copy()
         for fold, trial in enumerate(trials):

@@ -19,10 +19,10 @@ from mirror.training.last_layers import SplitBody
 from mirror.training.settings import (
     ARTICLE_PASSES,
     BATCH,
+    DEFAULT_FOLDS,
     EPOCHS,
     FEWEST_EPOCHS,
     FEWEST_TO_TUNE,
-    FOLDS,
     MINUTES,
     ROOM,
     TrainingSettings,
@@ -100,7 +100,7 @@ def plan_tuning(
 def passes_an_epoch(folds: int | None) -> float:
     """How often a photo is trained on for each epoch: by what was tuned without a fold, or each of `folds`, and by what
     is tuned on all."""
-    return 1 + (folds - 1 if folds else 1 - 1 / FOLDS)
+    return 1 + (folds - 1 if folds else 1 - 1 / DEFAULT_FOLDS)
 
 
 def measure_costs(learner: Any, split: SplitBody) -> Costs:

@@ -18,8 +18,8 @@ import gradio as gr
 
 from mirror.decoding.budget import SMALL
 from mirror.decoding.headers import read_header
-from mirror.decoding.limits import TooCostly
-from mirror.images import MAX_PIXELS, within_memory
+from mirror.decoding.limits import MAX_PIXELS, TooCostly
+from mirror.images import within_memory
 from mirror.net.fetch import NetworkSettings, fetch
 from mirror.web.photo_input import JPEG, PhotoInput
 from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread

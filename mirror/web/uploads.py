@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from mirror.decoding.limits import MAX_PHOTO_BYTES
 from mirror.errors import ImageTooLarge, NotAnImage
-from mirror.images import MAX_BYTES
 from mirror.storage import open_file
 from mirror.web.data_url import DataUrl, is_base64, is_data
 
-MAX_UPLOAD_BYTES = MAX_BYTES
+MAX_UPLOAD_BYTES = MAX_PHOTO_BYTES
 MAX_ADDRESS = 8_192  # letters of a path or an address: Linux takes 4,096 for a path, web servers some 8,000
 NOT_HERE = "The photo is not here (uploads are deleted soon after the answer): please send it again."
 NOT_A_PHOTO = "This is no photo: send it as a file, as a data: URL or by its http(s) address."

@@ -16,7 +16,7 @@ from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, UsageError
 from mirror.model_folder import write_model_folder
-from mirror.model_schema import DataInfo, ModelInfo, Preprocessing, Query
+from mirror.model_schema import PHOTO_LIST, DataInfo, ModelInfo, Preprocessing, Query
 from mirror.net.fetch import NetworkSettings
 from tests.support.photo_folders import check_totals, correct
 from tests.world import PhotoHost, World, draw_photo, encode
@@ -113,12 +113,12 @@ def test_a_recipe_of_a_folder_alone_is_refused_with_a_reason(world: World, tmp_p
         refetch(world, tmp_path / "again", tmp_path / "local" / "metadata.csv")
 
 
-def test_a_folder_with_other_photos_is_not_mixed_with_a_recipe(
+def test_a_folder_with_other_photos_is_not_mixed_with_a_photo_list(
     world: World, host: PhotoHost, recipe: Path, tmp_path: Path
 ) -> None:
     with PhotoFolder(tmp_path / "again") as photos:
         photos.add(Origin("https://elsewhere.example/1.jpg", "cygnet"), encode(draw_photo("pond", 1)))
-    with pytest.raises(UsageError, match="holds 1 photos that the recipe does not list: choose another --name"):
+    with pytest.raises(UsageError, match="holds 1 photos that the photo list does not name: choose another --name"):
         refetch(world, tmp_path / "again", recipe)
     assert world.requests == []
 
@@ -215,15 +215,17 @@ def test_without_a_model_the_rows_tell(tmp_path: Path, engine, query, license_fi
 
 
 @pytest.mark.parametrize(
-    ("labels", "source"), [(("cygnet", "duckling"), "recipe"), (("cygnet", "goose"), "recipe"), (("a", "b"), "folder")]
+    ("labels", "source"),
+    [(("cygnet", "duckling"), PHOTO_LIST), (("cygnet", "goose"), PHOTO_LIST), (("a", "b"), "folder")],
 )
-def test_a_model_of_these_labels_tells(tmp_path: Path, labels: tuple[str, str], source: str) -> None:
+@pytest.mark.parametrize("written", [PHOTO_LIST, "recipe"])
+def test_a_model_of_these_labels_tells(tmp_path: Path, labels: tuple[str, str], source: str, written: str) -> None:
     folder_of(tmp_path / "birds", "folder")
-    model_of(tmp_path / "model", labels, DataInfo("recipe", queries=(Query("cygnet", "baby swan"),)))
+    model_of(tmp_path / "model", labels, DataInfo(written, queries=(Query("cygnet", "baby swan"),)))
     collected = open_collected(tmp_path / "birds", tmp_path / "model")
     with collected.folder:
         assert collected.source == source
-        assert collected.queries == ((("cygnet", "baby swan"),) if source == "recipe" else ())
+        assert collected.queries == ((("cygnet", "baby swan"),) if source == PHOTO_LIST else ())
 
 
 @pytest.mark.parametrize(

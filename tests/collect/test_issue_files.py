@@ -20,7 +20,7 @@ from mirror.errors import DatasetError
 WRONG = PhotoIssue("images/a/1.jpg", "disputed", 0.97, "a", suggested="b, or c", reason='filed under "a"')
 LESS_WRONG = PhotoIssue("images/a/2.jpg", "disputed", 0.6, "a", suggested="b")
 ODD = PhotoIssue("images/b/3.jpg", "outlier", 0.99, "b", reason="unlike")
-COPY = PhotoIssue("images/b/4.jpg", "near-duplicate", 1.0, "b", other="images/b/3.jpg")
+COPY = PhotoIssue("images/b/4.jpg", "look-alike", 1.0, "b", other="images/b/3.jpg")
 SUSPECTS = "file_name,issue,score,label,suggested,other,reason\n"
 PREDICTIONS = "file_name,label,predicted,probability,split\n"
 
@@ -52,7 +52,7 @@ def test_no_suspects_are_a_file_too(tmp_path: Path) -> None:
 def test_the_head_is_told_in_words_and_with_paths() -> None:
     lines = issue_sentences([COPY, ODD, LESS_WRONG, WRONG], Path("data/mirror"), limit=2)
     assert lines == [
-        "Worth a look: 2 disputed labels, 1 outlier, 1 near-duplicate.",
+        "Worth a look: 2 disputed labels, 1 outlier, 1 look-alike.",
         '  data/mirror/images/a/1.jpg: filed under "a"',
         "  data/mirror/images/a/2.jpg: ",
     ]
@@ -67,7 +67,7 @@ def test_the_head_is_told_in_words_and_with_paths() -> None:
         (read_issues, SUSPECTS + "images/a.jpg,outlier,1.5,a,,,\n", "does not lie between 0 and 1"),
         (read_issues, SUSPECTS + "images/a.jpg,outlier,nan,a,,,\n", "does not lie between 0 and 1"),
         (read_issues, SUSPECTS + "../a.jpg,outlier,0.5,a,,,\n", "leads out of the folder"),
-        (read_issues, SUSPECTS + "images/a.jpg,near-duplicate,0.5,a,,/b.jpg,\n", "leads out of the folder"),
+        (read_issues, SUSPECTS + "images/a.jpg,look-alike,0.5,a,,/b.jpg,\n", "leads out of the folder"),
         (read_predictions, PREDICTIONS + "images/a.jpg,a,a,0.5,test\n", "split 'test' is none of"),
         (read_predictions, PREDICTIONS + "images/a.jpg,a,a,-1,train\n", "does not lie between 0 and 1"),
         (read_predictions, "", "does not begin with the columns"),
@@ -96,3 +96,10 @@ def test_a_report_that_leads_out_of_its_model_folder_is_not_read(tmp_path: Path,
     link.symlink_to(elsewhere / link.name if link.suffix else elsewhere)
     with pytest.raises(DatasetError, match="link"):
         read_issues(model / "report" / "suspects.csv")
+
+
+def test_what_was_called_near_duplicate_is_read_as_a_look_alike(tmp_path: Path) -> None:
+    path = tmp_path / "report" / "suspects.csv"
+    write_issues(path, [COPY])
+    path.write_text(path.read_text().replace(",look-alike,", ",near-duplicate,"))
+    assert read_issues(path) == [COPY]

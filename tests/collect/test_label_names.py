@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.label_names import check_label, folder_name
+from mirror.collect.label_names import check_label, label_folder
 from mirror.collect.metadata import (
     Origin,
 )
@@ -23,12 +23,12 @@ LABELS = [
 
 
 def test_label_folders_stay_inside_and_never_meet(tmp_path: Path) -> None:
-    names = [folder_name(label) for label in LABELS]
+    names = [label_folder(label) for label in LABELS]
     assert len({name.lower() for name in names}) == len(LABELS)
     for name in names:
         assert (tmp_path / name).resolve().parent == tmp_path.resolve()
         assert name.isascii() and not set(name) & set('/\\:*?"<>| .') and name[0] not in "._-" and len(name) <= 64
-    assert [folder_name(label) for label in ("cygnet", "trash-bin", "Baby Swan")] == [
+    assert [label_folder(label) for label in ("cygnet", "trash-bin", "Baby Swan")] == [
         "cygnet", "trash-bin", "baby-swan~0d6b5bd7fd",
     ]  # fmt: skip
 
@@ -39,12 +39,12 @@ def test_label_folders_stay_inside_and_never_meet(tmp_path: Path) -> None:
 )
 def test_no_label_folder_looks_like_a_split_to_hugging_face(label: str, start: str) -> None:
     """`load_dataset("imagefolder")` would read images/train and leave the other labels out."""
-    assert folder_name(label).startswith(start)
+    assert label_folder(label).startswith(start)
 
 
 def test_words_that_only_begin_like_a_split_are_plain() -> None:
     labels = ["trains", "valley", "testament", "device", "evaluator"]
-    assert [folder_name(label) for label in labels] == labels
+    assert [label_folder(label) for label in labels] == labels
 
 
 @pytest.mark.parametrize("label", ["", " ", "\t", " swan", "swan ", "a\nb", "a\0b", "x" * 101, "a\ud800"])

@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from mirror.export.feature_bank import (
     MAX_BANK,
-    STRENGTH,
+    NEIGHBOURS,
+    PLANE_STRENGTH,
     VARIANCE_FLOOR,
-    K,
     bank_rows,
     describe,
     fit_feature_bank,
@@ -36,7 +36,7 @@ def cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def similarity(photo: np.ndarray, bank: Sequence[np.ndarray]) -> float:
-    return float(np.mean(sorted(cosine(photo, row) for row in bank)[-K:]))
+    return float(np.mean(sorted(cosine(photo, row) for row in bank)[-NEIGHBOURS:]))
 
 
 def among_each_other(rows: Sequence[int]) -> np.ndarray:
@@ -48,7 +48,7 @@ def plane_between(real: np.ndarray, strange: np.ndarray) -> Callable[[np.ndarray
     """Which side of photos of none a photo lies on: scikit-learn's own pipeline."""
     both = np.concatenate([real, strange]).astype(float)
     spread = np.sqrt(both.var(axis=0) + VARIANCE_FLOOR)
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", tol=1e-8, max_iter=10_000)
+    model = LogisticRegression(C=PLANE_STRENGTH, class_weight="balanced", tol=1e-8, max_iter=10_000)
     model.fit((both - both.mean(axis=0)) / spread, [1] * len(real) + [0] * len(strange))
     return lambda photos: model.decision_function((photos - both.mean(axis=0)) / spread)
 
@@ -68,7 +68,9 @@ def refusing(rows: Sequence[int], others: np.ndarray) -> Callable[[np.ndarray], 
 def test_the_threshold_is_set_by_training_photos_compared_with_the_others_only() -> None:
     bank = fit_feature_bank(REAL, PAIRS)
     assert bank.threshold == pytest.approx(threshold_of(among_each_other(range(80))), abs=1e-6)
-    assert bank.features.shape == (80, 6) and bank.k == K and bank.plane is None and bank.others_refused is None
+    assert (
+        bank.features.shape == (80, 6) and bank.k == NEIGHBOURS and bank.plane is None and bank.others_refused is None
+    )
 
 
 def test_real_photos_are_judged_by_a_threshold_they_had_no_part_in() -> None:
@@ -151,11 +153,16 @@ def test_few_further_photos_of_the_same_kind_lie_below_the_threshold() -> None:
 def test_what_is_written_down_of_a_bank() -> None:
     plain, sharpened = fit_feature_bank(REAL, PAIRS), fit_feature_bank(REAL, PAIRS, STRANGE, np.arange(30))
     assert describe(plain) == Novelty(
-        "knn-cosine", K, plain.threshold, 80, plain.real_refused.share, rate_interval(plain.real_refused.hits, PAIRS)
+        "knn-cosine",
+        NEIGHBOURS,
+        plain.threshold,
+        80,
+        plain.real_refused.share,
+        rate_interval(plain.real_refused.hits, PAIRS),
     )
     assert describe(sharpened) == Novelty(
         "knn-cosine-and-plane",
-        K,
+        NEIGHBOURS,
         sharpened.threshold,
         80,
         sharpened.real_refused.share,

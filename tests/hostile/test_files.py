@@ -16,9 +16,9 @@ from PIL import Image
 from PIL.JpegImagePlugin import MARKER
 
 from mirror.decoding.headers import read_header
-from mirror.decoding.limits import TooCostly
+from mirror.decoding.limits import MAX_PIXELS, TooCostly
 from mirror.errors import ImageTooLarge, MirrorError
-from mirror.images import MAX_PIXELS, full_size, load_image
+from mirror.images import full_size, load_image
 from mirror.inference.classifier import Classifier
 from tests.hostile.files import BOMBS, claiming, gif, jpeg, png, saved, segment, shared_tags, small_iso
 from tests.hostile.measured import Measured, Outcome

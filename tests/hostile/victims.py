@@ -26,7 +26,7 @@ def collect(*arguments: str) -> None:
     collected = train_steps.collect(options, "mirror", train.SEARCH)
     with collected.folder as folder:
         photos = CorrectedFolder(folder)
-        if collected.source != "recipe":
+        if collected.source != "photo list":
             photos.assign_splits(options.seed)
 
 

@@ -14,8 +14,8 @@ from mirror.training.label_issues import (
     MOST_OF_A_GROUP,
     HeldOutPredictions,
     find_issues,
+    look_alikes,
     mislabeled,
-    near_duplicates,
     outliers,
 )
 from tests.support.training import photo
@@ -124,7 +124,7 @@ def test_near_duplicates_by_their_hashes(name: str, hashes: tuple[str, str], sco
     photos = list(found.photos)
     for place, phash in zip((4, 30), hashes, strict=True):
         photos[place] = replace(photos[place], phash=phash)
-    pairs = list(near_duplicates(replace(found, photos=photos)))
+    pairs = list(look_alikes(replace(found, photos=photos)))
     assert [one.score for one in pairs] == ([] if score is None else [pytest.approx(score)]), name
     for one in pairs:
         assert (one.file_name, one.other) == ("images/label 1/030.jpg", "images/label 0/004.jpg")
@@ -136,7 +136,7 @@ def test_near_duplicates_by_their_features_name_the_nearest_only() -> None:
     noise = np.random.default_rng(0).normal(size=(2, 200)).astype(np.float32)
     found.features[7] = found.features[2] + 0.05 * noise[0]
     found.features[9] = found.features[7] + 0.01 * noise[1]
-    pairs = {one.file_name[-7:-4]: one for one in near_duplicates(found)}
+    pairs = {one.file_name[-7:-4]: one for one in look_alikes(found)}
     assert {name: one.other[-7:-4] for name, one in pairs.items()} == {"007": "002", "009": "007"}
     centred = found.features - found.features[:20].mean(axis=0)
     cosine = centred[2] @ centred[7] / np.linalg.norm(centred[2]) / np.linalg.norm(centred[7])
@@ -147,11 +147,11 @@ def test_of_the_frames_of_one_camera_a_few_are_listed_and_all_that_bear_two_labe
     found = evidence()
     found.features[:18] = found.features[0] + 1e-3 * found.features[:18]
     found.groups[:18] = found.groups[0]
-    listed = list(near_duplicates(found))
+    listed = list(look_alikes(found))
     assert 0 < len(listed) <= MOST_OF_A_GROUP
     found.features[20:30] = found.features[:10]
     found.groups[20:30] = found.groups[0]
-    two = [one for one in near_duplicates(found) if "which is filed under" in one.reason]
+    two = [one for one in look_alikes(found) if "which is filed under" in one.reason]
     assert len(two) == 10
 
 
@@ -160,5 +160,5 @@ def test_what_is_worst_for_a_model_comes_first() -> None:
     found.features[5] = np.eye(200)[0] * 20
     found.features[9] = found.features[8]
     issues = [one.issue for one in find_issues(found)]
-    assert set(issues) == {"disputed", "outlier", "near-duplicate"}
-    assert issues == sorted(issues, key=["disputed", "outlier", "near-duplicate"].index)
+    assert set(issues) == {"disputed", "outlier", "look-alike"}
+    assert issues == sorted(issues, key=["disputed", "outlier", "look-alike"].index)

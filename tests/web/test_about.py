@@ -169,7 +169,7 @@ def test_many_labels_get_their_mix_ups_instead_of_a_giant_table(tmp_path):
     [
         (DataInfo("folder", {"a": 1}), "Its photos were taken from a folder of photos."),
         (DataInfo("search"), "Licence filter: none. So most of them belong to their makers."),
-        (DataInfo("recipe", retrieved=("2026-11-19", "2026-11-19")), "Retrieved on 2026-11-19."),
+        (DataInfo("photo list", retrieved=("2026-11-19", "2026-11-19")), "Retrieved on 2026-11-19."),
         (DataInfo("moon"), "Source: moon."),
     ],
     ids=["folder", "search without a licence", "recipe of one day", "unknown"],

@@ -24,7 +24,7 @@ from mirror.web.gateway.refusal import AGAIN, Gone, Refusal
 
 IN_MEMORY = 64 * 1024  # bytes of a body; above it lies on the disk
 MAX_BODIES = 256  # being received at a time; each may hold a file descriptor, of which there are often 1,024
-MAX_BYTES = 1 << 30  # of all bodies being received, on the disk
+MAX_RECEIVED_BYTES = 1 << 30  # of all bodies being received, on the disk
 PATIENCE_SECONDS = 20.0  # without a byte, and on top of what the slowest connection that is waited for needs
 SLOWEST = 32 * 1024  # bytes a second
 PROTECTED_SECONDS = 5.0  # a body younger than that is not given up for another
@@ -104,7 +104,7 @@ class Bodies:
                         body.bytes += len(piece)
                         if body.bytes > limit:
                             raise too_large(limit)
-                        if sum(other.bytes for other in self._receiving) > MAX_BYTES:
+                        if sum(other.bytes for other in self._receiving) > MAX_RECEIVED_BYTES:
                             raise Refusal(503, "Too much is being sent at once: please try again in a moment.", AGAIN)
                         take(piece)
                         if not message.get("more_body", False):

@@ -19,8 +19,8 @@ from time import monotonic
 
 from mirror.web.gateway.refusal import AGAIN, Refusal
 
-MAX_BYTES = 1 << 30  # 14 phone photos a second, which two cores answer, for 20 s; at most half of what is free
-MAX_FILES = 4_000
+MAX_DISK_BYTES = 1 << 30  # 14 phone photos a second, which two cores answer, for 20 s; at most half of what is free
+MAX_DISK_FILES = 4_000
 SHARE = 4  # one client may hold a quarter
 PROTECTED_SECONDS = 10.0  # clients ask about a file within a second of its upload
 LOOK_SECONDS = 1.0  # between two looks at which files are gone
@@ -81,7 +81,7 @@ class Disk:
         """The files among which one has to go first: all where the disk is full, the client's own where its share is;
         None where there is room."""
         free_bytes = self._most - sum(other.bytes for other in self.files) - size
-        free_files = MAX_FILES - len(self.files) - files
+        free_files = MAX_DISK_FILES - len(self.files) - files
         if min(free_bytes, free_files) < 0:
             return self.files
         if not client:
@@ -89,13 +89,13 @@ class Disk:
         own = [other for other in self.files if other.client == client]
         own_bytes, own_files = sum(other.bytes for other in own) + size, len(own) + files
         has_room = own_bytes <= min(free_bytes, self._most / SHARE)
-        return None if has_room and own_files <= min(free_files, MAX_FILES / SHARE) else own
+        return None if has_room and own_files <= min(free_files, MAX_DISK_FILES / SHARE) else own
 
     def _look(self) -> None:
         self._looked = monotonic()
         self.files = [other for other in self.files if os.path.lexists(other.path)]
         free = shutil.disk_usage(self.folder).free
-        self._most = min(MAX_BYTES, (sum(other.bytes for other in self.files) + free) / 2)
+        self._most = min(MAX_DISK_BYTES, (sum(other.bytes for other in self.files) + free) / 2)
 
     def _give_way(self, file: NewFile, among: list[NewFile]) -> bool:
         """Removes the oldest whole file that nobody asks about, of the client with the most; whether there was one."""

@@ -25,7 +25,7 @@ from mirror.web.gateway.routes import INFO, Route
 from mirror.web.scheduling import VISIT, Stage, Visit, Visitor
 
 FRESH_SECONDS = 60.0  # should gradio know more after its start than at it
-MAX_BYTES = 48 << 20  # of all that is kept; gradio's own files are some 20 MB, twice where they are compressed
+MAX_CACHED_BYTES = 48 << 20  # of all that is kept; gradio's own files are some 20 MB, twice where they are compressed
 MAX_RESPONSE = 8 << 20  # bytes of one answer
 CHUNK = 64 * 1024
 PLACEHOLDER_HOST = "mirror-page.invalid"  # stands for the page's own Host while an answer is kept (RFC 2606)
@@ -106,7 +106,7 @@ class ResponseCache:
         self._responses.pop(key, None)
         if answer.status == HTTPStatus.OK and len(answer.body) <= MAX_RESPONSE:
             self._responses[key] = answer
-            while sum(len(cached.body) for cached in self._responses.values()) > MAX_BYTES:
+            while sum(len(cached.body) for cached in self._responses.values()) > MAX_CACHED_BYTES:
                 self._responses.popitem(last=False)
 
     async def _make(self, scope: Scope, query: bytes, encoding: str) -> _Answer:

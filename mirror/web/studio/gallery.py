@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mirror.collect.corrections import CurrentLabel
-from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, PhotoIssue
+from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER, PhotoIssue
 from mirror.collect.metadata import Photo
 from mirror.web.studio.state import Snapshot
 from mirror.wording import percent, plain
@@ -16,13 +16,13 @@ TABS = {
     LABELS: "Photos",
     DISPUTED: "Disputed",
     OUTLIER: "Outliers",
-    NEAR_DUPLICATE: "Near-duplicates",
+    LOOK_ALIKE: "Look-alikes",
     CONFUSION: "Mix-ups",
     DECIDED: "Decided",
     RETRAIN: "Train again",
 }
-ISSUE_TABS = (DISPUTED, OUTLIER, NEAR_DUPLICATE)
-TILES_A_PAGE = 48  # divides into rows of 8, 6, 4 or 3, and into near-duplicate pairs
+ISSUE_TABS = (DISPUTED, OUTLIER, LOOK_ALIKE)
+TILES_A_PAGE = 48  # divides into rows of 8, 6, 4 or 3, and into look-alike pairs
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _issue_entries(snapshot: Snapshot, kind: str, label: str) -> list[_Entry]:
 
 
 def _entries_of(snapshot: Snapshot, issue: PhotoIssue, number: int) -> list[_Entry]:
-    if issue.issue != NEAR_DUPLICATE:
+    if issue.issue != LOOK_ALIKE:
         return [_Entry(issue.file_name, issue.reason, issue.suggested)]
     pair = [snapshot.photos[name] for name in (issue.file_name, issue.other)]
     return [_Entry(photo.file_name, f"{photo.width} × {photo.height} pixels", pair=number) for photo in pair]

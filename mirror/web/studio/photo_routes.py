@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mirror.decoding.limits import MAX_PHOTO_BYTES
 from mirror.errors import MirrorError
-from mirror.images import MAX_BYTES, load_image, small_jpeg
+from mirror.images import load_image, small_jpeg
 from mirror.storage import open_file
 from mirror.web.studio.state import StudioState
 
@@ -38,7 +39,7 @@ def routes(state: StudioState) -> list[Route]:
     def photo(request: Request) -> Response:
         try:
             with open_inside(state.folder, _listed(request)) as file:
-                data = file.read(MAX_BYTES)
+                data = file.read(MAX_PHOTO_BYTES)
         except (MirrorError, OSError, ValueError):
             return _not_found()
         media_type = picture_type(data)
@@ -67,12 +68,12 @@ def routes(state: StudioState) -> list[Route]:
 def open_inside(folder: Path, name: str) -> BinaryIO:
     """A regular file below `folder`/images, open for reading. No part of `name` may be a link.
 
-    Raises OSError or ValueError for anything else, and for files beyond images.MAX_BYTES.
+    Raises OSError or ValueError for anything else, and for files beyond MAX_PHOTO_BYTES.
     """
     if PurePosixPath(name).parts[:1] != ("images",) or "\\" in name:
         raise FileNotFoundError(name)
     file = open(open_file(folder / name, inside=folder), "rb")
-    if os.fstat(file.fileno()).st_size > MAX_BYTES:
+    if os.fstat(file.fileno()).st_size > MAX_PHOTO_BYTES:
         file.close()
         raise FileNotFoundError(name)
     return file
@@ -101,5 +102,5 @@ def _not_found() -> Response:
 def _thumbnail(folder: Path, name: str, changed: int) -> bytes:
     """The photo as a small JPEG. changed: when, so that a new file is not taken for the old one."""
     with open_inside(folder, name) as file:
-        image = load_image(file.read(MAX_BYTES), at_least=THUMBNAIL_PIXELS)
+        image = load_image(file.read(MAX_PHOTO_BYTES), at_least=THUMBNAIL_PIXELS)
     return small_jpeg(image, THUMBNAIL_PIXELS, 82)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mirror.collect.corrections import DECISIONS_CSV, REMOVE, Correction, effective_corrections
-from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER
+from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER
 from mirror.net.addresses import as_address, is_private_name, is_public
 from mirror.templates import render
 from mirror.web.studio.actions import ACCEPT, BACK, KEEP, UNDO
@@ -35,7 +35,7 @@ INTRODUCTIONS = {
     LABELS: "All photos, by the label they have now. Removed ones are under Decided.",
     DISPUTED: "The model, trained without each of these, gives it another label. Most doubtful first.",
     OUTLIER: "Unlike the other photos of their label: drawings, other animals, text. Strangest first.",
-    NEAR_DUPLICATE: "Almost the same photo twice, side by side. Remove one, or keep both.",
+    LOOK_ALIKE: "Almost the same photo twice, side by side. Remove one, or keep both.",
     CONFUSION: "Labels (rows), and what each photo was taken for by what had not learned from it (columns). "
     "A cell shows its photos.",
     DECIDED: "Everything that was decided, the latest first. Nothing was deleted: any of it can be put back.",
@@ -44,7 +44,7 @@ NONE_LEFT = {
     LABELS: "There is no photo here.",
     DISPUTED: "The model disputes no label that you have not decided about.",
     OUTLIER: "No photo stands out that you have not decided about.",
-    NEAR_DUPLICATE: "There is no pair that you have not decided about.",
+    LOOK_ALIKE: "There is no pair that you have not decided about.",
     CONFUSION: "Choose a cell to see its photos.",
     DECIDED: "Nothing was decided yet.",
 }
@@ -113,7 +113,7 @@ def _actions(snapshot: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, s
     tab = gallery.view.tab
     offered = {
         (REMOVE, "Remove", "x"): True,
-        (KEEP, "Keep", "k"): tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, CONFUSION),
+        (KEEP, "Keep", "k"): tab in (DISPUTED, OUTLIER, LOOK_ALIKE, CONFUSION),
         (ACCEPT, "Accept suggestion", "a"): any(tile.suggested for tile in gallery.tiles),
         (BACK, "Put back", "b"): tab == DECIDED,
         (UNDO, "Undo", "u"): snapshot.can_undo,

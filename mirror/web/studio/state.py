@@ -89,7 +89,7 @@ class Snapshot:
 
     @property
     def open_issues(self) -> list[PhotoIssue]:
-        """Those about which nothing was decided yet; of a near-duplicate pair, about neither."""
+        """Those about which nothing was decided yet; of a look-alike pair, about neither."""
         decided = self.folder_state.current_labels
         return [issue for issue in self.issues if issue.file_name not in decided and issue.other not in decided]
 

@@ -147,9 +147,9 @@ def _requested_view(view: View, event: gr.EventData) -> View:
     """The view that a button of the board leads to. Raises UsageError for what no button sends."""
     label, cell, number = _values(event, "label", "cell", "page")
     if not isinstance(label, str) or not isinstance(number, int):
-        raise UsageError("The page asked for a view that there is none of; load it again.")
+        raise UsageError("The page asked for a view that does not exist: load it again.")
     if cell is not None and not (isinstance(cell, list) and len(cell) == 2 and all(isinstance(c, str) for c in cell)):
-        raise UsageError("The page asked for a cell that there is none of; load it again.")
+        raise UsageError("The page asked for a cell that does not exist: load it again.")
     return View(view.tab, label, tuple(cell) if cell else None, number)
 
 
@@ -157,7 +157,7 @@ def _requested_action(event: gr.EventData) -> tuple[str, list[str], str]:
     """(action, file names, label) as the board sends them. Raises UsageError or DatasetError."""
     action, names, label = _values(event, "action", "names", "label")
     if not isinstance(action, str) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UsageError("The page sent something that is no decision; load it again.")
+        raise UsageError("The page sent something that is no decision: load it again.")
     if len(names) > MAX_CHOSEN or not isinstance(label, str):
         raise UsageError(f"One decision can be about {MAX_CHOSEN:,} photos at most.")
     if action == actions.RELABEL:

@@ -21,7 +21,12 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     """8,000 bytes and 80 files for all, a quarter of them for a client; nothing is protected, every look is fresh."""
-    for name, value in {"MAX_BYTES": 8_000, "MAX_FILES": 80, "PROTECTED_SECONDS": 1e9, "LOOK_SECONDS": -1.0}.items():
+    for name, value in {
+        "MAX_DISK_BYTES": 8_000,
+        "MAX_DISK_FILES": 80,
+        "PROTECTED_SECONDS": 1e9,
+        "LOOK_SECONDS": -1.0,
+    }.items():
         monkeypatch.setattr(disk, name, value)
     return Disk(tmp_path)
 

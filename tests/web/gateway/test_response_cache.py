@@ -140,7 +140,7 @@ def test_what_is_not_there_is_not_kept_and_what_is_kept_has_a_limit(
     app: App, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [get(gate, "/assets/missing.js")[0] for _ in range(3)] == [404] * 3 and len(app.asked) == 3
-    monkeypatch.setattr(response_cache, "MAX_BYTES", 2_500)
+    monkeypatch.setattr(response_cache, "MAX_CACHED_BYTES", 2_500)
     for number in range(9):
         get(gate, f"/assets/{number}.js")
     assert sum(len(each.body) for each in gate._cache._responses.values()) <= 2_500

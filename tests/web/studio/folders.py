@@ -8,7 +8,7 @@ from pathlib import Path
 from mirror.collect import PhotoFolder
 from mirror.collect.issue_files import (
     DISPUTED,
-    NEAR_DUPLICATE,
+    LOOK_ALIKE,
     OUTLIER,
     PREDICTIONS_CSV,
     SUSPECTS_CSV,
@@ -61,7 +61,7 @@ def model_of(
                 PhotoIssue(one.file_name, DISPUTED, 0.9, one.label, "duckling", "", told),
                 PhotoIssue(two.file_name, DISPUTED, 0.8, two.label, "duckling", "", told),
                 PhotoIssue(three.file_name, OUTLIER, 0.7, three.label, "", "", f"unlike the others <b>{HOSTILE}</b>"),
-                PhotoIssue(four.file_name, NEAR_DUPLICATE, 0.6, four.label, "", five.file_name, "almost the same"),
+                PhotoIssue(four.file_name, LOOK_ALIKE, 0.6, four.label, "", five.file_name, "almost the same"),
             ]
             write_issues(folder / SUSPECTS_CSV, suspects)
             rows = [(photo, "duckling" if photo in (one, two) else photo.label) for photo in photos]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.collect.corrections import RELABEL, REMOVE, read_corrections
-from mirror.collect.issue_files import DISPUTED, NEAR_DUPLICATE, OUTLIER, SUSPECTS_CSV
+from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER, SUSPECTS_CSV
 from mirror.collect.metadata import write_photos
 from mirror.errors import DatasetError, UsageError
 from mirror.web.studio import actions, render
@@ -77,11 +77,11 @@ def test_each_tab_shows_its_photos(state: StudioState) -> None:
     assert names(state, View(DISPUTED)) == photos[1:3]
     assert names(state, View(DISPUTED, "duckling")) == []
     assert names(state, View(OUTLIER)) == photos[3:4]
-    assert names(state, View(NEAR_DUPLICATE)) == photos[4:6]
+    assert names(state, View(LOOK_ALIKE)) == photos[4:6]
     assert names(state, View(CONFUSION)) == []
     assert set(names(state, View(CONFUSION, cell=("cygnet", "duckling")))) == set(photos[1:3])
     assert names(state, View(DECIDED)) == []
-    assert [undecided_count(state.snapshot(), tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, DECIDED)] == [
+    assert [undecided_count(state.snapshot(), tab) for tab in (DISPUTED, OUTLIER, LOOK_ALIKE, DECIDED)] == [
         2,
         1,
         1,
@@ -101,12 +101,12 @@ def test_what_was_decided_is_no_longer_asked_about(state: StudioState) -> None:
         == "1 photo removed; no file was deleted."
     )
     snapshot = state.snapshot()
-    assert [undecided_count(snapshot, tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE, DECIDED)] == [0, 0, 0, 4]
+    assert [undecided_count(snapshot, tab) for tab in (DISPUTED, OUTLIER, LOOK_ALIKE, DECIDED)] == [0, 0, 0, 4]
     assert snapshot.counts == {"cygnet": 4, "duckling": 7} and snapshot.removed == 1
     assert names(state, View(DECIDED)) == [photos[5], photos[3], photos[2], photos[1]]
     assert photos[5] not in names(state, View(LABELS))
     assert actions.perform(state.folder, snapshot, "undo", []) == "Taken back: 1 photo removed; no file was deleted."
-    assert undecided_count(state.snapshot(), NEAR_DUPLICATE) == 1
+    assert undecided_count(state.snapshot(), LOOK_ALIKE) == 1
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_the_page_cannot_have_meant_is_refused(state: StudioState, action, 
     assert not (state.folder / "decisions.csv").exists()
 
 
-@pytest.mark.parametrize("tab", [LABELS, DISPUTED, OUTLIER, NEAR_DUPLICATE, CONFUSION, DECIDED])
+@pytest.mark.parametrize("tab", [LABELS, DISPUTED, OUTLIER, LOOK_ALIKE, CONFUSION, DECIDED])
 def test_texts_of_the_web_stay_text(state: StudioState, tab: str) -> None:
     snapshot = state.snapshot()
     first = snapshot.folder_state.photos[0].file_name
@@ -229,7 +229,7 @@ def test_suspects_of_photos_that_are_not_here_are_passed_over(state: StudioState
     photos = state.snapshot().folder_state.photos
     write_photos(state.folder / "metadata.csv", [replace(photo) for photo in photos if photo != photos[4]])
     snapshot = state.snapshot()
-    assert [undecided_count(snapshot, tab) for tab in (DISPUTED, OUTLIER, NEAR_DUPLICATE)] == [2, 1, 0]
+    assert [undecided_count(snapshot, tab) for tab in (DISPUTED, OUTLIER, LOOK_ALIKE)] == [2, 1, 0]
 
 
 def test_a_folder_that_was_moved_away_is_one_sentence(state: StudioState) -> None:

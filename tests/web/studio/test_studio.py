@@ -204,7 +204,7 @@ def test_each_tab_by_mouse(chromium, tmp_path: Path) -> None:
     with working(chromium, tmp_path, each=30) as studio:
         photos = studio.photos
         assert studio.page.get_by_role("tab").all_inner_texts()[:5] == [
-            "Photos", "Disputed (2)", "Outliers (1)", "Near-duplicates (1)", "Mix-ups",
+            "Photos", "Disputed (2)", "Outliers (1)", "Look-alikes (1)", "Mix-ups",
         ]  # fmt: skip
         assert len(studio.tiles()) == 48
         studio.page.get_by_role("button", name="On", exact=True).click()
@@ -212,7 +212,7 @@ def test_each_tab_by_mouse(chromium, tmp_path: Path) -> None:
         assert studio.tiles() == [photo.file_name for photo in photos[48:]]
         studio.page.get_by_role("group", name="Labels").get_by_role("button", name="duckling").click()
         studio.page.get_by_text("1–30 of 30 photos").wait_for()
-        studio.tab("Near-duplicates")
+        studio.tab("Look-alikes")
         assert studio.tiles() == [photos[4].file_name, photos[5].file_name]
         studio.shot("pairs")
         studio.tab("Mix-ups")

@@ -22,7 +22,7 @@ from mirror.training.feature_cache import FeatureExtractor, extract_features
 from mirror.training.learner import Start
 from mirror.training.linear_probe import cross_entropy
 from mirror.training.pretrained import PACKAGES, find_architecture, is_at_hand, names_in_caches
-from mirror.training.settings import FOLDS, TrainingSettings
+from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
 
 AUTO = "auto"
@@ -32,7 +32,7 @@ MINUTES = 15.0  # for all networks together
 
 
 @dataclass(frozen=True)
-class Trial:
+class BackboneTrial:
     """losses [N]: cross-entropy of each training photo by a head that had not learned from it, nan where there is none;
     error: the share of these that were wrong; weights: how many the network has."""
 
@@ -88,13 +88,13 @@ def _silent(_: str) -> None:
     pass
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
+def best_of(trials: Sequence[BackboneTrial]) -> BackboneTrial:
     """The smallest of those that are not clearly worse than the best."""
     best = min(trials, key=lambda trial: np.nanmean(trial.losses))
     return min((trial for trial in trials if not _is_worse(trial, best)), key=lambda trial: trial.weights)
 
 
-def _is_worse(trial: Trial, best: Trial) -> bool:
+def _is_worse(trial: BackboneTrial, best: BackboneTrial) -> bool:
     apart = trial.losses - best.losses
     apart = apart[np.isfinite(apart)]
     return len(apart) > 1 and bool(apart.mean() > apart.std(ddof=1) / len(apart) ** 0.5)
@@ -109,7 +109,7 @@ def _trials(
     default: int,
     log: Callable[[str], None],
     minutes: float,
-) -> Iterator[Trial]:
+) -> Iterator[BackboneTrial]:
     ends = time.monotonic() + 60 * minutes
     found_any = False
     for name in names:
@@ -132,7 +132,7 @@ def _trials(
         views = extract_features(extractor, data, every, views=settings.views, seed=settings.seed)
         readable = np.setdiff1d(every, views.unreadable)
         seen = views.without(views.unreadable)
-        logits = seen.out_of_fold(np.arange(len(readable)), settings.folds or FOLDS, settings.seed).logits
+        logits = seen.out_of_fold(np.arange(len(readable)), settings.folds or DEFAULT_FOLDS, settings.seed).logits
         losses = np.full(len(every), np.nan)
         losses[readable] = cross_entropy(logits.astype(np.float64), data.actual[readable])
         wrong = logits.argmax(axis=1) != data.actual[readable]
@@ -140,4 +140,4 @@ def _trials(
         found_any = True
         count = sum(value.numel() for value in body.parameters())
         share = float(wrong[judged].mean()) if judged.any() else 0.0
-        yield Trial(found, losses, share, count, time.monotonic() - begun)
+        yield BackboneTrial(found, losses, share, count, time.monotonic() - begun)

@@ -13,8 +13,8 @@ import torchvision
 
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.errors import WeightsError
+from mirror.training.backbone_choice import BackboneTrial, best_of, choose, names_at_hand
 from mirror.training.backbones import Backbone, find_backbone
-from mirror.training.choice import Trial, best_of, choose, names_at_hand
 from mirror.training.pretrained import find_architecture
 from mirror.training.settings import TrainingSettings
 from tests.learners import PACKAGED_ARCH
@@ -29,8 +29,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return checkpoints
 
 
-def trial(name: str, losses: list[float], weights: int) -> Trial:
-    return Trial(Backbone(find_architecture(name), {}, name, 96), np.array(losses), 0.0, weights, 1.0)
+def trial(name: str, losses: list[float], weights: int) -> BackboneTrial:
+    return BackboneTrial(Backbone(find_architecture(name), {}, name, 96), np.array(losses), 0.0, weights, 1.0)
 
 
 def test_the_smallest_of_those_that_chance_does_not_tell_apart_is_taken() -> None:
