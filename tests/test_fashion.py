@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mirror.fashion_mnist.dataset import DEBIAN, LABELS, ImageSplit, read_half
+from mirror.fashion_mnist.dataset import DEBIAN, LABELS, ImageSplit, read_split
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import explain
 from tests.support.garments import product
@@ -26,7 +26,7 @@ def classifier() -> Classifier:
 def test_images() -> ImageSplit:
     if not DEBIAN.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
-    return read_half(DEBIAN, "test")
+    return read_split(DEBIAN, "test")
 
 
 def test_it_is_right_on_the_first_thousand_test_images(classifier: Classifier, test_images: ImageSplit) -> None:

@@ -47,11 +47,11 @@ Pictures = list[tuple[str, Image.Image | Path]]
 
 
 def _garments(photos: int, random: np.random.Generator) -> tuple[Pictures, Pictures, int]:
-    from mirror.fashion_mnist.dataset import LABELS, read_half
+    from mirror.fashion_mnist.dataset import LABELS, read_split
 
     halves = []
     for half, each in (("train", photos), ("test", TESTED // 10)):
-        split = read_half(FASHION, half)
+        split = read_split(FASHION, half)
         rows = [i for label in range(10) for i in random.permutation(np.flatnonzero(split.labels == label))[:each]]
         halves.append([(LABELS[split.labels[i]], _enlarged(split.pixels[i])) for i in rows])
     return halves[0], halves[1], SIDE

@@ -16,6 +16,7 @@ from mirror.cli.options import add_model, add_network, count, network_of, probab
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar
 from mirror.sources import LeftOut, find_sources
+from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import BARE_LABEL, TASKS, TaskRequest
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 ENGINES = ("local", "ray")
 SUFFIX_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-DETECTED_FROM = 0.5  # the score a detection has by default, as in Hugging Face's pipeline
 
 NOTES = """\
 tasks:
@@ -79,7 +79,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--threshold",
         type=probability,
         metavar="P",
-        help=f"list only labels of at least this probability (default: 0), or detections above it ({DETECTED_FROM})",
+        help=f"list only labels of at least this probability (default: 0), or detections above it ({SHOWN_FROM})",
     )
     predict.add_argument(
         "--format", choices=FORMATS, help="default: by the name of --out, else table", metavar="|".join(FORMATS)
@@ -169,7 +169,7 @@ def opened(options: argparse.Namespace, request: TaskRequest, is_job: bool) -> I
 def _threshold(options: argparse.Namespace, request: TaskRequest) -> float:
     if options.threshold is not None:
         return options.threshold
-    return DETECTED_FROM if request.detects else 0.0
+    return SHOWN_FROM if request.detects else 0.0
 
 
 def predict_stream(

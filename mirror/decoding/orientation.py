@@ -42,14 +42,14 @@ def orientation(info: Mapping[Any, Any]) -> int:
     try:
         block = info.get("exif")
         if block is None and "Raw profile type exif" in info:  # how ImageMagick keeps EXIF in a PNG
-            block = bytes.fromhex("".join(info["Raw profile type exif"].split("\n")[3:]))
-        found = _in_exif(block) if block else None
-        if found is None:
-            found = _in_xmp(info)
-        found = 1 if found is None else found
+            lines = info["Raw profile type exif"].split("\n")  # empty, its kind, its length, then digits
+            block = bytes.fromhex("".join(lines[3:]))
+        number = _in_exif(block) if block else None
+        if number is None:
+            number = _in_xmp(info)
     except Exception:  # a malformed block may be wrong in any way, and the pixels are still good
         return 1
-    return found if found in UPRIGHT else 1
+    return number if number in UPRIGHT else 1
 
 
 def _in_exif(block: bytes) -> int | None:
@@ -61,13 +61,13 @@ def _in_exif(block: bytes) -> int | None:
     if block[:4] not in HEADERS:
         raise ValueError("no EXIF block")
     endian = ">" if block.startswith(b"MM") else "<"
-    (place,) = struct.unpack(endian + "L", block[4:8])
-    entries = block[place : place + 2]
+    (directory,) = struct.unpack(endian + "L", block[4:8])
+    entries = block[directory : directory + 2]
     if len(entries) < 2:
         return None
     entry = struct.Struct(endian + "HHL4s")
     found = None
-    for start in range(place + 2, place + 2 + 12 * struct.unpack(endian + "H", entries)[0], 12):
+    for start in range(directory + 2, directory + 2 + 12 * struct.unpack(endian + "H", entries)[0], 12):
         if start + 12 > len(block):
             break
         tag, kind, count, value = entry.unpack_from(block, start)
@@ -75,10 +75,10 @@ def _in_exif(block: bytes) -> int | None:
             continue
         size = count * TYPES[kind][0]
         if size > 4:
-            (value_place,) = struct.unpack(endian + "L", value)
-            if value_place + size > len(block):
+            (offset,) = struct.unpack(endian + "L", value)
+            if offset + size > len(block):
                 break  # where Pillow stops reading
-            value = block[value_place : value_place + TYPES[kind][0]] if tag == TAG else b""
+            value = block[offset : offset + TYPES[kind][0]] if tag == TAG else b""
         if tag == TAG and size:
             found = kind, value, size
     return None if found is None else _value(endian, *found)

@@ -30,27 +30,32 @@ def read_tiff(data: bytes) -> Header | None:
     if not big and data[:4] not in HEADERS:
         return None
     endian = ">" if data.startswith(b"MM") else "<"
-    first, claimed = {}, 0
+    first: Tags = {}
+    claimed = 0
     for number, (tags, held) in enumerate(_directories(data, endian, big)):
         claimed += held
         if claimed > len(data) + SHARED:
             raise TooCostly("has tags that claim more bytes than the file has")
         if number == 0:
             first = tags
-    width, height = first.get(WIDTH, (0, 0))[0], first.get(HEIGHT, (0, 0))[0]
-    if max(count for _, count in [first.get(STRIPS, (0, 0)), first.get(TILES, (0, 0))]) > MAX_STRIPS:
+
+    def value_of(tag: int, default: int) -> int:
+        return first[tag][0] if tag in first else default
+
+    width, height = value_of(WIDTH, 0), value_of(HEIGHT, 0)
+    if any(first[tag][1] > MAX_STRIPS for tag in (STRIPS, TILES) if tag in first):
         raise TooCostly(f"is cut into more than {MAX_STRIPS:,} pieces")
     if not (width and height):
         return Header("TIFF", None, 3 * len(data), False, data)
-    samples = max(first.get(SAMPLES, (1, 1))[0], first.get(BITS, (1, 1))[1], 1)
-    depth = max(first.get(BITS, (8, 1))[0], 8)
+    samples = max(value_of(SAMPLES, 1), first[BITS][1] if BITS in first else 1, 1)
+    depth = max(value_of(BITS, 8), 8)
     packed = max(samples * depth // 8, 4)
-    rows = min(first.get(ROWS_PER_STRIP, (height, 1))[0] or height, height)
+    rows = min(value_of(ROWS_PER_STRIP, height) or height, height)
     tiled = TILE_WIDTH in first and TILE_HEIGHT in first
-    piece = first[TILE_WIDTH][0] * first[TILE_HEIGHT][0] if tiled else width * rows
+    piece = value_of(TILE_WIDTH, 0) * value_of(TILE_HEIGHT, 0) if tiled else width * rows
     stored = 4 if samples > 1 or depth > 16 else 2 if depth > 8 else 1
     pixels = width * height
-    turned = stored * pixels if first.get(TAG, (1, 1))[0] > 1 else 0  # while libtiff still holds its piece
+    turned = stored * pixels if value_of(TAG, 1) > 1 else 0  # while libtiff still holds its piece
     memory = max(stored * pixels + packed * piece + turned, (stored + 4) * pixels)
     return Header("TIFF", (width, height), memory + 4 * len(data), False, data)
 

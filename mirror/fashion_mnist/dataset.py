@@ -57,15 +57,17 @@ def open_set(folder: Path, log: Callable[[str], None] = say) -> FashionSet:
     """The set, from `folder` or Debian's, or downloaded into `folder`. Raises DatasetError."""
     for place, source in ((folder, f"the files in {folder}"), (DEBIAN, "Debian's dataset-fashion-mnist")):
         if all((place / name).is_file() for names in FILES.values() for name in names):
-            return FashionSet(read_half(place, "train"), read_half(place, "test"), source)
+            return FashionSet(read_split(place, "train"), read_split(place, "test"), source)
     return _by_torchvision(folder, log)
 
 
-def read_half(folder: Path, half: str) -> ImageSplit:
+def read_split(folder: Path, split: str) -> ImageSplit:
     """The "train" or "test" images from the IDX files in `folder`. Raises DatasetError."""
-    images, labels = read_idx(folder / FILES[half][0]), read_idx(folder / FILES[half][1])
-    if images.shape != (IMAGES[half], SIDE, SIDE) or labels.shape != (IMAGES[half],) or labels.max() >= len(LABELS):
-        raise DatasetError(f"{folder} does not hold Fashion-MNIST's {IMAGES[half]:,} {half} images: get the set again.")
+    images, labels = read_idx(folder / FILES[split][0]), read_idx(folder / FILES[split][1])
+    if images.shape != (IMAGES[split], SIDE, SIDE) or labels.shape != (IMAGES[split],) or labels.max() >= len(LABELS):
+        raise DatasetError(
+            f"{folder} does not hold Fashion-MNIST's {IMAGES[split]:,} {split} images: get the set again."
+        )
     return ImageSplit(images, labels.astype(np.int64))
 
 
@@ -97,13 +99,13 @@ def _by_torchvision(folder: Path, log: Callable[[str], None]) -> FashionSet:
 
     log(f"Fashion-MNIST is not on this machine: downloading 30 MB into {folder}, unless it is there already.")
     try:
-        halves = [FashionMNIST(str(folder), train=train, download=True) for train in (True, False)]
+        splits = [FashionMNIST(str(folder), train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         raise DatasetError(
             f"Fashion-MNIST cannot be downloaded ({_brief(error)}): install Debian's package dataset-fashion-mnist, "
             f"or put the set's four files ({FILES['train'][0]} and so on) into {folder}."
         ) from None
-    train, test = (ImageSplit(half.data.numpy(), half.targets.numpy()) for half in halves)
+    train, test = (ImageSplit(split.data.numpy(), split.targets.numpy()) for split in splits)
     return FashionSet(train, test, "torchvision's FashionMNIST")
 
 

@@ -156,14 +156,14 @@ def upsample(explanation: Explanation, size: tuple[int, int]) -> tuple[np.ndarra
 def describe_regions(explanation: Explanation) -> tuple[str, ...]:
     """Where on the photo the heat lies, for people: "upper left", "middle" and so on, the hottest first, at most two;
     a whole side by its own name; "everywhere" where no place stands out; none where nothing speaks for the label."""
-    side = 20  # samples a third of the photo
-    heat, (left, top, right, bottom) = upsample(explanation, (3 * side, 3 * side))
+    samples = 20  # a third of the photo's side
+    heat, (left, top, right, bottom) = upsample(explanation, (3 * samples, 3 * samples))
     hot = np.where(heat >= HOT, heat, 0)
     if not hot.any():
         return ()
     if np.count_nonzero(hot) >= EVERYWHERE * (right - left) * (bottom - top):
         return ("everywhere",)
-    shares = hot.reshape(3, side, 3, side).sum(axis=(1, 3)).ravel()
+    shares = hot.reshape(3, samples, 3, samples).sum(axis=(1, 3)).ravel()
     hottest = [int(region) for region in np.argsort(-shares) if shares[region] >= SECOND * shares.max()]
     for side, regions in SIDES.items():
         if regions == set(hottest):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+SHOWN_FROM = 0.5  # the score from which a detection is shown, as in Hugging Face's pipeline
+
 
 @dataclass(frozen=True)
 class Box:

@@ -12,7 +12,7 @@ import pytest
 
 from mirror.errors import DatasetError
 from mirror.fashion_mnist import dataset
-from mirror.fashion_mnist.dataset import FILES, LABELS, hold_out, open_set, read_half, read_idx
+from mirror.fashion_mnist.dataset import FILES, LABELS, hold_out, open_set, read_idx, read_split
 
 
 def idx(values: np.ndarray, kind: int = 8) -> bytes:
@@ -27,7 +27,7 @@ def test_both_readers_give_the_same_images_and_labels(debian: Path, tmp_path: Pa
     for name in (name for names in FILES.values() for name in names):
         (raw / name.removesuffix(".gz")).write_bytes(gzip.decompress((debian / name).read_bytes()))
     for half in ("train", "test"):
-        theirs, ours = FashionMNIST(str(tmp_path), train=half == "train"), read_half(debian, half)
+        theirs, ours = FashionMNIST(str(tmp_path), train=half == "train"), read_split(debian, half)
         assert np.array_equal(ours.pixels, theirs.data.numpy()) and np.array_equal(ours.labels, theirs.targets.numpy())
     assert list(LABELS) == FashionMNIST.classes
 
@@ -69,7 +69,7 @@ def test_files_of_another_set_are_refused(tmp_path: Path) -> None:
     for name, values in zip(FILES["test"], (np.zeros((3, 28, 28), np.uint8), np.zeros(3, np.uint8)), strict=True):
         (tmp_path / name).write_bytes(gzip.compress(idx(values)))
     with pytest.raises(DatasetError, match="does not hold Fashion-MNIST's 10,000 test images"):
-        read_half(tmp_path, "test")
+        read_split(tmp_path, "test")
 
 
 def test_as_many_of_each_label_are_held_out_the_same_each_time() -> None:

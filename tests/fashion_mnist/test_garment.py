@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from mirror.fashion_mnist.dataset import DEBIAN, read_half
+from mirror.fashion_mnist.dataset import DEBIAN, read_split
 from mirror.fashion_mnist.garment import PreparedImage, components, crop_garment, is_in_form
 from mirror.images import load_image
 from tests.support.garments import BOX, product
@@ -81,7 +81,7 @@ def test_every_picture_of_the_set_is_in_its_own_form() -> None:
     if not DEBIAN.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
     for half in ("train", "test"):
-        for levels in read_half(DEBIAN, half).pixels[::7]:
+        for levels in read_split(DEBIAN, half).pixels[::7]:
             assert is_in_form(Image.fromarray(levels).convert("RGB"))
 
 

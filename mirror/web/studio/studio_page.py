@@ -126,7 +126,8 @@ def open_studio(folder: Path, models: Path) -> tuple[gr.Blocks, dict[str, Any], 
     """The page, what to launch it with, and what to call once it is launched: it prints the address, once. Raises
     DatasetError for a folder that is no photo folder."""
     state, key = StudioState(folder, models), Key()
-    os.umask(os.umask(0o022) | 0o022)  # what is written, by a training too, is nobody else's to write
+    mask = os.umask(0o022)  # which cannot be read without setting it
+    os.umask(mask | 0o022)  # what is written, by a training too, is nobody else's to write
     connections.install()
     page = build(state)
 

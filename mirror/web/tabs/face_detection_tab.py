@@ -19,6 +19,7 @@ from PIL import Image
 from mirror.errors import ImageError, MirrorError
 from mirror.images import load_image
 from mirror.net.fetch import NetworkSettings
+from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.request import FACE_DETECTION
 from mirror.templates import render
 from mirror.web.data_url import is_data
@@ -26,7 +27,7 @@ from mirror.web.failures import FAILED, report
 from mirror.web.photo_input import JPEG, to_gradio_error
 from mirror.web.queueing import visitors_address
 from mirror.web.scheduling import on_thread
-from mirror.web.tabs.object_detection_tab import THRESHOLD, lay_out
+from mirror.web.tabs.object_detection_tab import lay_out
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import InlinePhoto
 
@@ -82,7 +83,7 @@ def frame_answerer(task_models: TaskModels) -> Callable[..., Awaitable[dict[str,
             except Exception as error:
                 report(error)
                 return {"problem": FAILED}
-        return {"faces": detections.above(THRESHOLD).to_json()["detections"]}
+        return {"faces": detections.above(SHOWN_FROM).to_json()["detections"]}
 
     return faces
 

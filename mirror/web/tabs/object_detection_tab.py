@@ -16,7 +16,7 @@ from PIL import Image
 
 from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
-from mirror.tasks.detection import Detection, Detections
+from mirror.tasks.detection import SHOWN_FROM, Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION
@@ -30,7 +30,6 @@ from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import SentPhoto
 from mirror.wording import count, is_plural, listed, percent, plain
 
-THRESHOLD = 0.5  # as in Hugging Face's pipeline
 LEAST_SCORE = 0.05  # what scores no more is not sent to the browser: the slider's least
 GREATEST_SCORE, STEP = 0.99, 0.01
 JPEG_QUALITY = 88
@@ -73,7 +72,7 @@ def lay_out(
             waiting = (card("waiting", invitation, "It stays between us: nothing you show is kept."), "", "")
             sentence = gr.HTML(waiting[0], elem_id=f"{name}-answer", elem_classes="answer")
             slider = gr.Slider(
-                LEAST_SCORE, GREATEST_SCORE, THRESHOLD, step=STEP, label="Least score to show",
+                LEAST_SCORE, GREATEST_SCORE, SHOWN_FROM, step=STEP, label="Least score to show",
                 elem_id=f"{name}-score", elem_classes="least-score",
             )  # fmt: skip
             picture = gr.HTML(elem_id=f"{name}-found")
@@ -91,14 +90,14 @@ def lay_out(
     def as_picture(detector: Detector, image: Image.Image, threshold: float) -> Image.Image:
         return draw(image, detector.detect(image).above(threshold))
 
-    async def detect(image: SentPhoto | None, threshold: float = THRESHOLD) -> list[dict[str, Any]]:
+    async def detect(image: SentPhoto | None, threshold: float = SHOWN_FROM) -> list[dict[str, Any]]:
         """Args:
         image: the photo, as a file or an http(s) address
         threshold: what scores no more than this, of 0 to 1, is left out
         """
         return await answer_photo(network, handler(as_json), image, threshold)
 
-    async def picture_of(image: SentPhoto | None, threshold: float = THRESHOLD) -> Image.Image:
+    async def picture_of(image: SentPhoto | None, threshold: float = SHOWN_FROM) -> Image.Image:
         """Args:
         image: the photo, as a file or an http(s) address
         threshold: what scores no more than this, of 0 to 1, is left out
@@ -108,7 +107,7 @@ def lay_out(
     busy = (card("waiting", "Let me look …", "The first time takes longer: I have to open the model."), "", "")
     events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence: (error_card(sentence), "", ""))
     events.wire(fields, [sentence, picture, table], waiting, [slider])
-    inputs = {"image": fields.photo, "threshold": gr.Number(THRESHOLD, minimum=0, maximum=1, visible=False)}
+    inputs = {"image": fields.photo, "threshold": gr.Number(SHOWN_FROM, minimum=0, maximum=1, visible=False)}
     told = f"Each {noun} found in a photo: score, label and box (in pixels of the upright photo)."
     add_endpoint(detect, inputs, gr.JSON(visible=False), task, told)
     drawn = f"A photo with a box drawn around each {noun} found in it."
