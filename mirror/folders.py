@@ -2,6 +2,7 @@
 
     locked(folder)                one process at a time; the kernel drops the lock when its holder dies
     hold_folder, sweep_folders    a folder to work in, which the next process removes where this one is killed
+    require_room                  whether a folder can be written into, asked before the work
     swap_folder, recovered        the old folder or the new one, whole, whenever the writer is killed
 
 The locks are flock's, and not those of the package filelock: a `.lock` in a stranger's folder is opened as any other
@@ -22,6 +23,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mirror.errors import MirrorError
 from mirror.storage import flush_to_disk, open_file
 
 try:
@@ -35,6 +37,23 @@ HELD = "held-"  # in the name of a folder that a lock shows to be in use
 ATTEMPTS = 10
 _NUMBERED = re.compile(r"[0-9]+-")  # as `hold_folder` names them where there are no locks
 OLD_SECONDS = 24 * 3600  # of a folder that no lock shows to be in use
+
+
+def require_room(folder: Path, needed: int, option: str) -> None:
+    """Raises MirrorError where a folder that is to be made, or written into, cannot take `needed` bytes: asked before
+    the work, not after it. option: which names another place."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise MirrorError(f"Nothing can be written into {there} ({why}): choose another place{option}.") from None
+    if free < needed:
+        raise MirrorError(
+            f"{there} has {free >> 20:,} MB left, and {needed >> 20:,} are needed: make room, or choose another "
+            f"place{option}."
+        )
 
 
 def take_lock(folder: Path, patience: float = 0.0) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -107,5 +108,24 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **settings)
         self.add_argument("--version", action="version", version=f"mirror {__version__}")
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        options, rest = self.parse_known_args(args, namespace)
+        if rest:
+            asked = self._command(sys.argv[1:] if args is None else args)
+            asked.error(f"unrecognized arguments: {' '.join(rest)}{_nearest(rest[0], asked._option_string_actions)}")
+        return options
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[0].upper()}{message[1:].rstrip('.')}: see `{self.prog} --help`.")
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        hint = _nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) if choice else ""
+        raise UsageError(f"{message[0].upper()}{message[1:].rstrip('.')}{hint}: see `{self.prog} --help`.")
+
+    def _command(self, args: Iterable[str]) -> argparse.ArgumentParser:
+        """The parser of the command that the arguments name, or this one."""
+        commands = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return next((choices[name] for choices in commands for name in args if name in choices), self)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word.split("=")[0], known, 1, 0.75)
+    return f" (did you mean {near[0]}?)" if near else ""

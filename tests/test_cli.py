@@ -161,7 +161,7 @@ USAGE = [
     (["predict", "a.png", "--threshold", "50"], "Argument --threshold: '50' is not a number from 0 to 1: see"),
     (["predict", "a.png", "--threshold", "nan"], "Argument --threshold: 'nan' is not a number from 0 to 1: see"),
     (["predict", "a.png", "--format", "xml"], "Argument --format: invalid choice: 'xml'"),
-    (["predict", "a.png", "--nonsense"], "Unrecognized arguments: --nonsense: see `python -m mirror --help`."),
+    (["predict", "a.png", "--nonsense"], "Unrecognized arguments: --nonsense: see `python -m mirror predict --help`."),
     (["predict", "a.png", "--task", "sniffing"], "Argument --task: invalid choice: 'sniffing'"),
     (
         ["predict", "a.png", "--labels", "a,b"],

@@ -5,20 +5,26 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 
 from mirror.cli.train import parse
-from mirror.cli.train_steps import model_name, say_sides, searches
+from mirror.cli.train_checks import finished
+from mirror.cli.train_steps import model_name, say_result, say_sides, searches
 from mirror.collect import PhotoFolder
+from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
+from mirror.collect.metadata import write_photos
 from mirror.model_folder import read_model_folder
+from mirror.training.settings import TrainingSettings
 from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals
 from tests.support.training import photo
@@ -114,6 +120,24 @@ def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None
     twin = read_model_folder(tmp_path / "models" / "again")
     assert twin.info.metrics.top_losses == model.info.metrics.top_losses
 
+    # A model that is finished is not trained again without a word
+    third = train(tmp_path, "--name", "again", "--photos", str(recipe), *network, *QUICK)
+    assert "models/again is made of these photos by these options already: --again trains it anew." in third.stdout
+    assert third.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
+    assert read_model_folder(tmp_path / "models" / "again").info.created_at == twin.info.created_at
+    given = TrainingSettings(arch=QUICK[1], size=96)
+    with PhotoFolder(tmp_path / "data" / "again") as folder:
+        corrected = CorrectedFolder(folder)
+        asked = partial(finished, twin.path, corrected)
+        assert asked(given, parse([])).created_at == twin.info.created_at
+        for changed in (replace(given, seed=7), replace(given, size=128), replace(given, epochs=3)):
+            assert asked(changed, parse([])) is None
+        for options in ("--again", "--no-pickle", "--precision=fp32", "--minutes=1", "--no-photos-in-report"):
+            assert asked(given, parse([options])) is None, options
+        folder.forget({corrected.photos[0].key})
+        assert finished(twin.path, CorrectedFolder(folder), given, parse([])) is None
+    assert finished(tmp_path / "models" / "none", corrected, given, parse([])) is None
+
 
 def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) -> None:
     source = tmp_path / "my photos"
@@ -197,8 +221,22 @@ def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> 
         (("--collected", "/"), 2, "needs a name: give --name"),
         (("--others", "no/such/folder"), 1, "no/such/folder does not exist; give --others a folder with photos"),
         (("--license", "mine"), 2, "mine"),
+        (("--photos", "LIST"), 1, "None of the 1 photos in LIST has a web address"),
+        (("apple", "pear", "--count", "7"), 2, "at least 8 photos of every label: raise --count 7"),
+        (("apple", "pear", "--weights", "no/such.pth"), 1, "There is no weights file at no/such.pth"),
+        (("apple", "pear", "--models", "LIST/models"), 1, "LIST (not a directory): choose another place by --models"),
+        (("--dataset", "fashion-mnist", "--models", "LIST"), 1, "LIST (not a directory): choose another place"),
+        (("--data", "scarce/one"), 1, "holds no label folders"),
+        (("--data", "ALONE"), 1, "at least two labels and ALONE holds only 'one'"),
+        (("--cuont", "5"), 2, "Unrecognized arguments: --cuont (did you mean --count?): see `train.py --help`."),
+        (("--precision", "int9"), 2, "(did you mean int8?)"),
+        (("--data", "SCARCE", "--arch", "resnet81"), 2, "did you mean resnet18"),
         (("--data", "SCARCE", "--arch", "tf_efficientnet_lite0"), 1, "'two' has 3"),
-        (("--data", "SCARCE", "--arch", "resnet_18x"), 2, "neither a torchvision nor a timm model"),
+        (
+            ("--data", "SCARCE", "--arch", "resnet_18x"),
+            2,
+            "neither a torchvision nor a timm model: did you mean resnet",
+        ),
         (("--data", "SCARCE", "--arch", "vit_b_16", "--size", "100"), 2, "takes no photos of 100 px"),
         (("--data", "SCARCE"), 1, "The pretrained weights of resnet18 cannot be had"),
         (("--proxy", "http://127.0.0.1:9"), 1, "proxy"),
@@ -206,9 +244,11 @@ def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> 
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_cannot_be_meant_or_done_is_one_sentence(tmp_path: Path, arguments, code, says) -> None:
-    if "SCARCE" in arguments:
-        folder = scarce(tmp_path)
-        arguments = [str(folder) if argument == "SCARCE" else argument for argument in arguments]
+    scarce(tmp_path)
+    (tmp_path / "ALONE").mkdir()
+    shutil.copytree(tmp_path / "scarce" / "one", tmp_path / "ALONE" / "one")
+    write_photos(tmp_path / "LIST", [replace(photo(1, "one"), url="one/1.png")])
+    arguments = [str(tmp_path / "scarce") if argument == "SCARCE" else argument for argument in arguments]
     done = train(tmp_path, *arguments)
     assert done.returncode == code, done.stderr
     told = done.stderr.strip().splitlines()[-1]
@@ -251,6 +291,42 @@ def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:
         tmp_path, "--data", "photos", TORCH_HOME=str(tmp_path / "torch"), HTTPS_PROXY="http://127.0.0.1:9"
     )
     assert done.returncode == 1
-    assert re.search(r"--weights FILE.*--arch tf_efficientnet_lite0.*--arch auto.*--proxy", done.stderr)
+    ways = (
+        r"use --arch tf_efficientnet_lite0, whose weights are on this machine, .*--arch auto.*--weights FILE.*--proxy"
+    )
+    assert re.search(ways, done.stderr)
     assert not (tmp_path / "data").exists()
     assert "Traceback" not in done.stderr
+
+
+FETCH = """\
+import sys, urllib.request
+from huggingface_hub import get_session
+from mirror.cli.train_checks import trust_all
+if sys.argv[1] == "insecure":
+    trust_all()
+for fetch in (lambda url: urllib.request.urlopen(url).read(), lambda url: get_session().get(url).content):
+    try:
+        print(fetch("https://weights.example/net.pth"))
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+def test_insecure_reaches_what_torch_and_the_hubs_client_fetch(world: World) -> None:
+    world.photo_host("weights.example").body("/net.pth", b"tensors")
+    asked = [
+        subprocess.run(
+            [sys.executable, "-c", FETCH, how], cwd=REPOSITORY, env=environment(HTTPS_PROXY=world.proxy_url),
+            capture_output=True, text=True, timeout=LIMIT,
+        ).stdout.splitlines()
+        for how in ("insecure", "secure")
+    ]  # fmt: skip
+    assert asked == [["b'tensors'"] * 2, ["URLError", "ConnectError"]]
+
+
+def test_the_commands_that_it_prints_can_be_pasted(capsys: pytest.CaptureFixture) -> None:
+    info = read_model_folder(REPOSITORY / "models" / "mirror").info
+    say_result(REPOSITORY / "models" / "mirror", info, Path("data/odd 2 #é"), 9, parse(["--models", "my models"]))
+    said = capsys.readouterr().out
+    assert "See it: python app.py --models 'my models'\n" in said and "--studio data/odd 2" not in said

@@ -7,7 +7,8 @@ compile.py  a fastai learner pickle → a model folder
 publish.py  a model folder → a Space, with its model and data set repositories
 serve.py    the page and the studio, for `python app.py` too
 train.py    words or photos → a model: the settings and the recipe
-train_options.py, train_steps.py: its options; its steps around the training, and what it prints
+train_options.py, train_checks.py, train_steps.py: its options; what it finds out first; its steps around the training,
+            and what it prints
 """
 
 from __future__ import annotations

@@ -38,20 +38,11 @@ NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "on
 
 def recipe(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
-    from mirror.cli.train_steps import (
-        check_given,
-        collect,
-        is_missing,
-        model_name,
-        read_photos_of_none,
-        say_result,
-        split,
-    )
+    from mirror.cli.train_checks import check_given, finished
+    from mirror.cli.train_steps import collect, model_name, read_photos_of_none, say_result, split
 
     name = model_name(options, NAME)
-    check_given(options)
-    if is_missing(options):
-        collect(options, name, SEARCH)
+    check_given(options, name)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
     from mirror.training.backbone_choice import AUTO, choose, names_at_hand
     from mirror.training.backbones import find_backbone
@@ -61,6 +52,7 @@ def recipe(options: argparse.Namespace) -> None:
     collected = collect(options, name, SEARCH)
     with collected.folder as folder:
         photos, hold_out = split(collected, options.folds, options.hold_out, options.seed)
+        path = options.models / name
         others = read_photos_of_none(options.others, photos.photos)
 
         from mirror.training.build import build_model
@@ -75,27 +67,37 @@ def recipe(options: argparse.Namespace) -> None:
             arch=backbone.architecture.name, weights=options.weights, size=backbone.size,
             epochs=options.epochs, minutes=options.minutes, folds=options.folds, hold_out=hold_out, seed=options.seed,
         )  # fmt: skip
+        made = finished(path, photos, settings, options)
+        if made:
+            print(f"{path} is made of these photos by these options already: --again trains it anew.")
+            return say_result(path, made, folder.path, len(photos.photos), options)
+        if path.exists():
+            print(f"{path} is there already: it stays until the new one takes its place.")
         trained = train(photos.photos, folder.path, settings, backbone=backbone)
         data = describe_data(photos, collected.source, collected.queries, collected.license_filter)
         content = PhotoModel(trained, folder.path, data, settings, not options.no_photos_in_report, others)
-        path = options.models / name
         model = build_model(content, path, precision=options.precision, keep_pickle=not options.no_pickle)
     say_result(path, model.info, folder.path, len(photos.photos), options)
 
 
 def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and returns the exit code. Raises MirrorError."""
+    from mirror.cli.train_checks import MODEL_BYTES, trust_all
     from mirror.cli.train_steps import searches
+    from mirror.folders import require_room
 
     searches(options)  # says so where they contradict each other
     require_installed("Training", *NEEDED)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
+    if options.insecure:
+        trust_all()
     if options.proxy:  # for the weights and data sets, which torch and Hugging Face fetch themselves
         os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
     dataset = published_dataset(options.dataset or "")
     if dataset:
         require_followed(options, parse([]), dataset)
+        require_room(options.models, MODEL_BYTES, " by --models")
         dataset.train(options)
     else:
         recipe(options)

@@ -92,6 +92,7 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     add("--precision", choices=("auto", "fp32", "int8"), 
         help="of the network: auto is int8 where it answers as float32 does, else fp32 (default: %(default)s)",
     )  # fmt: skip
+    add("--again", action="store_true", help="train anew where the model is made of these photos and options already")
     add("--no-pickle", action="store_true", help="leave learner.pkl out of the model folder: 45 MB less to publish")
     add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
 

@@ -7,15 +7,15 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from mirror.cli.train_options import model_name_argument
 from mirror.collect.copies import LABELLED, NEAR_DUPLICATE, SEARCHED
 from mirror.collect.corrections import CorrectedFolder
-from mirror.collect.from_photo_list import Collected
+from mirror.collect.from_photo_list import Collected, is_split
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 from mirror.collect.metadata import VALIDATION, Photo
-from mirror.collect.others import Others, find_others, read_others
-from mirror.collect.search_types import check_license
+from mirror.collect.others import Others, read_others
 from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.errors import UsageError, reason_in_words
 from mirror.measured import error_sentence, group_sentences
@@ -26,20 +26,6 @@ from mirror.terminal import sentence
 from mirror.wording import count
 
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
-
-
-def check_given(options: argparse.Namespace) -> None:
-    """What can be known of the photos before a network is looked for. Raises UsageError, DatasetError."""
-    check_license(options.license)
-    if options.weights and options.arch == "auto":
-        raise UsageError("--weights are those of one network, and --arch auto tries several: name the one by --arch.")
-    if options.others:
-        find_others(options.others)
-
-
-def is_missing(options: argparse.Namespace) -> bool:
-    """Whether the photos are nowhere, which `collect` says."""
-    return any(path and not path.exists() for path in (options.data, options.photos, options.collected))
 
 
 def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Collected:
@@ -64,7 +50,7 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         return Collected(photos, "folder", (), options.license)
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
-        return Collected(photos, PHOTO_LIST, (), options.license)
+        return Collected(photos, PHOTO_LIST, (), options.license, is_split(options.photos))
     terms = [SearchTerm(query, label) for label, query in searches(options) or map(label_and_query, search)]
     rule = SEARCHED.with_near(options.near_duplicates)
     photos = collect_by_search(folder, terms, options.count, license=options.license, copies=rule, network=network)
@@ -80,8 +66,7 @@ def split(collected: Collected, folds: int | None, hold_out: bool, seed: int) ->
     require_enough(photos.photos, photos.rejected)
     rows = collected.folder.photos
     # The split of a photo list is part of it; one that holds out nothing says that it was cross-validated
-    listed = collected.source == PHOTO_LIST and all(row.split for row in rows)
-    given = any(row.split == VALIDATION and (row.split_given or listed) for row in rows)
+    given = collected.split or any(row.split_given and row.split == VALIDATION for row in rows)
     if collected.source != PHOTO_LIST or not given:
         photos.assign_splits(seed)
     judge = not folds and (hold_out or given)
@@ -174,8 +159,8 @@ def say_result(model: Path, info: ModelInfo, folder: Path, photos: int, options:
     for line in issue_sentences(issues, folder):
         print(sentence(line))
     if issues:
-        print(f"  All of them: {model / SUSPECTS_CSV}; to go through them: python app.py --studio {folder}")
-    print(f"See it: python app.py --models {options.models}")
+        print(f"  All of them: {model / SUSPECTS_CSV}; to go through them: python app.py --studio {quote(str(folder))}")
+    print(f"See it: python app.py --models {quote(str(options.models))}")
     assert info.metrics  # a model that was just built has been judged
     validation = info.metrics.validation
     for line in group_sentences(validation):

@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 from mirror.collect.copies import DUPLICATE_REASONS, LABELLED, CopyRule, under_two_labels
@@ -182,5 +183,5 @@ def _notes(photos: PhotoFolder, source: Path) -> Iterator[str]:
         yield (
             f"{source}: {count(len(pairs), 'photo')} under two labels, {first.url} and {second.url} "
             f"{'for one' if len(pairs) > 1 else 'being the same file'}; both stay until you decide: "
-            f"python app.py --studio {photos.path}"
+            f"python app.py --studio {quote(str(photos.path))}"
         )

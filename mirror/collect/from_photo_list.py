@@ -19,7 +19,7 @@ from pathlib import Path
 from mirror.collect.copies import LABELLED
 from mirror.collect.corrections import require_photo_folder
 from mirror.collect.download import DownloadCache, DownloadSettings, Outcome, download_many
-from mirror.collect.metadata import FOLDER, Photo, Rejection, read_photos
+from mirror.collect.metadata import FOLDER, VALIDATION, Photo, Rejection, read_photos
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import sha256_of
 from mirror.errors import DatasetError, FetchError, ModelFolderError, UsageError
@@ -58,6 +58,20 @@ class PhotoListReport:
         return f"{text}."
 
 
+def read_list(photos_csv: Path) -> tuple[list[Photo], list[Photo]]:
+    """The photos of the list, and those of them that can be fetched. Raises DatasetError where there are none."""
+    listed = read_photos(Path(os.path.realpath(photos_csv)))  # the path is the person's own, so it may be a link
+    if not listed:
+        raise DatasetError(f"{photos_csv} lists no photo; give the photos.csv of a model.")
+    online = [photo for photo in listed if is_url(photo.url)]
+    if not online:
+        raise DatasetError(
+            f"None of the {len(listed)} photos in {photos_csv} has a web address: the model was trained from a folder "
+            "(--data DIR), and only whoever has that folder can train it again."
+        )
+    return listed, online
+
+
 def collect_from_photo_list(
     folder: Path,
     photos_csv: Path,
@@ -73,15 +87,7 @@ def collect_from_photo_list(
     other photos already, FetchError where the proxy is down.
     """
     settings = settings or DownloadSettings()
-    listed = read_photos(Path(os.path.realpath(photos_csv)))  # the path is the person's own, so it may be a link
-    if not listed:
-        raise DatasetError(f"{photos_csv} lists no photo; give the photos.csv of a model.")
-    online = [photo for photo in listed if is_url(photo.url)]
-    if not online:
-        raise DatasetError(
-            f"None of the {len(listed)} photos in {photos_csv} has a web address: the model was trained from a folder "
-            "(--data DIR), and only whoever has that folder can train it again."
-        )
+    listed, online = read_list(photos_csv)
     photos = PhotoFolder(folder, LABELLED)  # whoever made the list has decided what is in it
     try:
         if unlisted := {photo.key for photo in photos.photos} - {photo.key for photo in listed}:
@@ -152,12 +158,20 @@ def _record(photos: PhotoFolder, photo: Photo, outcome: Outcome) -> None:
 
 @dataclass(frozen=True)
 class Collected:
-    """folder: open. source: "search", "folder" or PHOTO_LIST, as in model.json; queries: (label, query) pairs."""
+    """folder: open. source: "search", "folder" or PHOTO_LIST, as in model.json; queries: (label, query) pairs. split:
+    whether a photo list says which of the photos are held out, which its rows say after any training."""
 
     folder: PhotoFolder
     source: str
     queries: tuple[tuple[str, str], ...]
     license_filter: str | None
+    split: bool = False
+
+
+def is_split(photos_csv: Path) -> bool:
+    """Whether a model's list of photos says which of them are held out. Raises DatasetError."""
+    sides = {photo.split for photo in read_photos(Path(os.path.realpath(photos_csv)))}
+    return VALIDATION in sides and "" not in sides
 
 
 def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = say) -> Collected:
@@ -170,12 +184,14 @@ def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = sa
     photos = PhotoFolder(folder)
     for note in photos.notes:
         log(note)
-    with contextlib.suppress(ModelFolderError):
+    with contextlib.suppress(ModelFolderError, DatasetError):
         info = read_model_folder(model).info
         if info.data is not None and set(photos.labels) & set(info.labels):
             queries = tuple((query.label, query.query) for query in info.data.queries)
             source = PHOTO_LIST if info.data.source == OLD_PHOTO_LIST else info.data.source
-            return Collected(photos, source, queries, info.data.license_filter)
+            listed = Path(model, "photos.csv")
+            split = source == PHOTO_LIST and listed.is_file() and is_split(listed)
+            return Collected(photos, source, queries, info.data.license_filter, split)
     rows = photos.photos
     licenses = {row.license_filter for row in rows}
     return Collected(

@@ -4,6 +4,7 @@ models trained on it, and how one is trained. Imports no torch."""
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mirror.errors import UsageError
@@ -37,7 +38,7 @@ def train(options: Any) -> None:
     low, high = (1 - end for end in reversed(judged.interval))
     accuracy = f"{1 - judged.error_rate:.4f} (95 % interval {low:.4f}–{high:.4f})"
     print(f"Test accuracy {accuracy} on the {judged.photos:,} test images, which nothing else was done with.")
-    print(f"See it: python app.py --models {options.models}")
+    print(f"See it: python app.py --models {quote(str(options.models))}")
     print(f"{path}: {error_sentence(judged)}")
 
 

@@ -57,6 +57,24 @@ def describe_data(
     )
 
 
+def options_of(
+    settings: TrainingSettings, epochs: int | None, precision: str, others: bool, keep_pickle: bool
+) -> tuple[str, ...]:
+    """train.py's options by which a model is made, without a path of this machine in them."""
+    return given_options(
+        ("--arch", settings.arch, None),
+        ("--seed", settings.seed, None),
+        ("--weights", settings.weights and settings.weights.name, None),
+        ("--size", settings.size, TrainingSettings.size),
+        ("--epochs", epochs, None),
+        ("--folds", settings.folds, None),
+        ("--hold-out", settings.hold_out, False),
+        ("--precision", precision, "auto"),
+        ("--others", "DIR" if others else None, None),
+        keep_pickle=keep_pickle,
+    )
+
+
 @dataclass(frozen=True)
 class PhotoModel:
     """folder: the photos'; info: what model.json says of them. show_photos: whether the report may copy photos into the
@@ -160,18 +178,7 @@ class PhotoModel:
         settings, plan = self.settings, self.trained.plan
         # What a machine of another speed would do otherwise is asked for by its number
         epochs = plan.epochs if plan.by_the_clock else settings.epochs
-        return given_options(
-            ("--arch", settings.arch, None),
-            ("--seed", settings.seed, None),
-            ("--weights", settings.weights and settings.weights.name, None),
-            ("--size", settings.size, TrainingSettings.size),
-            ("--epochs", epochs, None),
-            ("--folds", settings.folds, None),
-            ("--hold-out", settings.hold_out, False),
-            ("--precision", precision, "auto"),
-            ("--others", self.others and "DIR", None),
-            keep_pickle=keep_pickle,
-        )
+        return options_of(settings, epochs, precision, self.others is not None, keep_pickle)
 
     def write_lists(self, folder: Path, evaluation: Evaluation) -> None:
         write_photos(folder / "photos.csv", sorted(self.trained.data.photos, key=lambda photo: photo.file_name))

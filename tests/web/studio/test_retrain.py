@@ -48,7 +48,7 @@ def test_a_model_is_trained_again_as_it_was_made(tmp_path: Path, options, expect
         with pytest.raises(UsageError, match=expected):
             train_arguments("birds", Path("data/birds"), Path("models"), info)
         return
-    given = ["--name", "birds", "--collected", "data/birds", "--models", "models"]
+    given = ["--name", "birds", "--collected", "data/birds", "--models", "models", "--again"]
     told = train_arguments("birds", Path("data/birds"), Path("models"), info)
     assert told == [*given, *expected, "--no-photos-in-report"]  # its report shows no photo, so the next one shall not
     assert train_arguments("birds", Path("data/birds"), Path("models"), None) == given
