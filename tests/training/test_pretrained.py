@@ -43,7 +43,9 @@ def test_torchvision_comes_before_timm_and_brings_its_statistics() -> None:
     assert lite.arch == "tf_efficientnet_lite0" and lite.mean == (0.5, 0.5, 0.5)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("resnet_18x", "did you mean resnet18, "), ("efficientnet_lite", "did you mean")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("resnet_18x", "did you mean resnet18, "), ("efficientnet_lite", "did you mean")]
+)
 def test_an_unknown_architecture_gets_a_hint(name: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
         find_architecture(name)
@@ -108,7 +110,9 @@ def test_downloading_fills_the_hub_cache(hub: Path, resnet18: torch.nn.Module, t
 
 def test_with_nowhere_to_get_them_three_ways_out_are_named(hub: Path) -> None:
     nowhere = replace(find_architecture("resnet18"), url="http://127.0.0.1:9/resnet18-none.pth")
-    with pytest.raises(WeightsError, match=r"--arch tf_efficientnet_lite0, whose weights are on this machine.*--weights FILE.*--proxy"):
+    with pytest.raises(
+        WeightsError, match=r"--arch tf_efficientnet_lite0, whose weights are on this machine.*--weights FILE.*--proxy"
+    ):
         load_weights(nowhere, log=quiet)
 
 
