@@ -72,6 +72,11 @@ def certainty(prediction: Prediction) -> str:
     return f"I am {percent(prediction.probability)} sure."
 
 
+def nearest(label: str) -> str:
+    """What stands over the probabilities of a photo that is none of the labels."""
+    return f"Nearest of what I know: {plain(label)}"
+
+
 def regions_sentence(regions: Sequence[str], label: str, *, known: bool = True) -> str:
     """Where the mirror looked, in one sentence. regions: as `grad_cam.describe_regions` gives them; known: whether
     the photo looks like what the mirror was trained on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -61,9 +62,15 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--license",
         metavar="ID",
+        type=license_id,
         help="the photos may be published under this licence, as cc-by-4.0; else they stay here",
     )
     command.add_argument("--own-photos", action="store_true", help="the photos are yours, and may be published")
+    command.add_argument(
+        "--again",
+        action="store_true",
+        help="build a Space on a server anew though it has all files: it sleeps, or hangs",
+    )
     command.add_argument("--yes", action="store_true", help="do not ask")
     command.add_argument("--dry-run", action="store_true", help="say what would be published, and stop")
     command.add_argument("--out", type=Path, metavar="DIR", help="build the folders there instead, without an account")
@@ -77,6 +84,13 @@ def parts(text: str) -> tuple[str, ...]:
     return given
 
 
+def license_id(text: str) -> str:
+    """A licence as the Hub names it: `cc-by-4.0`."""
+    if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no licence as the Hub names them: give one as cc-by-4.0")
+    return text
+
+
 def run(options: argparse.Namespace) -> int:
     from mirror.model_folder import published_name, read_model_folder
     from mirror.publish.publication import Publication
@@ -87,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"There is no photo folder at {data}: give the model's with --data.")
     publication = Publication(
         model, options.way, options.what, options.private, data if data.is_dir() else None, options.license,
-        options.own_photos, tuple(others),
+        options.own_photos, tuple(others), options.again,
     )  # fmt: skip
     if options.out is not None:
         publication.write(options.out, options.to, say)

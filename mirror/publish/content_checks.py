@@ -56,8 +56,10 @@ SECRETS: dict[str, tuple[tuple[bytes, ...], bytes]] = {  # what, in small letter
     "a password in an address": ((b"://",), rb"://[^\s/:@\"']{0,100}:[^\s/@\"']{3,100}@"),
 }
 BINARY = (".onnx", ".pkl", ".gz", ".wasm")  # numbers with words between them
-# Pictures of figures, and the icons of the page without a server
-DRAWN = re.compile(r"(?:(?:models/[^/]+/)?report/(?:confusion|reliability|training)|icon-(?:192|512))\.png")
+# Pictures of figures, and the icons and preview of the page without a server
+DRAWN = re.compile(
+    r"(?:(?:models/[^/]+/)?report/(?:confusion|reliability|training)|icon-(?:192|512))\.png|preview\.jpg"
+)
 
 
 def check_files(kind: str, files: Files, photos_may_go: bool) -> None:
@@ -101,10 +103,17 @@ def _is_picture(name: str, content: bytes | Path) -> bool:
 def _check_secrets(name: str, content: bytes | Path) -> None:
     binary = Path(name).suffix in BINARY
     for piece in itertools.chain(_pieces(content), _unpacked(name, content)):
-        small = piece.lower()
-        for what, (marks, pattern) in SECRETS.items():
-            if any(mark in small for mark in marks) and _matches(pattern, piece, binary):
-                raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
+        if what := secret_in(piece, binary):
+            raise PublishError(f"{name} holds what looks like {what}: remove it before it is published.")
+
+
+def secret_in(text: bytes, binary: bool = False) -> str | None:
+    """What of SECRETS the text holds. binary: it is numbers with words between them."""
+    small = text.lower()
+    for what, (marks, pattern) in SECRETS.items():
+        if any(mark in small for mark in marks) and _matches(pattern, text, binary):
+            return what
+    return None
 
 
 def _check_home(name: str, content: bytes | Path) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from mirror.errors import PublishError, UsageError
 
@@ -17,6 +18,17 @@ TOKENS = "https://huggingface.co/settings/tokens"
 LOGIN = f"make one that may write at {TOKENS}, and give it to `hf auth login --force` or HF_TOKEN"
 AGAIN = "the same command goes on where it was"
 BUSY = (500, 502, 503, 504)
+
+
+def require_endpoint(endpoint: str) -> None:
+    """Raises UsageError where HF_ENDPOINT is no address of a Hub, and does not repeat it, for it may hold a secret."""
+    try:
+        parts = urlsplit(endpoint)
+        plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    except ValueError:
+        plain = False
+    if not plain:
+        raise UsageError("HF_ENDPOINT is no address of a Hub: give one as https://huggingface.co, without a password.")
 
 
 @contextmanager
@@ -59,6 +71,10 @@ def refusals(repository: str = "") -> Iterator[None]:
         raise PublishError(
             f"The Hub's answer cannot be read: try again in some minutes; {AGAIN}.", passing=True
         ) from None
+    except UnicodeError:  # before anything was sent
+        raise UsageError(
+            f"The token has a letter that no token has: copy it once more from {TOKENS}, and give it to HF_TOKEN."
+        ) from None
     except ValueError as error:  # a README that the Hub does not take
         raise PublishError(f"The Hub does not take {repository or 'that'}: {_line(error)}.") from None
 
@@ -79,6 +95,8 @@ def _sentence(error: object, repository: str) -> str:
         )
     if status == 403:
         return f"The token may not write to {target} ({said}): {LOGIN}, or publish elsewhere with --to OWNER/NAME."
+    if status == 404 and not repository:
+        return "What answers there is no Hub (HTTP 404): look at HF_ENDPOINT."
     if status == 404:
         return f"{target} is not there, or the token may not see it: look at its name, and at the token's rights."
     if status == 409:

@@ -20,9 +20,9 @@ from mirror.describe import ModelDescription
 from mirror.errors import PublishError, UsageError
 from mirror.model_folder import ModelFolder, published_name
 from mirror.publish.account import Account, read_account
-from mirror.publish.content_checks import check_files
+from mirror.publish.content_checks import check_files, secret_in
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
-from mirror.publish.hub_refusals import refusals
+from mirror.publish.hub_refusals import refusals, require_endpoint
 from mirror.publish.model_repository import model_repository
 from mirror.publish.published_files import Files, write_folder
 from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free, require_sent
@@ -32,6 +32,7 @@ from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARD
 from mirror.publish.space_static import space_static
 from mirror.publish.space_trial import (
     ask_example,
+    build_anew,
     check_site,
     example_of,
     patiently,
@@ -60,7 +61,8 @@ COSTS = {
 class Publication:
     """way: one of WAYS; parts: of PARTS; data: the model's photo folder, where it is here; license: of the photos;
     own_photos: they belong to who publishes them; others: models that are shown on the same static page, and are not
-    published but for that. Raises UsageError where they cannot be."""
+    published but for that; again: a Space that has all files already is built anew. Raises UsageError where they cannot
+    be."""
 
     model: ModelFolder
     way: str = AUTO
@@ -70,6 +72,7 @@ class Publication:
     license: str | None = None
     own_photos: bool = False
     others: tuple[ModelFolder, ...] = ()
+    again: bool = False
 
     def __post_init__(self) -> None:
         if not self.others:
@@ -119,6 +122,7 @@ class Publication:
     ) -> None:  # fmt: skip
         """To the Hub. repository: OWNER/NAME, NAME, or None for the model's own name. confirm: whether to go on, once
         the plan was said; dry_run: ends there. Raises PublishError, UsageError."""
+        require_endpoint(api.endpoint)
         with refusals():
             account = read_account(api.whoami())
         name = repository_name(account, repository, self.model.info.name)
@@ -146,9 +150,12 @@ class Publication:
             say("Nothing was published.")
             return
         for plan in plans:
-            if publish_repository(api, plan, say):
+            sent = publish_repository(api, plan, say)
+            if sent:
                 say(patiently(partial(require_sent, api, plan)))
         if SPACE in self.parts:
+            if self.again and way != STATIC and not sent:  # the Space comes last
+                build_anew(api, name)
             if way == ZERO and SPACE in there:
                 require_hardware(api, name, ZERO_HARDWARE)
             self._try_space(api, way, name, plans[-1].files, say)
@@ -238,8 +245,12 @@ def repository_name(account: Account, wanted: str | None, model: str) -> str:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    name = wanted or model
+    name = model if wanted is None else wanted
     full = name if "/" in name else f"{account.name}/{name}"
+    if secret := secret_in(full.encode()):
+        raise UsageError(
+            f"The name of the repository holds what looks like {secret}: give another with --to OWNER/NAME."
+        )
     try:
         validate_repo_id(full)
     except HFValidationError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def write_folder(folder: Path, files: Files) -> None:
     folder = Path(os.path.realpath(folder))  # where a link leads, which stays
     if folder.exists() and not (folder / MARK).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} is there and was not made by `mirror publish`: remove it, or give another --out.")
-    prefix, lock = f".{folder.name}.tmp-", None
+    prefix, lock, temporary = f".{folder.name}.tmp-", None, None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep_folders(folder.parent, prefix)
@@ -84,5 +85,7 @@ def write_folder(folder: Path, files: Files) -> None:
     except OSError as error:
         raise PublishError(f"{folder} cannot be written: {error.strerror or error}.") from None
     finally:
+        if temporary is not None:  # of a disk that is full
+            shutil.rmtree(temporary, ignore_errors=True)
         if lock is not None:
             os.close(lock)

@@ -10,13 +10,13 @@ from mirror.images import encode_jpeg, load_image
 
 def without_metadata(photo: bytes, name: str) -> bytes:
     """A JPEG. One that holds nothing but its pixels, as this program stores photos, stays as it is; any other is
-    decoded and stored anew, in its size. Raises PublishError for what is no picture."""
+    decoded and stored anew, in its size. Raises PublishError for what is no picture, or
+    costs too much."""
     try:
         jpeg = read_jpeg(photo) if photo.startswith(b"\xff\xd8\xff") else None
         if jpeg is not None and jpeg.plain == photo:
             return photo
         return encode_jpeg(load_image(photo), None, quality=95)
-    except (ImageError, TooCostly):
-        raise PublishError(
-            f"{name} is no picture, so it is not published: remove it, or publish without photos."
-        ) from None
+    except (ImageError, TooCostly) as error:
+        reason = str(error).rstrip(".")
+        raise PublishError(f"{name} is not published ({reason}): remove it, or publish without photos.") from None

@@ -10,7 +10,7 @@ from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.published_model import published_info
 from mirror.publish.space_card import space_card
 from mirror.publish.space_gradio import example_pictures, own_pictures
-from mirror.static.site_files import site_files
+from mirror.static.site_files import PREVIEW, site_files
 
 
 def space_static(
@@ -18,7 +18,10 @@ def space_static(
     photos_may_go: bool = False, others: Sequence[ModelFolder] = (),
 ) -> dict[str, bytes]:  # fmt: skip
     """Path → content of the site. The arguments are those of `space_gradio`; others: further models, for its picker."""
-    sdk = {"sdk": "static", "app_file": "index.html"}
+    from huggingface_hub.constants import ENDPOINT
+
+    address = f"{ENDPOINT}/spaces/{repository}/resolve/main/" if repository else ""
+    sdk = {"sdk": "static", "app_file": "index.html", "thumbnail": f"{address}{PREVIEW}" if repository else None}
     card = space_card(model.info, repository=repository, models=models, datasets=datasets, **sdk)
 
     def examples(model: ModelFolder) -> dict[str, bytes]:
@@ -26,5 +29,5 @@ def space_static(
         return own_pictures(model, photos_may_go) or shipped
 
     shown = [ModelFolder(each.path, published_info(each.info)) for each in (model, *others)]
-    site = site_files(shown, examples=examples, photos_may_go=photos_may_go)
+    site = site_files(shown, examples=examples, photos_may_go=photos_may_go, address=address)
     return site | {"README.md": card, MARK: MARK_TEXT}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from mirror.errors import PublishError
 from mirror.inference.classifier import Classifier
@@ -28,7 +29,10 @@ POLL_SECONDS = 2.0
 TRIES = 5  # of asking a page that runs
 PATIENCE_SECONDS = 1800.0  # a first build takes minutes
 UNDER_WAY = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "NO_APP_FILE", "STOPPED")
-ASLEEP = {"SLEEPING": "sleeps until somebody opens it", "PAUSED": "was paused, and starts again from its settings"}
+ASLEEP = {
+    "SLEEPING": "sleeps until somebody opens it, or --again wakes it",
+    "PAUSED": "was paused, and starts again from its settings",
+}
 IN_WORDS = {"BUILDING": "is built", "RUNNING_BUILDING": "is built", "APP_STARTING": "starts"}
 SITE_SECONDS = 30.0  # for one file
 NOT_SHOWN = {"README.md", MARK}  # of a static Space: for its repository
@@ -54,6 +58,13 @@ def require_hardware(api: HfApi, space: str, hardware: str) -> None:
         runtime = api.get_space_runtime(space)
         if hardware not in (runtime.hardware, runtime.requested_hardware):
             api.request_space_hardware(space, SpaceHardware(hardware))
+
+
+def build_anew(api: HfApi, space: str) -> None:
+    """The Space is built from its files without what its last build kept, and started, also where it sleeps. Raises
+    PublishError where the account may not."""
+    with refusals(space):
+        api.restart_space(space, factory_reboot=True)
 
 
 def wait_until_it_runs(api: HfApi, space: str, say: Callable[[str], None]) -> bool:
@@ -148,7 +159,7 @@ def check_site(address: str, files: Files, token: str | None, models: Sequence[M
     with httpx.Client(headers=headers, follow_redirects=True, timeout=SITE_SECONDS) as client:
         for name in sorted(files.keys() - NOT_SHOWN):
             try:
-                answer = client.get(f"{address}/{name}")
+                answer = client.get(f"{address}/{quote(name)}")
             except httpx.HTTPError as error:
                 unanswered = f"{address} runs and does not answer ({error}): look at its page."
                 raise PublishError(unanswered, passing=True) from None

@@ -63,6 +63,7 @@ def sentences(labels: tuple[str, ...], missing: str) -> dict[str, Any]:
         "stranger": phrases.verdict(stranger),
         "unframed": phrases.not_found(labels, missing),
         "certain": phrases.certainty(Prediction({ONE: SHARE})).replace(percent(SHARE), "{percent}"),
+        "nearest": phrases.nearest("{label}"),
         "uncertain": phrases.certainty(stranger),
         "why": phrases.EXPLAIN,
         "enough": phrases.HIDE,

@@ -16,9 +16,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from mirror import model_note, phrases
 from mirror.describe import WORST_PHOTOS
@@ -35,6 +36,7 @@ HERE = Path(__file__).parent
 RUNTIME = "ort-1.30.0"  # onnxruntime-web's version, and the folder of its files on the site
 WASM = "ort-wasm-simd-threaded.wasm.gz"
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
+PREVIEW, PREVIEW_PIXELS = "preview.jpg", (1200, 630)  # as those who show a link want it (https://ogp.me)
 ICON_PIXELS = (192, 512)  # what Android asks for, and iOS takes
 
 Examples = Mapping[str, bytes]  # file name → picture
@@ -45,11 +47,13 @@ def site_files(
     *,
     examples: Callable[[ModelFolder], Examples] = lambda model: {},
     photos_may_go: bool = False,
+    address: str = "",
 ) -> dict[str, bytes]:
     """Path → content of the site, the same bytes each time. The first of `models` is shown first.
 
     examples: pictures to click for a model, by their names. photos_may_go: the pictures of a model's report may show
-    photos that it was judged by. Raises ModelFolderError for a file that is not what its model.json records, ImageError
+    photos that it was judged by. address: where the files are to lie, with a / at its end, for the preview of a link;
+    "" where that is not known. Raises ModelFolderError for a file that is not what its model.json records, ImageError
     for an example that is no picture.
     """
     app = {path.name: path.read_bytes() for path in sorted((HERE / "page").iterdir()) if path.is_file()}
@@ -63,18 +67,23 @@ def site_files(
     files["icon.svg"] = (FOLDER / "favicon.svg").read_bytes()
     files["manifest.webmanifest"] = _manifest(phrases.title(models[0].info.labels))
     pages = []
-    for model in models:
-        page, own, first = _model_files(_publishable(model, photos_may_go), examples(model))
+    pictures = [examples(model) for model in models]
+    for model, clickable in zip(models, pictures, strict=True):
+        page, own, first = _model_files(_publishable(model, photos_may_go), clickable)
         pages.append(page)
         files |= own
         kept += first if model is models[0] else []
-    build = _digest(*(f"{name}\n".encode() + body for name, body in files.items()), _index(folder, pages, ""), worker)
-    files["index.html"] = _index(folder, pages, build)
+    files[PREVIEW] = _preview(pictures[0])
+    preview = f"{address}{PREVIEW}"
+    build = _digest(
+        *(f"{name}\n".encode() + body for name, body in files.items()), _index(folder, pages, "", preview), worker
+    )
+    files["index.html"] = _index(folder, pages, build, preview)
     files["service-worker.js"] = worker.replace(b'"BUILD"', _json(build)).replace(b'["FILES"]', _json(kept))
     return dict(sorted(files.items()))
 
 
-def _index(app: str, pages: list[dict[str, Any]], build: str) -> bytes:
+def _index(app: str, pages: list[dict[str, Any]], build: str, preview: str) -> bytes:
     loads = (HERE / "ort" / WASM).stat().st_size  # bytes
     site = {"build": build, "runtime": f"{RUNTIME}/", "runtime_bytes": loads, "models": pages}
     call, rest = pages[0]["question"]
@@ -84,6 +93,7 @@ def _index(app: str, pages: list[dict[str, Any]], build: str) -> bytes:
         site=Markup(_json(site).decode().replace("<", "\\u003c")),
         pages=pages,
         title=f"{call} {rest}".strip(),
+        preview=preview,
         crest=Markup((FOLDER / "favicon.svg").read_text("utf-8")),
         light=LIGHT,
         dark=DARK,
@@ -119,7 +129,7 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
         )
 
     def addressed(name: str | None) -> str | None:
-        return f"{name}?v={_digest(files[name])}" if name else None
+        return f"{quote(name)}?v={_digest(files[name])}" if name else None
 
     page = model_page(info)
     page["loads"] = len(files[networks["network"] or ""])  # bytes
@@ -163,6 +173,21 @@ def _manifest(title: str) -> bytes:
             "icons": [*icons, {"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
         }
     )
+
+
+def _preview(examples: Examples) -> bytes:
+    """The mirror, and beside it up to two pictures to try."""
+    width, height = PREVIEW_PIXELS
+    image = Image.new("RGB", PREVIEW_PIXELS, LIGHT.page)
+    shown: list[Image.Image] = [Image.open(io.BytesIO(_icon(height - 130)))]
+    shown += [ImageOps.fit(load_image(body).convert("RGB"), (330, 330)) for body in list(examples.values())[:2]]
+    left = (width - sum(each.width + 20 for each in shown) + 20) // 2
+    for each in shown:
+        image.paste(each, (left, (height - each.height) // 2))
+        left += each.width + 20
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def _icon(pixels: int) -> bytes:

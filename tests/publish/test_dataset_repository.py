@@ -140,7 +140,7 @@ def test_only_the_photos_that_the_model_was_made_of_go(trained: ModelFolder, pho
     stored = next(photos.glob("images/*/*.jpg"))
     secret = stored.read_bytes()
     stored.write_bytes(b"-----BEGIN OPENSSH PRIVATE " + b"KEY-----")
-    with pytest.raises(PublishError, match="is no picture"):
+    with pytest.raises(PublishError, match="is not published ."):
         dataset_repository(trained, photos, photos_may_go=True)
     stored.write_bytes(secret)
     table = photos / "metadata.csv"

@@ -319,6 +319,29 @@ def test_a_space_that_sleeps_is_not_waited_for(hub: Hub, stage: str) -> None:
     assert len(said) == 1 and said[0].startswith("The Space is not asked")
 
 
+@pytest.mark.parametrize(
+    ("way", "plan", "expected"), [("gradio", "pro", 1), ("zero", "free", 1), ("static", "free", 0)]
+)
+def test_a_space_is_built_anew_where_that_is_asked_and_nothing_has_changed(
+    hub: Hub, model: ModelFolder, way: str, plan: str, expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    hub.plan = plan
+
+    hub.ends = "SLEEPING"  # and so nobody is asked
+
+    def restarts() -> list[str]:
+        return [asked.path for asked in hub.requests if "/restart" in asked.path]
+
+    go(hub, Publication(model, way, ("space",), again=True))
+    assert restarts() == []  # it was built just now
+    said = go(hub, Publication(model, way, ("space",), again=True))
+    assert restarts() == ["/api/spaces/ana/mirror/restart?factory=true"] * expected
+    assert "space ana/mirror: published already" in said
+    assert len(hub.commits) == 1
+
+
 @pytest.mark.parametrize("path", ["/xet-write-token", "/v1/xorbs", "/v2/shards"])
 def test_what_fails_on_the_way_through_xet_is_a_sentence_too(hub: Hub, publish: Run, path: str, tmp_path: Path) -> None:
     hub.mode = "lfs"

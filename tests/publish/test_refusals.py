@@ -9,14 +9,15 @@ import pytest
 from huggingface_hub import HfApi
 from PIL import Image
 
+from mirror.cli import main
 from mirror.collect.metadata import read_photos
-from mirror.errors import MirrorError
+from mirror.errors import MirrorError, PublishError, UsageError
 from mirror.images import encode_jpeg
 from mirror.model_folder import ModelFolder
 from mirror.publish import repository_commit
 from mirror.publish.account import read_account
 from mirror.publish.publication import Publication
-from tests.publish.conftest import Run
+from tests.publish.conftest import SHIPPED, Run
 from tests.world.hub import Hub
 
 
@@ -131,6 +132,9 @@ def test_every_token_that_may_write_publishes(hub: Hub, model: ModelFolder, scop
         ("ana/a b", "cannot be the name"),
         ("a/b/c", "cannot be the name"),
         ("ana/birds.git", "cannot be the name"),
+        ("", "cannot be the name"),
+        ("hf_" + "tokenofthetests" * 2, "holds what looks like a token of Hugging Face"),
+        ("ana/sk-ant-" + "a1B2" * 9, "holds what looks like a key of OpenAI or Anthropic"),
     ],
 )
 def test_a_name_that_is_not_allowed_is_told(hub: Hub, model: ModelFolder, to: str, words: str) -> None:
@@ -177,6 +181,37 @@ def test_no_network_no_token_and_an_offline_switch_are_a_sentence_each(publish: 
         done = publish("--yes", "--what", "dataset", **variables)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
         assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["huggingface.co", "ftp://huggingface.co", "http://[::1", "https://", "https://ana:secret1@huggingface.co"],
+)
+def test_what_is_no_address_of_a_hub_is_told_and_not_repeated(model: ModelFolder, endpoint: str) -> None:
+    publication = Publication(model, parts=("dataset",))
+    with pytest.raises(UsageError, match="HF_ENDPOINT is no address of a Hub") as error:
+        publication.publish(HfApi(endpoint=endpoint, token="hf_x"), None, lambda _: None, lambda: True)
+    assert "secret1" not in str(error.value)
+
+
+def test_a_server_that_is_no_hub_is_told(hub: Hub, model: ModelFolder) -> None:
+    api = HfApi(endpoint=f"{hub.url}/hub", token=hub.token)
+    with pytest.raises(PublishError, match="is no Hub .HTTP 404.: look at HF_ENDPOINT"):
+        Publication(model, parts=("dataset",)).publish(api, None, lambda _: None, lambda: True)
+
+
+def test_a_token_that_cannot_be_sent_is_told_and_not_repeated(hub: Hub, model: ModelFolder) -> None:
+    api = HfApi(endpoint=hub.url, token="hf_schlüssel")
+    with pytest.raises(UsageError, match="a letter that no token has") as error:
+        Publication(model, parts=("dataset",)).publish(api, None, lambda _: None, lambda: True)
+    assert "schl" not in str(error.value)
+
+
+@pytest.mark.parametrize("license", ["", " ", "CC BY 4.0", "cc-by-4.0\nx: y", "-", "a--b"])
+def test_what_is_no_licence_does_not_let_photos_go(license: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `--license "$LICENCE"` where that is empty."""
+    assert main(["publish", str(SHIPPED), f"--license={license}", "--dry-run"]) == 2
+    assert "is no licence as the Hub names them: give one as cc-by-4.0" in capsys.readouterr().err
 
 
 def test_an_organisation_with_a_plan_may_host_what_it_pays_for(hub: Hub) -> None:

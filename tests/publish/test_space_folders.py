@@ -9,7 +9,9 @@ import pickle
 import random
 import re
 import shutil
+import struct
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from mirror.publish.publication import WAYS
 from mirror.publish.published_files import write_folder
 from mirror.publish.space_card import SHORT, short_description, title
 from mirror.publish.space_container import space_container
-from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, example_pictures, space_gradio
+from mirror.publish.space_gradio import GRADIO, PYTHON, REQUIREMENTS, example_pictures, own_pictures, space_gradio
 from mirror.publish.space_static import space_static
 from mirror.templates import FOLDER
 from tests.publish.conftest import SHIPPED, renamed
@@ -349,6 +351,13 @@ def test_a_folder_of_somebody_elses_is_not_replaced(tmp_path: Path, capsys: pyte
     assert (tmp_path / "space" / "thesis.txt").read_text() == "precious"
 
 
+def test_what_cannot_be_written_whole_leaves_nothing(tmp_path: Path) -> None:
+    """As on a full disk: here a file has the name of another one's folder."""
+    with pytest.raises(PublishError, match="cannot be written"):
+        write_folder(tmp_path / "out" / "space", {".mirror": b"", "a": b"x", "a/b": b"x"})
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_a_folder_is_written_where_a_link_leads_and_the_link_stays(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "space").symlink_to(tmp_path / "disk" / "site")
@@ -387,6 +396,21 @@ def test_a_models_own_pictures_go_where_photos_may(
     assert set(own) == {f"{place}our-swan.jpg", f"{place}our-swan.png"}
     assert not any(b"Nikosonon 3000" in body for body in files.values())
     assert not any("our-swan" in name for name in without)
+
+
+def test_a_picture_that_cannot_go_is_told_with_its_true_reason(with_pictures: ModelFolder) -> None:
+    examples = with_pictures.path / "examples"
+    for body, reason in ((b"no picture", "not an image"), (huge_png(), "15000")):
+        (examples / "bad.png").write_bytes(body)
+        with pytest.raises(PublishError, match=f"bad.png is not published .*{reason}.*: remove it, or publish without"):
+            own_pictures(with_pictures, photos_may_go=True)
+
+
+def huge_png() -> bytes:
+    """180 megapixels in a few bytes: nothing but a header, and pixels that never come."""
+    header = struct.pack(">IIBBBBB", 15000, 12000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
 def test_pictures_of_one_name_are_each_models_own(with_pictures: ModelFolder, tmp_path: Path) -> None:

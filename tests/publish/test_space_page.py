@@ -93,6 +93,28 @@ def test_every_example_is_answered_as_here(space: Path, client: Client) -> None:
         assert max(abs(found[label] - expected[label]) for label in found) < 1e-6
 
 
+def test_the_readmes_program_for_a_page_of_ones_own_works_as_printed(space: Path, page: Served) -> None:
+    """But for where the client comes from: a CDN there, npm here."""
+    if not (ROOT / "node_modules" / "@gradio" / "client").is_dir():
+        pytest.skip("@gradio/client is not installed: npm ci")
+    program = (space / "README.md").read_text("utf-8").split("```javascript\n")[1].split("```")[0]
+    cdn = '"https://cdn.jsdelivr.net/npm/@gradio/client/dist/index.min.js"'
+    assert cdn in program and '"ana/mirror"' in program
+    picture = next(path for path in (space / "examples").rglob("*") if path.is_file())
+    lines = [
+        'import { readFileSync } from "node:fs";',
+        program.replace(cdn, '"@gradio/client"').replace('"ana/mirror"', f'"{page.url}"'),
+        "console.log(JSON.stringify([label, confidences.length]));",
+        "process.exit();",
+    ]
+    lines.insert(1, f"const photo = new Blob([readFileSync({json.dumps(str(picture))})]);")
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    expected = Classifier.load(next((space / "models").iterdir())).predict(picture)
+    assert json.loads(done.stdout) == [expected.label, len(expected.probabilities)], done.stderr
+
+
 def test_it_shows_where_it_looked(space: Path, client: Client) -> None:
     picture = next(path for path in (space / "examples").rglob("*") if path.is_file())
     assert Path(client.predict(handle_file(picture), api_name="/explain")).stat().st_size > 1000

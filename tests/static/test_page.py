@@ -347,7 +347,7 @@ def test_what_fails_for_a_reason_that_nobody_foresaw_is_not_said_to_be_the_netwo
     with hosted(write(tmp_path / "site", site_files([ModelFolder(model.path, unknown)]))) as host:
         visit = Visit(chromium.new_page(), host)
         visit.page.goto(host.address)
-        visit.answered()
+        assert visit.answered().startswith("The mirror was loaded and does not work in this browser")
         visit.page.set_input_files("#file", DUCKLING)
         visit.until("document.querySelector('#answer .says').textContent.includes('for a reason of its own')")
         assert "network" not in visit.page.inner_text("#answer")

@@ -116,6 +116,9 @@ class HubHandler(BaseHTTPRequestHandler):
         if what == "runtime":
             stage = repository.stages.pop(0) if repository.stages else hub.ends
             return 200, {"stage": stage, "hardware": {"current": repository.hardware, "requested": None}}, {}
+        if what == "restart":
+            repository.stages = list(hub.stages)
+            return 200, {"stage": "BUILDING", "hardware": {"current": repository.hardware, "requested": None}}, {}
         if what == "hardware":
             repository.hardware = json.loads(body)["flavor"]
             return 200, {"stage": "BUILDING", "hardware": {"current": None, "requested": repository.hardware}}, {}

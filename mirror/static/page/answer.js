@@ -57,15 +57,17 @@ export function answer(model, look) {
   return shown;
 }
 
-/** A bar for each label, the most probable first. @param {any} model @param {import("./mirror.js").Prediction} prediction */
+/** A bar for each label, the most probable first; of a photo that is none of them grey, and folded up (bars.html). @param {any} model @param {import("./mirror.js").Prediction} prediction */
 export function bars(model, prediction) {
   const ranked = /** @type {[string, number][]} */ (model.labels.map((/** @type {string} */ label, /** @type {number} */ i) => [model.shown[i], prediction.probabilities[label]]));
   ranked.sort((one, other) => other[1] - one[1]);
-  return ranked.slice(0, SHOWN_LABELS).map(([label, share]) => {
+  const list = element("ol", { className: prediction.known ? "bars" : "bars grey", ariaLabel: "Probabilities" }, ...ranked.slice(0, SHOWN_LABELS).map(([label, share]) => {
     const bar = element("i", { ariaHidden: "true" });
     bar.style.width = `${100 * share}%`;
-    return element("li", {}, element("span", { textContent: label }), element("b", { textContent: percent(share) }), bar);
-  });
+    return element("li", {}, element("span", { textContent: label, dir: "auto" }), element("span", { className: "share", textContent: percent(share) }), bar);
+  }));
+  if (prediction.known) return [list];
+  return [element("details", { className: "nearest" }, element("summary", { textContent: filled(model.says.nearest, { label: ranked[0][0] }) }), list)];
 }
 
 /**

@@ -5,13 +5,14 @@
 // and of a very large photo the mean of 2, 4 or 8 of the browser's pixels a side is taken, which is the same but for
 // rounding and for how colours are spread.
 
-import { opened } from "./containers.js";
+import { kindOf, opened } from "./containers.js";
 import { decodeReduced } from "./jpeg.js";
 import { PhotoError } from "./photo_error.js";
 import { decodeGrey16 } from "./png16.js";
 
 export const MAX_BYTES = 20 * 1024 * 1024, MAX_PIXELS = 50_000_000; // as in mirror/images.py
 const BAND = 1 << 20; // pixels that are read at a time
+const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
 
 /** @typedef {{rgba: Uint8ClampedArray | Uint8Array, top: number, bottom: number}} Band rows of a photo, four bytes a pixel */
 /** @typedef {{width: number, height: number, bands: () => Iterable<Band>}} Photo upright, in pixels */
@@ -31,7 +32,18 @@ const TURNS = [
 export async function decode(file, atLeast) {
   if (file.size === 0) throw new PhotoError("The file is empty (0 bytes); send it again.");
   if (file.size > MAX_BYTES) throw new PhotoError(`The file is larger than ${MAX_BYTES >> 20} MB; use a smaller one.`);
-  const bytes = new Uint8Array(await file.arrayBuffer()), { kind, parts, orientation, size } = await opened(bytes);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  try {
+    return await decoded(bytes, atLeast);
+  } catch (error) {
+    if (!(error instanceof PhotoError) || error.message !== refusal("jpeg") || !(await lacksItsEnd(bytes))) throw error;
+    return decoded(joined([bytes, END_OF_JPEG]), atLeast);
+  }
+}
+
+/** @param {Uint8Array} bytes @param {number | null} atLeast @returns {Promise<Photo & {close: () => void}>} */
+async function decoded(bytes, atLeast) {
+  const { kind, parts, orientation, size } = await opened(bytes);
   if (size && size[0] * size[1] > MAX_PIXELS) throw tooLarge(size[0], size[1]);
   const scale = size && kind === "jpeg" && atLeast ? draftScale(size[0], size[1], atLeast) : 1;
   const own = size && scale > 1
@@ -48,6 +60,39 @@ export async function decode(file, atLeast) {
   }
   const photo = upright(bitmap, orientation);
   return { ...(scale > 1 && !own ? reduced(photo, scale) : photo), close: () => bitmap.close() };
+}
+
+/**
+ * Whether a JPEG lacks its end marker alone, so that what follows its bytes changes no pixel, as
+ * mirror/decoding/decode.py asks. @param {Uint8Array} bytes
+ */
+async function lacksItsEnd(bytes) {
+  if (kindOf(bytes) !== "jpeg") return false;
+  let end = bytes.length;
+  while (bytes[end - 1] === 0xff) end -= 1;
+  const start = bytes.subarray(0, end), bitmaps = /** @type {ImageBitmap[]} */ ([]);
+  try {
+    for (const following of [new Uint8Array(0), Uint8Array.from({ length: 254 }, (_, i) => i + 1)]) {
+      bitmaps.push(await createImageBitmap(new Blob([joined([start, following, END_OF_JPEG])], { type: "image/jpeg" })));
+    }
+    const [one, other] = bitmaps.map((bitmap) => upright(bitmap, 1).bands()[Symbol.iterator]());
+    for (let left = one.next(), right = other.next(); !left.done && !right.done; left = one.next(), right = other.next()) {
+      const first = left.value.rgba, second = right.value.rgba;
+      for (let at = 0; at < first.length; at++) if (first[at] !== second[at]) return false;
+    }
+    return true;
+  } catch {
+    return false; // its header is damaged too
+  } finally {
+    for (const bitmap of bitmaps) bitmap.close();
+  }
+}
+
+/** @param {Uint8Array[]} parts */
+function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
 }
 
 /** @param {number} width @param {number} height */
@@ -75,9 +120,7 @@ let decodesSmaller = "ImageDecoder" in globalThis; // until it has given another
 async function decodedSmaller(parts, size, scale) {
   if (!decodesSmaller) return null;
   const [width, height] = size.map((side) => Math.ceil(side / scale)), rgba = new Uint8Array(4 * width * height);
-  const data = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => (data.set(part, at), at + part.length), 0);
-  const wish = { desiredWidth: width, desiredHeight: height }, type = "image/jpeg", colorSpaceConversion = "none";
+  const data = joined(parts), wish = { desiredWidth: width, desiredHeight: height }, type = "image/jpeg", colorSpaceConversion = "none";
   const decoder = new ImageDecoder({ data, type, colorSpaceConversion, ...wish });
   try {
     const { image } = await decoder.decode(), { format } = image, swapped = format === "BGRX" || format === "BGRA";

@@ -14,6 +14,9 @@ import { LoadError, PhotoError } from "./photo_error.js";
 /** What a file that could not be loaded is called, for who has shown a photo. */
 export const NOT_LOADED = "The mirror could not be loaded: check the network, and reload the page.";
 
+/** What is said where all was loaded, and the network cannot run. */
+export const NOT_WORKING = "The mirror was loaded and does not work in this browser: try another browser, or one that is up to date.";
+
 /** What is said where an answer fails for a reason that nobody foresaw. */
 export const NOT_ANSWERED = "The mirror failed on this photo, for a reason of its own: try another one, or reload the page.";
 

@@ -2,8 +2,10 @@
 
 import { answer, bars, card, element, reason } from "./answer.js";
 import { Camera } from "./camera.js";
-import { inWords, Mirror, NOT_LOADED } from "./mirror.js";
+import { inWords, Mirror, NOT_LOADED, NOT_WORKING } from "./mirror.js";
+import { LoadError } from "./photo_error.js";
 import { pasted, takePhotos } from "./photo_input.js";
+import { answerPicture, save } from "./share.js";
 
 /** @param {string} id @returns {any} */
 const find = (id) => document.getElementById(id);
@@ -15,19 +17,30 @@ const mirror = new Mirror(site, (share) => { loading.value = share; });
 const WAITING = find("answer").firstElementChild.cloneNode(true);
 /** @type {Blob | null} */
 let photo = null; // what is being looked at
+const EDGE = 6; // px around what is brought into sight
 let turn = 0; // of what was asked last: an answer to something earlier is not shown any more
 
 // ---- the answer ----------------------------------------------------------------------------------------------------
 
 /** @param {Node[]} nodes @param {Element[]} [shown] bars */
 function say(nodes, shown = []) {
+  const opened = camera.running && find("probabilities").querySelector("details")?.open;
   find("answer").replaceChildren(...nodes);
   find("probabilities").replaceChildren(...shown);
   find("probabilities").hidden = shown.length === 0;
-  const told = shown.length > 0 && mirror.model.heat && !camera.running;
-  find("why-button").hidden = !told;
+  if (opened) find("probabilities").querySelector("details")?.setAttribute("open", ""); // from frame to frame
+  find("more").hidden = shown.length === 0 || camera.running;
+  find("why-button").hidden = !mirror.model.heat;
   find("why-button").textContent = mirror.model.says.why;
   find("why").replaceChildren();
+}
+
+/** Brings the answer into sight, with the photo where both have room. The keyboard's focus stays where it is. */
+function reveal() {
+  const photo = find("photo").getBoundingClientRect(), said = find("answer").firstElementChild.getBoundingClientRect();
+  const room = innerHeight - 2 * EDGE, both = Math.max(photo.bottom, said.bottom) - photo.top <= room;
+  const top = both ? Math.min(photo.top, said.top) : said.top;
+  if (top < EDGE || said.bottom > innerHeight - EDGE) scrollBy(0, top - EDGE);
 }
 
 /** @param {unknown} error */
@@ -54,9 +67,10 @@ async function ask() {
     const found = await mirror.look(photo);
     if (mine !== turn) return;
     say(answer(mirror.model, found), bars(mirror.model, found.prediction));
-    find("answer").scrollIntoView({ block: "nearest" }); // on a phone it may lie below the edge
+    reveal();
   } catch (error) {
     if (mine === turn) trouble(error);
+    if (mine === turn) reveal();
   } finally {
     clearTimeout(late);
   }
@@ -77,6 +91,13 @@ find("why-button").addEventListener("click", async () => {
   } catch (error) {
     if (mine === turn) find("why").replaceChildren(element("p", { className: "problem", textContent: inWords(error) }));
   }
+});
+
+find("save").addEventListener("click", async () => {
+  const heat = find("why").querySelector("canvas"), says = find("answer").querySelector(".says").textContent;
+  const sure = find("answer").querySelector(".sure")?.textContent ?? "";
+  const made = answerPicture(document.title, says, sure, [find("shown"), ...(heat ? [heat] : [])]);
+  await save(made, `${mirror.model.name}-answer.png`);
 });
 
 // ---- the photo -----------------------------------------------------------------------------------------------------
@@ -115,7 +136,10 @@ find("remove").addEventListener("click", () => {
 const camera = new Camera(find("video"), {
   async look(frame) {
     const found = await mirror.glance(frame);
-    if (camera.running) say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+    if (!camera.running) return;
+    const first = find("answer").querySelector(".waiting");
+    say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+    if (first) reveal();
   },
   stopped(sentence, kind) {
     cameraShown(false);
@@ -129,6 +153,10 @@ function cameraShown(on) {
   find("video").hidden = !on;
   find("drop").hidden = on || photo !== null;
   find("take").hidden = find("turn").hidden = !on;
+  find("remove").hidden = !on && photo === null;
+  find("remove").title = on ? "Stop the camera" : "Remove the photo";
+  find("remove").setAttribute("aria-label", find("remove").title);
+  document.body.classList.toggle("live", on);
   find("paste").hidden = on;
   find("camera").textContent = on ? "Stop" : "Camera";
   find("answer").setAttribute("aria-live", on ? "off" : "polite"); // eight answers a second are not to be read out
@@ -157,6 +185,7 @@ function showModel() {
   find("examples").replaceChildren(...model.examples.map((/** @type {any} */ example) => {
     const tile = element("button", { type: "button", className: "example" },
       element("img", { src: example.icon, alt: "", width: 96, height: 96 }), element("span", { textContent: example.name }));
+    tile.lastElementChild?.setAttribute("dir", "auto");
     tile.addEventListener("click", async () => {
       const mine = ++turn;
       try {
@@ -217,7 +246,7 @@ tabs.forEach((tab, index) => {
 /** The bar while the mirror is being loaded, and what is said where that fails. @param {Promise<any>} ready */
 function loadingShown(ready) {
   loading.hidden = false;
-  ready.catch((error) => { console.error(error); trouble(NOT_LOADED); }).finally(() => { if (ready === mirror.ready) loading.hidden = true; });
+  ready.catch((error) => { console.error(error); trouble(error instanceof LoadError ? NOT_LOADED : NOT_WORKING); }).finally(() => { if (ready === mirror.ready) loading.hidden = true; });
 }
 
 const asked = new URLSearchParams(location.search).get("model");

@@ -1,6 +1,6 @@
 // How a visitor hands over a photo: dropped, chosen, or pasted.
 
-const ADDRESS = "I look at no addresses: this page may ask no other site for anything. Save the photo and drop it here, or copy the picture itself and paste it.";
+const ADDRESS = "I look at no addresses elsewhere: this page may ask no other site for anything. Save the photo and drop it here, or copy the picture itself and paste it.";
 export const NOTHING_PASTED = "There is no picture to paste: copy one first.";
 
 /**
@@ -33,7 +33,28 @@ export function takePhotos(input, page) {
 function received(data, page) {
   const file = data?.files[0];
   if (file) page.photo(file);
-  else page.trouble(/https?:/.test(data?.getData("text/uri-list") || data?.getData("text/plain") || "") ? ADDRESS : NOTHING_PASTED);
+  else read(data?.getData("text/uri-list") || data?.getData("text/plain") || "", page);
+}
+
+/**
+ * An address: a photo that it holds itself (data:), or one of this very site.
+ * @param {string} text @param {{photo: (file: Blob) => void, trouble: (sentence: string) => void}} page
+ */
+async function read(text, page) {
+  const address = text.trim();
+  try {
+    const held = /^data:image\/[\w.+-]+((?:;[^,;]+)*),/i.exec(address);
+    if (held) {
+      const body = decodeURIComponent(address.slice(held[0].length)).replace(/\s/g, "");
+      const bytes = /;base64/i.test(held[1]) ? atob(body.replace(/-/g, "+").replace(/_/g, "/")) : body;
+      return page.photo(new Blob([Uint8Array.from(bytes, (letter) => letter.charCodeAt(0))]));
+    }
+    if (/^https?:/i.test(address) && new URL(address).origin === location.origin) {
+      const answer = await fetch(address);
+      if (answer.ok) return page.photo(await answer.blob());
+    }
+  } catch { /* no such address, or nothing there */ }
+  page.trouble(/^https?:/i.test(address) ? ADDRESS : NOTHING_PASTED);
 }
 
 /** What the button "Paste" takes; browsers ask first. @param {{photo: (file: Blob) => void, trouble: (sentence: string) => void}} page */
@@ -42,6 +63,7 @@ export async function pasted(page) {
     for (const item of await navigator.clipboard.read()) {
       const type = item.types.find((one) => one.startsWith("image/"));
       if (type) return page.photo(await item.getType(type));
+      if (item.types.includes("text/plain")) return read(await (await item.getType("text/plain")).text(), page);
     }
     page.trouble(NOTHING_PASTED);
   } catch {
