@@ -179,7 +179,7 @@ def _preview(examples: Examples) -> bytes:
     """The mirror, and beside it up to two pictures to try."""
     width, height = PREVIEW_PIXELS
     image = Image.new("RGB", PREVIEW_PIXELS, LIGHT.page)
-    shown: list[Image.Image] = [Image.open(io.BytesIO(_icon(height - 130)))]
+    shown: list[Image.Image] = [Image.open(io.BytesIO(_icon(height * 2 // 3)))]
     shown += [ImageOps.fit(load_image(body).convert("RGB"), (330, 330)) for body in list(examples.values())[:2]]
     left = (width - sum(each.width + 20 for each in shown) + 20) // 2
     for each in shown:

@@ -327,9 +327,7 @@ def test_a_space_is_built_anew_where_that_is_asked_and_nothing_has_changed(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    hub.plan = plan
-
-    hub.ends = "SLEEPING"  # and so nobody is asked
+    hub.plan, hub.ends = plan, "SLEEPING"  # and so nobody is asked
 
     def restarts() -> list[str]:
         return [asked.path for asked in hub.requests if "/restart" in asked.path]
@@ -337,7 +335,7 @@ def test_a_space_is_built_anew_where_that_is_asked_and_nothing_has_changed(
     go(hub, Publication(model, way, ("space",), again=True))
     assert restarts() == []  # it was built just now
     said = go(hub, Publication(model, way, ("space",), again=True))
-    assert restarts() == ["/api/spaces/ana/mirror/restart?factory=true"] * expected
+    assert restarts() == ["/api/spaces/ana/mirror/restart"] * expected
     assert "space ana/mirror: published already" in said
     assert len(hub.commits) == 1
 

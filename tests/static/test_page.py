@@ -280,6 +280,10 @@ def test_axe_finds_nothing(visit: Visit, scheme: str, width: int) -> None:
     page.click("#why-button")
     page.wait_for_selector("#why figure")
     found += page.evaluate(look)
+    page.click(".example:has-text('pineapple')")
+    page.wait_for_selector("#answer .stranger")
+    page.click("#probabilities summary")
+    found += page.evaluate(look)
     page.click("#about-tab")
     page.wait_for_selector("#about-panel .note")
     assert found + page.evaluate(look) == []
