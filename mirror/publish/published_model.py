@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from mirror.collect.metadata import format_row
 from mirror.describe import WORST_PHOTOS
+from mirror.errors import PublishError
 from mirror.model_folder import MODEL_JSON, PICTURES, ModelFolder
 from mirror.model_schema import ModelInfo
 from mirror.training.model_card import model_card
@@ -50,8 +51,13 @@ def web_address(url: str) -> str:
 
 
 def published_table(table: bytes) -> bytes:
-    """A CSV file with addresses on the Web alone; the same bytes where there are no others."""
-    rows = list(csv.reader(io.StringIO(table.decode("utf-8-sig"), newline="")))
+    """A CSV file with addresses on the Web alone; the same bytes where there are no others. PublishError for none."""
+    try:
+        rows = list(csv.reader(io.StringIO(table.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error):
+        raise PublishError(
+            "A table of the model cannot be read, so nothing is published: train it again, or fetch it once more."
+        ) from None
     places = [place for place, name in enumerate(rows[0]) if name in ADDRESSES] if rows else []
     made = [[web_address(cell) if place in places else cell for place, cell in enumerate(row)] for row in rows[1:]]
     return table if made == rows[1:] else "".join(map(format_row, [rows[0], *made])).encode()

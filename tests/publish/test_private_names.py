@@ -16,7 +16,7 @@ from mirror.publish.content_checks import check_files
 from mirror.publish.dataset_repository import dataset_repository
 from mirror.publish.model_repository import model_repository
 from mirror.publish.published_files import content_of
-from mirror.publish.published_model import web_address
+from mirror.publish.published_model import published_table, web_address
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import space_gradio
 from mirror.publish.space_static import space_static
@@ -85,6 +85,17 @@ def test_the_published_list_is_the_one_that_the_published_model_records(private:
         (tmp_path / "out" / name).write_bytes(body)
     opened = read_model_folder(tmp_path / "out")
     assert len(read_photos(opened.file("photos.csv"))) == len(read_photos(private.path / "photos.csv"))
+
+
+@pytest.mark.parametrize("table", ["url\nö".encode("latin-1"), b'url\n"' + b"a" * 200_000])
+def test_a_table_that_is_none_is_told(table: bytes) -> None:
+    with pytest.raises(PublishError, match="A table of the model cannot be read"):
+        published_table(table)
+
+
+@pytest.mark.parametrize("table", [b"", b"url", b"url\n\n", b"a,url\nx\n", b"\xef\xbb\xbfurl\nhttps://example.org/\n"])
+def test_a_table_without_private_names_stays_as_it_is(table: bytes) -> None:
+    assert published_table(table) == table
 
 
 @pytest.mark.parametrize("name", ["learner.pkl", "model.onnx", "model.json", "report/predictions.csv"])
