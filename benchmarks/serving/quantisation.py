@@ -61,9 +61,9 @@ def plain_int8(network: Path, photos: list[np.ndarray], prepared: bool, signed: 
     return target
 
 
-def ours(quantizer: Quantizer, network: Path, first: int, last: int) -> Path:
-    target = network.with_name(f"ours-{first}-{last}.onnx")
-    quantizer.write(target, first, last)
+def ours(quantizer: Quantizer, network: Path, first: int) -> Path:
+    target = network.with_name(f"ours-{first}.onnx")
+    quantizer.write(target, first)
     return target
 
 
@@ -142,9 +142,9 @@ def main() -> int:
         measured = time.perf_counter() - start
         rows: dict[str, Callable[[], Run]] = {
             "onnxruntime fp32": lambda: onnx_engine(network),
-            "onnxruntime int8, ours": lambda: onnx_engine(ours(quantizer, network, 0, 0)),
-            "… the first three layers and the last in fp32": lambda: onnx_engine(ours(quantizer, network, 3, 1)),
-            "… the first layer in fp32": lambda: onnx_engine(ours(quantizer, network, 1, 0)),
+            "onnxruntime int8, ours": lambda: onnx_engine(ours(quantizer, network, 0)),
+            "… the first three layers in fp32": lambda: onnx_engine(ours(quantizer, network, 3)),
+            "… the first layer in fp32": lambda: onnx_engine(ours(quantizer, network, 1)),
             "onnxruntime int8, MinMax, uint8 activations": lambda: onnx_engine(
                 plain_int8(network, calibration, prepared=True, signed=False)
             ),

@@ -7,7 +7,7 @@
 - Weights have 7 bits where the products of 8 would overflow the 16-bit sums of x86 CPUs without VNNI, so that every
   CPU gives the same answers; depthwise convolutions are not summed that way, and keep 8.
 - What follows the last convolution's map (pooling, head) stays in float32: it costs nothing and decides everything.
-  Layers at the ends do on request; the first loses most by rounding.
+  First layers do on request, for they lose most by rounding. Both give the same bits everywhere (exact_sums.py).
 - The first convolution works on blocks of 2x2 pixels: a stride of two over three channels leaves an integer kernel
   little to do at once. SpaceToDepth lays each block into twelve channels, where a 7x7 kernel becomes a 4x4 kernel of
   stride one (and 3x3 becomes 2x2), its new taps zero. Integers are summed, so the answers are the same to the last bit;
@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from mirror.export.exact_sums import keep_exact, sum_exact
 from mirror.inference.session import OnnxModel
 
 WEIGHT_LEVELS = 64  # largest 7-bit weight: 2 x 255 x 64 = 32,640 fits into 16 bits
@@ -74,8 +75,8 @@ class Quantizer:
         self.ranges = self._measure_ranges(sorted(shapes))
         self._measure_shifts()
 
-    def write(self, target: Path, first: int = 0, last: int = 0) -> None:
-        """Writes the int8 network. first, last: the layers at its ends that stay in float32."""
+    def write(self, target: Path, first: int = 0) -> None:
+        """Writes the int8 network. first: how many of its first layers stay in float32."""
         import onnx
         from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -86,8 +87,7 @@ class Quantizer:
             def get_next(self) -> dict[str, np.ndarray] | None:
                 return self.left.pop() if self.left else None
 
-        quantised = self.layers[first : len(self.layers) - last]
-        at_the_ends = {layer.name for layer in self.layers} - {layer.name for layer in quantised}
+        kept, quantised = self.layers[:first], self.layers[first:]
         model = _copy(self.model)
         _correct_biases(model.graph, quantised)
         overrides: dict[str, list[dict[str, Any]]] = {
@@ -108,12 +108,14 @@ class Quantizer:
                 reduce_range=True,
                 activation_type=QuantType.QUInt8,  # onnxruntime has no quick kernels for int8 activations on x86
                 weight_type=QuantType.QInt8,
-                nodes_to_exclude=sorted(self.in_float | at_the_ends),
+                nodes_to_exclude=sorted(self.in_float | {layer.name for layer in kept}),
                 extra_options={"TensorQuantOverrides": overrides},
             )
         model = onnx.load(target)
-        if to_space_to_depth(model):
-            onnx.save(model, target)
+        keep_exact(model, kept, {name: float(max(-low, high)) for name, (low, high) in self.ranges.items()})
+        sum_exact(model.graph)
+        to_space_to_depth(model)
+        onnx.save(model, target)
         onnx.checker.check_model(model, full_check=True)
 
     def _measure_ranges(self, names: Sequence[str]) -> dict[str, tuple[np.float32, np.float32]]:

@@ -42,10 +42,10 @@ def test_the_ends_stay_in_float_and_the_rest_cannot_overflow_sixteen_bits(tmp_pa
     onnx.checker.check_model(onnx.load(target), full_check=True)
 
 
-@pytest.mark.parametrize(("first", "last", "in_int8"), [(0, 0, 4), (1, 0, 3), (2, 1, 1), (3, 1, 0)])
-def test_so_many_layers_at_the_ends_stay_in_float(tmp_path: Path, first: int, last: int, in_int8: int) -> None:
+@pytest.mark.parametrize(("first", "in_int8"), [(0, 4), (1, 3), (3, 1), (4, 0)])
+def test_so_many_first_layers_stay_in_float(tmp_path: Path, first: int, in_int8: int) -> None:
     network, target = exported(mobile(), tmp_path / "fp32.onnx"), tmp_path / "int8.onnx"
-    Quantizer(network, noise(4)).write(target, first, last)
+    Quantizer(network, noise(4)).write(target, first)
     assert sum(weight.dtype == np.int8 for weight in weights_of(target).values()) == in_int8
 
 

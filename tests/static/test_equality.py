@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirror.export.precision import ATTEMPTS
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier, Prediction
+from mirror.inference.preprocess import preprocess
+from mirror.model_folder import read_model_folder, write_model_folder
+from mirror.model_schema import ModelInfo
+from mirror.static.site_files import site_files
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded, forms, oriented
+from tests.static.hosting import hosted, write
 
 pytestmark = pytest.mark.browser
 CLOSE = 1e-3
@@ -84,3 +90,34 @@ def test_a_jpeg_that_is_decoded_at_a_part_of_its_size_has_the_pixels_of_python(v
             if (*shape, 3) != expected.shape or base64.b64decode(levels) != expected.tobytes():
                 different.append((size, mode, settings))
     assert different == []
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped mirror's network in each of the versions of int8 that a model may have."""
+    from mirror.export.onnx_export import compile_learner
+    from mirror.export.quantize import Quantizer
+
+    folder = tmp_path_factory.mktemp("versions")
+    compiled = compile_learner(ROOT / "models" / "mirror" / "learner.pkl", folder / "fp32.onnx")
+    photos = [load_image(path) for path in sorted(EXAMPLES.rglob("*.jpg"))]
+    quantizer = Quantizer(folder / "fp32.onnx", [preprocess(photo, compiled.preprocessing) for photo in photos])
+    for first in ATTEMPTS:
+
+        def build(place: Path, first: int = first) -> ModelInfo:
+            quantizer.write(place / "fp32.onnx", first)
+            return compiled.info(f"first-{first}")
+
+        write_model_folder(folder / f"first-{first}", build)
+    return folder
+
+
+def test_each_version_of_int8_answers_as_python_answers_it(chromium: Any, versions: Path, tmp_path: Path) -> None:
+    photos = list(forms(Image.open(EXAMPLES / "duckling.jpg").convert("RGB")))
+    photos += [(path.name, path.read_bytes()) for path in sorted(EXAMPLES.rglob("*.jpg"))]
+    folders = [read_model_folder(versions / f"first-{first}") for first in ATTEMPTS]
+    with hosted(write(tmp_path, site_files(folders))) as host, chromium.new_context() as context:
+        visit = Visit(context.new_page(), host)
+        for folder in folders:
+            visit.open(f"?model={folder.info.name}")
+            assert differing(visit, Classifier.load(folder), photos) == [], folder.info.name
