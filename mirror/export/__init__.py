@@ -7,6 +7,7 @@ graph.py                 edits of model.onnx: fixed shapes as constants, the nov
 grad_cam_export.py       the output of model.onnx that tells where in a photo an answer came from
 feature_bank.py          how alike photos must be to the training photos to be known
 quantize.py              model.onnx in 8-bit integers
+exact_sums.py            … what of it is float32, so that every machine gives the same bits
 precision.py             whether those ship
 restricted_unpickler.py  a pickle read without running it: networks, numbers, and descriptions of the rest
 pickled_tensors.py       … its tensors, and the weights beside it

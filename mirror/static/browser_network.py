@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-EXACT = 2**24  # every whole number below is a float32
+from mirror.export.exact_sums import EXACT
+
 ONNXRUNTIME = "com.microsoft"  # the domain of its own operators
 
 
