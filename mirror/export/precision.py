@@ -36,7 +36,8 @@ BATCH = 8
 LOWEST = 0.25  # of the leads, by which closer ones are estimated
 UNJUDGED = -1  # in place of a label: the photo counts for change and agreement, and not for the error
 # The first layers that stay in float32 (exact_sums.py), the quickest first: without its first layer in int8 a ResNet-18
-# takes up to twice the time. Of an EfficientNet-Lite0's features 14, 9 and 7 % are rounding then; its last layers add next to none
+# takes up to twice the time. Of an EfficientNet-Lite0's features 13, 10 and 8 % are rounding then; its other layers add
+# next to none each
 ATTEMPTS = {0: "every layer", 1: "all but the first layer", 3: "all but the first three layers"}
 OtherHeads = Callable[[np.ndarray], np.ndarray]
 
