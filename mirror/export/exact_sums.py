@@ -46,13 +46,16 @@ def sum_exact(graph: Any) -> None:
 
 def keep_exact(model: Any, layers: Sequence[Any], largest: dict[str, float]) -> None:
     """Rewrites `layers` (quantize.Layer) of a network in place. largest: of each layer's source, the largest absolute
-    value over the photos; a larger one counts as that."""
+    value over the photos; a larger one counts as that, and a layer whose source has none stays as it is."""
     from onnx import helper, numpy_helper
 
     graph = model.graph
     nodes = {node.name: node for node in graph.node}
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    replaced: set[str] = set()
     for layer in layers:
+        if layer.source not in largest:
+            continue
         node, name = nodes[layer.name], f"{layer.name}/exact"
         bias = tensors[node.input[2]] if len(node.input) > 2 else np.zeros(len(layer.weight), np.float32)
         levels, step, weight, shift, steps = whole_numbers(layer.weight, bias, largest[layer.source])
@@ -79,8 +82,12 @@ def keep_exact(model: Any, layers: Sequence[Any], largest: dict[str, float]) -> 
             then("Mul", f"{name}/kept", "steps", to=node.output[0]),
         ]
         place = list(graph.node).index(node)
+        replaced.update(node.input[1:])
         node.input[:] = [f"{name}/source", f"{name}/weight", *([] if matrix else [f"{name}/shift"])]
         node.output[0] = f"{name}/sums"
         del graph.node[place]
         for number, one in enumerate(around):
             graph.node.insert(place + number, one)
+    replaced -= {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in replaced]:
+        graph.initializer.remove(tensor)

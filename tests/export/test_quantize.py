@@ -38,6 +38,8 @@ def test_the_ends_stay_in_float_and_the_rest_cannot_overflow_sixteen_bits(tmp_pa
     in_float = {shape for shape, weight in found.items() if weight.dtype == np.float32}
     largest = {shape: np.abs(weight.astype(int)).max() for shape, weight in found.items() if weight.dtype == np.int8}
     assert in_float == {(8, 3, 3, 3), (3, 16)}
+    graph = onnx.load(target).graph
+    assert {tensor.name for tensor in graph.initializer} <= {name for node in graph.node for name in node.input}
     assert largest == {(8, 1, 3, 3): 127, (16, 8, 1, 1): 64, (16, 16, 1, 1): 64}
     onnx.checker.check_model(onnx.load(target), full_check=True)
 
