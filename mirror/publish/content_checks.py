@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import math
+import os
 import re
 import zipfile
 import zlib
@@ -119,13 +120,16 @@ def secret_in(text: bytes, binary: bool = False) -> str | None:
 def _check_home(name: str, content: bytes | Path) -> None:
     """A model's own files must not name the home folder, and so the person, as a learner does that was exported with
     its `path`."""
-    homes = {str(Path.home()), Path.home().as_uri(), str(Path.home()).replace("\\", "\\\\")}
-    marks = [home.encode() for home in homes if len(Path.home().parts) > 2]  # more than /root
+    home = Path(os.path.expanduser("~"))  # "~" where nobody knows it
+    if not home.is_absolute() or len(home.parts) <= 2:  # as /root
+        return
+    forms = {str(home), home.as_uri(), str(home).replace("\\", "\\\\")}
+    named = re.compile(b"(?:%s)(?![\\w-])" % b"|".join(re.escape(form.encode()) for form in sorted(forms)))
     if Path(name).suffix in DESCRIBES and not name.startswith("mirror/"):
         for piece in itertools.chain(_pieces(content), _unpacked(name, content)):
-            if any(mark in piece for mark in marks):
+            if named.search(piece):
                 raise PublishError(
-                    f"{name} names {Path.home()}, a folder of this machine, so it is not published: train the model "
+                    f"{name} names {home}, a folder of this machine, so it is not published: train the model "
                     "again, or leave that out of it (of a learner: `learn.path = learn.dls.path = Path()`)."
                 )
 
