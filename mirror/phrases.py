@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mirror.wording import either, is_plural, listed, none_of, number_word, percent, plain, with_article
+from mirror.wording import either, is_noun, is_plural, listed, none_of, number_word, percent, plain, with_article
 
 if TYPE_CHECKING:
     from mirror.inference.classifier import Prediction
 
 SHIPPED_LABELS = frozenset({"cygnet", "duckling"})
+LONGEST_TITLE = 160  # letters
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
 EXPLAIN, HIDE = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
@@ -24,6 +25,9 @@ def title(labels: Sequence[str]) -> str:
         labels = ("duckling", "cygnet")  # the order of the tale
     if len(labels) > SPELLED_OUT:
         return "Mirror, mirror on the wall, what am I after all?"
+    if not all(is_noun(label) for label in labels):
+        named = f"Mirror, mirror on the wall, which is it after all: {either(labels)}?"
+        return named if len(named) <= LONGEST_TITLE else "Mirror, mirror on the wall, what am I after all?"
     plurals = [is_plural(label) for label in labels]
     verb = "are these" if all(plurals) else "is this" if any(plurals) else "am I"
     return f"Mirror, mirror on the wall, {verb} {either(labels)} after all?"
@@ -52,12 +56,17 @@ def verdict(prediction: Prediction) -> str:
     """The mirror's answer in one sentence."""
     if not prediction.known:
         return f"{none_of(list(prediction.probabilities)).capitalize()}: this looks like nothing I was trained on."
-    if prediction.probability >= SURE:
-        subject = "These are" if is_plural(prediction.label) else "This is"
-        return f"{subject} {with_article(prediction.label)}."
-    if prediction.probability >= LIKELY:
-        return f"Most likely {with_article(prediction.label)}."
-    return f"Hard to say, perhaps {with_article(prediction.label)}."
+    return claim(prediction.label, prediction.probability, list(prediction.probabilities))
+
+
+def claim(label: str, probability: float, labels: Sequence[str]) -> str:
+    """That a photo shows `label`, one of `labels`: in English grammar where each of them is an English noun."""
+    nouns = all(is_noun(each) for each in labels)
+    if probability >= SURE:
+        subject = "These are" if nouns and is_plural(label) else "This is"
+    else:
+        subject = "Most likely" if probability >= LIKELY else "Hard to say, perhaps"
+    return f"{subject} {with_article(label)}." if nouns else f"{subject}: {plain(label)}."
 
 
 def not_found(labels: Sequence[str], missing: str) -> str:

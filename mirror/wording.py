@@ -9,6 +9,9 @@ _SILENT_H = ("hour", "honest", "honour", "honor", "heir")
 _SOUNDS_LIKE_YOU = re.compile(r"(eu|ew|u[^aeiou][aeiou]|uni|one\b|once\b)")  # a unicorn, a ewe, a one-way street
 _LETTERS_NAMED_WITH_A_VOWEL = "AEFHILMNORSX"  # an SUV, an X-ray
 _PLURAL = re.compile(r"[a-z]{2,}s$")
+LONGEST_NOUN = 40  # letters
+_NOUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9' /().-]*")
+_CAPITALISED = re.compile(r"(^| )[A-Z][a-z]+$")  # its last word: a name, a heading, or a noun of German
 _SINGULAR_IN_S = re.compile(r"(ss|us|is|as|os|ous|lens|series|species|news|[tb]hus)$")
 
 
@@ -29,9 +32,16 @@ def listed(items: Sequence[str]) -> str:
 
 
 def with_article(label: str) -> str:
-    """The label after "a" or "an" by its sound, or bare where it looks like a plural."""
+    """The label after "a" or "an" by its sound, or bare where it looks like a plural, or like no English noun."""
     words = plain(label)
-    return words if is_plural(label) else f"{article(words)} {words}"
+    return words if is_plural(label) or not is_noun(label) else f"{article(words)} {words}"
+
+
+def is_noun(label: str) -> bool:
+    """Whether a label reads as an English noun: "African elephant", "T-shirt", "SUV", but not "Küken", "Ameisen", "$5"
+    or a whole sentence. In English grammar these would sound wrong; they stand after a colon."""
+    words = plain(label)
+    return len(words) <= LONGEST_NOUN and bool(_NOUN.fullmatch(words)) and not _CAPITALISED.search(words)
 
 
 def article(words: str) -> str:
@@ -52,6 +62,8 @@ def article(words: str) -> str:
 def is_plural(label: str) -> bool:
     """Whether a label looks like an English plural ("ants", but neither "glass" nor "octopus")."""
     word = plain(label).lower().split(" ")[-1]
+    if not is_noun(label):
+        return False
     return bool(_PLURAL.search(word)) and not _SINGULAR_IN_S.search(word)
 
 

@@ -18,6 +18,9 @@ TITLES = {
         ("ice_bear", "polar_bear"), "Mirror, mirror on the wall, am I an ice bear or a polar bear after all?"),
     "as many as are spelled out": (
         tuple("bcdghj"), "Mirror, mirror on the wall, am I a b, a c, a d, a g, a h or a j after all?"),
+    "no English": (("Ameisen", "Küken"), "Mirror, mirror on the wall, which is it after all: Ameisen or Küken?"),
+    "one of them no English": (("ant", "Küken"), "Mirror, mirror on the wall, which is it after all: an ant or Küken?"),
+    "a long one": (("ant", "w" * 130), "Mirror, mirror on the wall, what am I after all?"),
     "one more": (tuple("bcdghjk"), "Mirror, mirror on the wall, what am I after all?"),
 }  # fmt: skip
 
@@ -38,7 +41,8 @@ def test_the_title_asks_for_the_labels(labels, title):
         ("uncle", "an uncle"), ("urchin", "an urchin"),
         ("bees", "bees"), ("glass", "a glass"), ("octopus", "an octopus"), ("bus", "a bus"), ("iris", "an iris"),
         ("trash_bins", "trash bins"), ("lens", "a lens"), ("ox", "an ox"), ("euro", "a euro"),
-        ("université", "a université"),
+        ("Küken", "Küken"), ("Ameisen", "Ameisen"), ("université", "université"), ("a & b", "a & b"),
+        ("$5_$10", "$5 $10"), ("بطة", "بطة"), ("🦆", "🦆"), ("w" * 100, "w" * 100),
     ],
 )  # fmt: skip
 def test_articles_follow_the_sound(label, spoken):
@@ -135,3 +139,13 @@ def test_percentages_never_round_to_certainty(share, digits, shown):
 )
 def test_counts_agree_with_their_noun(number, shown):
     assert count(number, "photo") == shown
+
+
+@pytest.mark.parametrize(
+    ("probability", "says"),
+    [(0.95, "This is: Küken."), (0.8, "Most likely: Küken."), (0.6, "Hard to say, perhaps: Küken.")],
+)
+def test_what_is_no_english_noun_is_put_into_no_english_grammar(probability, says):
+    assert phrases.verdict(Prediction({"Küken": probability, "Fotos": 1 - probability})) == says
+    assert phrases.verdict(Prediction({"duckling": 0.95, "Küken": 0.05})) == "This is: duckling."  # on one page alike
+    assert phrases.verdict(Prediction({"Fotos": 0.95, "Bilder": 0.05})) == "This is: Fotos."

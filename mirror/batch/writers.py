@@ -21,6 +21,7 @@ from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.tasks.detection import Detections
 from mirror.terminal import exact, printable, sentence, use_utf8
+from mirror.wording import percent
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 COLUMNS = ("file", "label", "probability", "known", "probabilities", "error")
@@ -146,11 +147,11 @@ class TableWriter(Writer):
         elif isinstance(answer, Detections):
             shown = answer.above(self.output.threshold).found
             parts = [
-                f"{printable(detection.label)} {100 * detection.score:.1f} % {detection.box}" for detection in shown
+                f"{printable(detection.label)} {percent(detection.score, 1)} {detection.box}" for detection in shown
             ]
             text = "   ".join(parts) or NOTHING
         else:
-            text = "   ".join(f"{printable(label)} {100 * p:.1f} %" for label, p in self.output.of(answer))
+            text = "   ".join(f"{printable(label)} {percent(p, 1)}" for label, p in self.output.of(answer))
             text += "" if answer.known else f"   ({UNKNOWN})"
         print(f"{printable(file):<{self.width}}  {text}", file=self.stream)
 

@@ -11,6 +11,7 @@ from mirror.sources import is_url
 from mirror.storage import replacing
 from mirror.tasks.registry import default_model
 from mirror.terminal import printable
+from mirror.wording import percent
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -53,5 +54,5 @@ def run(options: argparse.Namespace) -> int:
     regions = describe_regions(explanation)
     where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(regions, f"the {' and the '.join(regions)}")
     out, label = printable(str(options.out)), printable(explanation.label)
-    print(f"{out}: {label} {100 * explanation.probability:.1f} %, because of {where}")
+    print(f"{out}: {label} {percent(explanation.probability, 1)}, because of {where}")
     return 0

@@ -16,9 +16,9 @@ from mirror.inference.session import SIMILARITY
 from mirror.model_schema import ModelInfo
 from mirror.preparation import preparation
 from mirror.typed_json import encode
-from mirror.wording import is_plural, percent, plain, with_article
+from mirror.wording import percent, plain, with_article
 
-ONE, SEVERAL = "thing", "things"  # labels that stand for any
+ONE = "thing"  # a label that stands for any
 PLACE = "place"
 SHARE = 0.95
 
@@ -34,7 +34,6 @@ def model_page(info: ModelInfo) -> dict[str, Any]:
         "labels": list(info.labels),
         "shown": [plain(label) for label in info.labels],
         "spoken": [with_article(label) for label in info.labels],
-        "plural": [is_plural(label) for label in info.labels],
         "preprocessing": encode(info.preprocessing),
         "temperature": info.temperature,
         "threshold": info.novelty.threshold if info.novelty else None,
@@ -50,16 +49,17 @@ def model_page(info: ModelInfo) -> dict[str, Any]:
 
 
 def sentences(labels: tuple[str, ...], missing: str) -> dict[str, Any]:
-    """{it}: a label with its article; {where}: places on the photo; {percent}: a probability in per cent."""
+    """{it}: a label with its article; {where}: places on the photo; {percent}: a probability in per cent. `sure`,
+    `likely` (from which probability on) and `perhaps` have a sentence for each label."""
 
-    def verdict(probability: float, label: str = ONE) -> str:
-        return _any(phrases.verdict(Prediction({label: probability})))
+    def verdicts(probability: float) -> list[str]:
+        return [phrases.claim(label, probability, labels) for label in labels]
 
     stranger = Prediction(dict.fromkeys(labels, 0.0), known=False)
     return {
-        "sure": [phrases.SURE, verdict(1.0), verdict(1.0, SEVERAL)],
-        "likely": [phrases.LIKELY, verdict(phrases.LIKELY)],
-        "perhaps": verdict(0.0),
+        "sure": [phrases.SURE, verdicts(1.0)],
+        "likely": [phrases.LIKELY, verdicts(phrases.LIKELY)],
+        "perhaps": verdicts(0.0),
         "stranger": phrases.verdict(stranger),
         "unframed": phrases.not_found(labels, missing),
         "certain": phrases.certainty(Prediction({ONE: SHARE})).replace(percent(SHARE), "{percent}"),
@@ -82,6 +82,6 @@ def sentences(labels: tuple[str, ...], missing: str) -> dict[str, Any]:
 
 def _any(sentence: str) -> str:
     """The sentence for any label and any place."""
-    for spoken, stands in ((with_article(SEVERAL), "{it}"), (with_article(ONE), "{it}"), (f"the {PLACE}", "{where}")):
+    for spoken, stands in ((with_article(ONE), "{it}"), (f"the {PLACE}", "{where}")):
         sentence = sentence.replace(spoken, stands)
     return sentence

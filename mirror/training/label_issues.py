@@ -19,6 +19,7 @@ from mirror.collect.metadata import Photo
 from mirror.collect.screening import GROUP_DISTANCE, UNRELATED, hamming, near_pairs
 from mirror.export.feature_bank import nearest, unit_rows
 from mirror.training.groups import close_pairs
+from mirror.wording import percent
 
 OUTLIER_NEIGHBOURS = 3  # nearest photos of its label that tell an outlier
 FENCE = 1.5  # interquartile ranges below the lower quartile (Tukey 1977) …
@@ -59,7 +60,7 @@ def mislabeled(evidence: HeldOutPredictions) -> Iterator[PhotoIssue]:
         own, predicted = evidence.actual[row], int(shares.argmax())
         if predicted != own:
             label = evidence.labels[predicted]
-            reason = f"filed under {photo.label}, but taken for {label} ({100 * shares[predicted]:.0f} %)"
+            reason = f"filed under {photo.label}, but taken for {label} ({percent(shares[predicted])})"
             yield PhotoIssue(photo.file_name, DISPUTED, float(1 - shares[own]), photo.label, label, reason=reason)
 
 

@@ -13,6 +13,7 @@ from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image
 from mirror.measured import is_few
 from mirror.model_schema import Calibration, Metrics, ModelInfo
+from mirror.wording import percent
 
 COLUMNS = 4
 MATRIX = 40  # labels; of more, a matrix is too large to read, and the pairs that are confused most are drawn
@@ -126,7 +127,7 @@ def draw_top_losses(metrics: Metrics, picture: Picture, path: Path) -> None:
             if number < len(worst):
                 loss = worst[number]
                 axis.imshow(load_image(picture(loss.file_name)))
-                answer = f"{drawable(loss.predicted, 22)} {100 * loss.probability:.0f} %"
+                answer = f"{drawable(loss.predicted, 22)} {percent(loss.probability)}"
                 color = INK if loss.label == loss.predicted else WRONG
                 axis.set_title(f"{drawable(loss.label, 28)}\nsaid {answer}", fontsize=9, color=color)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
-from gradio.components.label import LabelData
 
 from mirror.errors import MirrorError, UsageError
 from mirror.web.failures import NOT_UNDERSTOOD
@@ -45,8 +44,6 @@ def check_argument(component: Block, value: Any, name: str) -> Any:
             return _text(component, value, name)
         if isinstance(component, gr.UploadButton):
             return _file(value, name)
-        if isinstance(component, gr.Label):
-            return component.preprocess(None if value is None else LabelData.model_validate(value))
         if isinstance(component, gr.Button):
             return value if isinstance(value, str) else None
     except gr.Error as error:
@@ -97,8 +94,8 @@ def _text(component: gr.Textbox, value: Any, name: str) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a text.")
-    if len(value) > MAX_TEXT:
-        raise UsageError(f"{name} has {len(value):,} letters: send at most {MAX_TEXT:,}.")
+    if len(value) > (limit := component.max_length or MAX_TEXT):
+        raise UsageError(f"{name} has {len(value):,} letters: send at most {limit:,}.")
     if any("\ud800" <= letter <= "\udfff" for letter in value):  # half of a pair, which no answer could repeat
         raise UsageError(f"{name} holds something that is no letter: please write it again.")
     return value

@@ -41,12 +41,10 @@ def build(registry: ModelRegistry) -> tuple[gr.Button, gr.HTML]:
 
 def wire(
     registry: ModelRegistry, network: NetworkSettings, button: gr.Button, explanation: gr.HTML, photo: PhotoInput,
-    picker: gr.Dropdown, probabilities: gr.Label,
+    picker: gr.Dropdown,
 ) -> None:  # fmt: skip
     """A click shows the picture, the next one takes it away, as does any other photo."""
-    button.click(
-        partial(_on_click, registry, network), [photo, picker, probabilities, button], [explanation, button], **PRIVATE
-    )
+    button.click(partial(_on_click, registry, network), [photo, picker, button], [explanation, button], **PRIVATE)
     photo.change(None, None, [explanation, button], js=RESET)
 
 
@@ -73,14 +71,13 @@ async def explain_photo(
 
 async def _on_click(
     registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto | None, model: str | None,
-    probabilities: dict[str, float] | str | None, button_text: str | None,
+    button_text: str | None,
 ) -> tuple[str, str]:  # fmt: skip
     """The picture as HTML, and what the button says next."""
-    if button_text != phrases.EXPLAIN or not photo or not isinstance(probabilities, dict) or not probabilities:
+    if button_text != phrases.EXPLAIN or not photo:
         return "", phrases.EXPLAIN
     try:
-        label = max(probabilities, key=probabilities.__getitem__)  # what was answered, to the last digit's rounding
-        return await explain_photo(registry, network, photo, model, label, figure), phrases.HIDE
+        return await explain_photo(registry, network, photo, model, None, figure), phrases.HIDE
     except MirrorError as error:
         return render("sentence.html", kind="problem", sentence=to_gradio_error(error).message), phrases.EXPLAIN
 

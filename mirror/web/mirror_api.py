@@ -19,7 +19,7 @@ from mirror.web.mirror_tab import answer_photo
 from mirror.web.models import ModelRegistry
 from mirror.web.photo_fields import NO_PHOTO
 from mirror.web.photo_input import PhotoInput, PictureOutput, to_gradio_error
-from mirror.web.uploads import Address, SentPhoto
+from mirror.web.uploads import MAX_BASE64, SentPhoto, given_address
 
 
 def add_endpoints(registry: ModelRegistry, network: NetworkSettings, photo: PhotoInput, picker: gr.Dropdown) -> None:
@@ -52,7 +52,7 @@ def add_endpoints(registry: ModelRegistry, network: NetworkSettings, photo: Phot
             url: the http(s) address of the photo
             model: the name of one of the page's models
         """
-        return (await answer_photo(registry, network, Address(url.strip()), model)).prediction.probabilities
+        return (await answer_photo(registry, network, given_address(url), model)).prediction.probabilities
 
     async def explain(image: SentPhoto | None, label: str = "", model: str | None = None) -> Image.Image:
         """Where in a photo the evidence for a label lies: the photo in grey, coloured there.
@@ -71,6 +71,7 @@ def add_endpoints(registry: ModelRegistry, network: NetworkSettings, photo: Phot
 
     add_endpoint(predict, {"image": photo, "model": picker}, gr.Label(visible=False))
     add_endpoint(verdict, {"image": photo, "model": picker}, gr.JSON(visible=False))
-    add_endpoint(predict_url, {"url": gr.Textbox(visible=False), "model": picker}, gr.Label(visible=False))
+    address = gr.Textbox(visible=False, max_length=MAX_BASE64)  # it may be a data: URL
+    add_endpoint(predict_url, {"url": address, "model": picker}, gr.Label(visible=False))
     label = gr.Textbox("", visible=False)
     add_endpoint(explain, {"image": photo, "label": label, "model": picker}, PictureOutput(visible=False))

@@ -32,14 +32,14 @@ from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo
 from mirror.web.photo_input import PhotoInput, preview, to_gradio_error
 from mirror.web.scheduling import MIRROR_MODEL
-from mirror.web.uploads import Address, SentPhoto
-from mirror.wording import plain
+from mirror.web.uploads import Address, SentPhoto, given_address
+from mirror.wording import percent, plain
 
 OWN = "own-"  # and a model's name: the pictures of its own folder
 # Folder in examples/ → the labels that its pictures show
 EXAMPLES = {made.examples: frozenset(made.labels) for made in map(preparation, NAMES)}
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
-SHOWN_LABELS = 10  # gr.Label's bars; the API gives them all
+SHOWN_LABELS = 10  # bars; the API gives them all
 PLACEHOLDER = Image.new("RGB", (1, 1))  # in place of a photo that is not needed any more
 
 
@@ -52,7 +52,7 @@ class MirrorTab:
 
     photo: PhotoInput
     answer: gr.HTML
-    probabilities: gr.Label
+    probabilities: gr.HTML
     examples: dict[str, gr.Column]  # by kind
     button: gr.Button  # that asks for the explanation
     explanation: gr.HTML
@@ -85,16 +85,14 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(waiting_card(registry.default), elem_id="answer")
             explain_button, explanation = heat_map.build(registry)
-            probabilities = gr.Label(
-                label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="probabilities"
-            )
+            probabilities = gr.HTML(elem_id="probabilities")
             kinds = {kind: _examples_of(examples, kind) for kind in EXAMPLES}
             kinds |= {OWN + served.name: _own_examples(served) for served in registry.served.values()}
             example_tiles = {kind: _example_tiles(found, kind, registry) for kind, found in kinds.items()}
 
     photo, outputs = fields.photo, [fields.photo, answer, probabilities]
     photo.change(partial(_on_upload, registry, network), [photo, picker], outputs, js=UPLOADS_ONLY, **PRIVATE)
-    blank = {name: [waiting_card(served), {}] for name, served in registry.served.items()}
+    blank = {name: [waiting_card(served), ""] for name, served in registry.served.items()}
     by_browser = f"name => ({json.dumps(blank)})[name]"  # as in handlers.py
     photo.clear(None, [picker], [answer, probabilities], js=by_browser)
     gr.on(
@@ -104,7 +102,7 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path
     for _, buttons in filter(None, example_tiles.values()):
         for path, button in buttons.items():
             button.click(partial(_on_example, registry, path), [picker], outputs, **PRIVATE)
-    heat_map.wire(registry, network, explain_button, explanation, photo, picker, probabilities)
+    heat_map.wire(registry, network, explain_button, explanation, photo, picker)
     columns = {kind: tiles[0] for kind, tiles in example_tiles.items() if tiles}
     return MirrorTab(photo, answer, probabilities, columns, explain_button, explanation)
 
@@ -153,14 +151,14 @@ def _prepare(
 async def show_answer(
     registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto | ExamplePhoto | None, model: str | None
 ) -> tuple:
-    """The photo as the mirror saw it, its answer, and the probabilities; an error becomes the answer."""
+    """The photo as the mirror saw it, its answer, and the bars of the probabilities; an error becomes the answer."""
     if photo is None:
-        return None, waiting_card(registry.get(model) if registry.served else None), None
+        return None, waiting_card(registry.get(model) if registry.served else None), ""
     try:
         answer = await answer_photo(registry, network, photo, model, with_preview=True)
     except gr.Error as error:
-        return None, error_card(error.message), None
-    return answer.picture, answer_card(answer), answer.prediction.probabilities
+        return None, error_card(error.message), ""
+    return answer.picture, answer_card(answer), bars(answer.prediction)
 
 
 async def _on_upload(
@@ -170,9 +168,13 @@ async def _on_upload(
 
 
 async def _on_address(registry: ModelRegistry, network: NetworkSettings, address: str, model: str | None) -> tuple:
-    if not address.strip():
-        return None, error_card(NO_ADDRESS), None
-    return await show_answer(registry, network, Address(address.strip()), model)
+    try:
+        photo = given_address(address)
+    except MirrorError as error:
+        return None, error_card(to_gradio_error(error).message), ""
+    if photo is None:
+        return None, error_card(NO_ADDRESS), ""
+    return await show_answer(registry, network, photo, model)
 
 
 async def _on_example(registry: ModelRegistry, path: Path, model: str | None) -> tuple:
@@ -245,6 +247,14 @@ def answer_card(answer: Answer) -> str:
         look=preparation.look,
         what=preparation.shown if prepared.found else preparation.shown_whole,
     )
+
+
+def bars(prediction: Prediction, shown: int = SHOWN_LABELS) -> str:
+    """The probabilities as HTML, rounded as the sentence is. Of a photo that is none of the labels they say little:
+    there they are grey, folded up, and called what they are."""
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:shown]
+    rows = [{"label": plain(label), "percent": percent(share), "share": share} for label, share in ranked]
+    return render("bars.html", bars=rows, nearest="" if prediction.known else phrases.nearest(prediction.label))
 
 
 def error_card(sentence: str) -> str:

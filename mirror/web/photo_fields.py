@@ -23,7 +23,7 @@ from mirror.images import within_memory
 from mirror.net.fetch import NetworkSettings, fetch
 from mirror.web.photo_input import JPEG, PhotoInput
 from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
-from mirror.web.uploads import Address, SentPhoto
+from mirror.web.uploads import MAX_BASE64, Address, SentPhoto
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def lay_out_photo(name: str = "") -> PhotoFields:
     with gr.Row(elem_classes="address"):
         address = gr.Textbox(
             label="Or the address of a photo", placeholder="https://…", max_lines=1, scale=5, min_width=180,
-            elem_classes="address-box",
+            elem_classes="address-box", max_length=MAX_BASE64,  # of a data: URL
         )  # fmt: skip
         button = gr.Button("Look", variant="primary", scale=1, min_width=88)
     return PhotoFields(photo, address, button)

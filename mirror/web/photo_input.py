@@ -32,6 +32,8 @@ NETWORK_REASONS = ("private-address", "unknown-host", "connection-failed", "tls-
 ONLY_PUBLIC = "the mirror looks at photos on the public web only, at addresses that answer."
 ERROR_TITLE = "The mirror cannot see it"
 LONGEST_SENTENCE = 400  # letters
+QUOTED = 80  # letters of what was sent that a sentence repeats
+LONG_QUOTE = re.compile(r"(?<=[“'\"])[^”'\"]{81,}(?=[”'\"])|\S{81,}")
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
 
 
@@ -95,6 +97,9 @@ def to_gradio_error(error: MirrorError, title: str = ERROR_TITLE) -> gr.Error:
     sentence = str(error)
     if isinstance(error, NoProxy) or (isinstance(error, FetchError) and error.reason in NETWORK_REASONS):
         sentence = f"{getattr(error, 'url', 'The address')} cannot be fetched: {ONLY_PUBLIC}"
+    for long in {getattr(error, "url", ""), *LONG_QUOTE.findall(sentence)}:  # what was sent is repeated in short
+        if len(long) > QUOTED:
+            sentence = sentence.replace(long, f"{long[: QUOTED // 2]} … {long[-QUOTED // 3 :]}")
     sentence = "".join(letter if letter.isprintable() else " " for letter in sentence)
     if len(sentence) > LONGEST_SENTENCE:  # it repeats a label or an address of the visitor's
         sentence = f"{sentence[: LONGEST_SENTENCE // 2]} … {sentence[-LONGEST_SENTENCE // 3 :]}"

@@ -42,6 +42,7 @@ _FIRST_LETTERS = "/9j/|iVBORw0KGgo|R0lGOD|UklGR|Qk[0-9A-Za-z]|SUkqA|TU0AK|AAAA[0
 BARE_BASE64 = re.compile(rf"\s*({_FIRST_LETTERS})[A-Za-z0-9+/=_\s-]{{40}}")
 TOO_MANY_BYTES = f"The photo is larger than {MAX_UPLOAD_BYTES / 2**20:g} MB: please send a smaller one."
 
+NO_SCHEME = re.compile(r"(//)?[^\W_][\w-]*(\.[\w-]+)+(:\d+)?([/?#]|$)")  # example.org/photo.jpg
 # four letters hold three bytes, and base64 is commonly broken each 64 to 76 letters
 MAX_BASE64 = MAX_UPLOAD_BYTES * 4 // 3 * 33 // 32 + 1024
 MAX_PERCENT = MAX_UPLOAD_BYTES * 3
@@ -141,6 +142,15 @@ def parse_sent(value: Any, folder: str | Path) -> SentPhoto | None:
         if _parts_below(path, folder):  # else it is another server's
             return Upload(path, folder)
     return Address(value.strip())
+
+
+def given_address(text: str) -> SentPhoto | None:
+    """What a visitor wrote where an address is asked for: one of http(s), also without that, or a data: URL. Raises
+    NotAnImage, ImageTooLarge."""
+    text = text.strip()
+    if not text or is_data(text):
+        return InlinePhoto(text) if text else None
+    return Address(text if not NO_SCHEME.match(text) else f"https://{text.removeprefix('//')}")
 
 
 def is_address(text: str) -> bool:

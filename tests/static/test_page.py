@@ -16,7 +16,7 @@ from PIL import Image
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import describe_regions, explain
 from mirror.model_folder import ModelFolder, read_model_folder
-from mirror.phrases import regions_sentence, verdict
+from mirror.phrases import nearest, regions_sentence, verdict
 from mirror.static.site_files import site_files
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded
@@ -72,6 +72,8 @@ def test_a_photo_of_neither_is_told_to_be_neither(visit: Visit) -> None:
     visit.open().page.set_input_files("#file", EXAMPLES / "pineapple.jpg")
     expected = Classifier.load(ROOT / "models" / "mirror").predict(EXAMPLES / "pineapple.jpg")
     assert not expected.known and visit.answered() == verdict(expected)
+    assert visit.page.inner_text("#probabilities summary") == nearest(expected.label)
+    assert not visit.page.is_visible("#probabilities .bars") and visit.page.is_visible("#probabilities")
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import pytest
 from mirror.describe import WORST_PHOTOS
 from mirror.inference.classifier import Prediction
 from mirror.model_folder import ModelFolder, read_model_folder
-from mirror.phrases import certainty, colours_sentence, not_found, regions_sentence, verdict
+from mirror.phrases import certainty, colours_sentence, nearest, not_found, regions_sentence, verdict
 from mirror.static.model_page import model_page, sentences
 from mirror.static.site_files import PREVIEW, RUNTIME, site_files
-from mirror.wording import percent, with_article
+from mirror.wording import percent, plain, with_article
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGET = 7_000_000  # bytes that a visitor of the shipped mirror loads
@@ -95,25 +95,28 @@ def test_photos_that_are_not_ours_stay_out(files: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [("cygnet", "duckling"), ("ants", "bees", "SUV"), ("thing", "things"), ("8-ball", "hour_glass")]
+    "labels",
+    [
+        ("cygnet", "duckling"),
+        ("ants", "bees", "SUV"),
+        ("8-ball", "hour_glass"),
+        ("Küken", "Bienen & Wespen"),
+        ("Küken", "Bienen & Wespen"),
+    ],
 )
 @pytest.mark.parametrize("share", [0.99, 0.75, 0.4])
 def test_sentences_for_any_label_are_those_of_the_page(labels: tuple[str, ...], share: float) -> None:
     says = sentences(labels, "I see no garment.")
     for label in labels:
-        it, plural = with_article(label), label in ("ants", "bees", "things")
+        it = with_article(label)
         rest = {other: (1 - share) / (len(labels) - 1) * 0.99 for other in labels if other != label}
         prediction = Prediction({label: share, **rest})
         if prediction.label != label:
             continue
-        said = (
-            says["sure"][2 if plural else 1]
-            if share >= says["sure"][0]
-            else says["likely"][1]
-            if share >= says["likely"][0]
-            else says["perhaps"]
-        )
-        assert said.replace("{it}", it) == verdict(prediction)
+        index = labels.index(label)
+        likely = says["likely"][1] if share >= says["likely"][0] else says["perhaps"]
+        said = says["sure"][1] if share >= says["sure"][0] else likely
+        assert said[index] == verdict(prediction)
         assert says["certain"].replace("{percent}", percent(share)) == certainty(prediction)
         assert says["heat"].replace("{it}", it) == colours_sentence(label, cut=False)
         places = ["upper left", "middle"]
@@ -123,6 +126,7 @@ def test_sentences_for_any_label_are_those_of_the_page(labels: tuple[str, ...], 
             places, label, known=False
         )
         assert says["looked_nowhere"].replace("{it}", it) == regions_sentence([], label)
+        assert says["nearest"].replace("{label}", plain(label)) == nearest(label)
     assert says["unframed"] == not_found(labels, "I see no garment.")
 
 

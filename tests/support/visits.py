@@ -73,8 +73,8 @@ class Visit:
 
     def bars(self) -> dict[str, str]:
         """The probabilities as they are shown."""
-        rows = self.page.locator("#probabilities .confidence-set")
-        return {row.locator("dt").inner_text(): row.locator("dd").inner_text() for row in rows.all()}
+        rows = self.page.locator("#probabilities .bars li")
+        return dict(row.locator("span").all_text_contents() for row in rows.all())
 
 
 TIMEOUT = 90_000  # ms, on a busy machine; nothing here is about speed

@@ -22,6 +22,7 @@ import pytest
 
 from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
+from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
@@ -107,6 +108,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "about.html": lambda: about.note(served),
         "answer.html": lambda: mirror_tab.card(bad, bad, bad) + mirror_tab.error_card(bad),
         "answered_by.html": lambda: templates.render("answered_by.html", name=bad, labels=1000),
+        "bars.html": lambda: mirror_tab.bars(Prediction({bad: 0.9, "a": 0.1}, known=False)),
         "camera.html": lambda: templates.render("camera.html", seconds=bad),
         "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],

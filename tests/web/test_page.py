@@ -28,7 +28,7 @@ def test_a_dropped_photo_is_answered(chromium, served):
         visit.drop("duckling.jpg", photo(YELLOW))
         visit.says("^This is a duckling.$")
         assert visit.page.locator("#answer .sure").inner_text() == "I am more than 99 % sure."
-        assert visit.bars() == {"duckling": "100%", "cygnet": "0%"}
+        assert visit.bars() == {"duckling": "more than 99 %", "cygnet": "less than 1 %"}
 
 
 def test_a_picked_photo_is_answered_and_shown_upright_from_memory(chromium, served):
@@ -45,8 +45,17 @@ def test_what_is_neither_is_called_neither_with_its_probabilities(chromium, serv
     with visiting(chromium, served.url) as visit:
         visit.pick("sea.jpg", photo(BLUE))
         visit.says("^Neither: this looks like nothing I was trained on.$")
-        assert visit.bars() == {"cygnet": "100%", "duckling": "0%"}
+        assert visit.bars() == {"cygnet": "more than 99 %", "duckling": "less than 1 %"}
+        bars, summary = visit.page.locator("#probabilities .bars"), visit.page.locator("#probabilities summary")
+        assert summary.inner_text() == "Nearest of what I know: cygnet" and not bars.is_visible()
         visit.shot("page-neither")
+        summary.click()
+        assert bars.is_visible()
+        colours = "all => all.map(each => getComputedStyle(each).backgroundColor)"
+        [grey] = set(bars.locator("i").evaluate_all(colours))
+        visit.pick("duckling.jpg", photo(YELLOW))
+        visit.says("duckling")
+        assert grey not in bars.locator("i").evaluate_all(colours) and not summary.is_visible()
 
 
 def test_a_removed_photo_is_forgotten(chromium, served):
@@ -205,7 +214,7 @@ def test_all_text_stands_out_from_its_ground(chromium, served, dark):
     with visiting(chromium, served.url, dark=dark) as visit:
         visit.pick("duckling.jpg", photo(YELLOW))
         visit.says("duckling")
-        visit.page.locator("#probabilities .confidence-set").first.wait_for()
+        visit.page.locator("#probabilities .bars li").first.wait_for()
         assert visit.page.evaluate(CONTRAST) == []
         visit.page.get_by_label("Or the address of a photo").fill("hello")
         visit.page.get_by_role("button", name="Look", exact=True).click()

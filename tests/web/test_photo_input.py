@@ -9,7 +9,7 @@ import pytest
 from gradio.data_classes import ImageData
 from PIL import Image
 
-from mirror.errors import FetchError, NoProxy, NotAnImage, PrivateAddress
+from mirror.errors import FetchError, NoProxy, NotAnImage, PrivateAddress, UsageError
 from mirror.images import load_image
 from mirror.web import photo_input
 from tests.web.tiny import BLUE, photo
@@ -80,6 +80,25 @@ ONLY_PUBLIC = " cannot be fetched: the mirror looks at photos on the public web 
 def test_errors_are_worded_for_visitors(error, says):
     shown = photo_input.to_gradio_error(error)
     assert (shown.message, shown.print_exception) == (says, False)
+
+
+LONG = "https://example.org/" + "x" * 500
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FetchError(f"The server answered 404 to {LONG}.", url=LONG),
+        FetchError("anything", url=LONG, reason="unknown-host"),
+        FetchError(f"{LONG.replace('x', 'x ')} is no address.", url=LONG.replace("x", "x ")),
+        UsageError(f"There is no label “{'ab ' * 200}”: choose another."),
+        UsageError(f"There is no label {'ab' * 200}: choose another."),
+        UsageError(f"There is no label {'ab ' * 200!r}: choose another."),
+    ],
+)
+def test_no_error_repeats_much_of_what_was_sent(error):
+    shown = photo_input.to_gradio_error(error).message
+    assert " … " in shown and shown.count("x") + 2 * shown.count("ab") <= 80
 
 
 @pytest.mark.parametrize(

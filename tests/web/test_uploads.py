@@ -22,7 +22,7 @@ from PIL import Image
 
 from mirror.errors import ImageTooLarge, MirrorError, NotAnImage
 from mirror.web import uploads
-from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_HERE, Address
+from mirror.web.uploads import MAX_UPLOAD_BYTES, NOT_HERE, Address, InlinePhoto, given_address
 from tests.hostile import requests
 from tests.support.limits import join
 from tests.web.asking import ask, ask_by_number, handlers
@@ -331,3 +331,30 @@ def test_base64_alone_is_told_what_it_lacks(folder, kind):
     Image.new("RGB", (80, 80), "teal").save(buffer, kind)
     for letters in (base64.b64encode(buffer.getvalue()), base64.encodebytes(buffer.getvalue())):
         assert "before it" in sentence(letters.decode(), folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "fetched"),
+    [
+        (" https://example.org/a.jpg ", "https://example.org/a.jpg"),
+        ("HTTP://example.org", "HTTP://example.org"),
+        ("example.org/a.jpg?w=600", "https://example.org/a.jpg?w=600"),
+        ("//example.org:8080/a.jpg", "https://example.org:8080/a.jpg"),
+        ("müller.example", "https://müller.example"),
+        ("192.0.2.1/a.jpg", "https://192.0.2.1/a.jpg"),
+        ("hello", "hello"),
+        ("ftp://example.org/a.jpg", "ftp://example.org/a.jpg"),
+        ("two.words here", "two.words here"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+    ],
+)
+def test_an_address_is_completed_where_only_its_scheme_is_missing(given, fetched):
+    assert given_address(given) == Address(fetched)
+
+
+@pytest.mark.parametrize("coding", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+def test_the_photo_itself_may_stand_where_an_address_is_asked_for(coding):
+    body = photo(YELLOW, (90, 61))
+    given = given_address(f"  data:image/jpeg;base64,{coding(body).decode()}\n")
+    assert isinstance(given, InlinePhoto) and given.read() == body
+    assert given_address("  ") is None

@@ -25,12 +25,12 @@ const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) =>
 
 /** The answer in one sentence, as mirror/phrases.py has it. @param {any} model @param {Look} look */
 export function verdict(model, { prediction, found }) {
-  const { says } = model, index = model.labels.indexOf(prediction.label), it = model.spoken[index];
+  const { says } = model, index = model.labels.indexOf(prediction.label);
   if (!found) return says.unframed;
   if (!prediction.known) return says.stranger;
-  const [sure, one, several] = says.sure, [likely, perhaps] = says.likely;
-  if (prediction.probability >= sure) return filled(model.plural[index] ? several : one, { it });
-  return filled(prediction.probability >= likely ? perhaps : says.perhaps, { it });
+  const [sure, facts] = says.sure, [likely, guesses] = says.likely;
+  if (prediction.probability >= sure) return facts[index];
+  return (prediction.probability >= likely ? guesses : says.perhaps)[index];
 }
 
 /** @param {string} kind known, stranger, waiting or trouble @param {string} says @param {string} [sure] */

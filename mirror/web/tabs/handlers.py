@@ -25,7 +25,7 @@ from mirror.web.blocks import PRIVATE
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, PhotoFields, decoded
 from mirror.web.photo_input import preview, to_gradio_error
 from mirror.web.scheduling import TASK_MODELS
-from mirror.web.uploads import Address, SentPhoto
+from mirror.web.uploads import SentPhoto, given_address
 
 
 def _decode_whole(model: Any, body: bytes) -> Image.Image:
@@ -76,10 +76,15 @@ class PhotoEvents:
             yield values
 
     async def on_address(self, address: str, *inputs: Any) -> AsyncIterator[tuple]:
-        if not address.strip():
+        try:
+            photo = given_address(address)
+        except MirrorError as error:
+            yield None, *self.failed(to_gradio_error(error).message)
+            return
+        if photo is None:
             yield None, *self.failed(NO_ADDRESS)
             return
-        async for values in self.show(Address(address.strip()), *inputs):
+        async for values in self.show(photo, *inputs):
             yield values
 
     async def show(self, photo: SentPhoto | ExamplePhoto, *inputs: Any) -> AsyncIterator[tuple]:

@@ -19,7 +19,7 @@ from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
 from mirror.templates import render
 from mirror.web.blocks import PRIVATE, add_endpoint
-from mirror.web.mirror_tab import card, error_card, example_button
+from mirror.web.mirror_tab import bars, card, error_card, example_button
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
@@ -30,7 +30,7 @@ SHOWN_LABELS = 5
 INVITATION = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
 BUSY = ("I am looking…", "The first time it takes a while to open the model.")
 
-Outputs = tuple[str, dict[str, float] | None, str]  # the answer's card as HTML, the labels' bars, who answers as HTML
+Outputs = tuple[str, str, str]  # as HTML: the answer's card, the labels' bars, who answers
 
 
 def build(task_models: TaskModels, network: NetworkSettings) -> None:
@@ -42,16 +42,13 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
             fields = lay_out_photo("general")
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(card("waiting", *INVITATION), elem_id="general-answer", elem_classes="answer")
-            bars = gr.Label(
-                label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS,
-                elem_id="general-probabilities", elem_classes="probabilities",
-            )  # fmt: skip
+            chances = gr.HTML(elem_id="general-probabilities", elem_classes="probabilities")
             model_note = gr.HTML(elem_id="general-model")
             example_button = _example(task_models.example) if task_models.example else None
 
-    handler, outputs = TaskHandler(_opener(task_models), _answer, _decode), [answer, bars, model_note]
-    events = PhotoEvents(network, handler, (card("waiting", *BUSY), None, gr.skip()), _failed)
-    events.wire(fields, outputs, (card("waiting", *INVITATION), {}, gr.skip()))
+    handler, outputs = TaskHandler(_opener(task_models), _answer, _decode), [answer, chances, model_note]
+    events = PhotoEvents(network, handler, (card("waiting", *BUSY), "", gr.skip()), _failed)
+    events.wire(fields, outputs, (card("waiting", *INVITATION), "", gr.skip()))
     if example_button and task_models.example:
         show_example = partial(events.show, ExamplePhoto(task_models.example))
         example_button.click(show_example, None, [fields.photo, *outputs], **PRIVATE)
@@ -103,7 +100,7 @@ def _decode(predictor: LabelPredictor, body: bytes) -> Image.Image:
 
 def _answer(predictor: LabelPredictor, photo: Image.Image) -> Outputs:
     prediction = predictor.classify(photo)
-    return answer_card(prediction), prediction.probabilities, _model_note(predictor)
+    return answer_card(prediction), bars(prediction, SHOWN_LABELS), _model_note(predictor)
 
 
 async def _open_early(task_models: TaskModels) -> str:
@@ -126,4 +123,4 @@ def _model_note(predictor: LabelPredictor) -> str:
 
 
 def _failed(sentence: str) -> tuple:
-    return error_card(sentence), None, gr.skip()
+    return error_card(sentence), "", gr.skip()

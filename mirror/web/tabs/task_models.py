@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirror.errors import ModelUnavailable, NotInstalled
+from mirror.errors import MirrorError, ModelUnavailable, NotInstalled
 from mirror.tasks.predictor import Detector
 from mirror.tasks.registry import open_detector
 from mirror.tasks.request import TaskRequest
@@ -15,6 +15,7 @@ from mirror.terminal import say
 from mirror.web.scheduling import on_thread
 
 T = TypeVar("T")
+NOT_NOW = "My eyes for that cannot be opened now: please try again later, or ask who runs this page."
 NOT_OFFERED = "This page does not offer that: it was set up for the other tabs."
 
 
@@ -49,9 +50,9 @@ class TaskModels:
     def _open(self, task: str, opener: Callable[[str | None], T]) -> T:
         try:
             self._opened[task] = opener(self.models.get(task))
-        except NotInstalled as error:  # a matter between the program and who runs it
+        except MirrorError as error:  # a matter between the program and who runs it
             if task not in self._logged_tasks:
                 self._logged_tasks.add(task)
                 say(error)
-            raise ModelUnavailable(NOT_OFFERED) from None
+            raise ModelUnavailable(NOT_OFFERED if isinstance(error, NotInstalled) else NOT_NOW) from None
         return self._opened[task]

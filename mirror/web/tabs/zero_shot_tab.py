@@ -15,7 +15,7 @@ from mirror.tasks.label_input import split_labels
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT
 from mirror.tasks.zero_shot import ZeroShot
 from mirror.web.blocks import PRIVATE, add_endpoint
-from mirror.web.mirror_tab import card, error_card
+from mirror.web.mirror_tab import bars, card, error_card
 from mirror.web.photo_fields import PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
@@ -35,7 +35,7 @@ INVITATION = ("Show me a photo, and tell me your words.", "I choose the one that
 NO_WORDS = ("Now tell me your words.", "At least two, or take one of the lists.")
 BUSY = ("I compare…", "The first time it takes a while to open the model.")
 
-Outputs = tuple[str, dict[str, float] | None]  # the answer's card as HTML, and the labels with their probabilities
+Outputs = tuple[str, str]  # as HTML: the answer's card, and the labels' bars
 
 
 def build(task_models: TaskModels, network: NetworkSettings) -> None:
@@ -46,15 +46,12 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
         with gr.Column(scale=5, min_width=300):
             labels, template, examples, file, compare = _lay_out_words()
             answer = gr.HTML(card("waiting", *INVITATION), elem_id="words-answer", elem_classes="answer")
-            bars = gr.Label(
-                label="Probabilities", show_heading=False, num_top_classes=SHOWN_LABELS, elem_id="words-probabilities",
-                elem_classes="probabilities",
-            )  # fmt: skip
+            chances = gr.HTML(elem_id="words-probabilities", elem_classes="probabilities")
 
     compare_again = partial(_compare_again, task_models, network)
-    outputs, inputs = [answer, bars], [fields.photo, labels, template]
-    events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *BUSY), None), _failed)
-    events.wire(fields, outputs, (card("waiting", *INVITATION), {}), [labels, template])
+    outputs, inputs = [answer, chances], [fields.photo, labels, template]
+    events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *BUSY), ""), _failed)
+    events.wire(fields, outputs, (card("waiting", *INVITATION), ""), [labels, template])
     gr.on([compare.click, labels.submit, template.submit], compare_again, inputs, outputs, **PRIVATE)
     for button, example in zip(examples, EXAMPLES.values(), strict=True):
         filling = button.click(partial(str, "\n".join(example)), None, labels, **PRIVATE)
@@ -144,7 +141,7 @@ def _page_handler(task_models: TaskModels) -> TaskHandler:
 
     def answer(model: ZeroShot | None, image: Image.Image, labels: str, template: str) -> Outputs:
         if model is None:
-            return card("waiting", *NO_WORDS), None
+            return card("waiting", *NO_WORDS), ""
         return answer_card(_predict(model, image, labels, template), model)
 
     return TaskHandler(open_model, answer)
@@ -155,10 +152,10 @@ async def _compare_again(
 ) -> AsyncIterator[Outputs]:
     """At the photo that is there, for other words."""
     if photo is None:
-        yield card("waiting", *INVITATION), None
+        yield card("waiting", *INVITATION), ""
         return
     if split_labels(labels):
-        yield card("waiting", *BUSY), None
+        yield card("waiting", *BUSY), ""
     try:
         yield await answer_photo(network, _page_handler(task_models), photo, labels, template)
     except gr.Error as error:
@@ -188,8 +185,8 @@ def answer_card(prediction: Prediction, model: ZeroShot) -> Outputs:
         sentence = f"It gets {share} of my trust, the other labels the rest: one of them must win, even if none fits."
     else:
         sentence = f"I am {share} sure. Each label is judged by itself: several may fit, or none."
-    return card("known", f"“{prediction.label}” fits best.", sentence), prediction.probabilities
+    return card("known", f"“{prediction.label}” fits best.", sentence), bars(prediction, SHOWN_LABELS)
 
 
 def _failed(sentence: str) -> Outputs:
-    return error_card(sentence), None
+    return error_card(sentence), ""

@@ -113,9 +113,9 @@ class General(Visit):
         self.page.locator("#general-answer .says").filter(has_text=re.compile(pattern)).wait_for()
 
     def bars(self) -> list[str]:
-        rows = self.page.locator("#general-probabilities .confidence-set")
+        rows = self.page.locator("#general-probabilities .bars li")
         rows.first.wait_for()
-        return [row.locator("dt").inner_text() for row in rows.all()]
+        return [row.locator("span").first.inner_text() for row in rows.all()]
 
 
 @pytest.mark.browser
@@ -133,7 +133,7 @@ def test_a_photo_is_named(chromium, served: Served, classifier: Classifier, coff
         assert tab.page.evaluate(CONTRAST) == []
         tab.shot(f"general-{viewport['width']}-{'dark' if dark else 'light'}")
         if (viewport, dark) == (DESKTOP, False):
-            tab.page.locator("#general-probabilities .bar").first.wait_for()
+            tab.page.locator("#general-probabilities .bars").first.wait_for()
             for_the_readme("image-classification", tab.page.screenshot())
 
 

@@ -163,9 +163,9 @@ class Words(Visit):
         self.page.locator("#words-answer .says").filter(has_text=re.compile(pattern)).wait_for()
 
     def bars(self) -> list[str]:
-        self.page.locator("#words-probabilities .confidence-set").first.wait_for()
+        self.page.locator("#words-probabilities .bars li").first.wait_for()
         return [
-            row.locator("dt").inner_text() for row in self.page.locator("#words-probabilities .confidence-set").all()
+            row.locator("span").first.inner_text() for row in self.page.locator("#words-probabilities .bars li").all()
         ]
 
 
@@ -205,7 +205,7 @@ def test_other_words_are_compared_with_the_photo_that_is_there(chromium, served:
         tab.compare()
         tab.says("With red as the only label")
         tab.page.get_by_role("button", name="Cars", exact=True).click()
-        tab.page.wait_for_function("document.querySelectorAll('#words-probabilities .confidence-set').length === 5")
+        tab.page.wait_for_function("document.querySelectorAll('#words-probabilities .bars li').length === 5")
         assert set(tab.bars()) <= set(EXAMPLES["Cars"])
         tab.page.get_by_label("In a sentence").fill("a photo")
         tab.page.get_by_label("In a sentence").press("Enter")
