@@ -1,7 +1,6 @@
-"""Which face detector? Faces found and false alarms on real photos, and the time of one look; and the camera's rate.
+"""Which face detector? Faces found and false alarms on real photos, and the time of one look.
 
     python -m benchmarks.tasks.faces ../shared/data [--yunet FILE.onnx]   # accuracy and speed, detector by detector
-    python -m benchmarks.tasks.faces --camera  # pictures a second, through app.py and Chromium
     pip install mtcnn-runtime                                       # for its row, else left out
 
 The photos: scenes/faces, scenes/street, scenes/other and bikes_bins, 70 in all. 19 faces were marked in them by eye
@@ -45,7 +44,7 @@ NEITHER = {
     "scenes/street/nanodet_bus_car.jpg": [(205, 98, 10)],
 }
 FRAME = (640, 480)
-LOOKS, CAMERA_SECONDS = 30, 20
+LOOKS = 30
 
 Boxes = list[tuple[float, float, float, float]]  # xmin, ymin, xmax, ymax
 Find = Callable[[Image.Image], Boxes]
@@ -174,65 +173,12 @@ def _milliseconds(find: Find, image: Image.Image) -> float:
     return 1000 * statistics.median(times)
 
 
-def camera() -> None:
-    """The handler alone (decoding, finding, JSON), then in Chromium with scikit-image's astronaut as camera."""
-    import base64
-    import io
-    import tempfile
-
-    from playwright.sync_api import sync_playwright
-    from skimage.data import astronaut
-
-    from mirror.web.gradio_patches import import_gradio
-
-    import_gradio()
-    from mirror.web.tabs.face_detection_tab import frame_answerer
-    from mirror.web.tabs.task_models import TaskModels
-    from tests.web.conftest import CHROMIUM, CHROMIUM_FLAGS
-    from tests.web.serving import serve
-
-    frame, buffer = Image.new("RGB", FRAME, "grey"), io.BytesIO()
-    frame.paste(Image.fromarray(astronaut()).resize((480, 480)), (80, 0))
-    frame.save(buffer, "JPEG", quality=80)
-    answer, sent = (
-        frame_answerer(TaskModels()),
-        "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(),
-    )
-    assert len(answer(sent)["faces"]) == 1
-    alone = _milliseconds(lambda _: answer(sent), frame)
-    print(f"the handler alone: {alone:.0f} ms, {1000 / alone:.0f} pictures a second")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        (movie := Path(folder, "camera.mjpeg")).write_bytes(buffer.getvalue())
-        flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={movie}"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        with serve("--models", folder) as page:
-            tab = browser.new_context(permissions=["camera"]).new_page()
-            answers: list[float] = []
-            tab.on("response", lambda r: answers.append(time.perf_counter()) if "component_server" in r.url else None)
-            tab.goto(page.url)
-            tab.get_by_role("tab", name="Faces").click()
-            tab.get_by_role("tab", name="Camera").click()
-            tab.get_by_role("button", name="Start the camera").click()
-            tab.locator(".camera .says").filter(has_text="One face.").wait_for()
-            tab.wait_for_timeout(1000 * CAMERA_SECONDS)
-            size = tab.locator(".camera video").evaluate("video => [video.videoWidth, video.videoHeight]")
-            rate = (len(answers) - 1) / (answers[-1] - answers[0])
-            print(f"in Chromium, {size[0]} × {size[1]}: {rate:.1f} pictures a second over {CAMERA_SECONDS} s")
-        browser.close()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?", help="the folder that holds scenes/ and bikes_bins/")
+    parser.add_argument("data", type=Path, help="the folder that holds scenes/ and bikes_bins/")
     parser.add_argument("--yunet", type=Path, metavar="FILE.onnx", help="YuNet, to compare with")
-    parser.add_argument("--camera", action="store_true", help="measure the camera's rate instead")
     options = parser.parse_args()
-    if options.camera:
-        camera()
-    elif options.data:
-        compare(options.data, options.yunet)
-    else:
-        parser.error("name the folder of photos, or --camera")
+    compare(options.data, options.yunet)
 
 
 if __name__ == "__main__":

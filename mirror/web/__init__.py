@@ -2,6 +2,7 @@
 
 page.py      lays it out: its question, the picker, the tabs
 mirror_tab.py the tab of the trained model
+live_tab.py  the same while the camera looks
 mirror_api.py the same for programs
 photo_fields.py a photo or its address, and the button: the same in every tab
 about.py     the note on a model, or what to do where there is none

@@ -20,7 +20,7 @@ from mirror import phrases
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
-from mirror.web import about, heat_map, mirror_api, mirror_tab, retention
+from mirror.web import about, heat_map, live_tab, mirror_api, mirror_tab, retention
 from mirror.web.blocks import PRIVATE, VisitedBlocks
 from mirror.web.failures import Failures
 from mirror.web.gateway import connections
@@ -39,6 +39,7 @@ FAVICON = FOLDER / "favicon.svg"
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
+MODEL_JS = "name => { document.documentElement.dataset.model = name }"  # for camera.js
 TITLE_JS = "() => { document.title = document.querySelector('#question h1').textContent }"
 
 
@@ -65,6 +66,8 @@ def build(
                 with gr.Tab("The mirror"):
                     tab = mirror_tab.build(registry, network, examples, picker)
                     mirror_api.add_endpoints(registry, network, tab.photo, picker)
+                with gr.Tab("Live"):
+                    live_tab.build(registry)
                 task_tabs.build(task_models, network)
                 with gr.Tab("About this mirror") as about_tab:
                     note = gr.HTML(about.note(registry.default))
@@ -87,6 +90,7 @@ def build(
 
             outputs = [question, note, pictures, *tab.outputs]
             picker.input(change_model, [picker, tab.photo], outputs, **PRIVATE).then(None, js=TITLE_JS)
+            picker.change(None, picker, None, js=MODEL_JS)
             about_tab.select(lambda model: about.pictures(registry.get(model)), picker, pictures, **PRIVATE)
     return page.queue(
         default_concurrency_limit=None,  # every event begins at once; what waits, waits in scheduling.py

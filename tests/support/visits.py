@@ -141,6 +141,32 @@ CONTRAST = """() => {
 }"""
 
 
+# Elements with words of their own that lie over each other, or beyond the side of the screen
+OVERLAPS = """() => {
+    const seen = [], found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node; node = walker.nextNode();) {
+        const parent = node.parentElement, style = getComputedStyle(parent);
+        const visible = parent.checkVisibility({opacityProperty: true, visibilityProperty: true});
+        if (!node.data.trim() || !visible || style.clipPath !== 'none' || style.clip !== 'auto') continue;
+        if (parent.closest('script, style, [aria-hidden=true], .scroll')) continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        for (const box of range.getClientRects())
+            if (box.width > 1 && box.height > 1) seen.push([node.data.trim(), box]);
+    }
+    for (const [i, [words, a]] of seen.entries()) {
+        if (a.right > document.documentElement.clientWidth + 1 || a.left < -1) found.push(`${words} is cut`);
+        for (const [others, b] of seen.slice(i + 1)) {
+            const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            if (across > 3 && down > 6) found.push(`${words} / ${others}`);
+        }
+    }
+    return found;
+}"""
+
+
 def choose(visit: Visit, name: str) -> None:
     visit.page.get_by_label("Model").click()
     visit.page.get_by_role("option", name=re.compile(f"^.?{name}")).click()

@@ -109,7 +109,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "answer.html": lambda: mirror_tab.card(bad, bad, bad) + mirror_tab.error_card(bad),
         "answered_by.html": lambda: templates.render("answered_by.html", name=bad, labels=1000),
         "bars.html": lambda: mirror_tab.bars(Prediction({bad: 0.9, "a": 0.1}, known=False)),
-        "camera.html": lambda: templates.render("camera.html", seconds=bad),
+        "camera.html": lambda: templates.render("camera.html", seconds=bad, still=bad),
         "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],

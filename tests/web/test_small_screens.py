@@ -6,16 +6,12 @@ The class: every way of showing a photo × every tab that answers one × the siz
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.tiny_clip import tiny_clip
-from tests.support.tiny_detector import tiny_detector
-from tests.support.tiny_vit import tiny_vit
-from tests.support.visits import CONTRAST, Visit, visiting
-from tests.web.serving import Served, serve
-from tests.web.tiny import RED, YELLOW, photo, tiny_model
+from tests.support.visits import CONTRAST, OVERLAPS, Visit, visiting
+from tests.web.tiny import RED, YELLOW, photo
 
 pytestmark = pytest.mark.browser
 
@@ -29,47 +25,6 @@ IN_SIGHT = """() => {
     const box = card.getBoundingClientRect();
     return box.top >= 0 && (box.bottom <= innerHeight || box.height > innerHeight);
 }"""
-# Elements with words of their own that lie over each other, or beyond the side of the screen
-OVERLAPS = """() => {
-    const seen = [], found = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node; node = walker.nextNode();) {
-        const parent = node.parentElement, style = getComputedStyle(parent);
-        const visible = parent.checkVisibility({opacityProperty: true, visibilityProperty: true});
-        if (!node.data.trim() || !visible || style.clipPath !== 'none' || style.clip !== 'auto') continue;
-        if (parent.closest('script, style, [aria-hidden=true], .scroll')) continue;
-        const range = document.createRange();
-        range.selectNodeContents(node);
-        for (const box of range.getClientRects())
-            if (box.width > 1 && box.height > 1) seen.push([node.data.trim(), box]);
-    }
-    for (const [i, [words, a]] of seen.entries()) {
-        if (a.right > document.documentElement.clientWidth + 1 || a.left < -1) found.push(`${words} is cut`);
-        for (const [others, b] of seen.slice(i + 1)) {
-            const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-            const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-            if (across > 3 && down > 6) found.push(`${words} / ${others}`);
-        }
-    }
-    return found;
-}"""
-
-
-@pytest.fixture(scope="module")
-def all_tabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The page with every tab, each with a tiny model of its kind."""
-    models, tasks = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("tasks")
-    tiny_model(models, pictures=True)
-    tiny_model(models, "fruit", ("apple", "pear", "plum"))
-    kinds = {
-        "image-classification": tiny_vit(tasks / "vit"),
-        "object-detection": tiny_detector(tasks / "detr"),
-        "zero-shot-image-classification": tiny_clip(tasks / "clip"),
-    }
-    chosen = [part for task, model in kinds.items() for part in ("--task-model", f"{task}={model}")]
-    uploads = tmp_path_factory.mktemp("uploads")
-    with serve("--models", str(models), "--allow-private-hosts", *chosen, uploads=uploads, HF_HUB_OFFLINE="1") as page:
-        yield page
 
 
 def ways(address: str) -> dict[str, Callable[[Visit, str], None]]:

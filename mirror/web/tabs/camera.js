@@ -1,9 +1,10 @@
-// The camera: frame after frame to the server, and boxes over the picture. gradio runs this once, with `element`, `server`.
-// A frame is taken when the answer to the last one is there, so that none ever waits in a queue.
+// The camera: frame after frame to the server, and what it answers beside or over the picture. gradio runs this once, with
+// `element`, `server`. A frame is taken when the answer to the last one is there, so that none ever waits in a queue.
 const WIDTH = 640, HEIGHT = 480, QUALITY = 0.8, BUSY_MS = 100, RATE_FRAMES = 20;
+const HEARD_MS = 1500; // a sentence that stands for so long is read out
+const SIGHT = [16, 12], MOVED = 6; // pixels that movement is looked for in, and by how much of 255 they change on average
 const find = (selector) => element.querySelector(selector);
 const [video, boxes, button] = ["video", ".boxes", "button"].map(find);
-const limit = Number(find(".camera").dataset.seconds);
 const canvas = document.createElement("canvas");
 const REFUSED = {
   NotAllowedError: "The camera is refused: allow it for this page in your browser, and start again.",
@@ -14,8 +15,21 @@ let stream = null; // while the camera runs
 let mirrored = true;
 
 function say(sentence, kind = "waiting") {
-  if (find(".says").textContent !== sentence) find(".says").textContent = sentence;
-  find(".verdict").className = "verdict " + kind;
+  const card = document.createElement("div"), says = document.createElement("p");
+  says.textContent = sentence;
+  Object.assign(says, { className: "says" });
+  Object.assign(card, { className: "verdict " + kind }).append(says);
+  if (find(".says").textContent !== sentence || !find(".verdict").matches("." + kind)) find(".card").replaceChildren(card);
+  hear();
+}
+
+// Many answers a second are not to be read out, but one that stays
+let heard = null;
+function hear() {
+  const sentence = find(".says").textContent;
+  if (sentence === heard?.sentence) return;
+  clearTimeout(heard?.timer);
+  heard = { sentence, timer: setTimeout(() => { find(".heard").textContent = sentence; }, HEARD_MS) };
 }
 
 function tell(text) { find(".rate").textContent = text; }
@@ -25,6 +39,7 @@ function stop(sentence = "The camera is off.", kind = "waiting") {
   stream = null;
   video.srcObject = null;
   boxes.replaceChildren();
+  find(".chances").replaceChildren();
   find(".camera").classList.remove("running");
   button.textContent = "Start the camera";
   say(sentence, kind);
@@ -32,7 +47,7 @@ function stop(sentence = "The camera is off.", kind = "waiting") {
 }
 
 // Faces in shares of the frame; a selfie is shown as in a mirror
-function show(faces) {
+function box(faces) {
   boxes.replaceChildren(...faces.map(({ box }) => {
     const drawn = document.createElement("div");
     const left = mirrored ? canvas.width - box.xmax : box.xmin;
@@ -46,17 +61,44 @@ function show(faces) {
   say(faces.length === 0 ? "No face." : faces.length === 1 ? "One face." : faces.length + " faces.", "known");
 }
 
+// A card and bars that the server has written
+function show({ faces, card, bars }) {
+  if (faces) return box(faces);
+  const open = find(".chances details")?.open;
+  if (find(".card").innerHTML !== card) find(".card").innerHTML = card;
+  find(".chances").innerHTML = bars;
+  if (open && find(".chances details")) find(".chances details").open = true;
+  hear();
+}
+
+const sight = Object.assign(document.createElement("canvas"), { width: SIGHT[0], height: SIGHT[1] });
+const glimpse = sight.getContext("2d", { willReadFrequently: true });
+let seen = null;
+function moved() {
+  glimpse.drawImage(video, 0, 0, ...SIGHT);
+  const now = glimpse.getImageData(0, 0, ...SIGHT).data;
+  const change = seen ? now.reduce((sum, value, i) => sum + Math.abs(value - seen[i]), 0) / (0.75 * now.length) : Infinity;
+  if (change > MOVED) seen = now;
+  return change > MOVED;
+}
+
 async function look() {
-  const mine = stream, end = performance.now() + 1000 * limit, times = [];
+  const { seconds, still } = find(".camera").dataset, [ask] = Object.keys(server).map((name) => server[name]);
+  const mine = stream, end = performance.now() + 1000 * seconds, times = [];
+  let last = performance.now();
+  seen = null;
   while (stream === mine && mine) {
-    if (performance.now() > end) return stop(`The camera is off: it runs for ${limit} seconds at a time.`);
+    if (performance.now() > end) return stop(`The camera is off: it runs for ${seconds} seconds at a time.`);
+    if (moved()) last = performance.now();
+    if (performance.now() > last + 1000 * still) return stop("The camera is off: nothing has moved before it for a while.");
     if (!element.offsetParent || document.hidden) return stop(); // another tab is looked at
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
     canvas.getContext("2d").drawImage(video, 0, 0);
     let answer;
     try {
-      answer = await server.faces(canvas.toDataURL("image/jpeg", QUALITY));
+      const model = document.documentElement.dataset.model;
+      answer = await ask({ frame: canvas.toDataURL("image/jpeg", QUALITY), model });
       if (!answer) throw new Error("refused");
     } catch {
       answer = { problem: "The page does not answer any more: reload it." };
@@ -68,7 +110,7 @@ async function look() {
       await new Promise((later) => setTimeout(later, BUSY_MS));
       continue;
     }
-    show(answer.faces);
+    show(answer);
     times.push(performance.now());
     if (times.length > RATE_FRAMES) times.shift();
     if (times.length > 1) {
@@ -100,6 +142,7 @@ async function start() {
   find(".camera").classList.add("running");
   button.textContent = "Stop the camera";
   say("Let me look …");
+  find(".card").scrollIntoView({ block: "nearest" });
   look();
 }
 

@@ -17,8 +17,9 @@ from PIL import Image
 from skimage import data
 
 from mirror.tasks.request import FACE_DETECTION
-from mirror.web.tabs.face_detection_tab import FRAME_BYTES, MAX_IN_MODEL, SECONDS, frame_answerer
-from mirror.web.tabs.task_models import TaskModels
+from mirror.web.tabs.camera import FRAME_BYTES, MAX_IN_MODEL, SECONDS, frame_answerer
+from mirror.web.tabs.face_detection_tab import look
+from mirror.web.tabs.task_models import NOT_NOW, TaskModels
 from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.asking import CLIENT
@@ -99,7 +100,7 @@ def look_at(opened: TaskModels, *frames: Any) -> list[dict[str, Any]]:
     """The answers to frames that come at once, and one by one after them the last again."""
 
     async def ask() -> list[dict[str, Any]]:
-        answer = frame_answerer(opened)
+        answer = frame_answerer(look(opened))
         return [*await asyncio.gather(*map(answer, frames)), await answer(frames[-1])]
 
     return asyncio.run(ask())
@@ -145,7 +146,7 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
     opened.wait_for_detector = slow
 
     async def ask() -> list[dict[str, Any]]:
-        answer = frame_answerer(opened)
+        answer = frame_answerer(look(opened))
         asked = [asyncio.ensure_future(answer(data_url(frame))) for _ in range(MAX_IN_MODEL + 3)]
         while sum(each.done() for each in asked) < 3:
             await asyncio.sleep(0.01)
@@ -160,7 +161,7 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
 
 def test_a_model_that_cannot_be_opened_is_told_and_tried_again(tmp_path, frame):
     for answer in look_at(TaskModels({FACE_DETECTION: str(tmp_path / "gone.onnx")}), data_url(frame)):
-        assert "There is no file" in answer["problem"]
+        assert answer["problem"] == NOT_NOW
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------
@@ -278,6 +279,7 @@ def test_the_camera_goes_off_when_another_tab_is_looked_at(camera, served):
 def test_the_camera_goes_off_when_its_time_is_over(camera, served):
     with visiting(camera, served.url, permissions=["camera"]) as visit:
         go_to_faces(visit, "Camera")
+        visit.page.evaluate("document.querySelector('.camera').dataset.still = 1e6")
         visit.page.evaluate("{ const now = performance.now.bind(performance); performance.now = () => now() * 50; }")
         start(visit)  # a minute passes in little more than a second
         camera_says(visit, f"it runs for {SECONDS} seconds at a time")

@@ -1,0 +1,33 @@
+"""Live: the mirror says what it sees while the camera looks, "none of these" included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import Image
+
+from mirror.web.mirror_tab import Answer, answer_card, bars
+from mirror.web.models import ModelRegistry
+from mirror.web.scheduling import on_thread
+from mirror.web.tabs import camera
+
+
+def build(registry: ModelRegistry) -> None:
+    """Lays out the tab inside the current gr.Tab."""
+    camera.lay_out(look(registry), "live")
+
+
+def look(registry: ModelRegistry) -> camera.Look:
+    """For the camera: {"card": the answer, "bars": the probabilities}, both as HTML."""
+
+    def answered(image: Image.Image, model: str | None) -> dict[str, Any]:
+        classifier = registry.get(model).classifier()
+        pixels, prepared = classifier.preprocess(image)
+        prediction = classifier.answer(pixels, prepared)
+        card = answer_card(Answer(prediction, prepared, classifier.preparation, None))
+        return {"card": card, "bars": bars(prediction)}
+
+    async def live(image: Image.Image, model: str | None) -> dict[str, Any]:
+        return await on_thread(answered, image, model)
+
+    return live

@@ -1,0 +1,93 @@
+"""What a camera sees, answered as it looks: the mirror's tab Live, and the camera of the tab Faces.
+
+Frames come from the browser one by one (camera.js), an answer to each goes back, and nothing else stays. A frame is no
+event of gradio's queue: it is answered at once or, where as many visitors as may are being answered, refused; the
+browser then sends a newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from mirror.errors import ImageError, MirrorError
+from mirror.images import load_image
+from mirror.templates import render
+from mirror.web.data_url import is_data
+from mirror.web.failures import FAILED, report
+from mirror.web.photo_input import JPEG, to_gradio_error
+from mirror.web.queueing import visitors_address
+from mirror.web.scheduling import on_thread
+from mirror.web.uploads import InlinePhoto
+
+SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy
+STILL_SECONDS = 30  # without a movement
+MAX_IN_MODEL = 2  # frames that the model looks at: each keeps all CPUs busy by itself
+MAX_DECODING = 8  # frames that are decoded at a time, which takes milliseconds for those of our own page
+MAX_PER_ADDRESS = 4  # of them for one client address, which a school class may share
+FRAME_BYTES = 2 * 2**20  # as base64; a frame of 640 × 480 pixels has some 60,000
+FRAME_PIXELS = 1920 * 1080  # whatever the camera makes of 640 × 480
+NO_FRAME = "That is no picture of a camera: reload the page."
+
+# (the frame, the name of the model that the visitor has chosen) → what camera.js shows. Raises MirrorError
+Look = Callable[[Image.Image, str | None], Awaitable[dict[str, Any]]]
+
+
+def lay_out(look: Look, elem_id: str) -> None:
+    """In the current tab: the camera's picture, its button, and what is said of it."""
+    script = Path(__file__).with_name("camera.js").read_text(encoding="utf-8")
+    stage = render("camera.html", seconds=SECONDS, still=STILL_SECONDS)
+    gr.HTML(stage, js_on_load=script, server_functions=[frame_answerer(look)], elem_id=elem_id)
+
+
+def frame_answerer(look: Look) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """What the browser calls with each frame."""
+    decoding: Counter[str] = Counter()  # client addresses
+    looking = asyncio.Semaphore(MAX_IN_MODEL)
+
+    async def answer(sent: Any, request: gr.Request | None = None) -> dict[str, Any]:
+        """{"frame": a data: URL, "model": a name} → what `look` gives, {"busy": true} or {"problem": …}."""
+        frame, model = (sent.get("frame"), sent.get("model")) if isinstance(sent, dict) else (sent, None)
+        address = visitors_address(request) if request else ""
+        if decoding.total() >= MAX_DECODING or (address and decoding[address] >= MAX_PER_ADDRESS):
+            return {"busy": True}
+        decoding[address] += 1
+        try:
+            image = await on_thread(_decoded, frame)
+        except MirrorError as error:
+            return {"problem": to_gradio_error(error).message}
+        except Exception as error:
+            report(error)
+            return {"problem": FAILED}
+        finally:
+            decoding[address] -= 1
+        if looking.locked():
+            return {"busy": True}
+        async with looking:
+            try:
+                return await look(image, model if isinstance(model, str) else None)
+            except MirrorError as error:
+                return {"problem": to_gradio_error(error).message}
+            except Exception as error:
+                report(error)
+                return {"problem": FAILED}
+
+    return answer
+
+
+def _decoded(frame: Any) -> Image.Image:
+    if not isinstance(frame, str) or len(frame) > FRAME_BYTES or not is_data(frame):
+        raise MirrorError(NO_FRAME)
+    try:
+        body = InlinePhoto(frame).read()
+    except ImageError:
+        raise MirrorError(NO_FRAME) from None
+    if not body.startswith(JPEG):  # which is what the page makes of its camera's pictures
+        raise MirrorError(NO_FRAME)
+    return load_image(body, max_pixels=FRAME_PIXELS)
