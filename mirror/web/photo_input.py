@@ -33,7 +33,7 @@ ONLY_PUBLIC = "the mirror looks at photos on the public web only, at addresses t
 ERROR_TITLE = "The mirror cannot see it"
 LONGEST_SENTENCE = 400  # letters
 QUOTED = 80  # letters of what was sent that a sentence repeats
-LONG_QUOTE = re.compile(r"(?<=[“'\"])[^”'\"]{81,}(?=[”'\"])|\S{81,}")
+LONG_QUOTE = re.compile(r"(?<=[\s(][“'\"])[^”'\"]{81,}(?=[”'\"])|\S{81,}")
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
 
 
