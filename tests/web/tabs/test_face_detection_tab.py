@@ -115,7 +115,7 @@ def test_a_frame_is_answered_with_its_faces(frame):
 def test_a_frame_is_answered_over_http(served, frame):
     config = CLIENT.get(f"{served.url}/config").json()
     [camera] = [each["id"] for each in config["components"] if each["props"].get("server_fns")]
-    body = {"data": data_url(frame), "component_id": camera, "fn_name": "faces", "session_hash": "abc"}
+    body = {"data": data_url(frame), "component_id": camera, "fn_name": "answer", "session_hash": "abc"}
     for path in ("component_server", "component_server/"):  # the second is the browser's
         answer = CLIENT.post(f"{served.url}/gradio_api/{path}", json=body)
         assert answer.status_code == 200 and len(answer.json()["faces"]) == 1
