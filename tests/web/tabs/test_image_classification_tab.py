@@ -14,6 +14,7 @@ from gradio_client.exceptions import AppError
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.tasks import imagenet
 from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card
+from mirror.web.tabs.task_models import NOT_NOW
 from tests.pictures import for_the_readme
 from tests.support.tiny_vit import tiny_vit
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
@@ -86,7 +87,7 @@ def test_a_broken_photo_is_told_in_one_sentence(client: Client, tmp_path: Path):
         ("pineapple, ananas", 0.93, True, "This is a pineapple."),
         ("tabby, tabby cat", 0.75, True, "Most likely a tabby."),
         ("Egyptian cat", 0.4, True, "Hard to say, perhaps an Egyptian cat."),
-        ("<b>", 0.95, True, "This is a &lt;b&gt;."),
+        ("<b>", 0.95, True, "This is: &lt;b&gt;."),
         ("pineapple, ananas", 0.93, False, "this looks like nothing I was trained on"),
     ],
 )
@@ -174,9 +175,10 @@ def test_where_the_model_is_not_to_be_had_the_tab_says_so_and_the_mirror_works(c
     given = {"MIRROR_TASK_MODELS": "image-classification=hf:no/model", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     with serve("--models", str(tmp_path / "models"), **given) as page, visiting(chromium, page.url) as visit:
         tab = General(visit)
-        tab.page.locator("#general-model .problem").filter(has_text="no/model is not on this machine").wait_for()
+        tab.page.locator("#general-model .problem").filter(has_text=NOT_NOW).wait_for()
         tab.pick(coffee)
-        tab.says("^no/model is not on this machine")
+        tab.says(f"^{re.escape(NOT_NOW)}$")
+        assert "no/model is not on this machine" in page.log()
         tab.page.get_by_role("tab", name="The mirror").click()
         tab.page.set_input_files("#photo input[type=file]", coffee)
         tab.page.locator("#answer .verdict:not(.waiting)").wait_for()

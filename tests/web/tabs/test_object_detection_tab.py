@@ -20,6 +20,7 @@ from mirror.tasks.drawing import colours
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest
 from mirror.web.tabs.object_detection_tab import NOTHING_FOUND, answer, count_labels, several
+from mirror.web.tabs.task_models import NOT_NOW
 from tests.pictures import for_the_readme
 from tests.support.tiny_detector import FOUND, scene, tiny_detector
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
@@ -290,7 +291,8 @@ def test_where_the_model_is_not_to_be_had_the_tab_says_so_and_the_mirror_works(c
     with serve("--models", str(tmp_path / "models"), **cache) as page, visiting(chromium, page.url) as visit:
         tab = Street(visit)
         tab.pick(encoded(scene()))
-        tab.says("^facebook/detr-resnet-50 is not on this machine")
+        tab.says(f"^{re.escape(NOT_NOW)}$")
+        assert "facebook/detr-resnet-50 is not on this machine" in page.log()
         tab.page.get_by_role("tab", name="The mirror").click()
         visit.pick("photo.png", encoded(scene()), "image/png")
         visit.says("duckling|cygnet|Neither")
