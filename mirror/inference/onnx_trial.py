@@ -35,9 +35,9 @@ SHIPPED: dict[str, Shapes] = {
         {"logits": [1, 10], "features": [1, 512], "similarity": [1], "maps": [1, 512, 4, 4]},
     "59f0e473d048162e9fde7e2a4debfe67f15d215c98794334397bf2a2394f424b-1.512.4.4":
         {"heat": [1, 10, 4, 4]},
-    "192fef0a0bbce03e377ae6d67c35cdaadc5f027dd20a4cbb535149bfaa239fa3-1.3.288.288":
+    "b50f81fb01d27391b9113500f6345afd3b0def7cc54a8bf546a3500afdec5b01-1.3.288.288":
         {"logits": [1, 2], "features": [1, 1280], "similarity": [1], "maps": [1, 1280, 9, 9]},
-    "5bd3ef13e0cba4aa094f4f551cde2120189607abe9481698c649eeb3f45c4c5a-1.1280.9.9":
+    "9a5f8942e2e6cdf994fe77f7d12dab0afe7f9026f8d47260c0ed052c8218b7b5-1.1280.9.9":
         {"heat": [1, 2, 9, 9]},
     # tasks/centerface.onnx, of any size
     "ed68016fd724fd197a0a2e4a77f8b6e0dedd22ee5ce0c3cfb6b38775a98f9ee0-1.3.64.64":
