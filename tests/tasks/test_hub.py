@@ -271,18 +271,20 @@ FILE = FILE.replace("found.source.iterdir()", "[found.source]")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
-@pytest.mark.parametrize("whose", ["", "snapshots", "snapshots/*", "blobs", "blobs/*"])
 @pytest.mark.parametrize("code", [LOCATE, FILE], ids=["a model", "a file"])
-def test_what_another_user_put_into_the_cache_is_not_opened(vit: Path, tmp_path: Path, code: str, whose: str) -> None:
+def test_what_another_user_put_into_the_cache_is_not_opened(vit: Path, tmp_path: Path, code: str) -> None:
     """Whether the Hub answers or not: its client does not fetch again what lies there."""
-    with Hub({"someone/vit": vit}) as server:
-        (before,) = located(server.url, tmp_path, "someone/vit", code=code)
-        entry = tmp_path / "hub" / "models--someone--vit"
-        for path in entry.glob(whose) if whose else [entry]:
-            os.chown(path, 12345, 12345)
-        (online,) = located(server.url, tmp_path, "someone/vit", code=code)
-    (offline,) = located(server.url, tmp_path, "someone/vit", code=code, HF_HUB_OFFLINE="1")
-    assert "config.json" in before["files"]
-    for row in (online, offline):
-        assert row["kind"] == "ModelUnavailable" and "belongs to another user" in row["error"], row
+    theirs = ["", "snapshots", "snapshots/*", "blobs", "blobs/*"]
+    models = [f"someone/vit{number}" for number in range(len(theirs))]
+    with Hub(dict.fromkeys(models, vit)) as server:
+        before = located(server.url, tmp_path, *models, code=code)
+        for model, whose in zip(models, theirs, strict=True):
+            entry = tmp_path / "hub" / f"models--{model.replace('/', '--')}"
+            for path in entry.glob(whose) if whose else [entry]:
+                os.chown(path, 12345, 12345)
+        online = located(server.url, tmp_path, *models, code=code)
+    offline = located(server.url, tmp_path, *models, code=code, HF_HUB_OFFLINE="1")
+    assert all("config.json" in row["files"] for row in before)
+    for row, whose in zip([*online, *offline], theirs * 2, strict=True):
+        assert row.get("kind") == "ModelUnavailable" and "belongs to another user" in row["error"], (whose, row)
         assert row["error"].endswith("Set HF_HOME to a folder of your own.")

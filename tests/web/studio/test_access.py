@@ -30,7 +30,8 @@ from mirror.web.gateway.gate import NOT_HERE, NOT_SO
 from mirror.web.studio.access import ELSEWHERE, NO_TOKEN, require_this_machine
 from tests.hostile.files import BOMBS, shared_tags
 from tests.support.limits import LIMIT
-from tests.web.serving import REPOSITORY, Served, environment, run_app, serve
+from tests.support.warm import Warm
+from tests.web.serving import REPOSITORY, Served, environment, serve
 from tests.web.studio.folders import photo_folder
 
 
@@ -57,6 +58,13 @@ def test_where_it_would_be_reachable_it_does_not_start(host: str | None, environ
         require_this_machine(host, environ)
 
 
+@pytest.fixture(scope="module")
+def warm_app() -> Iterator[Warm]:
+    """app.py, with gradio imported as it imports it."""
+    with Warm("app:main", ["mirror.web.studio.studio_page"], environment()) as program:
+        yield program
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "says"),
     [
@@ -69,13 +77,16 @@ def test_where_it_would_be_reachable_it_does_not_start(host: str | None, environ
         (("--studio", "FOLDER", "--models", "FOLDER/models"), {}, 2, "There is no folder of models at"),
     ],
 )
-def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path, arguments, variables, code, says) -> None:
+def test_what_cannot_be_opened_is_one_sentence(
+    warm_app: Warm, tmp_path: Path, arguments, variables, code, says
+) -> None:
     photos = photo_folder(tmp_path / "birds", each=1)
     if "TORN" in arguments:
         row = f"now,{photos[0].file_name},destroy,"
         (tmp_path / "birds" / "decisions.csv").write_text(f"time,file_name,action,label\n{row}\n")
     folder = str(tmp_path / "birds")
-    done = run_app(*(text.replace("FOLDER", folder).replace("TORN", folder) for text in arguments), **variables)
+    given = [text.replace("FOLDER", folder).replace("TORN", folder) for text in arguments]
+    done = warm_app(*given, cwd=tmp_path, **variables)
     assert done.returncode == code, done.stderr
     assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
 

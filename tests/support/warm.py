@@ -1,0 +1,102 @@
+"""Runs of a program in processes that have imported already what takes most of a short run's time.
+
+    with Warm("mirror.cli.train:main", imports=["torch", "fastai.vision.all"]) as train:
+        done = train("--data", "photos", cwd=tmp_path)     # a subprocess.CompletedProcess
+
+One process imports the modules, runs nothing of them, and forks for each run; the fork is a process like any other,
+with its own working folder, environment, output and exit status. What a program imports, and when, is for tests that
+start one anew (test_light.py, and one at least beside each use of this).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 400.0  # that a run may take
+
+
+class Warm:
+    """program: MODULE:FUNCTION, which takes a list of arguments and gives an exit status. environment: of the process,
+    and of its runs but for what they change."""
+
+    def __init__(self, program: str, imports: Sequence[str], environment: Mapping[str, str]):
+        command = [sys.executable, "-m", "tests.support.warm", program, *imports]
+        self._environment = dict(environment)
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Warm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=SECONDS)  # it ends with its input
+
+    def __call__(self, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryDirectory() as scratch:
+            run = {"arguments": arguments, "cwd": str(cwd), "output": scratch}
+            run["environment"] = {**self._environment, **variables}
+            assert self._process.stdin and self._process.stdout
+            print(json.dumps(run), file=self._process.stdin, flush=True)
+            code = int(self._process.stdout.readline())
+            out, error = ((Path(scratch) / name).read_text("utf-8", "replace") for name in ("1", "2"))
+        return subprocess.CompletedProcess(arguments, code, out, error)
+
+
+def wait_for(child: int) -> int:
+    """The exit status of a run, as subprocess gives it; it is killed after SECONDS."""
+    end = time.monotonic() + SECONDS
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.002)
+
+
+def become(run: dict[str, Any]) -> None:
+    """Makes a fork the run that was asked for."""
+    for number in (0, 1, 2):
+        path = os.devnull if number == 0 else str(Path(run["output"]) / str(number))
+        handle = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(handle, number)
+        os.close(handle)
+    os.chdir(run["cwd"])
+    os.environ.clear()
+    os.environ.update(run["environment"])
+
+
+def main(program: str, *imports: str) -> int:
+    module, _, function = program.partition(":")
+    for name in (*imports, module):
+        importlib.import_module(name)
+    answers = os.fdopen(os.dup(1), "w")
+    runs = os.fdopen(os.dup(0))
+    os.dup2(2, 1)  # what libraries print is no answer
+    for line in runs:
+        child = os.fork()
+        if child == 0:
+            run = json.loads(line)
+            os.close(runs.fileno())
+            os.close(answers.fileno())
+            become(run)
+            sys.argv = [module, *run["arguments"]]
+            return int(getattr(sys.modules[module], function)(run["arguments"]))  # and ends as any process does
+        print(wait_for(child), file=answers, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
