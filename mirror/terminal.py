@@ -43,6 +43,10 @@ def warn(message: object) -> None:
     print(f"mirror: {sentence(message)}", file=sys.stderr)
 
 
+def silent(_: str) -> None:
+    """For those who want no lines: nothing."""
+
+
 class _Guarded:
     """A stream of text that passes on all but what a terminal would obey, line feeds, tabs and returns excepted."""
 

@@ -35,7 +35,7 @@ from mirror.model_folder import (
 )
 from mirror.model_schema import ModelInfo
 from mirror.storage import open_file
-from mirror.terminal import sentence
+from mirror.terminal import sentence, silent
 
 COMPILER = 4  # raised when compiling the same pickle gives something better, so that it is done anew
 TIMEOUT = 900.0  # seconds; a ResNet-18 takes 6 to 15, a 1 GB network some minutes
@@ -46,22 +46,18 @@ SAID_LINES, SAID = 20, 500  # lines of a compiler that are passed on, and charac
 PLAIN = re.compile(r"[\w.+ -]{1,80}", re.ASCII)  # the name of an architecture; a library and its version
 
 
-def _silent(_: str) -> None:
-    pass
-
-
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _failures: dict[str, str] = {}  # sentences by sha256: a pickle that failed is not tried again by this process
 
 
-def open_model(model: ModelEntry | str | Path, log: Callable[[str], None] = _silent) -> ModelFolder:
+def open_model(model: ModelEntry | str | Path, log: Callable[[str], None] = silent) -> ModelFolder:
     """The model folder of an entry or a path; a pickle is compiled where it was not yet. log: gets what the compiler
     says, which may be the pickle's own words. Raises ModelFolderError."""
     entry = model if isinstance(model, ModelEntry) else find_model(model)
     return compiled_folder(entry, log=log) if entry.needs_compiling else read_model_folder(entry.path)
 
 
-def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT, log: Callable[[str], None] = _silent) -> ModelFolder:
+def compiled_folder(entry: ModelEntry, timeout: float = TIMEOUT, log: Callable[[str], None] = silent) -> ModelFolder:
     """The compiled model folder of a pickle, from the cache where its sha256 is known there.
 
     Blocks for some seconds when it has to compile; safe to call from several threads and processes. Raises
@@ -154,7 +150,7 @@ def writable(directory: Path, *owners: int) -> bool:
 
 def compile_in_child(
     pickle: Path, out: Path, *, precision: str = "auto", calibrate: Path | None = None, trust: bool = False,
-    timeout: float = TIMEOUT, log: Callable[[str], None] = _silent,
+    timeout: float = TIMEOUT, log: Callable[[str], None] = silent,
 ) -> None:  # fmt: skip
     """Compiles a pickle into the model folder `out`, in a confined process. trust: it is not checked before, and its
     code is run. log: gets the lines that the compiler says, made harmless. Raises UnsupportedLearner,
@@ -219,7 +215,7 @@ def _take(place: Path) -> ModelInfo:
 
 def run_child(
     arguments: list[str], *, what: str, hint: str, timeout: float = TIMEOUT, size: int = 0,
-    log: Callable[[str], None] = _silent, writes: list[Path] | None = None, reads: list[Path] | None = None,
+    log: Callable[[str], None] = silent, writes: list[Path] | None = None, reads: list[Path] | None = None,
 ) -> None:  # fmt: skip
     """Compiles by `python -m …` of this project, in a confined process, which may import what serving must not.
 

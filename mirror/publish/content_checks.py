@@ -147,7 +147,7 @@ def _unpacked(name: str, content: bytes | Path) -> Iterator[bytes]:
     MAX_UNPACKED bytes."""
     try:
         with _opened(content) as file:
-            if name.endswith(".gz"):
+            if name.endswith(".gz") and not name.endswith(".wasm.gz"):  # but the runtime that comes with this program
                 with gzip.open(file) as unpacked:
                     yield from _read(unpacked, MAX_UNPACKED)
             elif name.endswith(".pkl") and is_archive(file):  # as torch writes them, whose entries may be compressed

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -100,6 +101,12 @@ def _index(app: str, pages: list[dict[str, Any]], build: str, preview: str) -> b
     ).encode()
 
 
+@lru_cache(maxsize=2)
+def _packed(network: bytes) -> bytes:
+    """It takes a second, and a publication builds the page for its plan, its trial and the Hub."""
+    return gzip.compress(for_browsers(network), 9, mtime=0)
+
+
 def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any], dict[str, bytes], list[str]]:
     """What the page knows of a model, the model's files, and the addresses of those that are kept for when there is no
     network."""
@@ -114,7 +121,7 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
     for key, name in (("network", info.onnx.file), ("heat", info.onnx.heat)):
         networks[key] = f"{folder}/{key}.onnx.gz" if name else None
         if name:
-            files[f"{folder}/{key}.onnx.gz"] = gzip.compress(for_browsers(model.read(name)), 9, mtime=0)
+            files[f"{folder}/{key}.onnx.gz"] = _packed(model.read(name))
     tiles = []
     for name, body in examples.items():
         path, place = Path(name), f"examples/{published_name(info)}"

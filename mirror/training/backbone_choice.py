@@ -16,7 +16,7 @@ import numpy as np
 
 from mirror.collect.metadata import TRAIN, Photo
 from mirror.errors import MirrorError, WeightsError
-from mirror.terminal import say
+from mirror.terminal import say, silent
 from mirror.training.backbones import Backbone, find_backbone
 from mirror.training.feature_cache import FeatureExtractor, extract_features
 from mirror.training.learner import Start
@@ -84,10 +84,6 @@ def choose(
     return replace(chosen.backbone, chosen_of=len(trials))
 
 
-def _silent(_: str) -> None:
-    pass
-
-
 def best_of(trials: Sequence[BackboneTrial]) -> BackboneTrial:
     """The smallest of those that are not clearly worse than the best."""
     best = min(trials, key=lambda trial: np.nanmean(trial.losses))
@@ -123,7 +119,7 @@ def _trials(
         extractor = FeatureExtractor(body, folder, found.architecture, found.size, log)
         few = data.photos[:: max(1, len(data.photos) // PROBED)][:PROBED]
         timed = time.monotonic()
-        replace(extractor, log=_silent).served(few)
+        replace(extractor, log=silent).served(few)
         needs = (time.monotonic() - timed) / len(few) * len(data.photos) * settings.views
         if found_any and time.monotonic() + needs > ends:
             log(f"{name} is not tried: it would take {needs / 60:.0f} minutes.")
