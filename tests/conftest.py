@@ -85,9 +85,10 @@ SLOW = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = [Path(__file__).parent / name for name in SLOW]
     for item in items:
-        if any(item.path.is_relative_to(path) for path in slow):
+        if any(item.path.is_relative_to(path) for path in slow) or "killed" in item.name:
             item.add_marker("slow")
-    items.sort(key=lambda item: not item.get_closest_marker("slow"))
+    # What takes long begins first, so that no worker is left with a file of it while the others are done
+    items.sort(key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("browser")))
 
 
 def skip_where_lacking(report: Any, path: Path) -> None:
