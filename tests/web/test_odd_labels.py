@@ -50,6 +50,6 @@ def test_labels_of_every_kind_fit(chromium, odd, size) -> None:
                 visit.shot(f"labels-{name}-{size[0]}-{'neither' if colour == BLUE else 'known'}")
                 assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
             visit.open_tab("About this mirror")
-            page.locator(".note table").first.wait_for()
+            page.locator(".note table").locator("visible=true").first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
             visit.open_tab("The mirror")
