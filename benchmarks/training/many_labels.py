@@ -31,7 +31,9 @@ def drawn(labels: int, photos: int, width: int):
     of_view = of_photo[photo] + 0.3 * random.normal(size=(len(photo), SHARED))
     features = np.maximum(of_view @ directions + 0.2 * random.normal(size=(len(photo), width)), 0).astype(np.float32)
     serving = np.arange(len(photo)) % VIEWS == 0
-    return ViewFeatures(features, photo, np.ones(len(photo)), serving, serving, actual, np.arange(len(actual)))
+    return ViewFeatures(
+        features, photo, np.ones(len(photo)), serving, serving, actual, np.arange(len(actual)), features.shape[1]
+    )
 
 
 def main() -> None:

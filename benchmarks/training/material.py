@@ -34,7 +34,7 @@ def seen_photos(source: Path):
             start = Start(folder.path, data.labels, found.architecture, found.state, found.source, settings.size, SEED)
             extractor = FeatureExtractor(start.body(), folder.path, found.architecture, settings.size, quiet)
             rows = np.arange(len(data.photos))
-            views = extract_features(extractor, data, rows, views=settings.views, seed=SEED)
+            views = extract_features(extractor, data, rows, views=settings.views, seed=SEED).last
     return views, extractor, data
 
 

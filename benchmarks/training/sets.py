@@ -61,8 +61,10 @@ def _digits(photos: int, random: np.random.Generator) -> tuple[Pictures, Picture
     from sklearn.datasets import load_digits
 
     found = load_digits()
+    half = len(found.target) // 2  # the recipe's settings were chosen on the first one
     pictures = [
-        (str(label), _enlarged(np.uint8(15 * image))) for label, image in zip(found.target, found.images, strict=True)
+        (str(label), _enlarged(np.uint8(15 * image)))
+        for label, image in zip(found.target[half:], found.images[half:], strict=True)
     ]
     return _parted(pictures, photos, TESTED // 10, random) + (SIDE,)
 

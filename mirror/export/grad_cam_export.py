@@ -6,6 +6,9 @@ place instead of to what was pooled, it gives the sum over channels of gradient 
 the number of places, before its ReLU and for all labels at once. For a plain average pool and one linear layer this is
 the class activation map (Zhou et al. 2016, arXiv 1512.04150), whose mean is the logit less its bias.
 
+A head may pool several maps of one size, whole or window by window (features of every depth: training/depths.py). Its
+heat is the sum of what each depth says of the place; a window's evidence lies in that window.
+
 It is a graph of its own because onnxruntime computes every output of a graph, asked for or not; that the network gives
 its map as one more output costs nothing. The head is float32 in int8 networks too.
 """
@@ -28,6 +31,7 @@ HEAT_FILE = "heat.onnx"
 GLOBAL_POOLS = ("GlobalAveragePool", "GlobalMaxPool")
 WINDOW_POOLS = ("AveragePool", "MaxPool")  # where the window is the whole map, as torch exports AdaptiveMaxPool2d(1)
 REDUCTIONS = ("ReduceMean", "ReduceMax")
+POOLS = GLOBAL_POOLS + WINDOW_POOLS + REDUCTIONS
 SAME_VALUES = ("Flatten", "Reshape", "Squeeze", "Identity", "Dropout")
 
 
@@ -43,8 +47,8 @@ def add_heat(network: Path, info: OnnxInfo, log: Callable[[str], None] = say) ->
 
 
 def write_heat(network: Path, target: Path) -> None:
-    """Adds the output "maps" [N, C, h, w] to `network`, the map that it pools, and writes `target`, which makes of it
-    "heat" [N, labels, h, w] (float32).
+    """Adds the output "maps" [N, C, h, w] to `network`, the map that it pools, or all of them on top of each other, and
+    writes `target`, which makes of it "heat" [N, labels, h, w] (float32).
 
     Raises UnsupportedLearner where the head is not linear around a photo.
     """
@@ -55,13 +59,20 @@ def write_heat(network: Path, target: Path) -> None:
     inferred = onnx.shape_inference.infer_shapes(model).graph
     head = _Head(inferred)
     heat = head.map_of("logits")
-    maps = next(value for value in inferred.value_info if value.name == head.source)
-    for graph in (model.graph, head):  # the map goes by its new name
-        for node in graph.node:
-            node.input[:] = [MAPS if name == maps.name else name for name in node.input]
-            node.output[:] = [MAPS if name == maps.name else name for name in node.output]
-    maps.name = MAPS
-
+    shapes = [head.shape_of(name) for name in head.sources]
+    if len(shapes) > 1 and not all(len(shape) == 4 and all(shape[1:]) for shape in shapes):
+        raise UnsupportedLearner("The network's head pools several maps, whose sizes are not known.")
+    sides = max(shape[2:] for shape in shapes)
+    channels = sum(shape[1] for shape in shapes)
+    fixed = [side or None for side in (channels, *sides)]
+    maps = helper.make_tensor_value_info(MAPS, TensorProto.FLOAT, ["N", *fixed])
+    if len(head.sources) == 1:  # it goes by its new name
+        for graph in (model.graph, head):
+            for node in graph.node:
+                node.input[:] = [MAPS if name == head.sources[0] else name for name in node.input]
+                node.output[:] = [MAPS if name == head.sources[0] else name for name in node.output]
+    else:
+        model.graph.node.extend(head.layered(sides))
     combined = onnx.ModelProto()
     combined.CopyFrom(model)
     combined.graph.value_info.append(maps)
@@ -77,9 +88,9 @@ def write_heat(network: Path, target: Path) -> None:
 
 
 class _Head:
-    """Walks from a tensor back to the pooled map, and writes the nodes that do to the map what was done to its pool.
+    """Walks from a tensor back to the pooled maps, and writes the nodes that do to a map what was done to its pool.
 
-    node, initializer: what is to be added to the graph, as in one; source: the map that is pooled.
+    node, initializer: what is to be added to the graph, as in one; sources: the maps that are pooled.
     """
 
     def __init__(self, graph: Any):
@@ -87,12 +98,12 @@ class _Head:
 
         self.node: list[Any] = []
         self.initializer: list[Any] = []
-        self.source: str | None = None
+        self.sources: list[str] = []
         self._made = {name: node for node in graph.node for name in node.output}
         self._fixed = {tensor.name: tensor for tensor in graph.initializer}
         self._array: Callable[[Any], np.ndarray] = numpy_helper.to_array
-        self._sides = {
-            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim][2:]
+        self._shapes = {
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
             for value in (*graph.input, *graph.value_info)
         }
         self._maps: dict[str, str] = {}
@@ -110,10 +121,8 @@ class _Head:
             node = self._made.get(name)
             if node is None:
                 raise UnsupportedLearner("The network's head does not end at a pooled map.")
-            if self._pools_all_places(node):
-                if self.source not in (None, node.input[0]) or node.input[0] not in self._made:
-                    raise UnsupportedLearner("The network's head pools several maps, or the photo itself.")
-                self._maps[name] = self.source = node.input[0]
+            if node.op_type in POOLS:
+                self._maps[name] = self._pool(node)
             elif node.op_type in SAME_VALUES:
                 self._maps[name] = self.map_of(node.input[0])
             elif node.op_type in self._rules:
@@ -122,15 +131,63 @@ class _Head:
                 raise UnsupportedLearner(f"The network's head holds a step that is not linear ({node.op_type}).")
         return self._maps[name]
 
+    def shape_of(self, name: str) -> list[int]:
+        return self._shapes.get(name, [])
+
+    def layered(self, sides: list[int]) -> list[Any]:
+        """Nodes of the network's that lay the sources on top of each other, the coarser ones enlarged; the head takes
+        them from there."""
+        from onnx import helper, numpy_helper
+
+        nodes, own, places = [], {name: f"{HEAT}/map{number}" for number, name in enumerate(self.sources)}, []
+        for name in self.sources:
+            places.append(name)
+            if self.shape_of(name)[2:] != sides:
+                places[-1], size = f"{MAPS}/{own[name]}", f"{MAPS}/{own[name]}/size"
+                constant = numpy_helper.from_array(np.array(sides, np.int64), size)
+                nodes.append(helper.make_node("Constant", [], [size], size, value=constant))
+                inputs = [name, "", "", size]
+                nodes.append(helper.make_node("Resize", inputs, places[-1:], places[-1], mode="nearest", axes=[2, 3]))
+        nodes.append(helper.make_node("Concat", places, [MAPS], MAPS, axis=1))
+        for node in self.node:
+            node.input[:] = [own.get(name, name) for name in node.input]
+        channels = self._tensor(np.array([self.shape_of(name)[1] for name in self.sources], np.int64))
+        self.node.insert(0, helper.make_node("Split", [MAPS, channels], list(own.values()), f"{HEAT}/apart", axis=1))
+        return nodes
+
+    def _pool(self, node: Any) -> str:
+        source = node.input[0]
+        if source not in self._made:
+            raise UnsupportedLearner("The network's head pools the photo itself.")
+        if source not in self.sources:
+            self.sources.append(source)
+        return source if self._pools_all_places(node) else self._windows(node)
+
     def _pools_all_places(self, node: Any) -> bool:
         if node.op_type in WINDOW_POOLS:
-            return _attribute(node, "kernel_shape") == self._sides.get(node.input[0])
-        if node.op_type not in REDUCTIONS:
-            return node.op_type in GLOBAL_POOLS
+            return _attribute(node, "kernel_shape") == self.shape_of(node.input[0])[2:]
+        if node.op_type in GLOBAL_POOLS:
+            return True
         axes = _attribute(node, "axes")
         if axes is None and len(node.input) > 1:
             axes = self._constant(node.input[1])
         return axes is not None and sorted(int(axis) % 4 for axis in axes) == [2, 3]
+
+    def _windows(self, node: Any) -> str:
+        """Each channel as often as there are windows: what lies in one, for its average."""
+        sides, kernel = self.shape_of(node.input[0])[2:], _attribute(node, "kernel_shape")
+        if node.op_type != "AveragePool" or any(_attribute(node, "pads") or []) or not all(sides):
+            raise UnsupportedLearner(f"The network's head holds a pool that is not one of all places ({node.op_type}).")
+        steps = _attribute(node, "strides") or [1, 1]
+        inside = [
+            [(np.arange(side) >= start) & (np.arange(side) < start + own) for start in range(0, side - own + 1, step)]
+            for side, own, step in zip(sides, kernel, steps, strict=True)
+        ]
+        share = np.float32(np.prod(sides) / np.prod(kernel))
+        masks = np.array([np.outer(rows, columns) * share for rows in inside[0] for columns in inside[1]], np.float32)
+        apart = self._add("Unsqueeze", [node.input[0], self._tensor(np.array([2], np.int64))])
+        each = self._add("Mul", [apart, self._tensor(masks[None, None])])
+        return self._add("Reshape", [each, self._tensor(np.array([0, -1, *sides], np.int64))])
 
     def _concat(self, node: Any) -> str:
         if _attribute(node, "axis") != 1:

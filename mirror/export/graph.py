@@ -62,7 +62,8 @@ def fold_shapes(path: Path) -> int:
 
 
 def attach_novelty_bank(onnx_path: Path, bank: FeatureBank, source: str = "features") -> None:
-    """Adds the output "similarity" [N] to a network: `bank.similarity` of its output `source` [N, D].
+    """Adds the output "similarity" [N] to a network: `bank.similarity` of its output `source` [N, D], or of the last of
+    the D features where the bank has fewer.
 
     The bank's features are normalised here (L2); they and the plane are kept as initializers. What was attached before
     is replaced. Raises ModelFolderError where the shapes do not fit.
@@ -81,12 +82,17 @@ def attach_novelty_bank(onnx_path: Path, bank: FeatureBank, source: str = "featu
         raise ModelFolderError(
             f"A novelty bank needs at least k = {bank.k} finite rows, and this one's shape is {rows.shape}."
         )
-    for found in {rows.shape[1], rows.shape[1] if plane is None else len(plane.weight)} - {width or rows.shape[1]}:
+    used = rows.shape[1]
+    for found in {used, used if plane is None else len(plane.weight)} - {min(used, width or used)}:
         raise ModelFolderError(f"The novelty bank has {found} features a photo, and the network gives {width}.")
     name = SIMILARITY
     own = name if plane is None else f"{name}/own"
     stored = _constant(graph, "bank", unit_rows(rows).T.astype(np.float16))  # half the bytes; cosines move by 1e-4
     k, axis = (_constant(graph, what, np.array([value], np.int64)) for what, value in (("k", bank.k), ("axis", 1)))
+    if width != used:
+        ends = [_constant(graph, *end) for end in (("from", np.array([-used])), ("to", np.array([2**62])))]
+        graph.node.append(helper.make_node("Slice", [source, *ends, axis], [f"{name}/last"], f"{name}/cut"))
+        source = f"{name}/last"
     graph.node.extend([
         helper.make_node("Cast", [stored], [f"{name}/rows"], f"{name}/widen", to=TensorProto.FLOAT),
         helper.make_node("LpNormalization", [source], [f"{name}/unit"], f"{name}/normalize", axis=1, p=2),

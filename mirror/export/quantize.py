@@ -197,7 +197,7 @@ def _float_shapes(model: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _after_the_last_map(graph: Any, shapes: dict[str, tuple[int, ...]]) -> set[str]:
-    """The nodes that give one place a photo, [N, C] or [N, C, 1, 1], and lead to no convolution's map any more."""
+    """The nodes that average or give one place a photo, [N, C] or [N, C, 1, 1], and lead to no convolution any more."""
 
     def single(name: str) -> bool:
         shape = shapes.get(name, ())
@@ -207,7 +207,7 @@ def _after_the_last_map(graph: Any, shapes: dict[str, tuple[int, ...]]) -> set[s
     leads_on: set[str] = set()
     for node in reversed(graph.node):
         onward = not leads_on.isdisjoint(node.output)
-        if not onward and all(single(name) for name in node.output if name):
+        if not onward and (node.op_type == "AveragePool" or all(single(name) for name in node.output if name)):
             nodes.add(node.name)
         elif onward or node.op_type == "Conv":
             leads_on.update(node.input)

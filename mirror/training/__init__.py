@@ -5,14 +5,16 @@ recipe.py            the recipe: frozen body, linear probe, fine-tuning
 training_data.py     the photos, their labels and groups as numbers
 pretrained.py        pretrained weights, from the nearest place that has them
 learner.py           fastai learners to train
+depths.py            a body that gives what all its stages see
 backbones.py         a network by name → the part before its classifier, whatever family it is of
 backbone_choice.py   --arch auto: of the networks at hand the best for these photos
 pooled_features.py   a body's features, pooled, of many photos
 feature_store.py     features on disk, by photo and network
-augmentation.py      the crops, flips and resolutions a photo is seen at
+augmentation.py      the crops and resolutions a photo is seen at
 feature_cache.py     the frozen body's features of every view, computed once, and heads fitted to any part of them
 groups.py            photos that belong together, by hashes, pages and features
 linear_probe.py      features → the linear head, its strength chosen by cross-validation
+depth_choice.py      the last layer's features or those of every depth, by photos that were left out
 tuning_plan.py       whether the network is fine-tuned, and for how long
 last_layers.py       a network in two parts, of which the last alone is tuned
 kept_views.py        what the first part gives of views of the photos, kept

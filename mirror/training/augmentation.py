@@ -1,7 +1,8 @@
-"""The crops, flips and resolutions at which the frozen body sees each training photo.
+"""The crops and resolutions at which the frozen body sees each training photo.
 
 The first view of a photo is the one serving makes of it; the others are random crops of it (RandomResizedCrop with a
-scale from 0.35, flipped half the time), as augmentation does, but drawn once, so that their features can be kept.
+scale from 0.35), as augmentation does, but drawn once, so that their features can be kept. None is flipped: of arrows,
+letters and stripes the mirror image is another label's, and of photos it gains nothing (benchmarks: docs/figures.md).
 
 Where the photos' resolution tells the labels apart (all ducklings sharp, all cygnets thumbnails), by more than chance
 does, a network learns that instead. Then every photo is also seen at lower resolutions, and at each resolution the
@@ -30,7 +31,6 @@ class View:
     photo: int
     level: int | None = None
     box: tuple[float, float, float, float] | None = None
-    flip: bool = False
     weight: float = 1.0
 
 
@@ -53,15 +53,14 @@ def plan_views(
                 continue
             plan.append(View(photo, level))
             plan += [
-                View(photo, level, _random_box(random, width, height), bool(random.integers(2)))
-                for _ in range(views - 1 if level is None else 1)
+                View(photo, level, _random_box(random, width, height)) for _ in range(views - 1 if level is None else 1)
             ]
     groups: dict[tuple[int, int | None], int] = {}
     for view in plan:
         key = (int(label_of[view.photo]), view.level)
         groups[key] = groups.get(key, 0) + 1
     share = len(sizes) / len(groups)
-    return [View(v.photo, v.level, v.box, v.flip, share / groups[int(label_of[v.photo]), v.level]) for v in plan]
+    return [View(v.photo, v.level, v.box, share / groups[int(label_of[v.photo]), v.level]) for v in plan]
 
 
 def resolution_levels(short: np.ndarray, labels: np.ndarray, size: int, seed: int = 0) -> list[int | None]:
@@ -111,7 +110,7 @@ def render(photo: Image.Image, view: View, size: int) -> Image.Image:
         left, top, right, bottom = view.box
         box = (left * photo.width, top * photo.height, right * photo.width, bottom * photo.height)
         photo = photo.resize((size, size), Image.Resampling.BILINEAR, box=box)
-    return photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view.flip else photo
+    return photo
 
 
 def _random_box(random: np.random.Generator, width: int, height: int) -> tuple[float, float, float, float]:

@@ -127,7 +127,7 @@ def _trials(
         every = np.arange(len(data.photos))
         views = extract_features(extractor, data, every, views=settings.views, seed=settings.seed)
         readable = np.setdiff1d(every, views.unreadable)
-        seen = views.without(views.unreadable)
+        seen = views.without(views.unreadable).last
         logits = seen.out_of_fold(np.arange(len(readable)), settings.folds or DEFAULT_FOLDS, settings.seed).logits
         losses = np.full(len(every), np.nan)
         losses[readable] = cross_entropy(logits.astype(np.float64), data.actual[readable])

@@ -56,7 +56,7 @@ def evaluate(trained: TrainedModel, unseen: np.ndarray, seed: int) -> Evaluation
         predictions.append(
             PhotoPrediction(photo.file_name, photo.label, data.labels[label], probabilities[i, label], photo.split)
         )
-    evidence = HeldOutPredictions(data.photos, data.labels, probabilities, trained.features, data.groups)
+    evidence = HeldOutPredictions(data.photos, data.labels, probabilities, trained.last_layer, data.groups)
     return Evaluation(temperature, metrics, None, tuple(predictions), tuple(find_issues(evidence)))
 
 

@@ -18,11 +18,15 @@ from mirror.inference.user_cache import user_cache
 from mirror.progress import ProgressBar
 from mirror.terminal import say
 from mirror.training.augmentation import View, plan_views
+from mirror.training.backbones import width_of
+from mirror.training.depths import deepened
 from mirror.training.linear_probe import LinearProbe, fit_probe, fold_numbers, heads_left_out
 from mirror.training.pooled_features import pooled_features
 from mirror.training.pretrained import Architecture
 from mirror.training.settings import PROBE_FOLDS
 from mirror.training.training_data import TrainingData
+
+MOST_VALUES = 1 << 27  # features of all views: 512 MB, ResNet-18's of 17,000 photos; some copies are made of them
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class ViewFeatures:
     """features [V, D] of views; photo [V]: the index of the photo that each is of; weight [V]: in a head's loss, 0
     where it is not learned from; plain [V]: the middle square, not a random crop; serving [V]: the view that serving
     makes, one a photo. labels [N] and groups [N]: of the photos. levels: the resolutions that every label is seen at,
-    () for the photos' own.
+    () for the photos' own. width: how many of the D features, the last ones, are the last layer's.
     """
 
     features: np.ndarray
@@ -40,12 +44,18 @@ class ViewFeatures:
     serving: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
+    width: int
     levels: tuple[int, ...] = ()
 
     @property
     def served(self) -> np.ndarray:
         """[N, D] features of each photo as serving sees it."""
         return self.features[self.serving]
+
+    @property
+    def last(self) -> ViewFeatures:
+        """With the last layer's features alone."""
+        return replace(self, features=self.features[:, -self.width :])
 
     @property
     def unreadable(self) -> np.ndarray:
@@ -157,7 +167,8 @@ class FeatureExtractor:
 def extract_features(
     extractor: FeatureExtractor, data: TrainingData, learned: np.ndarray, *, views: int, seed: int
 ) -> ViewFeatures:
-    """Every photo's serving view, and `views` of each photo at the indices `learned`."""
+    """Every photo's serving view, and `views` of each photo at the indices `learned`: features of every depth, where
+    the body is a chain of stages and so many fit into memory, else of the last layer."""
     sizes = [(data.photos[i].width, data.photos[i].height) for i in learned]
     plan = plan_views(sizes, data.actual[learned], size=extractor.size, views=views, seed=seed)
     # In the photos' order: each photo's serving view, then a training photo's planned ones
@@ -171,16 +182,22 @@ def extract_features(
         if not any(view.level is None and view.box is None for view in own):
             shown.append(View(i))
             weights.append(0.0)
-        shown += [View(i, view.level, view.box, view.flip) for view in own]
+        shown += [View(i, view.level, view.box) for view in own]
         weights += [view.weight for view in own]
     plain = np.array([view.box is None for view in shown])
+    deep, width = deepened(extractor.body, extractor.size), width_of(extractor.body, extractor.size) or 0
+    if deep is not None and len(shown) * (width_of(deep, extractor.size) or 0) > MOST_VALUES:
+        extractor.log("Of so many photos the last layer's features alone are kept: those of every depth take too much.")
+        deep = None
+    extractor = replace(extractor, body=deep or extractor.body)
     return ViewFeatures(
         features=extractor.features(data.photos, shown, keep=True),
         photo=np.array([view.photo for view in shown]),
         weight=np.array(weights),
         plain=plain,
-        serving=plain & np.array([view.level is None and not view.flip for view in shown]),
+        serving=plain & np.array([view.level is None for view in shown]),
         labels=data.actual,
         groups=data.groups,
+        width=width,
         levels=tuple(sorted({view.level for view in plan if view.level})),
     )

@@ -56,7 +56,7 @@ def tune(learner: Any, course: Course, each_epoch: EpochEnd | None = None) -> St
     """
     begun = {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
     callbacks = [_frozen_statistics(), _same_epochs(course), _progress(course)]
-    callbacks.append(_watch(each_epoch) if each_epoch else _no_validation())
+    callbacks.append(_watch(each_epoch) if each_epoch else no_validation())
     with _workplace(learner):
         learner.splitter = layer_groups
         learner.create_opt()
@@ -142,7 +142,7 @@ def _same_epochs(course: Course) -> Any:
     return SameEpochs()
 
 
-def _no_validation() -> Any:
+def no_validation() -> Any:
     from fastai.callback.core import Callback, CancelValidException
 
     class NoValidation(Callback):

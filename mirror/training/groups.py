@@ -29,6 +29,8 @@ from mirror.training.training_data import TrainingData
 # Cosine of two photos' features, their labels' mean taken off, of the two views that are most alike. Of 6,786 pairs of
 # different photos of ants, bees and waterfowl the closest are 0.56, 0.54 and 0.53 (the same benchmark)
 ALIKE = 0.6
+DEVIATIONS, CERTAIN = 5, 0.9  # from `alike_from`: what hardly any pair of different photos reaches; of copies most do
+SAMPLE = 500  # views
 # Cosine of plain features, without which a near hash is chance: frames of one camera reach 0.9, hash-near garments 0.6
 SEEN_ALIKE = 0.85
 MOST_VIEWS = 15_000  # compared with each other; of more photos only the view that serving makes: seconds, not hours
@@ -39,7 +41,7 @@ BLOCK = 1000  # rows compared with all others at a time
 
 def group_alike(data: TrainingData, views: ViewFeatures) -> tuple[TrainingData, ViewFeatures]:
     """Both with the groups of all that is known, cut into blocks where a label is one group."""
-    groups = np.array(connected_components(len(data.photos), _pairs(data, views)))
+    groups = np.array(connected_components(len(data.photos), _pairs(data, views.last)))
     groups, blocks = in_blocks(data, groups)
     return replace(data, groups=groups, blocks=blocks), replace(views, groups=groups)
 
@@ -50,8 +52,27 @@ def _pairs(data: TrainingData, views: ViewFeatures) -> list[tuple[int, int]]:
     near = look_alike_pairs([photo.phash for photo in data.photos])
     pairs += [(i, j) for i, j in near if float(unit[i] @ unit[j]) >= SEEN_ALIKE]
     shown = np.flatnonzero(views.serving) if len(views.photo) > MOST_VIEWS else np.arange(len(views.photo))
-    alike = close_pairs(views.features[shown], views.photo[shown], data.actual, ALIKE)
+    shown_features, photo = views.features[shown], views.photo[shown]
+    alike = close_pairs(shown_features, photo, data.actual, alike_from(shown_features, photo, data.actual))
     return pairs + [(i, j) for _, i, j in alike]
+
+
+def alike_from(features: np.ndarray, photo: np.ndarray, labels: np.ndarray) -> float:
+    """The cosine from which photos are copies, by all pairs of these; as for `close_pairs`.
+
+    Photographs are all different to the network, and ALIKE is far above their pairs. Drawings, digits, stripes and
+    parts on a plain ground are much the same to it: pairs of different ones reach 0.9, and by ALIKE nearly all would
+    belong together. Half of the pairs lie below the median, and how far tells how wide all would lie without any copy.
+    """
+    rows = np.unique(np.linspace(0, len(photo) - 1, SAMPLE).round().astype(int))
+    label, unit = labels[photo[rows]], np.zeros((len(rows), features.shape[1]), np.float32)
+    for one in np.unique(label):
+        unit[label == one] = unit_rows(features[rows[label == one]] - features[labels[photo] == one].mean(axis=0))
+    cosines = (unit @ unit.T)[photo[rows][:, None] < photo[rows][None]]
+    if not len(cosines):
+        return ALIKE
+    quarter, median = np.quantile(cosines, [0.25, 0.5])
+    return float(np.clip(median + DEVIATIONS * (median - quarter) / 0.6745, ALIKE, CERTAIN))
 
 
 def close_pairs(

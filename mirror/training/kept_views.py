@@ -50,7 +50,7 @@ def keep_views(
     of_photo: dict[int, list[View]] = {i: [View(i, weight=0.0)] for i in range(len(data.photos))}
     for view in plan:
         own = int(learned[view.photo])
-        of_photo[own].append(View(own, view.level, view.box, view.flip, view.weight))
+        of_photo[own].append(View(own, view.level, view.box, view.weight))
     first = FeatureExtractor(Flat(split.first), extractor.folder, extractor.architecture, extractor.size, _quiet)
     given, total = [], sum(map(len, of_photo.values()))
     with ProgressBar("first layers", "view", extractor.log) as progress:

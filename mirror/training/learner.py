@@ -18,6 +18,7 @@ from torch import nn
 
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.training.backbones import head_of, make_body
+from mirror.training.depths import deepened
 from mirror.training.linear_probe import LinearProbe
 from mirror.training.pretrained import Architecture, load_into
 from mirror.training.settings import BATCH
@@ -70,6 +71,15 @@ def set_head(learner: Any, head: LinearProbe) -> None:
     learner.model[1][2] = linear.to(next(learner.model.parameters()).device)
 
 
+def deepen(learner: Any, size: int) -> None:
+    """Gives the learner the body that `deepened` makes of its own, its head still to be set."""
+    from fastai.vision.learner import default_split
+
+    body = deepened(learner.model[0], size)
+    assert body is not None
+    learner.model, learner.splitter = nn.Sequential(body, head_of(body, size)), default_split
+
+
 def head_logits(learner: Any, features: np.ndarray) -> np.ndarray:
     """[N, L] what the learner's last layer makes of features [N, D]."""
     linear = learner.model[1][2]
@@ -94,7 +104,10 @@ def _learner(
         get_y=fv.ColReader("label"),
         splitter=fv.ColSplitter("held_out"),
         item_tfms=fv.Resize(size, method=fv.ResizeMethod.Crop),
-        batch_tfms=[*fv.aug_transforms(), fv.Normalize.from_stats(list(architecture.mean), list(architecture.std))],
+        batch_tfms=[
+            *fv.aug_transforms(do_flip=False),
+            fv.Normalize.from_stats(list(architecture.mean), list(architecture.std)),
+        ],
     )
     training = [photo.label for photo in photos if photo.split != VALIDATION]
     workers = min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 0

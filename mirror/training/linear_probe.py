@@ -51,8 +51,10 @@ def fit_probe(
 def _head(features: np.ndarray, labels: np.ndarray, weights: np.ndarray, losses: dict[float, float]) -> LinearProbe:
     """The head of the strength with the lowest loss."""
     scaled, mean, deviation = _standardised(features, weights)
+    scaled, basis = _spanned(scaled)
     strength = min(losses, key=lambda c: (losses[c], c)) if losses else STRENGTHS[len(STRENGTHS) // 2]
     weight, bias = _fit(scaled, labels, weights, strength)
+    weight = weight if basis is None else weight @ basis.T
     weight = weight / deviation  # the standardising is folded in, so that the head takes plain features
     return LinearProbe(
         weight.astype(np.float32), (bias - weight @ mean).astype(np.float32), strength, losses.get(strength)
@@ -111,7 +113,9 @@ def _path(
     """For each of `outsides` the summed loss by strength of heads that learned from the views `inside`, the total
     weight under the key 0. A strength is not tried where a stricter one did clearly better on many views."""
     scaled, mean, deviation = _standardised(features[inside], weights[inside])
+    scaled, basis = _spanned(scaled)
     held = [(features[outside] - mean) / deviation for outside in outsides]
+    held = held if basis is None else [shown @ basis for shown in held]
     losses = [{0.0: float(weights[outside].sum())} for outside in outsides]
     start, best = None, np.inf
     for strength in STRENGTHS:
@@ -172,6 +176,15 @@ def _standardised(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray
     deviation = np.sqrt(share @ np.square(scaled) + VARIANCE_FLOOR)
     scaled /= deviation.astype(np.float32)
     return scaled, mean, deviation
+
+
+def _spanned(scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The views [V, D] within the space [D, V] that they span, where that is a small one, and its basis: an
+    L2-penalised head lies in it, and is fitted to fewer numbers."""
+    if 2 * len(scaled) > scaled.shape[1]:
+        return scaled, None
+    basis, within = np.linalg.qr(scaled.T)
+    return np.ascontiguousarray(within.T), basis
 
 
 def _fit(

@@ -131,12 +131,12 @@ class PhotoModel:
         return dataclasses.replace(evaluate(self.trained, unseen, self.settings.seed), novelty=novelty)
 
     def _answers(self, network: ShippedNetwork, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`trained.unseen` and the features [M, D] of the photos at `compared`, as the network that ships gives them:
-        int8 has logits and features of its own. What whole networks said fold by fold stays in float32, for these do
-        not ship."""
+        """`trained.unseen` and the last layer's features of the photos at `compared`, as the network that ships gives
+        them: int8 has logits and features of its own. What whole networks said fold by fold stays in float32, for these
+        do not ship."""
         trained, unseen, features = self.trained, self.trained.unseen, self.trained.features
         if network.precision != "int8":
-            return unseen, features[compared]
+            return unseen, trained.last_layer[compared]
         held, crossed = trained.data.rows(VALIDATION), trained.out_of_fold is not None and trained.data.folds
         needed = np.arange(len(features)) if crossed else np.union1d(held, compared)
         logits, own_features = network.outputs(self._paths(needed.tolist()), ("logits", "features"))
@@ -146,7 +146,7 @@ class PhotoModel:
             unseen = trained.out_of_fold.of(features).logits
         else:
             unseen[held] = logits[np.isin(needed, held)]
-        return unseen, features[compared]
+        return unseen, features[compared, -trained.width :]
 
     def _bank(self, network: ShippedNetwork, features: np.ndarray, groups: np.ndarray) -> FeatureBank | None:
         """None where there are too few photos, or the network gives no features."""
@@ -156,6 +156,7 @@ class PhotoModel:
             return fit_feature_bank(features, groups)
         rows = bank_rows(len(self.others.paths), self.settings.seed)
         (other_features,) = network.outputs([self.others.paths[i] for i in rows], ("features",))
+        other_features = other_features[:, -self.trained.width :]
         return fit_feature_bank(features, groups, other_features, np.array(self.others.groups)[rows])
 
     def describe(self, info: ModelInfo, precision: str, keep_pickle: bool) -> ModelInfo:

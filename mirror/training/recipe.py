@@ -2,7 +2,8 @@
 
 1. The pretrained body, frozen, sees every photo a few times (augmentation.py), and its features are kept
    (feature_cache.py).
-2. The head is the logistic regression on them that cross-validates best (linear_probe.py).
+2. The head is the logistic regression on them that cross-validates best (linear_probe.py): on those of every depth
+   (depths.py), or on the last layer's, whichever photos left out prefer (depth_choice.py).
 3. Every photo is left out once, with all that belong to it (groups.py), for predictions of photos that were learned
    from mean nothing: the error, the temperature and the doubts about labels rest on these. The head learns from all.
 4. Where the head errs often enough, and there is the time (tuning_plan.py), the network's last layers are fine-tuned
@@ -27,11 +28,12 @@ from mirror.collect.screening import LONG_SIDE
 from mirror.model_schema import EpochMetrics
 from mirror.terminal import say
 from mirror.training.backbones import Backbone, find_backbone
+from mirror.training.depth_choice import LAST_LAYER, choose_depth
 from mirror.training.feature_cache import FeatureExtractor, OutOfFold, ViewFeatures, extract_features
 from mirror.training.groups import group_alike
 from mirror.training.kept_views import keep_views, views_that_fit
 from mirror.training.last_layers import split_body
-from mirror.training.learner import Start, head_logits, set_head
+from mirror.training.learner import Start, deepen, head_logits, set_head
 from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
 from mirror.training.tuning_choice import FineTuning, Tuner, history_row
@@ -48,18 +50,19 @@ CHOSEN = (
 class TrainedModel:
     """A learner and what it is judged by.
 
-    learner: fastai's, as `learner.export` takes it. features [N, D]: of each photo's serving view through the learner's
-    body; logits [N, L]: the learner's. unseen [N, L]: logits of each photo by a model that had not learned from it, nan
-    where there is none: the learner for a validation photo, the other folds' head for a training photo (with folds and
-    fine-tuning, their whole network). out_of_fold: those heads, None where the body was trained as well (`tuned`).
-    plan: whether to fine-tune, and why; epochs: of fine-tuning that the learner has gone through, 0: only its head was
-    trained. weights, recipe: a phrase each; history: a row an epoch, by the photos that fine-tuning was chosen by, or
-    else by those judged.
+    learner: fastai's, as `learner.export` takes it. features [N, D]: of each photo's serving view, as the learner's
+    head takes them; width: how many of the D, the last ones, are the last layer's; logits [N, L]: the learner's.
+    unseen [N, L]: logits of each photo by a model that had not learned from it, nan where there is none: the learner
+    for a validation photo, the other folds' head for a training photo (with folds and fine-tuning, their whole
+    network). out_of_fold: those heads, None where the body was trained as well (`tuned`). plan: whether to fine-tune,
+    and why; epochs: of fine-tuning that the learner has gone through, 0: only its head was trained. weights, recipe: a
+    phrase each; history: a row an epoch, by the photos that fine-tuning was chosen by, or else by those judged.
     """
 
     learner: Any
     data: TrainingData
     features: np.ndarray
+    width: int
     logits: np.ndarray
     unseen: np.ndarray
     out_of_fold: OutOfFold | None = None
@@ -74,6 +77,11 @@ class TrainedModel:
     @property
     def tuned(self) -> bool:
         return self.epochs > 0
+
+    @property
+    def last_layer(self) -> np.ndarray:
+        """[N, width] of the features those of the last layer, by which photos are compared with each other."""
+        return self.features[:, -self.width :]
 
     @property
     def checked(self) -> np.ndarray:
@@ -108,7 +116,8 @@ def train(
     start = Start(folder, data.labels, architecture, found.state, source, settings.size, settings.seed)
     log(f"{architecture.name} at {settings.size} px, weights: {source}")
 
-    extractor = FeatureExtractor(start.body(), folder, architecture, settings.size, log)
+    body = start.body()
+    extractor = FeatureExtractor(body, folder, architecture, settings.size, log)
     given = any(photo.split_given and photo.split == VALIDATION for photo in data.photos)
     crossed = not (settings.hold_out or given)  # unless the whole network is tuned
     learned = np.arange(len(data.photos)) if crossed else data.rows(TRAIN)
@@ -123,17 +132,19 @@ def train(
     notes = (*_notes(data, views, settings.size, given, log), *_left_out(len(damaged)))
     folds = data.folds or DEFAULT_FOLDS
     log(f"leaving each photo out once, in {folds} folds")
-    out_of_fold = views.out_of_fold(learned, folds, settings.seed)
+    chosen = choose_depth(data, views, learned, folds, settings.seed)
+    last, views, unseen = views.last, chosen.views, chosen.out_of_fold.logits
+    log(f"the head is {chosen.phrase}")
 
-    learner, tuning = start.learner(data.photos), FineTuning(out_of_fold.logits)
+    learner, tuning = start.learner(data.photos), FineTuning(unseen)
     judging = data.held_apart() if crossed and not data.folds else data
-    plan, room = _plan(settings, judging, out_of_fold.logits, learner)
+    plan, room = _plan(settings, judging, unseen, learner)
     log(plan.reason)
     if plan.epochs:
         learned = judging.rows(TRAIN)
-        kept = keep_views(extractor, split_body(extractor.body, settings.size), judging, learned, room, settings.seed)
-        tuner = Tuner(start, judging, views, kept, plan.epochs, log)
-        tuning = tuner.run(learner, views.fit(learned, settings.seed), out_of_fold.logits)
+        kept = keep_views(extractor, split_body(body, settings.size), judging, learned, room, settings.seed)
+        tuner = Tuner(start, judging, last, views, kept, plan.epochs, log)
+        tuning = tuner.run(learner, last.fit(learned, settings.seed), unseen)
         if tuning.share:
             data = judging
     if not tuning.share and crossed:
@@ -144,9 +155,10 @@ def train(
     held = data.rows(VALIDATION)
     probe = views.fit(data.rows(TRAIN), settings.seed)
     loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""
-    width = views.features.shape[1]
-    log(f"head: logistic regression on {width} features a view (L2 strength 1/{probe.strength:g}{loss})")
+    log(f"head: logistic regression on {views.features.shape[1]} features (L2 strength 1/{probe.strength:g}{loss})")
     if not tuning.share:
+        if chosen.deep:
+            deepen(learner, settings.size)
         set_head(learner, probe)
 
     tuned = replace(extractor, body=learner.model[0])
@@ -158,13 +170,15 @@ def train(
         learner=learner,
         data=data,
         features=features,
+        width=last.features.shape[1],
         logits=logits,
         unseen=unseen,
-        out_of_fold=None if tuning.share else out_of_fold,
+        out_of_fold=None if tuning.share else chosen.out_of_fold,
         weights=source,
         plan=plan,
         epochs=tuning.epochs if tuning.share else 0,
-        recipe=f"frozen body, {settings.views} views a photo, logistic-regression head (C = {probe.strength:g})"
+        recipe=f"frozen body, {settings.views} views a photo, logistic-regression head (C = {probe.strength:g}) "
+        + (chosen.phrase if not tuning.share else LAST_LAYER)
         + tuning.sentence,
         seconds=time.perf_counter() - begun,
         notes=notes,

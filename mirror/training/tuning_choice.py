@@ -87,12 +87,14 @@ class TuningTrial:
 
 @dataclass(frozen=True)
 class Tuner:
-    """Tunes networks that begin alike. epochs: of each. Where each stands lies in the photo folder
-    until all is done, so that a training that was killed goes on."""
+    """Tunes networks that begin alike. views: of the last layer, whose head they begin from; best: those whose head
+    ships where tuning does not help; epochs: of each. Where each stands lies in the photo folder until all is done, so
+    that a training that was killed goes on."""
 
     start: Start
     data: TrainingData
     views: ViewFeatures
+    best: ViewFeatures
     kept: KeptViews
     epochs: int
     log: Log
@@ -129,7 +131,7 @@ class Tuner:
         head = self.views.fit(inside, self.start.seed)
         set_head(learner, head)
         last = self._last_layers(learner, inside, outside)
-        alone = head.logits(self.views.served[outside])
+        alone = self.best.fit(inside, self.start.seed).logits(self.best.served[outside])
         history = [history_row(0, alone, actual)]
 
         def each_epoch(epoch: int, logits: np.ndarray) -> None:

@@ -106,6 +106,40 @@ def test_every_linear_heads_heat_is_grad_cam(tmp_path: Path, name: str) -> None:
         assert expected.std() > 0
 
 
+class Depths(nn.Module):
+    """A map of 16 x 16 averaged to 8 x 8 and that over quarters, and one of 4 x 4 averaged as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 6, 4, stride=4)
+        self.small, self.quarters, self.head = nn.AvgPool2d(2), nn.AvgPool2d(4), nn.Linear(26, 4)
+
+    def halves(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        first = self.first(pixels).tanh()
+        return self.small(first), self.second(first).tanh()
+
+    def pooled(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.cat([self.quarters(first).flatten(1), second.mean((2, 3))], dim=1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.pooled(*self.halves(pixels))
+
+
+def test_the_heat_of_several_depths_is_the_sum_of_gradient_times_map_of_each(tmp_path: Path) -> None:
+    model = unsettled(Depths())[0]
+    network, pixels = exported(model, tmp_path / "model.onnx"), np.stack(noise(5))
+    (before,) = OnnxModel(network).run(pixels)
+    logits, heat = heated(network, pixels)
+    np.testing.assert_array_equal(logits, before)
+    assert heat.shape == (5, 4, 8, 8)
+    for label in range(4):
+        first, second = (each.detach().requires_grad_() for each in model.halves(torch.from_numpy(pixels)))
+        model.pooled(first, second)[:, label].sum().backward()
+        coarse = (second.grad * second).sum(1).detach().repeat_interleave(2, 1).repeat_interleave(2, 2) / 4
+        expected = (first.grad * first).sum(1).detach() + coarse
+        np.testing.assert_allclose(heat[:, label] / 64, expected, rtol=1e-4, atol=1e-5 * np.abs(heat).max())
+
+
 def test_the_mean_of_a_plain_heads_heat_is_the_logit_less_its_bias_in_int8_too(tmp_path: Path) -> None:
     model = unsettled(*BODY, *HEADS["average, one layer"]())
     network, small = exported(model, tmp_path / "model.onnx"), tmp_path / "int8.onnx"
@@ -168,9 +202,9 @@ UNSUPPORTED = {
         lambda: (nn.Flatten(), nn.Linear(6 * 7 * 7, 4)),
         r"The network's head holds a step that is not linear \(Tanh\)\.",
     ),
-    "only some places pooled": (
-        lambda: (nn.AdaptiveAvgPool2d((1, 7)), nn.Flatten(), nn.Linear(6 * 7, 4)),
-        r"The network's head holds a step that is not linear \(AveragePool\)\.",
+    "the maximum of some places": (
+        lambda: (nn.AdaptiveMaxPool2d((1, 7)), nn.Flatten(), nn.Linear(6 * 7, 4)),
+        r"The network's head holds a pool that is not one of all places \(MaxPool\)\.",
     ),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mirror.export.grad_cam_export import write_heat
 from mirror.export.precision import ATTEMPTS
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import read_model_folder, write_model_folder
-from mirror.model_schema import ModelInfo
+from mirror.model_schema import ModelInfo, OnnxInfo
 from mirror.static.site_files import site_files
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded, forms, oriented
 from tests.static.hosting import hosted, write
+from tests.support.arrows import ArrowModel, arrow, learn_arrows
 
 pytestmark = pytest.mark.browser
 CLOSE = 1e-3
@@ -47,6 +51,11 @@ JPEGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CMYK", {}),
     ("L", {}),
 )
+
+
+@pytest.fixture(scope="module")
+def arrows(tmp_path_factory: pytest.TempPathFactory) -> ArrowModel:
+    return learn_arrows(tmp_path_factory.mktemp("arrows"), [])
 
 
 def differing(visit: Visit, classifier: Classifier, photos: list[tuple[str, bytes]]) -> list[str]:
@@ -77,6 +86,28 @@ def test_the_examples_are_answered_as_python_answers_them(visit: Visit) -> None:
     for model in ("mirror", "fashion"):
         visit.open(f"?model={model}")
         assert differing(visit, Classifier.load(ROOT / "models" / model), photos) == []
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_model_on_features_of_every_depth_answers_as_in_python(
+    chromium: Any, tmp_path: Path, arrows: ArrowModel, precision: str
+) -> None:
+    def build(folder: Path) -> ModelInfo:
+        for name in ("model.onnx", "heat.onnx"):
+            shutil.copy(arrows.folder.path / name, folder)
+        if precision == "int8":
+            arrows.quantised(folder / "model.onnx")
+            write_heat(folder / "model.onnx", folder / "heat.onnx")
+        onnx = OnnxInfo(precision=precision, outputs=("logits", "features", "maps"), heat="heat.onnx")
+        return replace(arrows.folder.info, onnx=onnx, novelty=None, pickle=None)
+
+    model = write_model_folder(tmp_path / "arrows", build)
+    photos = [
+        (f"{label} {seed}", encoded(arrow(label, seed), "PNG")) for label in ("left", "right") for seed in (1, 99)
+    ]
+    with hosted(write(tmp_path / "site", site_files([model]))) as host:
+        visit = Visit(chromium.new_page(), host).open()
+        assert differing(visit, Classifier.load(model), photos) == []
 
 
 def test_a_jpeg_that_is_decoded_at_a_part_of_its_size_has_the_pixels_of_python(visit: Visit, site: Path) -> None:

@@ -38,7 +38,7 @@ def clouds(labels: int, each: int, seed: int = 0, width: int = 10) -> ViewFeatur
     features = (centres[actual[photo]] + random.normal(size=(len(photo), width))).astype(np.float32)
     serving = np.arange(len(photo)) % 2 == 0
     ones = np.ones(len(photo))
-    return ViewFeatures(features, photo, ones, serving, serving, actual, np.arange(len(actual)))
+    return ViewFeatures(features, photo, ones, serving, serving, actual, np.arange(len(actual)), features.shape[1])
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,8 @@ def test_every_photo_is_seen_as_served_and_those_learned_from_as_planned(gathere
     data = TrainingData(photos, labels, np.arange(len(photos)))
     actual, learned = data.actual, np.arange(0, len(photos), 2)
     seen = extract_features(sight, data, learned, views=3, seed=SEED)
-    assert seen.served.shape == (len(photos), 1280) and np.array_equal(seen.served, sight.served(photos))
+    assert seen.served.shape == (len(photos), 2048) and seen.last.served.shape == (len(photos), 1280)
+    np.testing.assert_allclose(seen.last.served, sight.served(photos), rtol=1e-3, atol=1e-4)
     assert np.array_equal(np.bincount(seen.photo), np.where(np.isin(np.arange(len(photos)), learned), 3, 1))
     plan = plan_views([(p.width, p.height) for p in photos[::2]], actual[::2], size=SIZE, views=3, seed=SEED)
     assert seen.weight[seen.weight > 0] == pytest.approx([view.weight for view in plan])
@@ -121,7 +122,9 @@ def test_photos_that_are_not_asked_about_are_neither_judged_nor_learned_from() -
     assert np.isfinite(logits[rows]).all() and np.isnan(np.delete(logits, rows, axis=0)).all()
     others = clouds(2, 12, seed=9).features  # what the rest look like changes nothing
     features = np.where(np.isin(seen.photo, rows)[:, None], seen.features, others)
-    changed = ViewFeatures(features, seen.photo, seen.weight, seen.plain, seen.serving, seen.labels, seen.groups)
+    changed = ViewFeatures(
+        features, seen.photo, seen.weight, seen.plain, seen.serving, seen.labels, seen.groups, seen.width
+    )
     assert np.array_equal(changed.out_of_fold(rows, 4, seed=0).logits[rows], logits[rows])
 
 
@@ -130,7 +133,7 @@ def test_labels_drawn_at_random_are_not_learned_out_of_fold() -> None:
     seen = clouds(2, 60)
     noise = ViewFeatures(
         random.normal(size=seen.features.shape).astype(np.float32), seen.photo, seen.weight, seen.plain, seen.serving,
-        random.permutation(seen.labels), seen.groups,
+        random.permutation(seen.labels), seen.groups, seen.width,
     )  # fmt: skip
     logits = noise.out_of_fold(np.arange(120), 5, seed=0).logits
     assert 0.35 < np.mean(logits.argmax(axis=1) == noise.labels) < 0.65

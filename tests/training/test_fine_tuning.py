@@ -50,7 +50,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory, drawings: Path) -> Begun:
     start = Start(folder.path, data.labels, architecture, *load_weights(architecture, None, quiet), SIZE, SEED)
     body = start.learner(data.photos).model[0]
     sight, learned = FeatureExtractor(body, folder.path, architecture, SIZE, quiet), data.rows("train")
-    views = extract_features(sight, data, learned, views=1, seed=SEED)
+    views = extract_features(sight, data, learned, views=1, seed=SEED).last
     return Begun(start, data, views, keep_views(sight, split_body(body, SIZE), data, learned, 2, SEED))
 
 

@@ -14,11 +14,12 @@ from mirror.collect import assign_splits, collect_from_folder
 from mirror.images import load_image
 from mirror.training.backbones import find_backbone
 from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
-from mirror.training.groups import BLOCKS, close_pairs, group_alike, in_blocks
+from mirror.training.groups import ALIKE, BLOCKS, alike_from, close_pairs, group_alike, in_blocks
 from mirror.training.learner import Start
 from mirror.training.linear_probe import fold_numbers
 from mirror.training.training_data import TrainingData
 from tests.learners import PACKAGED_ARCH as ARCH
+from tests.support.arrows import arrow
 from tests.support.training import photo
 
 SIZE = 128
@@ -143,3 +144,19 @@ def test_only_a_label_that_is_nearly_one_group_is(groups: list[int], blocks: tup
     found, names = in_blocks(data, every)
     assert names == blocks and np.array_equal(found[40:], every[40:])
     assert blocks or np.array_equal(found, every)
+
+
+def test_drawings_that_are_all_much_the_same_to_the_network_do_not_belong_together(tmp_path: Path) -> None:
+    for label in ("left", "right"):
+        (tmp_path / "drawn" / label).mkdir(parents=True)
+        for seed in range(20):
+            arrow(label, seed).save(tmp_path / "drawn" / label / f"{seed}.png")
+    data, views = seen(tmp_path, tmp_path / "drawn")
+    grouped, _ = group_alike(data, views)
+    assert max(Counter(grouped.groups.tolist()).values()) <= 8 and grouped.blocks == ()
+    assert alike_from(views.last.features, views.photo, data.actual) > ALIKE
+
+
+def test_photographs_are_alike_from_where_they_always_were(tmp_path: Path) -> None:
+    data, views = seen(tmp_path, PHOTOS)
+    assert alike_from(views.last.features, views.photo, data.actual) == ALIKE

@@ -71,7 +71,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory, drawings: Path):
     start = Start(folder.path, data.labels, architecture, *load_weights(architecture, None, quiet), SIZE, SEED)
     sight = FeatureExtractor(start.learner(data.photos).model[0], folder.path, architecture, SIZE, quiet)
     everyone = np.arange(len(data.photos))
-    views = extract_features(sight, data, everyone, views=1, seed=SEED)
+    views = extract_features(sight, data, everyone, views=1, seed=SEED).last
     kept = keep_views(sight, split_body(sight.body, SIZE), data, everyone, 2, SEED)
     return start, data, views, kept, sight
 
@@ -84,7 +84,7 @@ def test_with_folds_every_photo_is_judged_by_a_network_that_never_saw_it(begun) 
     head = views.fit(everyone, SEED)
     set_head(learner, head)
     alone = views.out_of_fold(everyone, 2, SEED).logits
-    found = Tuner(start, data, views, kept, 1, said.append).run(learner, head, alone)
+    found = Tuner(start, data, views, views, kept, 1, said.append).run(learner, head, alone)
     assert np.isfinite(found.unseen).all() and found.unseen.shape == alone.shape
     assert found.share in SHARES and found.epochs == 1 and [row.epoch for row in found.history] == [0, 1]
     assert sum(line.startswith("epoch 1 of 1") for line in said) == 2
@@ -98,7 +98,7 @@ def test_what_ships_lies_its_share_of_the_way_and_answers_so(begun) -> None:
     states = {}
     for share in (0.5, 1.0):
         learner = start.learner(data.photos)
-        tuner = Tuner(start, data, views, kept, 1, quiet)
+        tuner = Tuner(start, data, views, views, kept, 1, quiet)
         tuner.tune_all(learner, head, share, Course(1, SEED, ProgressBar("", "photo", quiet), total=100))
         states[share] = {name: value.clone() for name, value in learner.model.state_dict().items()}
     untouched = start.learner(data.photos)
