@@ -44,7 +44,8 @@ def require_room(folder: Path, needed: int, option: str) -> None:
     the work, not after it. option: which names another place."""
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(place))
     try:
-        with tempfile.TemporaryFile(dir=there):
+        with tempfile.TemporaryFile(dir=there, buffering=0) as file:
+            file.write(b"0")
             free = shutil.disk_usage(there).free
     except OSError as error:
         why = (error.strerror or str(error)).lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from mirror.terminal import say, sentence
 
 LINES = 4  # plain lines for a whole piece of work
 EVERY_SECONDS = 60.0  # after which a plain line is due in any case
+TICK_SECONDS = 1.0
 RATE_AFTER_SECONDS = 10.0  # before that a rate says little
 
 
@@ -106,6 +108,38 @@ class ProgressBar:
         if seconds >= RATE_AFTER_SECONDS:
             parts += [rate(done - self._before, total - done, self._unit, seconds)]
         return (f"{self._what}: " if self._what else "") + ", ".join(filter(None, parts))
+
+
+@contextlib.contextmanager
+def working(what: str, log: Callable[[str], None] | None = say) -> Iterator[Callable[[str], None]]:
+    """While work lasts that counts nothing: on a terminal `what` and the seconds so far, elsewhere a line, by `log`.
+    Yields what prints a line meanwhile."""
+    if not sys.stderr.isatty():
+        if log:
+            log(f"{what} …")
+        yield log or say
+        return
+    from tqdm import tqdm
+
+    bar = tqdm(desc=f"{what} …", bar_format="{desc} {elapsed}", leave=False, file=sys.stderr, dynamic_ncols=True)
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(TICK_SECONDS):
+            bar.refresh()
+
+    def line(text: str) -> None:
+        with bar.external_write_mode(file=sys.stderr):
+            (log or say)(sentence(text))
+
+    ticking = threading.Thread(target=tick, name="progress", daemon=True)
+    ticking.start()
+    try:
+        yield line
+    finally:
+        ended.set()
+        ticking.join()
+        bar.close()
 
 
 def rate(done: int, left: int, unit: str, seconds: float) -> str:

@@ -36,13 +36,17 @@ class ImageSource:
 @dataclass
 class LeftOut:
     """What folders hold that is not among their images: files that are none, and links to folders that are searched
-    anyway or hold the one that was asked for. first: of both, the first NAMED."""
+    anyway or hold the one that was asked for. first: of both, the first NAMED. made: absolute paths of files that the
+    program itself makes, which do not count."""
 
     files: int = 0
     links: int = 0
     first: list[str] = field(default_factory=list)
+    made: frozenset[str] = frozenset()
 
     def add(self, name: str, is_link: bool = False) -> None:
+        if self.made and os.path.abspath(name) in self.made:
+            return
         self.links, self.files = self.links + is_link, self.files + (not is_link)
         if len(self.first) < NAMED:
             self.first.append(name)
@@ -116,7 +120,7 @@ def _walk(folder: str, inside: str, searched: set[str], left_out: LeftOut) -> It
         path = f"{inside}/{name}" if inside else name
         if name not in folders:
             yield path
-        elif _enter(os.path.join(folder, path), os.path.realpath(folder), searched):
+        elif not os.path.islink(where := os.path.join(folder, path)) or enter(where, folder, searched):
             yield from _walk(folder, path, searched, left_out)
         else:
             left_out.add(_joined(folder, path), is_link=True)
@@ -139,15 +143,11 @@ def _begins_as_a_picture(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _enter(path: str, root: str, searched: set[str]) -> bool:
-    """Whether a folder is to be searched: a link only where nothing of it was or will be."""
-    if not os.path.islink(path):
-        return True
-    real = os.path.realpath(path)
-    if (
-        any(os.path.commonpath((real, known)) == known for known in searched)
-        or os.path.commonpath((real, root)) == real
-    ):
+def enter(link: str | Path, root: str | Path, searched: set[str]) -> bool:
+    """Whether a linked folder is to be searched: not where it lies in one that is, nor where `root` lies in it.
+    searched: real paths of the folders that are, to which its own is added then."""
+    real, top = os.path.realpath(link), os.path.realpath(root)
+    if any(os.path.commonpath((real, known)) == known for known in searched) or os.path.commonpath((real, top)) == real:
         return False
     searched.add(real)
     return True

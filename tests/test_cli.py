@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -322,9 +323,9 @@ def test_explain_writes_a_picture_and_says_where_the_evidence_lies(place: Path) 
         (["yellow.png", "--label", "goose"],
          "mirror: The model mirror knows no label goose: choose one of cygnet, duckling.", 2),
         (["yellow.png", "--out", "a.xyz"],
-         "mirror: a.xyz cannot be written (unknown file extension: .xyz): give one that ends in .png or .jpg.", 2),
+         "mirror: a.xyz cannot be written: give a name that ends in .png or .jpg.", 2),
         (["yellow.png", "--out", "nowhere/a.png"],
-         "mirror: nowhere/a.png cannot be written (No such file or directory): give one that ends in .png or .jpg.", 2),
+         "mirror: nowhere/a.png cannot be written: there is no folder nowhere.", 2),
         (["yellow.png", "--model", "models/silent"],
          "mirror: The model silent cannot show why: its network gives no heat map, for it was made before there were "
          "any, or its head is of a kind that has none; train or compile it again to see which.", 1),
@@ -335,6 +336,41 @@ def test_what_cannot_be_explained_is_one_sentence_and_a_code(place: Path, argume
     tiny_model(place / "models", "silent", heat=False)
     done = run(place, "explain", *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", message + "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        ("predict photos/b --format jsonl > out", "out"),
+        ("predict photos/b --format csv > out", "out"),
+        ("predict photos/b > out", "out"),
+        ("predict photos/b --out old", "old"),
+        ("predict photos/b --out new.txt", ""),
+        ("predict photos/b --out new.csv", ""),
+        ("predict photos/b --out new.parquet", ""),
+        ("predict photos/b --summary-csv old", "old"),
+        ("predict photos/b --summary-csv new.csv", ""),
+        ("predict photos/b --summary-picture new.png", ""),
+        ("explain yellow.png --out new.png", ""),
+        ("compile export.pkl --out new", ""),
+        ("publish models/mirror --as static --out new", ""),
+    ],
+)
+def test_a_full_disk_is_one_sentence_and_nothing_is_half_written(place: Path, arguments: str, left: str) -> None:
+    """No file may take a byte, which is what a program sees of a full disk."""
+    (place / "old").write_text("what it held")
+    (place / "export.pkl").write_bytes(b"not looked at")
+    command = f"ulimit -f 0; {sys.executable} -m mirror {arguments}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=place, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=LIMIT,
+    )  # fmt: skip
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr
+    said = r"mirror: ([^\n]* cannot be written|Nothing can be written into)[^\n]*\.\n"
+    assert re.fullmatch(said, done.stderr), done.stderr
+    new = {path.name for path in place.iterdir() if not path.name.startswith(".")}
+    assert new - {"models", "yellow.png", "photos", "none", "export.pkl", "old"} == {left} - {"", "old"}
+    assert (place / "old").read_text() == "what it held"
 
 
 def test_help_teaches_by_example(place: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 
 import pytest
 
 from mirror import progress
-from mirror.progress import ProgressBar, duration, rate
+from mirror.progress import ProgressBar, duration, rate, working
+from tests.world import wait_until
 
 
 class Terminal(io.StringIO):
@@ -100,3 +102,22 @@ def test_an_interrupted_bar_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         bar(1, 10)
         raise KeyboardInterrupt
     assert terminal.getvalue().endswith("\n")
+
+
+def test_work_that_counts_nothing_is_a_line_or_a_running_clock(capsys, monkeypatch) -> None:
+    lines: list[str] = []
+    with working("Compiling", lines.append) as say:
+        say("half of it")
+    with working("Opening", None):
+        pass
+    assert lines == ["Compiling …", "half of it"] and capsys.readouterr() == ("", "")
+    terminal = Terminal()
+    monkeypatch.setattr(progress, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr("sys.stderr", terminal)
+    with pytest.raises(KeyboardInterrupt), working("Compiling", lines.append) as say:
+        before = terminal.getvalue().count("Compiling … 00:0")
+        wait_until(lambda: terminal.getvalue().count("Compiling … 00:0") > before + 2)
+        say("a line\x1b[2J")
+        raise KeyboardInterrupt
+    assert lines[2:] == ["a line\N{REPLACEMENT CHARACTER}[2J"]
+    assert "progress" not in {thread.name for thread in threading.enumerate()}

@@ -16,7 +16,7 @@ from typing import Any
 
 from mirror import terminal
 from mirror.batch.checkpoint import WAYS_OUT, JobStore, SourceList, list_sources
-from mirror.batch.writers import OutputFilter, check_format, open_writer, to_row
+from mirror.batch.writers import OutputFilter, check_format, open_writer, row_of
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar
 from mirror.sources import ImageSource, LeftOut, find_sources, is_url
@@ -34,6 +34,7 @@ FIELD_NAMES = {
     "top": "--top",
     "threshold": "--threshold",
     "format": "--format",
+    "exif": "--exif",
 }
 
 
@@ -51,26 +52,37 @@ class Job:
     top: int
     threshold: float
     format: str
+    exif: bool = False
 
     @classmethod
     def of(
-        cls, images: Sequence[str], model: str, out: Path, *, task: str, top: int, threshold: float, format: str
+        cls,
+        images: Sequence[str],
+        model: str,
+        out: Path,
+        *,
+        task: str,
+        top: int,
+        threshold: float,
+        format: str,
+        exif: bool = False,
     ) -> Job:
         relative = any(not is_url(name) and not os.path.isabs(name) for name in images)
         start = os.path.relpath(os.getcwd(), out.parent) if relative else ""
-        return cls(tuple(images), start, model, task, top, threshold, format)
+        return cls(tuple(images), start, model, task, top, threshold, format, exif)
 
     @property
     def output(self) -> OutputFilter:
         """What of the answers its rows hold."""
-        return OutputFilter(self.top, self.threshold, self.task in DETECTION_TASKS)
+        return OutputFilter(self.top, self.threshold, self.task in DETECTION_TASKS, self.exif)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"images": list(self.images)}
 
     def differences(self, recorded: dict[str, Any]) -> list[str]:
         """What a recorded job asked for differently, in words; empty where it is this one."""
-        return [FIELD_NAMES[name] for name, value in self.to_json().items() if recorded.get(name) != value]
+        then = {"exif": False} | recorded
+        return [FIELD_NAMES[name] for name, value in self.to_json().items() if then.get(name) != value]
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,10 @@ def _run(
     exclude: list[str],
     on_row: Callable[[dict[str, Any]], None] | None,
 ) -> JobResult:
-    state, left_out = None if restart else store.state(), LeftOut()
+    state, left_out = (
+        None if restart else store.state(),
+        LeftOut(made=frozenset([*exclude, os.path.abspath(store.out)])),
+    )
     if state is None:
         listed = store.begin(job.to_json(), _sources(job, exclude, left_out))
     else:
@@ -156,7 +171,7 @@ def _answer(job: Job, store: JobStore, answer_all: AnswerAll, listed: SourceList
         _say(f"Going on with {store.out}: {checkpoint.rows:,} of {listed.images:,} images are answered.")
     unanswered, done = checkpoint.unanswered, checkpoint.rows
     sources = islice(store.sources(), checkpoint.rows, None)
-    rows = (to_row(source.file, answer, job.output) for source, answer in answer_all(sources))
+    rows = (row_of(source, answer, job.output) for source, answer in answer_all(sources))
     try:
         with ProgressBar("", "image", _say, done=done, lines=0) as progress:
             for row in store.append(rows, checkpoint):

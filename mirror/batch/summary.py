@@ -7,6 +7,8 @@ none of the labels counts for none of them. Of detections, each object counts fo
 
 from __future__ import annotations
 
+import csv
+import os
 import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -21,6 +23,8 @@ from mirror.terminal import printable
 
 LABELS = 8  # with a column of their own, the most frequent first; the others share one
 LONGEST_LABEL = 24  # characters, as a column's title
+NARROWER = ((LABELS, LONGEST_LABEL), (LABELS, 12), (4, 12), (2, 12), (1, 12))  # labels and their length, on a screen
+MIN_NAME = 12  # characters of a folder's name that stay on a screen
 OTHERS, STRANGE, EMPTY, FAILED = "other labels", "none of these", "nothing found", "not answered"
 FOLDERS = 40  # drawn, those with most images; the table has all
 LONGEST_NAME = 40  # characters of a folder's name; its end tells more than its beginning
@@ -88,14 +92,14 @@ class Summary:
         self.whole.add(row)
         self.places.setdefault(folder_of(row["file"]), FolderCounts()).add(row)
 
-    def table(self) -> tuple[list[str], list[SummaryRow]]:
-        """The names of the columns, and a line a folder.
+    def table(self, most: int = LABELS) -> tuple[list[str], list[SummaryRow]]:
+        """The names of the columns, and a line a folder. most: labels with a column of their own.
 
         Columns: the most frequent labels (equals by name), all others together, the images without a label, and, where
         there are any, those not answered.
         """
         ranked = sorted(self.whole.labels, key=lambda label: (-self.whole.labels[label].count, label))
-        labels, others = ranked[:LABELS], ranked[LABELS:]
+        labels, others = ranked[:most], ranked[most:]
         columns = labels + [OTHERS] * bool(others) + [EMPTY if self.objects else STRANGE]
         columns += [FAILED] * bool(self.whole.failed)
 
@@ -113,11 +117,45 @@ class Summary:
         return columns, lines + ([line("all", self.whole)] if len(lines) > 1 else [])
 
     def __str__(self) -> str:
-        """The table for a screen."""
-        columns, lines = self.table()
-        rows = [["folder", "images", *map(title, columns)]]
+        """The table in full width."""
+        return self._text(LABELS, LONGEST_LABEL)
+
+    def within(self, width: int) -> str:
+        """The table for a screen of so many columns: titles are cut shorter, then the rarest labels share a column, and
+        at last folders lose their beginnings."""
+        for labels, longest in NARROWER:
+            text = self._text(labels, longest)
+            widest = max(map(len, text.splitlines()))
+            if widest <= width:
+                return text
+        names = max(len(printable(folder)) for folder in ("folder", *self.places))
+        return self._text(labels, longest, max(MIN_NAME, names - (widest - width)))
+
+    def write_csv(self, path: Path) -> None:
+        """A line a folder, for spreadsheets: its images, the count of every label, and then their mean scores. Raises
+        MirrorError where the disk refuses."""
+        columns, lines = self.table(len(self.whole.labels))
+        scored = [number for number, column in enumerate(columns) if column in self.whole.labels]
+        try:
+            with replacing(path) as beside, open(beside, "w", encoding="utf-8-sig", newline="") as file:
+                rows = csv.writer(file, lineterminator="\n")
+                rows.writerow(["folder", "images", *columns, *(f"{columns[number]}: mean score" for number in scored)])
+                for line in lines[: len(self.places)]:  # a sum would be counted twice in a spreadsheet
+                    means = [
+                        f"{cell.total / cell.count:.4f}" if cell.count else ""
+                        for cell in (line.cells[number] for number in scored)
+                    ]
+                    counts = [str(cell.count) for cell in line.cells]
+                    rows.writerow([escaped(line.folder), line.images, *counts, *means])
+        except OSError as error:
+            raise MirrorError(f"The summary {path} cannot be written: {error.strerror or error}.") from None
+
+    def _text(self, labels: int, longest: int, longest_name: int = 10_000) -> str:
+        columns, lines = self.table(labels)
+        rows = [["folder", "images", *(title(column, longest) for column in columns)]]
         rows += [[line.folder, str(line.images), *map(str, line.cells)] for line in lines]
         rows = [[printable(cell) for cell in row] for row in rows]
+        rows = [[name if len(name) <= longest_name else "…" + name[1 - longest_name :], *row] for name, *row in rows]
         first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
@@ -125,9 +163,14 @@ class Summary:
         )
 
 
-def title(label: str) -> str:
+def title(label: str, longest: int = LONGEST_LABEL) -> str:
     """The label, cut short where it would make its column wide: ImageNet's have up to 121 characters."""
-    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    return label if len(label) <= longest else label[: longest - 1] + "…"
+
+
+def escaped(name: str) -> str:
+    """A name that is not UTF-8, as it is written into files."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def folder_of(file: str) -> str:
@@ -144,10 +187,19 @@ def check_picture(path: Path) -> None:
     """Raises UsageError where no picture can be written to `path`: asked before the work, not after it."""
     if path.suffix.lower() != ".png":
         raise UsageError(f"The picture {path} must end in .png.")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
+    check_place(path)
     if find_spec("matplotlib") is None:
         raise UsageError("The picture needs the package matplotlib: `pip install matplotlib`.")
+
+
+def check_place(path: Path) -> None:
+    """Raises UsageError where no file can be written to `path`."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            f"{path} cannot be written: {'it is a folder' if path.is_dir() else 'its folder is read-only'}."
+        )
 
 
 def draw_summary(summary: Summary, path: Path) -> None:

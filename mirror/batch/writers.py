@@ -17,8 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
+from mirror.batch.exif import EXIF_COLUMNS, taken
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
+from mirror.sources import ImageSource
 from mirror.tasks.detection import Detections
 from mirror.terminal import exact, printable, sentence, use_utf8
 from mirror.wording import percent
@@ -36,21 +38,27 @@ _UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 @dataclass(frozen=True)
 class OutputFilter:
     """What of an answer is listed: of its labels, those of the `top` most probable that reach `threshold`; or, where
-    answers are `detections`, those above `threshold`."""
+    answers are `detections`, those above `threshold`. exif: whether when and where it was taken goes with it."""
 
     top: int = 5
     threshold: float = 0.0
     detections: bool = False
+    exif: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Of a table for programs."""
-        return DETECTION_COLUMNS if self.detections else COLUMNS
+        return (DETECTION_COLUMNS if self.detections else COLUMNS) + EXIF_COLUMNS * self.exif
 
     def of(self, answer: Prediction) -> list[tuple[str, float]]:
         """(label, probability), highest first, equals in label order."""
         ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])[: self.top]
         return [(label, probability) for label, probability in ranked if probability >= self.threshold]
+
+
+def row_of(source: ImageSource, answer: Prediction | Detections | MirrorError, output: OutputFilter) -> dict[str, Any]:
+    """`to_row` of an image that is there, with its EXIF_COLUMNS where they are asked for."""
+    return to_row(source.file, answer, output) | (taken(source.location) if output.exif else {})
 
 
 def to_row(file: str, answer: Prediction | Detections | MirrorError, output: OutputFilter) -> dict[str, Any]:
@@ -170,8 +178,8 @@ class ParquetWriter(Writer):
         self._rows: list[dict[str, Any]] = []
         box = pyarrow.struct([(side, pyarrow.int32()) for side in ("xmin", "ymin", "xmax", "ymax")])
         detection = pyarrow.struct([("score", pyarrow.float64()), ("label", pyarrow.string()), ("box", box)])
-        kinds = dict.fromkeys(("file", "label", "error"), pyarrow.string()) | {
-            "probability": pyarrow.float64(),
+        kinds = dict.fromkeys(("file", "label", "error", "taken"), pyarrow.string()) | {
+            **dict.fromkeys(("probability", "latitude", "longitude"), pyarrow.float64()),
             "known": pyarrow.bool_(),
             "probabilities": pyarrow.map_(pyarrow.string(), pyarrow.float64()),
             "detections": pyarrow.list_(detection),

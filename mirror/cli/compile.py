@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mirror.folders import require_room
 from mirror.terminal import printable
 
+MODEL_BYTES = 100 << 20  # room for a ResNet-18's network while it is made
 PRECISIONS = ("auto", "fp32", "int8")
 
 
@@ -47,6 +49,8 @@ def run(options: argparse.Namespace) -> int:
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
     entry, out = find_model(options.pickle), options.out
+    if out is not None:
+        require_room(out, MODEL_BYTES, " by --out")
     is_customized = options.calibrate is not None or options.precision != "auto" or options.trust
     if is_customized and out is None and entry.pickle is not None:
         out = keeping_place(entry, sha256_of(entry.pickle))  # where it is looked for

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mirror.batch.summary import check_place
 from mirror.cli.options import add_model, add_network, network_of
 from mirror.errors import UsageError
 from mirror.sources import is_url
@@ -12,6 +13,8 @@ from mirror.storage import replacing
 from mirror.tasks.registry import default_model
 from mirror.terminal import printable
 from mirror.wording import percent
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -35,6 +38,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     (image,) = options.images
+    if options.out.suffix.lower() not in PICTURES:
+        raise UsageError(f"{options.out} cannot be written: give a name that ends in .png or .jpg.")
+    check_place(options.out)
     from mirror.inference.classifier import Classifier
     from mirror.inference.grad_cam import describe_regions, explain, overlay
     from mirror.inference.pickle_cache import open_model
@@ -46,11 +52,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         with replacing(options.out) as beside:  # also where --out's own name is a link: it is replaced, not followed
             overlay(explanation).save(beside)
-    except (OSError, ValueError) as error:  # a ValueError is Pillow's, for a suffix that it does not know
-        why = getattr(error, "strerror", None) or error
-        is_name = isinstance(error, (ValueError, FileNotFoundError, IsADirectoryError))
-        hint = "give one that ends in .png or .jpg" if is_name else "make room or choose another place"
-        raise UsageError(f"{options.out} cannot be written ({why}): {hint}.") from None
+    except OSError as error:
+        raise UsageError(
+            f"{options.out} cannot be written ({error.strerror or error}): make room or choose another place."
+        ) from None
     regions = describe_regions(explanation)
     where = {(): "nothing in it", ("everywhere",): "nearly all of it"}.get(regions, f"the {' and the '.join(regions)}")
     out, label = printable(str(options.out)), printable(explanation.label)

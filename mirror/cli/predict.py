@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mirror.batch.summary import Summary, check_picture, draw_summary
-from mirror.batch.writers import FORMATS, OutputFilter, open_writer, to_row
+from mirror.batch.place_map import PlaceMap, draw_map
+from mirror.batch.summary import Summary, check_picture, check_place, draw_summary
+from mirror.batch.writers import FORMATS, OutputFilter, open_writer, row_of
 from mirror.cli.options import add_model, add_network, count, network_of, probability
 from mirror.errors import MirrorError, UsageError
-from mirror.progress import ProgressBar
+from mirror.progress import ProgressBar, working
 from mirror.sources import LeftOut, find_sources
+from mirror.storage import replacing
 from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
@@ -25,6 +28,7 @@ from mirror.terminal import use_utf8, warn
 if TYPE_CHECKING:
     from mirror.tasks.predictor import Predictor
 
+Watcher = Callable[[dict[str, Any]], None]  # is shown each row
 ENGINES = ("local", "ray")
 SUFFIX_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
@@ -40,7 +44,7 @@ output:
   jsonl    a line an image: {"file", "label", "probability", "probabilities": {label: p}, "known"}, or
            {"file", "detections": [{"score", "label", "box": {"xmin", "ymin", "xmax", "ymax"}}]}, or
            {"file", "error"}; known is false where the image is unlike the photos that the model was trained on
-  csv, parquet   the same as columns
+  csv, parquet   the same as columns; of all three, --exif adds taken, latitude and longitude (null where unknown)
 
 exit code: 0 every image was answered, 1 some were not (the rest still are), 2 the command itself was wrong
 """
@@ -123,21 +127,39 @@ def _add_job_options(predict: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="draw the summary there (default with --summary: beside --out)",
     )
+    predict.add_argument(
+        "--summary-csv", type=Path, metavar="FILE.csv", help="write the summary of all labels there, for a spreadsheet"
+    )
+    predict.add_argument(
+        "--exif", action="store_true",
+        help="also write when and where a photo was taken, as its camera says: taken, latitude, longitude",
+    )  # fmt: skip
+    predict.add_argument(
+        "--map", type=Path, metavar="FILE.png", help="draw there which label was found where; nothing is fetched for it"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     format = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
     picture, is_job = _picture(options, format), _is_job(options, format)
+    _check_exif(options, format)
     request = request_from(options)
-    output = OutputFilter(options.top, _threshold(options, request), request.detects)
-    summary = Summary(objects=output.detections) if options.summary or picture else None
+    exif = options.exif or options.map is not None
+    output = OutputFilter(options.top, _threshold(options, request), request.detects, exif)
+    summary = Summary(objects=output.detections) if options.summary or picture or options.summary_csv else None
+    places = PlaceMap() if options.map else None
+    watchers = [watcher.add for watcher in (summary, places) if watcher is not None]
     with opened(options, request, is_job) as predictor:
         if is_job:
-            unanswered = _run_job(options, format, request.task, output, predictor, summary)
+            unanswered = _run_job(options, format, request.task, output, predictor, watchers)
         else:
-            unanswered = predict_stream(options, format, output, predictor, summary)
+            unanswered = predict_stream(options, format, output, predictor, watchers)
     if summary is not None:
         _show(summary, picture, to_screen=is_job or format == "table")
+        if options.summary_csv:
+            summary.write_csv(options.summary_csv)
+    if places is not None:
+        draw_map(places, options.map)
     return 1 if unanswered else 0
 
 
@@ -163,7 +185,9 @@ def opened(options: argparse.Namespace, request: TaskRequest, is_job: bool) -> I
         raise UsageError("--ray-address and --ray-workers are for --engine ray: leave them out, or add --engine ray.")
     else:
         # of many images each keeps one CPU busy
-        yield open_predictor(request, threads=1 if is_job else None, network=network)
+        with working("Opening the model", log=None):
+            predictor = open_predictor(request, threads=1 if is_job else None, network=network)
+        yield predictor
 
 
 def _threshold(options: argparse.Namespace, request: TaskRequest) -> float:
@@ -173,11 +197,16 @@ def _threshold(options: argparse.Namespace, request: TaskRequest) -> float:
 
 
 def predict_stream(
-    options: argparse.Namespace, format: str, output: OutputFilter, predictor: Predictor, summary: Summary | None
+    options: argparse.Namespace, format: str, output: OutputFilter, predictor: Predictor, watchers: Sequence[Watcher]
 ) -> int:
     """Answers to the screen, or whatever else takes a stream. How many are errors."""
     unanswered, left_out = 0, LeftOut()
-    with open_writer(format, options.out, output) as writer:
+    is_file = (
+        options.out is not None and options.out.parent.is_dir() and (options.out.is_file() or not options.out.exists())
+    )
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(replacing(options.out)) if is_file else options.out  # whole, or not at all
+        writer = stack.enter_context(open_writer(format, out, output))
         answers = predictor.answer_all(find_sources(options.images, left_out))
         total = sum(1 for _ in find_sources(options.images)) if sys.stderr.isatty() else 1
         to_terminal = options.out is None and sys.stdout.isatty()
@@ -185,11 +214,14 @@ def predict_stream(
             for done, (source, answer) in enumerate(answers, 1):
                 unanswered += isinstance(answer, MirrorError)
                 with progress.writing():
-                    writer.write(source.file, answer)
+                    if format == "table":
+                        writer.write(source.file, answer)
+                    else:
+                        writer.write_row(row_of(source, answer, output))
                 if total > 1:
                     progress(done, total)
-                if summary is not None:
-                    summary.add(to_row(source.file, answer, output))
+                for watch in watchers:
+                    watch(row_of(source, answer, output))
     if str(left_out):
         warn(left_out)
     return unanswered
@@ -197,23 +229,30 @@ def predict_stream(
 
 def _run_job(
     options: argparse.Namespace, format: str, task: str, output: OutputFilter, predictor: Predictor,
-    summary: Summary | None,
+    watchers: Sequence[Watcher],
 ) -> int:  # fmt: skip
     """Answers to --out, resumable. How many images have no answer."""
     from mirror.batch.job import Job, run_job
 
     out = Path(os.path.realpath(options.out)) if options.out.is_symlink() else options.out
     job = Job.of(
-        options.images, predictor.identity, out, task=task, top=output.top, threshold=output.threshold, format=format
-    )
-    pictures = [_beside(options.out), *filter(None, [options.summary_picture])]  # may lie among the photos
+        options.images, predictor.identity, out, task=task, top=output.top, threshold=output.threshold, format=format,
+        exif=output.exif,
+    )  # fmt: skip
+    given = (options.summary_picture, options.summary_csv, options.map)
+    made = [_beside(options.out), *filter(None, given)]  # they may lie among the photos
+
+    def watch(row: dict[str, Any]) -> None:
+        for watcher in watchers:
+            watcher(row)
+
     result = run_job(
         job,
         out,
         predictor.answer_all,
         restart=options.restart,
-        exclude=pictures,
-        on_row=summary.add if summary else None,
+        exclude=made,
+        on_row=watch if watchers else None,
     )
     return result.unanswered
 
@@ -238,11 +277,24 @@ def _picture(options: argparse.Namespace, format: str) -> Path | None:
     return path
 
 
+def _check_exif(options: argparse.Namespace, format: str) -> None:
+    """Raises UsageError for what cannot be written, before the work."""
+    if options.exif and format == "table":
+        raise UsageError(
+            "--exif is for --format jsonl, csv or parquet: add one of them, or name an --out of that kind."
+        )
+    if options.map:
+        check_picture(options.map)
+    if options.summary_csv:
+        check_place(options.summary_csv)
+
+
 def _show(summary: Summary, picture: Path | None, *, to_screen: bool) -> None:
     """Prints the table, on standard error where rows for a program are on standard output; and draws the picture."""
     if to_screen:
         use_utf8(sys.stdout)
-    print(summary, file=sys.stdout if to_screen else sys.stderr)
+    stream = sys.stdout if to_screen else sys.stderr
+    print(summary.within(shutil.get_terminal_size().columns) if stream.isatty() else summary, file=stream)
     if picture is not None:
         draw_summary(summary, picture)
 

@@ -22,6 +22,7 @@ import warnings
 from mirror.cli.train_options import add_options, require_followed
 from mirror.errors import MirrorError, require_installed
 from mirror.preparation import published_dataset
+from mirror.progress import working
 from mirror.terminal import Parser, guarded, sentence
 
 # What is asked for where no option says otherwise; the recipe's own settings: mirror/training/settings.py
@@ -44,8 +45,11 @@ def recipe(options: argparse.Namespace) -> None:
     name = model_name(options, NAME)
     check_given(options, name)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
-    from mirror.training.backbone_choice import AUTO, choose, names_at_hand
-    from mirror.training.backbones import find_backbone
+    with working("Loading torch and fastai"):
+        import fastai.vision.learner  # noqa: F401
+
+        from mirror.training.backbone_choice import AUTO, choose, names_at_hand
+        from mirror.training.backbones import find_backbone
 
     names = names_at_hand() if options.arch == AUTO else []
     backbone = None if names else find_backbone(options.arch, options.weights, options.size, SIZE)

@@ -42,7 +42,10 @@ def check_given(options: argparse.Namespace, name: str) -> None:
     if not options.collected:
         require_room(Path("data", name), PHOTOS_BYTES, ", by starting this in another folder")
     if options.data:
-        require_two({file.origin.label for file in find_files(options.data, lambda line: None)}, options.data)
+        require_two(
+            {file.origin.label for file in find_files(options.data, lambda line: None, options.follow_links)},
+            options.data,
+        )
     if options.photos:
         read_list(options.photos)
     if options.collected:

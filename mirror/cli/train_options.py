@@ -53,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         "--drop-near-duplicates", action="store_false", dest="near_duplicates", default=None,
         help="of photos that look nearly alike keep one (default with a search, which finds a photo at many places)",
     )  # fmt: skip
+    add("--follow-links", action="store_true", help="with --data: read links that lead out of it, to photos or folders")
     add("--others", type=Path, metavar="DIR", help="photos of none of the labels: it learns to say so of such")
     add("--proxy", metavar="URL", help="fetch everything through this proxy (default: HTTPS_PROXY)")
     add("--insecure", action="store_true", help="do not verify TLS certificates, for proxies that intercept them")

@@ -45,8 +45,8 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
     if options.collected:
         return open_collected(options.collected, options.models / name)
     if options.data:
-        rule = LABELLED.with_near(options.near_duplicates)
-        photos = collect_from_folder(folder, options.data, copies=rule, progress=ProgressBar("reading", "photo"))
+        rule, bar = LABELLED.with_near(options.near_duplicates), ProgressBar("reading", "photo")
+        photos = collect_from_folder(folder, options.data, copies=rule, follow=options.follow_links, progress=bar)
         return Collected(photos, "folder", (), options.license)
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder

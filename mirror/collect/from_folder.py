@@ -27,6 +27,7 @@ from mirror.errors import DatasetError, ImageError, NotAnImage, reason_in_words
 from mirror.images import read_file
 from mirror.wording import count
 
+LINK_OUT = "link-leads-outside"
 WORKERS = 2  # threads; Pillow decodes outside Python's global lock
 Log = Callable[[str], None]
 Item = TypeVar("Item")
@@ -38,18 +39,19 @@ def collect_from_folder(
     source: Path,
     *,
     copies: CopyRule = LABELLED,
+    follow: bool = False,
     log: Log = print,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhotoFolder:
     """Bring the photo folder `folder` in line with the label folders in `source`; returned open, the caller closes it.
 
-    copies: what becomes of copies. `progress(done, total)` is called after each file that was decoded. A run that was
-    killed at any moment goes on where it was. Raises DatasetError if `source` holds no label folders, or `folder` holds
-    the photos of a search.
+    copies: what becomes of copies. follow: links that lead out of `source` are followed. `progress(done, total)` is
+    called after each file that was decoded. A run that was killed at any moment goes on where it was. Raises
+    DatasetError if `source` holds no label folders, or `folder` holds the photos of a search.
     """
     folder, source = Path(folder), Path(source)
     _refuse_overlap(folder, source)
-    files = find_files(source, log)
+    files = find_files(source, log, follow)
     photos = PhotoFolder(folder, copies)
     try:
         for note in photos.notes:
@@ -90,9 +92,9 @@ def _read(file: LocalFile) -> bytes:
     if not file.origin.label:
         raise NotAnImage(f"{file.path} is in no label folder; move it into one.", reason="no-label-folder")
     root = file.path.parents[file.origin.url.count("/")]  # DIR: as many levels up as the url has parts
-    if file.path.is_symlink() and not file.path.resolve().is_relative_to(root.resolve()):
-        message = f"{file.path} is a link that leads out of the folder; copy the photo instead."
-        raise NotAnImage(message, reason="link-leads-outside")
+    if not file.follow and file.path.is_symlink() and not file.path.resolve().is_relative_to(root.resolve()):
+        message = f"{file.path} is a link that leads out of the folder: --follow-links reads it."
+        raise NotAnImage(message, reason=LINK_OUT)
     return read_file(file.path)
 
 
@@ -177,6 +179,8 @@ def _notes(photos: PhotoFolder, source: Path) -> Iterator[str]:
     small = sum(min(photo.width, photo.height) < MIN_SIDE for photo in rows)
     if small:
         yield f"{source}: {small:,} of {len(rows):,} photos below {MIN_SIDE} pixels a side, where little is to be seen."
+    if any(row.reason == LINK_OUT for row in photos.rejected):
+        yield f"{source}: links that lead out of it are read with --follow-links."
     pairs = under_two_labels(rows)
     if pairs:
         first, second = pairs[0]

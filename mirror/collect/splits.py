@@ -59,6 +59,8 @@ def _advice(reasons: Mapping[str, Counter[str]], labels: Sequence[str]) -> str:
     """What gets photos of these labels."""
     if any(reasons.get(label, Counter())[NEAR_DUPLICATE] for label in labels):
         return "--keep-near-duplicates keeps what is nearly the same, and other photos tell more"
+    if any(reasons.get(label, Counter())["link-leads-outside"] for label in labels):
+        return "--follow-links reads links that lead out of the folder"
     return "raise --count, add a search for the label, or add photos"
 
 

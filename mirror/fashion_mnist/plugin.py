@@ -72,7 +72,7 @@ PREPARATION = Preparation(
         test_split="Fashion-MNIST, test images",
         size=SIZE,
         epochs=EPOCHS,
-        options=("name", "proxy", "arch", "size", "epochs", "seed", "models", "precision", "no_pickle"),
+        options=("name", "proxy", "insecure", "arch", "size", "epochs", "seed", "models", "precision", "no_pickle"),
         train=train,
     ),
 )

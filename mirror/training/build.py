@@ -34,6 +34,7 @@ from mirror.inference.session import SIMILARITY
 from mirror.measured import novelty_sentence
 from mirror.model_folder import ModelFolder, write_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Preprocessing
+from mirror.progress import working
 from mirror.terminal import say
 from mirror.training.evaluation import Evaluation
 from mirror.training.model_card import write_card
@@ -116,9 +117,10 @@ def build_model(
 
     def build(folder: Path) -> ModelInfo:
         learner, file = folder / "learner.pkl", folder / "model.onnx"
-        export_learner(content.learner, learner)
         samples = content.samples()
-        compiled = compile_learner(learner, file, samples.parity)
+        with working("Compiling the network, and comparing it with learn.predict", log):
+            export_learner(content.learner, learner)
+            compiled = compile_learner(learner, file, samples.parity)
         compared_on = f"{compiled.photos} {content.noun}"
         log(f"model.onnx answers as learn.predict does, to {compiled.difference:.1g} on {compared_on}.")
         if not keep_pickle:
@@ -130,8 +132,13 @@ def build_model(
         if samples.seen and precision == "auto":
             log("int8: every photo was learned from, so none can show that it answers alike, and fp32 ships.")
             asked = "fp32"
-        quantisation = choose_precision(file, calibration, compared, samples.actual, asked, log, samples.other_heads)
-        evaluation = content.judge(ShippedNetwork(file, compiled.preprocessing, precision_of(quantisation), log))
+        with working("Trying it in int8" if asked != "fp32" else "Checking it in fp32", log) as say_of_it:
+            quantisation = choose_precision(
+                file, calibration, compared, samples.actual, asked, say_of_it, samples.other_heads
+            )
+        with working("Judging what ships", log) as say_of_it:
+            network = ShippedNetwork(file, compiled.preprocessing, precision_of(quantisation), say_of_it)
+            evaluation = content.judge(network)
         info = with_precision(compiled.info(path.name), quantisation)
         onnx = info.onnx
         if evaluation.novelty:
@@ -145,9 +152,10 @@ def build_model(
             novelty=evaluation.novelty,
             metrics=evaluation.metrics,
         )
-        content.write_lists(folder, evaluation)
-        draw_report(info, content.picture, folder / "report")
-        write_card(folder, info)
+        with working("Writing the report", log):
+            content.write_lists(folder, evaluation)
+            draw_report(info, content.picture, folder / "report")
+            write_card(folder, info)
         return info
 
     again = "what was seen of the photos is kept, and the same command goes on from there"

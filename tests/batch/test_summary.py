@@ -53,6 +53,23 @@ def test_a_table_has_a_line_a_folder_and_a_column_for_none_of_these() -> None:
     )
 
 
+def test_a_table_fits_the_screen_and_a_file_has_every_label(tmp_path: Path) -> None:
+    rows = [row(f"{'deep/' * 9}place {n % 3}/{n}.jpg", f"a label of some length {n % 12:02}", 0.5) for n in range(40)]
+    summary = summarise([*rows, row("a,b/1.jpg", '=say "x"', 0.25), {"file": "a,b/2.jpg", "error": "No."}])
+    for width in (400, 200, 120, 80):
+        text = summary.within(width)
+        assert max(map(len, text.splitlines())) <= width, width
+        assert len(text.splitlines()) == 6 and text.split()[-1] == "1"
+    assert summary.within(400) == str(summary)
+    summary.write_csv(tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_bytes().startswith(b"\xef\xbb\xbffolder,images,")
+    frame = pandas.read_csv(tmp_path / "s.csv")
+    assert len(frame) == 4 and frame["images"].sum() == 42 and frame["not answered"].sum() == 1
+    labels = [f"a label of some length {n:02}" for n in range(12)]
+    assert frame[labels].to_numpy().sum() == 40 and set(frame[f"{labels[0]}: mean score"].dropna()) == {0.5}
+    assert frame.set_index("folder").loc["a,b", '=say "x"'] == 1
+
+
 def test_a_long_label_does_not_widen_its_column() -> None:
     header = str(summarise([row("a/1.jpg", "a" * 24, 0.5), row("a/2.jpg", "b" * 25, 0.5)])).splitlines()[0]
     assert header.split() == ["folder", "images", "a" * 24, "b" * 23 + "…", "none", "of", "these"]
@@ -165,6 +182,10 @@ def test_a_picture_among_the_photos_is_none_of_them(tmp_path: Path) -> None:
     [
         (["--summary-picture", "x.jpg"], "The picture x.jpg must end in .png."),
         (["--summary-picture", "no/x.png"], "no/x.png cannot be written: there is no folder no."),
+        (["--summary-csv", "no/x.csv"], "no/x.csv cannot be written: there is no folder no."),
+        (["--summary-csv", "."], ". cannot be written: it is a folder."),
+        (["--map", "x.svg"], "The picture x.svg must end in .png."),
+        (["--exif"], "--exif is for --format jsonl, csv or parquet: add one of them, or name an --out of that kind."),
         (["--restart"], "--restart is for --out: leave it out, or name a file."),
     ],
 )

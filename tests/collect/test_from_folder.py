@@ -377,6 +377,26 @@ def test_links_that_lead_outside_are_not_followed(tmp_path: Path) -> None:
         }
         assert len(photos.photos) == 6 and photos.labels == ["goose", "swan"]
     assert "goose/folder is a link to a folder and is not followed" in str(log)
+    assert "links that lead out of it are read with --follow-links" in str(log)
+    followed = Lines()
+    (source / "swan/round").symlink_to(outside.parent, target_is_directory=True)  # which holds DIR itself
+    with collect_from_folder(tmp_path / "out", source, follow=True, log=followed) as photos:
+        assert {row.url: row.reason for row in photos.rejected} == {
+            "swan/inside.jpg": "exact-duplicate", "swan/broken.jpg": "missing-file",
+        }  # fmt: skip
+        assert {photo.label for photo in photos.photos if photo.url in ("swan/out.jpg", "goose/folder/1.jpg")} == {
+            "goose", "swan",
+        }  # fmt: skip
+        assert len(photos.photos) == 9 and "swan/round is a link to a folder that is read already" in str(followed)
+    (source / "swan/round").unlink()
+    only = tmp_path / "subset"  # label folders that are links themselves
+    only.mkdir()
+    for label in ("swan", "goose"):
+        (only / label).symlink_to(source / label, target_is_directory=True)
+    with collect_from_folder(tmp_path / "out3", only, follow=True, log=Lines()) as photos:
+        assert photos.labels == ["goose", "swan"]
+    with pytest.raises(DatasetError, match="--follow-links"):
+        collect_from_folder(tmp_path / "out4", only, log=Lines())
     (tmp_path / "link").symlink_to(source, target_is_directory=True)  # DIR itself may be a link
     with collect_from_folder(tmp_path / "out2", tmp_path / "link", log=Lines()) as photos:
         assert len(photos.photos) == 6

@@ -69,7 +69,8 @@ def test_what_ships_is_what_was_asked_for_or_what_passes(built, asked: str, ship
     onnx.checker.check_model(model, full_check=True)
     assert any(node.op_type == "QuantizeLinear" for node in model.graph.node) == (shipped == "int8")
     assert "Shape" not in {node.op_type for node in model.graph.node}
-    assert said[0].startswith("model.onnx answers as learn.predict does, to ") and said[0].endswith("on 22 photos.")
+    assert said[0] == "Compiling the network, and comparing it with learn.predict …"
+    assert said[1].startswith("model.onnx answers as learn.predict does, to ") and said[1].endswith("on 22 photos.")
     assert ("8-bit integers" in (folder.path / "README.md").read_text()) == (shipped == "int8")
     assert folder.info.parity.photos == 22 and folder.info.parity.largest_difference <= 1e-4
 

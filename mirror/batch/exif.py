@@ -1,0 +1,65 @@
+"""When and where a photo was taken, as its camera wrote it (EXIF 2.32, sections 4.6.5 and 4.6.6): `predict --exif`."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+EXIF_COLUMNS = ("taken", "latitude", "longitude")
+CONTAINERS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF")  # not TIFF: opening it reads all of its tags
+DETAILS, GPS = 0x8769, 0x8825  # the directories
+ORIGINAL, MODIFIED, OFFSET = 36867, 306, 36881
+LONGEST = 1 << 20  # bytes of EXIF; a JPEG holds at most 64 KB
+_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
+
+
+def taken(image: object) -> dict[str, Any]:
+    """EXIF_COLUMNS of a file: the time as the camera's clock had it, `2026-05-01T12:00:00` with its offset from UTC
+    where that is told, and degrees, north and east positive. None where the file does not say; no file is decoded."""
+    found: dict[str, Any] = dict.fromkeys(EXIF_COLUMNS)
+    if not isinstance(image, str | os.PathLike) or not os.path.isfile(image):
+        return found
+    try:
+        exif = _read(Path(image))
+        details = exif.get_ifd(DETAILS)
+        time = _TIME.match(str(details.get(ORIGINAL) or exif.get(MODIFIED) or ""))
+        if time and time[1] != "0000":
+            offset = str(details.get(OFFSET) or "").strip("\0 ")
+            found["taken"] = "{}-{}-{}T{}:{}:{}".format(*time.groups()) + (
+                offset if re.fullmatch(r"[+-]\d\d:\d\d", offset) else ""
+            )
+        gps = exif.get_ifd(GPS)
+        place = _degrees(gps.get(2), gps.get(1), "S", 90), _degrees(gps.get(4), gps.get(3), "W", 180)
+        if None not in place and place != (0.0, 0.0):  # which phones write where they do not know
+            found["latitude"], found["longitude"] = place
+    except Exception:  # of a camera's making, or an attacker's: the photo is answered all the same
+        pass
+    return found
+
+
+def _read(path: Path) -> Any:
+    from PIL import Image
+
+    from mirror.decoding.decode import formats_for
+
+    with open(path, "rb") as file:
+        known = formats_for(file.read(16))
+    with Image.open(path, formats=[name for name in CONTAINERS if name in known]) as image:
+        exif, data = Image.Exif(), image.info.get("exif", b"")
+    if len(data) <= LONGEST:
+        exif.load(data)
+    return exif
+
+
+def _degrees(parts: Sequence[Any] | None, side: Any, negative: str, most: float) -> float | None:
+    if not parts or len(parts) != 3:
+        return None
+    degrees, minutes, seconds = map(float, parts)
+    value = round(degrees + minutes / 60 + seconds / 3600, 6)
+    if not math.isfinite(value) or not 0 <= value <= most:
+        return None
+    return -value if str(side).strip("\0 ").upper() == negative else value
