@@ -3,7 +3,14 @@
 The settings, each with its reason, and the recipe: mirror/cli/train.py.
 """
 
-from mirror.cli.train import main
+import sys
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        from mirror.cli.train import main
+
+        code = main()
+    except KeyboardInterrupt:  # while it is imported
+        print("train.py: stopped; the same command goes on from here.", file=sys.stderr)
+        code = 130
+    raise SystemExit(code)

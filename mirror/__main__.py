@@ -1,6 +1,13 @@
 """`python -m mirror`: see mirror/cli."""
 
-from mirror.cli import main
+import sys
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        from mirror.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # while it is imported
+        print("mirror: stopped.", file=sys.stderr)
+        code = 130
+    raise SystemExit(code)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mirror.cli import build_parser
+from mirror.cli.train import parse as parse_training
+from mirror.cli.train_steps import searches
+from mirror.errors import MirrorError
 from mirror.privacy import SWITCHES
 from tests.support.limits import LIMIT
+from tests.web.tiny import YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +56,87 @@ def fenced(name: str) -> str:
 def test_help_names_every_option_of_its_parser_and_teaches_by_example(command: tuple[str, ...]) -> None:
     text = helped(*command)
     assert "python " in text and len(text) > 400
+
+
+OURS = re.compile(
+    r"\s*(?:\w+=\S+ )*((?:python (?:train|app)\.py|"
+    r"(?:python -m )?mirror (?:predict|explain|compile|publish|train|serve))\b.*)"
+)
+
+
+def examples() -> list[str]:
+    """Every command of ours that help texts, README and docs print."""
+    texts = [helped(*command) for command in COMMANDS] + [page.read_text(encoding="utf-8") for page in PAGES]
+    found: dict[str, None] = {}
+    for text in texts:
+        for line in text.replace("\\\n", " ").splitlines():
+            command = OURS.match(line)
+            if command and not re.search(r"[…<\[]", command[1]):
+                found[re.split(r" {3,}|  #|  (?=[a-z])", command[1])[0].strip()] = None
+    return list(found)
+
+
+def test_every_example_can_be_meant() -> None:
+    """Each is parsed as it stands, and what contradicts itself in it is found."""
+    shown = examples()
+    assert len(shown) > 40
+    for line in shown:
+        words = shlex.split(line, comments=True)
+        try:
+            if words[:2] == ["python", "train.py"]:
+                searches(parse_training(words[2:]))
+            elif words[:2] == ["python", "app.py"]:
+                build_parser().parse_args(["serve", *words[2:]])
+            else:
+                build_parser().parse_args(words[words.index("mirror") + 1 :])
+        except MirrorError as error:
+            pytest.fail(f"{line}: {error}")
+
+
+def test_the_examples_of_the_command_do_what_they_say(tmp_path: Path) -> None:
+    """Those of `python -m mirror` that need neither network nor torch run as they are printed."""
+    tiny_model(tmp_path / "models")
+    for folder in (".", "photos", "city/a", "city/b"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "bird.jpg").write_bytes(photo(YELLOW))
+    shown = [
+        line for line in re.findall(r"python -m mirror .*?(?=  |\n)", helped("-m", "mirror")) if "publish" not in line
+    ]
+    ours = [line for line in shown if "export.pkl" not in line]
+    assert len(ours) >= 5 and len(shown) - len(ours) == 3
+    for line in ours:
+        command = [sys.executable, *(word for word in shlex.split(line)[1:] if "https://" not in word)]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert {"answers.csv", "a.parquet", "a.summary.png", "heat.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+INTERRUPTED = """\
+import runpy, sys
+class Impatient:
+    def find_spec(self, name, path, target=None):
+        if name == "mirror.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Impatient())
+sys.argv[1] == "mirror" and runpy.run_module("mirror", run_name="__main__")
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("program", ["mirror", "train.py"])
+def test_stopping_a_command_while_it_is_imported_is_one_line(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, program], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (done.returncode, done.stdout) == (130, "") and done.stderr.startswith(f"{program}: stopped")
+    assert done.stderr.count("\n") == 1
 
 
 def test_every_option_of_train_is_in_its_table() -> None:

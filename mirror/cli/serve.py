@@ -175,6 +175,9 @@ def main(arguments: Sequence[str] | None, home: Path) -> int:
     except MirrorError as error:
         print(sentence(error), file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
 
 
 def run(options: argparse.Namespace, home: Path) -> int:

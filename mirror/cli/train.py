@@ -4,7 +4,7 @@
     python train.py apple pear --name fruit                            # apple or pear?
     python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
     python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
-    python train.py --name again --photos models/mirror/photos.csv     # the very photos of a model
+    python train.py --name again --photos models/fruit/photos.csv      # the very photos of a model
     python train.py --collected data/mirror                            # photos that lie there, as the studio left them
     python train.py --dataset fashion-mnist --name fashion             # ten kinds of garment, from scratch, in hours
 

@@ -1,8 +1,8 @@
 """Decoded pixels of any mode → upright RGB, a band of rows at a time, so that no second full copy is needed.
 
 Transparency is laid over white, LAB and CMYK are converted by plain formulas, and levels of more than 8 bits are scaled
-to 8. A band's pixels do not depend on the other bands, but for the brightest level of a float or 32-bit picture, which
-is looked for first.
+to 8. A band's pixels do not depend on the other bands, but for the brightest level of a picture of 16 bits or more,
+which is looked for first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mirror.decoding.orientation import SIDEWAYS, UPRIGHT
 
 LARGE_BYTES = 4 << 20  # two large pages
 BAND_BYTES = 1 << 20  # of RGB in one band: it stays in the processor's cache while it is converted and copied
+TWELVE_BITS = 4095  # the highest level of a camera of 12 bits, whose files have 16
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,11 @@ def _is_plain(decoded: Decoded) -> bool:
 def _converter(decoded: Decoded, step: int) -> Callable[[Image.Image], Image.Image]:
     """What turns a band of this picture into RGB."""
     mode = decoded.mode
-    if mode.startswith("I;16"):
-        return _sixteen_bits()
     if mode.startswith("I") or mode == "F":
         height = decoded.size[1]
         bands = (decoded.rows(top, min(top + step, height)) for top in range(0, height, step))
-        return _deep(mode, max(map(_brightest, bands)))
+        brightest = max(map(_brightest, bands))
+        return _sixteen_bits(brightest) if mode.startswith("I;16") else _deep(mode, brightest)
     if mode == "LAB":
         return _lab()
     return _eight_bits
@@ -172,11 +172,13 @@ def _eight_bits(band: Image.Image) -> Image.Image:
     return band if band.mode == "RGB" else band.convert("RGB")
 
 
-def _sixteen_bits() -> Callable[[Image.Image], Image.Image]:
-    """Levels 0-65535 → 0-255, by a table of what float64 arithmetic gives."""
+def _sixteen_bits(brightest: float) -> Callable[[Image.Image], Image.Image]:
+    """Levels 0-65535 → 0-255, by a table of what float64 arithmetic gives. Where none exceeds TWELVE_BITS, that is
+    white: microscopes and X-ray detectors have such cameras."""
     import numpy as np
 
-    table = np.rint(np.arange(65536) * (255.0 / 65535.0)).astype(np.uint8)
+    white = TWELVE_BITS if brightest <= TWELVE_BITS else 65535
+    table = np.rint(np.arange(65536).clip(max=white) * (255.0 / white)).astype(np.uint8)
     return lambda band: Image.fromarray(table[np.asarray(band)]).convert("RGB")
 
 

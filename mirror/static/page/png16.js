@@ -1,6 +1,8 @@
-// A grey PNG of 16 bits: 65,536 levels rounded to 256, as mirror/decoding/pixels.py does; a browser drops the lower 8 bits.
+// A grey PNG of 16 bits: 65,536 levels (4,096 where none is higher) rounded to 256, as mirror/decoding/pixels.py does; a browser drops the lower 8 bits.
 
 import { latin1 } from "./orientation.js";
+
+const TWELVE_BITS = 4095;
 
 /**
  * @param {Uint8Array} bytes the file
@@ -18,11 +20,16 @@ export async function decodeGrey16(bytes) {
     const rows = new Uint8Array(await new Response(new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer());
     if (rows.length < stride * height) return null;
     const rgba = new Uint8Array(4 * width * height).fill(255);
+    let brightest = 0;
     for (let y = 0; y < height; y++) {
       unfilter(rows, y * stride, stride);
+      for (let at = y * stride + 1; at < (y + 1) * stride; at += 2) brightest = Math.max(brightest, (rows[at] << 8) | rows[at + 1]);
+    }
+    const white = brightest <= TWELVE_BITS ? TWELVE_BITS : 65535; // microscopes and X-ray detectors have 12 bits
+    for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
         const at = y * stride + 1 + 2 * x;
-        rgba.fill(Math.round(((rows[at] << 8) | rows[at + 1]) * (255 / 65535)), 4 * (y * width + x), 4 * (y * width + x) + 3);
+        rgba.fill(Math.round(((rows[at] << 8) | rows[at + 1]) * (255 / white)), 4 * (y * width + x), 4 * (y * width + x) + 3);
       }
     }
     return { width, height, rgba };
