@@ -39,21 +39,23 @@ def drawing(path: Path, width: float, height: float, rows: int = 1, columns: int
 
 
 def drawable(text: str, longest: int = 40, keep_end: bool = False) -> str:
-    """A text on one line, no longer than that, in which symbols that no font has are called by their names ("[duck]").
-    keep_end: its beginning is left out, not its end."""
-    shown = "".join(_named(character) for character in printable(text))
+    """A text on one line, no longer than that, in which symbols that no font has are called by their names ("[duck]"),
+    and letters by their numbers ("U+9D28"): no boxes. keep_end: its beginning is left out, not its end."""
+    shown = "".join(_named(character) for character in printable(text)).rstrip()
     if len(shown) <= longest:
         return shown
     return "…" + shown[1 - longest :] if keep_end else shown[: longest - 1] + "…"
 
 
 def _named(character: str) -> str:
-    if ord(character) < 0x2000 or ord(character) in _glyphs():
+    if ord(character) < 0x250 or ord(character) in _glyphs():
         return character
     category = unicodedata.category(character)
     if category in ("So", "Sk"):  # emoji, and the colours of their skin
         return f"[{unicodedata.name(character, 'symbol').lower()}]"
-    return "" if category in ("Mn", "Me", "Cf") else character  # what joins and varies emoji
+    return (
+        "" if category in ("Mn", "Me", "Cf") else f"U+{ord(character):04X} "
+    )  # the first: what joins and varies emoji
 
 
 @cache
