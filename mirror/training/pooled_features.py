@@ -98,7 +98,7 @@ def pooled_features(
             left.append(photo)
     if keep and done:
         keep(len(of_photo) - len(left), "")
-    if progress and done:
+    if progress and len(views):
         progress(done, len(views))
 
     def arrived(photo: int, found: np.ndarray | ImageError) -> None:
