@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mirror.images import MAX_BYTES
+
 EXIF_COLUMNS = ("taken", "latitude", "longitude")
 CONTAINERS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF")  # not TIFF: opening it reads all of its tags
 DETAILS, GPS = 0x8769, 0x8825  # the directories
@@ -24,6 +26,8 @@ def taken(image: object) -> dict[str, Any]:
     if not isinstance(image, str | os.PathLike) or not os.path.isfile(image):
         return found
     try:
+        if os.path.getsize(image) > MAX_BYTES:
+            return found
         exif = _read(Path(image))
         details = exif.get_ifd(DETAILS)
         time = _TIME.match(str(details.get(ORIGINAL) or exif.get(MODIFIED) or ""))

@@ -135,7 +135,7 @@ def _add_job_options(predict: argparse.ArgumentParser) -> None:
         help="also write when and where a photo was taken, as its camera says: taken, latitude, longitude",
     )  # fmt: skip
     predict.add_argument(
-        "--map", type=Path, metavar="FILE.png", help="draw there which label was found where; nothing is fetched for it"
+        "--map", type=Path, metavar="FILE.png", help="draw there which label was found where, by what --exif adds"
     )
 
 
@@ -213,15 +213,16 @@ def predict_stream(
         with ProgressBar("", "image", log=lambda line: None, leave=not to_terminal) as progress:
             for done, (source, answer) in enumerate(answers, 1):
                 unanswered += isinstance(answer, MirrorError)
+                row = row_of(source, answer, output)
                 with progress.writing():
                     if format == "table":
                         writer.write(source.file, answer)
                     else:
-                        writer.write_row(row_of(source, answer, output))
+                        writer.write_row(row)
                 if total > 1:
                     progress(done, total)
                 for watch in watchers:
-                    watch(row_of(source, answer, output))
+                    watch(row)
     if str(left_out):
         warn(left_out)
     return unanswered

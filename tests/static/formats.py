@@ -59,6 +59,7 @@ def forms(image: Image.Image) -> Iterator[tuple[str, bytes]]:
     yield "grey.png", encoded(grey, "PNG")
     yield "grey-alpha.png", encoded(rgba.convert("LA"), "PNG")
     yield "16-bit.png", encoded(Image.fromarray(deep), "PNG")
+    yield "12-bit.png", encoded(Image.fromarray(deep // 16), "PNG")
     yield "lossy.webp", encoded(small, "WEBP", quality=75)
     yield "transparent.webp", encoded(rgba, "WEBP", lossless=True)
     yield "still.gif", encoded(small.quantize(64), "GIF")

@@ -193,10 +193,13 @@ def test_parts_that_need_no_browser_give_the_numbers_of_pillow_and_python(tmp_pa
             "size": grey.size,
             "found": coded(grey.filter(ImageFilter.UnsharpMask(1, 83, 0)).tobytes()),
         },
-        "grey16": {
-            "file": coded(encoded(Image.fromarray(deep), "PNG")),
-            "levels": coded(np.rint(deep * (255.0 / 65535.0)).astype(np.uint8).tobytes()),
-        },
+        "grey16": [
+            {
+                "file": coded(encoded(Image.fromarray(levels), "PNG")),
+                "levels": coded(np.rint(levels * (255.0 / white)).astype(np.uint8).tobytes()),
+            }
+            for levels, white in ((deep, 65535.0), (deep // 16, 4095.0))
+        ],
         "softmax": [
             {"logits": one, "temperature": t, "probabilities": softmax(np.array([one]), t)[0].tolist()}
             for one in logits

@@ -66,8 +66,10 @@ test("which way up, as Python reads it", async () => {
 
 test("the rest", async () => {
   assert.deepEqual(sharpened(bytes(expected.sharpened.levels), ...expected.sharpened.size), bytes(expected.sharpened.found));
-  const grey = await decodeGrey16(bytes(expected.grey16.file));
-  assert.deepEqual(grey.rgba.filter((_, i) => i % 4 === 0), bytes(expected.grey16.levels));
+  for (const { file, levels } of expected.grey16) {
+    const grey = await decodeGrey16(bytes(file));
+    assert.deepEqual(grey.rgba.filter((_, i) => i % 4 === 0), bytes(levels));
+  }
   for (const { logits, temperature, probabilities } of expected.softmax) {
     softmax(logits, temperature).forEach((share, i) => assert.ok(Math.abs(share - probabilities[i]) < 1e-12));
   }
