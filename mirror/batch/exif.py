@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirror.images import MAX_BYTES
+from mirror.images import MAX_PHOTO_BYTES
 
 EXIF_COLUMNS = ("taken", "latitude", "longitude")
 CONTAINERS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF")  # not TIFF: opening it reads all of its tags
@@ -26,7 +26,7 @@ def taken(image: object) -> dict[str, Any]:
     if not isinstance(image, str | os.PathLike) or not os.path.isfile(image):
         return found
     try:
-        if os.path.getsize(image) > MAX_BYTES:
+        if os.path.getsize(image) > MAX_PHOTO_BYTES:
             return found
         exif = _read(Path(image))
         details = exif.get_ifd(DETAILS)
