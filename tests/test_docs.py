@@ -100,7 +100,9 @@ def test_the_examples_of_the_command_do_what_they_say(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / "bird.jpg").write_bytes(photo(YELLOW))
     shown = [
-        line for line in re.findall(r"python -m mirror [a-z].*?(?=  |\n)", helped("-m", "mirror")) if "publish" not in line
+        line
+        for line in re.findall(r"python -m mirror [a-z].*?(?=  |\n)", helped("-m", "mirror"))
+        if "publish" not in line
     ]
     ours = [line for line in shown if "export.pkl" not in line]
     assert len(ours) >= 5 and len(shown) - len(ours) == 3
