@@ -132,7 +132,7 @@ def build_model(
         if samples.seen and precision == "auto":
             log("int8: every photo was learned from, so none can show that it answers alike, and fp32 ships.")
             asked = "fp32"
-        with working("Trying it in int8" if asked != "fp32" else "Checking it in fp32", log) as say_of_it:
+        with working("Trying it in 8 bits" if asked != "fp32" else "Checking it in fp32", log) as say_of_it:
             quantisation = choose_precision(
                 file, calibration, compared, samples.actual, asked, say_of_it, samples.other_heads
             )
