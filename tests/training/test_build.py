@@ -151,6 +151,7 @@ def test_similarity_is_fitted_on_the_features_of_the_network_that_ships(built, t
         classifier = Classifier.load(folder)
         pixels = np.stack([preprocess(load_image(file), folder.info.preprocessing) for file in files])
         (features,) = classifier.engine.run(pixels, ("features",))
+        features = features[:, -found.width :]  # those of the last layer
         bank = fit_feature_bank(features, found.data.groups)
         assert folder.info.novelty.threshold == pytest.approx(bank.threshold, abs=1e-6)
         unit = features / np.linalg.norm(features, axis=1, keepdims=True)
