@@ -55,7 +55,7 @@ def test_every_option_is_followed_or_refused(
         refused.add(action.dest)
         said = capsys.readouterr()
         assert not said.out and (action.option_strings or ["a=b"])[-1] in said.err, said.err
-    assert {"hold_out", "license", "count", "near_duplicates", "insecure", "no_photos_in_report"} <= refused
+    assert {"hold_out", "license", "count", "near_duplicates", "again", "no_photos_in_report"} <= refused
     assert set(dataset.options) <= {action.dest for action in actions()}
 
 
