@@ -20,6 +20,8 @@ NAMED_LABELS = 12  # beyond these, a sentence names the first 8
 NAMED_QUERIES = 12
 NAMED_SITES = 10
 WORST_PHOTOS = "report/top_losses.png"  # the picture of the report that shows photos themselves
+REPORT_PAGE = "report/report.html"  # the report for pupils, with these photos where there is that picture
+SHOWING_PHOTOS = (WORST_PHOTOS, REPORT_PAGE)
 SOURCES = {
     "search": "found by DuckDuckGo image search",
     "folder": "taken from a folder of photos",
@@ -223,8 +225,10 @@ class ModelDescription:
             if data.source != "folder" and not data.license_filter:
                 sentences.append("So most of them belong to their makers.")
             if of_files:
+                showing = [name for name in SHOWING_PHOTOS if name in self.info.files]
                 sentences.append(
-                    f"{WORST_PHOTOS} shows some of them; no other file of the model does."
+                    f"{listed(showing)} {'show' if len(showing) > 1 else 'shows'} some of them; no other file of the "
+                    "model does."
                     if self.shows_photos
                     else "No file of the model shows any of them."
                 )

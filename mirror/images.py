@@ -198,6 +198,12 @@ def small_jpeg(image: Image.Image, long_side: int, quality: int) -> bytes:
         return encoded(small, "JPEG", quality=quality)
 
 
+def example_picture(path: Path) -> bytes:
+    """A picture for a page to offer, as a JPEG of at most 1,024 pixels a side, without what a camera writes into its
+    files. Raises ImageError."""
+    return small_jpeg(load_image(path, at_least=512), 1024, 88)
+
+
 def encode_jpeg(image: Image.Image, long_side: int | None = 640, quality: int = JPEG_QUALITY) -> bytes:
     """JPEG bytes of at most `long_side` pixels; no EXIF, no colour profile, the same bytes for the same pixels."""
     if long_side is not None:

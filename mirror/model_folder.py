@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,11 +29,12 @@ from mirror.errors import ModelFolderError
 from mirror.folders import hold_folder, recovered, remove_old, set_aside, swap_folder, sweep_folders
 from mirror.model_schema import FORMAT_VERSION, ModelInfo
 from mirror.preparation import NAMES
-from mirror.storage import flush_to_disk, parse_json, read_file
+from mirror.storage import flush_to_disk, make_folder, parse_json, read_file, write_atomically
 from mirror.typed_json import decode, encode
 
 MODEL_JSON = "model.json"
 EXAMPLES = "examples"  # pictures to click, somebody's own
+MOST_EXAMPLES = 8  # that a command or the studio puts there
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 PICKLE_NAMES = ("learner.pkl", "export.pkl")  # ours, and fastai's default: preferred where a folder holds several
 READ_ATTEMPTS = 10  # while another process replaces the folder
@@ -119,6 +120,17 @@ def own_examples(folder: Path) -> list[Path]:
         return []
     found = sorted(path for path in kept.iterdir() if path.suffix.lower() in PICTURES)
     return [path for path in found if path.is_file() and not path.is_symlink()]
+
+
+def write_examples(folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """JPEGs by name without suffix, as the model folder's pictures to click, in place of those that it has. Raises
+    OSError where the disk refuses."""
+    make_folder(folder / EXAMPLES, inside=folder)
+    for name, body in pictures.items():
+        write_atomically(folder / EXAMPLES / f"{name}.jpg", body, inside=folder)
+    for path in own_examples(folder):
+        if path.suffix != ".jpg" or path.stem not in pictures:
+            path.unlink()
 
 
 def read_model_folder(path: str | Path) -> ModelFolder:

@@ -5,12 +5,14 @@ Everything comes from model.json and the report/*.png that it records; the note 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import PurePosixPath
 
 from mirror.describe import ModelDescription
 from mirror.errors import ModelFolderError
-from mirror.model_folder import ModelFolder
+from mirror.model_folder import ModelFolder, published_name
 from mirror.model_schema import ModelInfo
+from mirror.report_page import recorded_page
 from mirror.templates import data_url, render
 from mirror.wording import percent, plain
 
@@ -53,8 +55,8 @@ def note(info: ModelInfo, *, from_pickle: bool = False) -> str:
 
 
 def pictures(folder: ModelFolder) -> str:
-    """The pictures of report/ that model.json records, inside the HTML itself: nothing of the model folder is served
-    as a file, and what is no PNG is not shown."""
+    """The pictures of report/ that model.json records and the report for pupils, inside the HTML itself: nothing of the
+    model folder is served as a file, and what is no PNG is not shown."""
     shown = []
     for name in sorted(folder.info.files)[:MAX_FILES]:
         path = PurePosixPath(name)
@@ -68,7 +70,8 @@ def pictures(folder: ModelFolder) -> str:
             key = next((key for key in PICTURES if path.stem.startswith(key)), None)
             caption = PICTURES[key] if key else plain(path.stem).replace("-", " ").capitalize()
             shown.append((caption, data_url(picture, "png")))
-    return render("pictures.html", pictures=shown)
+    report = "data:text/html;charset=utf-8;base64," + b64encode(recorded_page(folder).encode()).decode("ascii")
+    return render("pictures.html", pictures=shown, report=report, name=f"{published_name(folder.info)}-report.html")
 
 
 def _mix_ups(info: ModelInfo) -> list[tuple[str, str, int]]:

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ environment:
   FORWARDED_ALLOW_IPS               addresses of proxies whose X-Forwarded-For says who asks (default: none)
   GRADIO_TEMP_DIR                   where uploads lie for less than a minute, in a folder of the page's own
   GRADIO_SERVER_NAME, GRADIO_SERVER_PORT   where to listen, where --host and --port are not given
+  GRADIO_MCP_SERVER=True            the same as --mcp
   GRADIO_SHARE=True                 also opens a temporary public address through gradio.live
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY used for photo addresses
   SYSTEM=spaces, SPACE_ID           set by a Hugging Face Space, where --studio does not run
@@ -63,6 +65,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--models", type=Path, metavar="DIR", help="the folder of models (default: models/ beside app.py, or here)"
     )
     parser.add_argument(
+        "--default", metavar="NAME", help="the model to begin with (default: the one that you trained last)"
+    )
+    parser.add_argument(
         "--studio", type=Path, metavar="DIR",
         help="instead of the page, for you alone, at the address that it prints: browse and clean a photo folder of "
         "train.py, and train again",
@@ -78,13 +83,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the model of another tab, as object-detection=facebook/detr-resnet-50 or a folder; repeat it",
     )  # fmt: skip
     parser.add_argument(
+        "--mcp", action="store_true", help="offer what the page does as tools of the Model Context Protocol too"
+    )
+    parser.add_argument(
         "--allow-private-hosts", action="store_true",
         help="let a photo's address point into this machine or its network; never where strangers can reach the page",
     )  # fmt: skip
 
 
+def wants_mcp() -> bool:
+    return os.environ.get("GRADIO_MCP_SERVER", "").lower() in ("true", "1")
+
+
 def check(options: argparse.Namespace) -> None:
-    """Raises UsageError for a port that cannot be one."""
+    """Raises UsageError for a port that cannot be one, and for tools without their package."""
+    if (options.mcp or wants_mcp()) and not options.studio and not find_spec("mcp"):
+        raise UsageError('The page\'s tools for other programs (MCP) need a package: pip install "gradio[mcp]".')
     if options.port is not None and not 0 < options.port < 65536:
         raise UsageError(f"--port must lie between 1 and 65535, not {options.port}: see `python app.py --help`.")
     given = os.environ.get("GRADIO_SERVER_PORT", "7860")
@@ -121,32 +135,33 @@ def models_folder(given: Path | None, home: Path) -> Path:
 
 def build(
     home: Path, models: Path | None = None, tasks: Sequence[tuple[str, str]] = (), *,
-    allow_private_hosts: bool = False, host: str | None = None,
+    first: str | None = None, allow_private_hosts: bool = False, host: str | None = None, mcp: bool = False,
 ) -> tuple[gr.Blocks, dict[str, Any]]:  # fmt: skip
     """The page, and what to launch it with. The default model is opened in the background meanwhile.
 
     home: the folder of models/ and examples/. models: another folder of models. tasks: the models of the other tabs,
-    where they are not the default. host: the address to listen on, if it was given. Raises UsageError.
+    where they are not the default. first: the model to begin with. host: the address to listen on, if it was given.
+    mcp: its endpoints are tools for other programs. Raises UsageError.
     """
     models, named = models_folder(models, home), task_models(tasks)
     _prepare()
     from mirror.web.gradio_patches import import_gradio
     from mirror.web.models import ModelRegistry
 
-    registry = ModelRegistry(models)
+    registry = ModelRegistry(models, first=first)
     registry.warm()  # while gradio is imported
     import_gradio()
     from mirror.net.fetch import NetworkSettings
-    from mirror.web.mirror_tab import examples_in
+    from mirror.web.examples import Examples
     from mirror.web.page import build as build_page
     from mirror.web.page import launch_settings
     from mirror.web.tabs.task_models import TaskModels
 
     network = NetworkSettings(allow_private_hosts=allow_private_hosts, total_timeout=FETCH_SECONDS)
-    examples = examples_in(home / "examples")
-    everyday = next((path for path in examples if path.name == EVERYDAY), None)
-    page = build_page(registry, network=network, examples=examples, task_models=TaskModels(named, everyday))
-    return page, launch_settings(registry, home, host)
+    examples, everyday = home / "examples", home / "examples" / EVERYDAY
+    offered = TaskModels(named, everyday if everyday.is_file() else None)
+    page = build_page(registry, network=network, examples=Examples(examples), task_models=offered)
+    return page, launch_settings(registry, home, host, mcp=mcp or wants_mcp())
 
 
 def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
@@ -188,7 +203,10 @@ def run(options: argparse.Namespace, home: Path) -> int:
         page, settings, announce = build_studio(options.studio, models_folder(options.models, home), options.host)
     else:
         private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
-        page, settings = build(home, options.models, options.task_model, allow_private_hosts=private, host=options.host)
+        page, settings = build(
+            home, options.models, options.task_model, first=options.default, allow_private_hosts=private,
+            host=options.host, mcp=options.mcp,
+        )  # fmt: skip
     vars(sys.modules["__main__"])["demo"] = page  # where `gradio app.py` looks for what it reloads
     try:
         bare = options.host and options.host.count(":") > 1 and not options.host.startswith("[")  # ::1, which a URL

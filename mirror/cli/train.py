@@ -40,10 +40,19 @@ NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "on
 def recipe(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
     from mirror.cli.train_checks import check_given, finished
-    from mirror.cli.train_steps import collect, model_name, read_photos_of_none, say_result, split
+    from mirror.cli.train_steps import (
+        collect,
+        example_pictures,
+        model_name,
+        read_photos_of_none,
+        say_result,
+        split,
+    )
+    from mirror.model_folder import write_examples
 
     name = model_name(options, NAME)
     check_given(options, name)
+    examples = example_pictures(options.examples)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
     with working("Loading torch and fastai"):
         import fastai.vision.learner  # noqa: F401
@@ -73,6 +82,8 @@ def recipe(options: argparse.Namespace) -> None:
         )  # fmt: skip
         made = finished(path, photos, settings, options)
         if made:
+            if examples:
+                write_examples(path, examples)
             print(f"{path} is made of these photos by these options already: --again trains it anew.")
             return say_result(path, made, folder.path, len(photos.photos), options)
         if path.exists():
@@ -81,6 +92,8 @@ def recipe(options: argparse.Namespace) -> None:
         data = describe_data(photos, collected.source, collected.queries, collected.license_filter)
         content = PhotoModel(trained, folder.path, data, settings, not options.no_photos_in_report, others)
         model = build_model(content, path, precision=options.precision, keep_pickle=not options.no_pickle)
+        if examples:
+            write_examples(path, examples)
     say_result(path, model.info, folder.path, len(photos.photos), options)
 
 

@@ -95,6 +95,9 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     )  # fmt: skip
     add("--again", action="store_true", help="train anew where the model is made of these photos and options already")
     add("--no-pickle", action="store_true", help="leave learner.pkl out of the model folder: 45 MB less to publish")
+    add("--examples", type=Path, metavar="DIR",
+        help="pictures that the page shows to click: whoever opens it sees them, so give those that you may show",
+    )  # fmt: skip
     add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
 
 

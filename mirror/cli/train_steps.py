@@ -17,8 +17,10 @@ from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issue
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.collect.others import Others, read_others
 from mirror.collect.splits import require_enough, unvalidated_labels
-from mirror.errors import UsageError, reason_in_words
+from mirror.errors import ImageError, UsageError, reason_in_words
+from mirror.images import example_picture
 from mirror.measured import error_sentence, group_sentences
+from mirror.model_folder import MOST_EXAMPLES
 from mirror.model_schema import PHOTO_LIST, ModelInfo
 from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar
@@ -83,6 +85,23 @@ def read_photos_of_none(directory: Path | None, own: Sequence[Photo]) -> Others 
     left_out = ", ".join(f"{count} {reason}" for reason, count in others.rejected.items())
     print(f"{directory}: {len(others.paths)} photos of none of the labels. Left out: {left_out or 'none'}.")
     return others
+
+
+def example_pictures(directory: Path | None) -> dict[str, bytes] | None:
+    """The pictures of --examples by name, small and without what a camera writes into them; None without it. Raises
+    UsageError where there are none to show, or too many."""
+    if directory is None:
+        return None
+    files = sorted(path for path in directory.glob("*") if path.is_file() and not path.name.startswith("."))
+    found = {}
+    for path in files[: MOST_EXAMPLES + 1]:
+        try:
+            found[path.stem] = example_picture(path)
+        except ImageError as error:
+            raise UsageError(f"--examples {directory}: {path.name} cannot be shown: {error}") from None
+    if not 0 < len(found) <= MOST_EXAMPLES:
+        raise UsageError(f"--examples {directory} must be a folder of 1 to {MOST_EXAMPLES} pictures.")
+    return found
 
 
 def model_name(options: argparse.Namespace, default: str) -> str:

@@ -37,7 +37,8 @@ ALLOWED = {  # by kind: what may be in it, and nothing else
     "static": ("*.html", "*.js", "*.css", "*.json", "*.gz", "*.wasm", "*.svg", "*.png", "*.jpg", "*.md", "*.onnx",
                "*.webmanifest", "*LICENSE*", ".mirror"),
     "model": (".mirror", "README.md", "model.json", "config.json", "preprocessor_config.json", "pyproject.toml",
-              "photos.csv", "*.onnx", "*.pkl", "report/*.png", "report/*.csv"),
+              "photos.csv", "*.onnx", "*.pkl", "report/*.png", "report/*.csv",
+              "report/report.html"),
     "dataset": (".mirror", "README.md", "photos.csv", "decisions.csv", "*/metadata.jsonl", "train/*", "validation/*"),
 }  # fmt: skip
 SECRETS: dict[str, tuple[tuple[bytes, ...], bytes]] = {  # what, in small letters, each holds, and its pattern

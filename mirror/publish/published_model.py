@@ -17,10 +17,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mirror.collect.metadata import format_row
-from mirror.describe import WORST_PHOTOS
+from mirror.describe import REPORT_PAGE, WORST_PHOTOS
 from mirror.errors import PublishError
 from mirror.model_folder import MODEL_JSON, PICTURES, ModelFolder
 from mirror.model_schema import ModelInfo
+from mirror.report_page import report_page
 from mirror.training.model_card import model_card
 from mirror.typed_json import encode, without_extra
 
@@ -30,7 +31,7 @@ AT_HOME = (".local", ".lan", ".home", ".internal", ".intranet", ".corp", ".local
 
 
 def shows_photos(name: str) -> bool:
-    """Whether a file of a model folder shows photos that the model was made of."""
+    """Whether a file of a model folder shows photos that the model was made of, and nothing but them."""
     return name == WORST_PHOTOS
 
 
@@ -92,6 +93,8 @@ def model_files(
         if (photos_may_go or not shows_photos(name)) and (not serving or _is_served(name, model.info)) and name != CARD
     ]
     files = {name: model.read(name) for name in sorted(kept)}
+    if REPORT_PAGE in files and not photos_may_go:
+        files[REPORT_PAGE] = report_page(published_info(model.info)).encode()
     files |= {name: published_table(body) for name, body in files.items() if name.endswith(".csv")}
     info = dataclasses.replace(
         published_info(model.info),
@@ -107,4 +110,4 @@ def model_files(
 def _is_served(name: str, info: ModelInfo) -> bool:
     if name in (info.onnx.file, info.onnx.heat):
         return True
-    return name.startswith("report/") and Path(name).suffix.lower() in PICTURES
+    return name == REPORT_PAGE or (name.startswith("report/") and Path(name).suffix.lower() in PICTURES)

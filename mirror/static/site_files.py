@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -20,12 +19,12 @@ from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
-from PIL import Image, ImageDraw, ImageOps
 
 from mirror import model_note, phrases
-from mirror.describe import WORST_PHOTOS
+from mirror.describe import SHOWING_PHOTOS, WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
 from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
+from mirror.page_pictures import icon, link_preview
 from mirror.palette import DARK, LIGHT, SERIF, variables
 from mirror.static.browser_network import for_browsers
 from mirror.static.model_page import model_page
@@ -37,7 +36,7 @@ HERE = Path(__file__).parent
 RUNTIME = "ort-1.30.0"  # onnxruntime-web's version, and the folder of its files on the site
 WASM = "ort-wasm-simd-threaded.wasm.gz"
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
-PREVIEW, PREVIEW_PIXELS = "preview.jpg", (1200, 630)  # as those who show a link want it (https://ogp.me)
+PREVIEW = "preview.jpg"
 ICON_PIXELS = (192, 512)  # what Android asks for, and iOS takes
 
 Examples = Mapping[str, bytes]  # file name → picture
@@ -57,24 +56,25 @@ def site_files(
     "" where that is not known. Raises ModelFolderError for a file that is not what its model.json records, ImageError
     for an example that is no picture.
     """
-    app = {path.name: path.read_bytes() for path in sorted((HERE / "page").iterdir()) if path.is_file()}
+    parts = sorted([*(HERE / "page").iterdir(), FOLDER / "share.js"], key=lambda path: path.name)
+    app = {path.name: path.read_bytes() for path in parts if path.is_file()}
     app["page.css"] = _stylesheet(app["page.css"])
     worker = app.pop("service_worker.js")
     folder = f"app-{_digest(*app.values())}"
     files = {f"{folder}/{name}": body for name, body in app.items()}
     files |= {f"{RUNTIME}/{path.name}": path.read_bytes() for path in sorted((HERE / "ort").iterdir())}
     kept = [".", "manifest.webmanifest", "icon.svg", *(name for name in files if not name.endswith("LICENSE"))]
-    files |= {f"icon-{pixels}.png": _icon(pixels) for pixels in ICON_PIXELS}
+    files |= {f"icon-{pixels}.png": icon(pixels) for pixels in ICON_PIXELS}
     files["icon.svg"] = (FOLDER / "favicon.svg").read_bytes()
     files["manifest.webmanifest"] = _manifest(phrases.title(models[0].info.labels))
     pages = []
     pictures = [examples(model) for model in models]
     for model, clickable in zip(models, pictures, strict=True):
-        page, own, first = _model_files(_publishable(model, photos_may_go), clickable)
+        page, own, first = _model_files(publishable(model, photos_may_go), clickable)
         pages.append(page)
         files |= own
         kept += first if model is models[0] else []
-    files[PREVIEW] = _preview(pictures[0])
+    files[PREVIEW] = link_preview(pictures[0].values())
     preview = f"{address}{PREVIEW}"
     build = _digest(
         *(f"{name}\n".encode() + body for name, body in files.items()), _index(folder, pages, "", preview), worker
@@ -150,11 +150,11 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
     return page, files, [name for name in kept if name]
 
 
-def _publishable(model: ModelFolder, photos_may_go: bool) -> ModelFolder:
-    """The model without its report's picture of photos, unless that may go."""
+def publishable(model: ModelFolder, photos_may_go: bool) -> ModelFolder:
+    """The model without what of its report shows photos, unless that may go."""
     if photos_may_go or WORST_PHOTOS not in model.info.files:
         return model
-    kept = {name: recorded for name, recorded in model.info.files.items() if name != WORST_PHOTOS}
+    kept = {name: recorded for name, recorded in model.info.files.items() if name not in SHOWING_PHOTOS}
     return ModelFolder(model.path, dataclasses.replace(model.info, files=kept))
 
 
@@ -180,38 +180,6 @@ def _manifest(title: str) -> bytes:
             "icons": [*icons, {"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
         }
     )
-
-
-def _preview(examples: Examples) -> bytes:
-    """The mirror, and beside it up to two pictures to try."""
-    width, height = PREVIEW_PIXELS
-    image = Image.new("RGB", PREVIEW_PIXELS, LIGHT.page)
-    shown: list[Image.Image] = [Image.open(io.BytesIO(_icon(height * 2 // 3)))]
-    shown += [ImageOps.fit(load_image(body).convert("RGB"), (330, 330)) for body in list(examples.values())[:2]]
-    left = (width - sum(each.width + 20 for each in shown) + 20) // 2
-    for each in shown:
-        image.paste(each, (left, (height - each.height) // 2))
-        left += each.width + 20
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
-
-
-def _icon(pixels: int) -> bytes:
-    """The mirror of favicon.svg on paper, its colours plain."""
-    large = 4 * pixels  # drawn larger, for smooth edges
-    image = Image.new("RGB", (large, large), LIGHT.page)
-    draw = ImageDraw.Draw(image)
-
-    def place(*points: float) -> list[float]:
-        return [large * (0.1 + 0.8 * point / 64) for point in points]
-
-    draw.rounded_rectangle(place(28, 44, 36, 62), large * 0.03, LIGHT.gold)
-    draw.ellipse(place(12, 2, 52, 46), LIGHT.gold)
-    draw.ellipse(place(16.5, 6.5, 47.5, 41.5), LIGHT.accent)
-    buffer = io.BytesIO()
-    image.resize((pixels, pixels), Image.Resampling.LANCZOS).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _json(value: Any) -> bytes:

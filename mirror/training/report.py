@@ -10,22 +10,27 @@ from PIL import Image
 
 from mirror.charts import BAR, INK, WRONG, drawable, drawing
 from mirror.describe import WORST_PHOTOS
-from mirror.images import load_image
+from mirror.images import load_image, small_jpeg
 from mirror.measured import is_few
-from mirror.model_schema import Calibration, Metrics, ModelInfo
+from mirror.model_schema import Calibration, Metrics, ModelInfo, TopLoss
+from mirror.report_page import REPORT_PAGE, HardPhoto, report_page
 from mirror.wording import percent
 
 COLUMNS = 4
 MATRIX = 40  # labels; of more, a matrix is too large to read, and the pairs that are confused most are drawn
 PAIRS = 30
+PHOTO_PIXELS, PHOTO_QUALITY = 320, 85  # of a photo in report.html, long side: 40 mm at 200 dots an inch
 
 
 Picture = Callable[[str], Path | Image.Image]  # of a photo, by its file name
 
 
 def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
-    """What there is to draw, into `folder`. picture: None where no photo may be shown."""
+    """What there is to draw, and report.html, into `folder`. picture: None where no photo may be shown."""
     metrics = info.metrics
+    hardest = [_hard_photo(picture, loss) for loss in metrics.top_losses] if picture and metrics else []
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / Path(REPORT_PAGE).name).write_text(report_page(info, hardest), encoding="utf-8")
     if metrics is None:
         return
     if metrics.validation.photos:
@@ -34,6 +39,10 @@ def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
             draw_top_losses(metrics, picture, folder / Path(WORST_PHOTOS).name)
     if metrics.calibration:
         draw_reliability(metrics.calibration, info.temperature, folder / "reliability.png")
+
+
+def _hard_photo(picture: Picture, loss: TopLoss) -> HardPhoto:
+    return HardPhoto(small_jpeg(load_image(picture(loss.file_name)), PHOTO_PIXELS, PHOTO_QUALITY), loss)
 
 
 def draw_reliability(calibration: Calibration, temperature: float, path: Path) -> None:

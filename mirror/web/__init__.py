@@ -7,7 +7,10 @@ mirror_api.py the same for programs
 photo_fields.py a photo or its address, and the button: the same in every tab
 about.py     the note on a model, or what to do where there is none
 heat_map.py  where it looked: the button, and the picture
+link_preview.py what a chat shows of a link to it
 models.py    the models that the page offers, each opened once
+model_picker.py … and the list to choose from
+examples.py  the pictures that a visitor can click
 photo_input.py careful with visitors: their photos reach our decoder untouched, and nothing is kept
 uploads.py   the one reader of what a visitor sends as a photo
 data_url.py  … and data: URLs, decoded piece by piece

@@ -15,6 +15,7 @@ from gradio.blocks import Block
 
 from mirror.errors import MirrorError, UsageError
 from mirror.web.failures import NOT_UNDERSTOOD
+from mirror.web.model_picker import ModelPicker
 from mirror.web.photo_input import PhotoInput, to_gradio_error, upload_folder
 from mirror.web.uploads import Address, SentPhoto, parse_sent
 
@@ -63,6 +64,8 @@ def _choice(dropdown: gr.Dropdown, value: Any, name: str) -> Any:
     """None, as the page and API clients leave it, is the choice that the page begins with."""
     if value is None:
         return dropdown.value
+    if isinstance(dropdown, ModelPicker) and value not in (name for _, name in dropdown.choices):
+        dropdown.refresh()  # it may have been trained a minute ago
     choices = [str(choice) for _, choice in dropdown.choices]
     if isinstance(value, str) and value in choices:
         return value

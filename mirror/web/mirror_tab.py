@@ -6,11 +6,8 @@ The same for programs: mirror_api.py.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -18,16 +15,15 @@ from gradio.blocks import Block
 from PIL import Image
 
 from mirror import phrases
-from mirror.errors import ImageError, MirrorError
+from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import encoded
 from mirror.inference.classifier import Classifier, Prediction
-from mirror.model_folder import PICTURES, own_examples
 from mirror.net.fetch import NetworkSettings
-from mirror.preparation import NAMES, Preparation, PreparedImage, preparation
-from mirror.templates import data_url, render
-from mirror.terminal import say
+from mirror.preparation import Preparation, PreparedImage
+from mirror.templates import FOLDER, data_url, render
 from mirror.web import heat_map
 from mirror.web.blocks import PRIVATE
+from mirror.web.examples import Examples, lay_out_tiles
 from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo
 from mirror.web.photo_input import PhotoInput, preview, to_gradio_error
@@ -35,15 +31,18 @@ from mirror.web.scheduling import MIRROR_MODEL
 from mirror.web.uploads import Address, SentPhoto, given_address
 from mirror.wording import percent, plain
 
-OWN = "own-"  # and a model's name: the pictures of its own folder
-# Folder in examples/ → the labels that its pictures show
-EXAMPLES = {made.examples: frozenset(made.labels) for made in map(preparation, NAMES)}
-THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 SHOWN_LABELS = 10  # bars; the API gives them all
+INVITATION = ("Show me a photo.", "It stays between us: nothing you show is kept.")
+# The answer as a picture (templates/share.js), drawn by the browser: it goes nowhere but into the visitor's downloads
+SHARE_JS = """async () => {
+  SCRIPT
+  const text = selector => document.querySelector(selector)?.textContent.trim() ?? "";
+  const pictures = [...document.querySelectorAll("#photo img, #why figure img")];
+  await Promise.all(pictures.map(picture => picture.decode()));
+  const says = text("#answer .says");
+  await save(answerPicture(document.title, says, text("#answer .sure"), pictures), "mirror-answer.png");
+}""".replace("SCRIPT", (FOLDER / "share.js").read_text(encoding="utf-8").replace("export ", ""))
 PLACEHOLDER = Image.new("RGB", (1, 1))  # in place of a photo that is not needed any more
-
-
-Tiles = tuple[gr.Column, dict[Path, gr.Button]]  # the column, and a button an example
 
 
 @dataclass(frozen=True)
@@ -53,31 +52,16 @@ class MirrorTab:
     photo: PhotoInput
     answer: gr.HTML
     probabilities: gr.HTML
-    examples: dict[str, gr.Column]  # by kind
+    tiles: gr.HTML  # of the pictures to try
     button: gr.Button  # that asks for the explanation
     explanation: gr.HTML
 
     @property
     def outputs(self) -> list[Block]:
-        parts = (self.photo, self.answer, self.probabilities, self.button, self.explanation)
-        return [*parts, *self.examples.values()]
+        return [self.photo, self.answer, self.probabilities, self.tiles, self.button, self.explanation]
 
 
-def examples_in(folder: Path) -> list[Path]:
-    """The pictures a visitor can click, by name; those in a folder of their own last."""
-    kinds = [folder, *(folder / kind for kind in EXAMPLES if kind)]
-    return [p for kind in kinds if kind.is_dir() for p in sorted(kind.glob("*")) if p.suffix.lower() in PICTURES]
-
-
-def has_examples(served: ServedModel | None, kind: str = "") -> bool:
-    """Whether the pictures of that kind (EXAMPLES) show this model's labels; to another they are the wrong question."""
-    if served is None or kind.startswith(OWN):
-        return served is not None and kind == OWN + served.name
-    own = own_examples(served.folder.path) if served.folder else []
-    return not own and frozenset(served.labels) == EXAMPLES[kind]
-
-
-def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path], picker: gr.Dropdown) -> MirrorTab:
+def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples, picker: gr.Dropdown) -> MirrorTab:
     """Lays out the tab inside the current gr.Blocks and wires it."""
     with gr.Row(equal_height=False, elem_id="looking"):
         with gr.Column(scale=6, min_width=300):
@@ -85,26 +69,29 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: list[Path
         with gr.Column(scale=5, min_width=300):
             answer = gr.HTML(waiting_card(registry.default), elem_id="answer")
             explain_button, explanation = heat_map.build(registry)
+            share = gr.Button("Save as a picture", elem_id="share-button")
             probabilities = gr.HTML(elem_id="probabilities")
-            kinds = {kind: _examples_of(examples, kind) for kind in EXAMPLES}
-            kinds |= {OWN + served.name: _own_examples(served) for served in registry.served.values()}
-            example_tiles = {kind: _example_tiles(found, kind, registry) for kind, found in kinds.items()}
+            tiles = lay_out_tiles(examples.of(registry.default), "examples")
 
     photo, outputs = fields.photo, [fields.photo, answer, probabilities]
     photo.change(partial(_on_upload, registry, network), [photo, picker], outputs, js=UPLOADS_ONLY, **PRIVATE)
     blank = {name: [waiting_card(served), ""] for name, served in registry.served.items()}
-    by_browser = f"name => ({json.dumps(blank)})[name]"  # as in handlers.py
+    waiting = [card("waiting", *INVITATION), ""]  # of a model that came later
+    by_browser = f"name => ({json.dumps(blank)})[name] ?? {json.dumps(waiting)}"  # as in handlers.py
     photo.clear(None, [picker], [answer, probabilities], js=by_browser)
     gr.on(
         [fields.button.click, fields.address.submit], partial(_on_address, registry, network), [fields.address, picker],
         outputs, api_visibility="private", show_progress="minimal", show_progress_on=answer,
     )  # fmt: skip
-    for _, buttons in filter(None, example_tiles.values()):
-        for path, button in buttons.items():
-            button.click(partial(_on_example, registry, path), [picker], outputs, **PRIVATE)
+
+    async def on_example(model: str | None, event: gr.EventData) -> tuple:
+        path = examples.named(registry.get(model), event)
+        return await show_answer(registry, NetworkSettings(), ExamplePhoto(path), model)
+
+    tiles.choose(on_example, [picker], outputs, **PRIVATE)
+    share.click(None, js=SHARE_JS)
     heat_map.wire(registry, network, explain_button, explanation, photo, picker)
-    columns = {kind: tiles[0] for kind, tiles in example_tiles.items() if tiles}
-    return MirrorTab(photo, answer, probabilities, columns, explain_button, explanation)
+    return MirrorTab(photo, answer, probabilities, tiles, explain_button, explanation)
 
 
 @dataclass(frozen=True)
@@ -134,7 +121,7 @@ async def answer_photo(
             prediction = await MIRROR_MODEL.run(classifier.answer, pixels, prepared)
             return Answer(prediction, prepared, classifier.preparation, preview_jpeg)
     except MirrorError as error:
-        raise to_gradio_error(error) from None
+        raise to_gradio_error(error) from error
 
 
 def _prepare(
@@ -157,8 +144,20 @@ async def show_answer(
     try:
         answer = await answer_photo(registry, network, photo, model, with_preview=True)
     except gr.Error as error:
-        return None, error_card(error.message), ""
+        at_fault = isinstance(error.__cause__, ModelFolderError)
+        return await _picture_of(photo) if at_fault else None, error_card(error.message), ""
     return answer.picture, answer_card(answer), bars(answer.prediction)
+
+
+async def _picture_of(photo: SentPhoto | ExamplePhoto) -> bytes | None:
+    """A photo for the page that its model could not answer; None for one that would have to be fetched again."""
+    if isinstance(photo, Address):
+        return None
+    try:
+        async with decoded(photo, NetworkSettings(), preview) as picture:
+            return picture
+    except MirrorError:
+        return None
 
 
 async def _on_upload(
@@ -177,59 +176,13 @@ async def _on_address(registry: ModelRegistry, network: NetworkSettings, address
     return await show_answer(registry, network, photo, model)
 
 
-async def _on_example(registry: ModelRegistry, path: Path, model: str | None) -> tuple:
-    return await show_answer(registry, NetworkSettings(), ExamplePhoto(path), model)
-
-
-def _examples_of(examples: list[Path], kind: str) -> list[Path]:
-    return [path for path in examples if (path.parent.name if path.parent.name in EXAMPLES else "") == kind]
-
-
-def _own_examples(served: ServedModel) -> list[Path]:
-    """The pictures of the model's own folder that can be opened; one that cannot is told to who starts the page."""
-    found = []
-    for path in own_examples(served.folder.path) if served.folder else []:
-        try:
-            preview(path, THUMBNAIL_PIXELS)
-            found.append(path)
-        except ImageError as error:
-            say(f"{path} is no example to click: {error}")
-    return found
-
-
-def _example_tiles(examples: list[Path], kind: str, registry: ModelRegistry) -> Tiles | None:
-    if not examples:
-        return None
-    name, visible = (
-        "examples-" + re.sub(r"\W+", "-", kind) if kind else "examples",
-        has_examples(registry.default, kind),
-    )
-    with gr.Column(visible=visible, elem_id=f"{name}-box", elem_classes="examples-box") as column:
-        gr.HTML(render("sentence.html", kind="hint", sentence="No photo at hand? Try one of these."))
-        with gr.Row(elem_id=name, elem_classes="examples"):
-            buttons = {path: example_button(path) for path in examples}
-    return column, buttons
-
-
-def example_button(path: Path, elem_id: str | None = None) -> gr.Button:
-    """A picture that a visitor can click, in the current row."""
-    name = plain(path.stem).replace("-", " ")
-    return gr.Button(name, icon=thumbnail(path), elem_id=elem_id, elem_classes="example", min_width=88, scale=0)
-
-
-def thumbnail(path: Path) -> Any:
-    """An example's picture as gradio's file data, within the page itself: a file of its own would be copied among the
-    visitors' uploads, and deleted with them."""
-    return {"path": path.name, "url": data_url(preview(path, THUMBNAIL_PIXELS))}
-
-
 def waiting_card(served: ServedModel | None) -> str:
     """The answer's place before there is one."""
     if served is None:
         return card("waiting", "The mirror is blind.", "It has no model yet.")
     if served.problem:
         return error_card(served.problem)
-    return card("waiting", "Show me a photo.", "It stays between us: nothing you show is kept.")
+    return card("waiting", *INVITATION)
 
 
 def answer_card(answer: Answer) -> str:

@@ -85,6 +85,7 @@
     if (!file && !/^(https?:|data:image)/i.test(text)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    shown.delete(open(".glass"));
     if (file) give(file);
     else ask(text);
   }
@@ -101,8 +102,33 @@
     event.target.dispatchEvent(again);
   }
 
-  function choose({ target }) {
+  function choose({ target, isTrusted }) {
+    if (isTrusted && target.closest?.(".glass")) shown.delete(target.closest(".glass"));
     if (target.matches?.(".glass input[type=file]") && target.files[0]) target.files = parcel(target.files[0]).files;
+  }
+
+  // The photo of the tab that is left goes along into the one that is opened, unless that shows it already
+  let last = null, photos = 0;
+  const shown = new WeakMap(); // a photo's frame → which photo it holds, and the picture of it, once that is known
+  async function carry(event) {
+    const tab = event.target.closest?.('[role="tab"]'), left = open(".glass");
+    if (!tab || tab.getAttribute("aria-selected") === "true") return;
+    if (left) {
+      const src = left.querySelector("img[src^='data:']")?.src, known = shown.get(left);
+      if (src && known && known.src === undefined) known.src = src;
+      else if (src && known?.src !== src) shown.set(left, { photo: ++photos, src });
+      last = src ? shown.get(left) : null;
+    }
+    for (const end = performance.now() + WAIT_MS; last && performance.now() < end;) {
+      await frame();
+      const glass = open(".glass");
+      if (!glass || glass === left) continue;
+      if (shown.get(glass)?.photo === last.photo) return;
+      shown.set(glass, { photo: last.photo });
+      const blob = await (await fetch(last.src)).blob();
+      glass.querySelector("[aria-label='Remove Image']")?.click();
+      return give(new File([blob], "photo.jpg", { type: blob.type }));
+    }
   }
 
   // ---- keys ----------------------------------------------------------------------------------------------------------
@@ -131,6 +157,7 @@
   addEventListener("drop", drop, true);
   addEventListener("dragover", (event) => { if (open(".glass") && !writes(event.target)) event.preventDefault(); });
   addEventListener("change", choose, true);
+  addEventListener("click", carry, true);
   addEventListener("keydown", move, true);
   prepare();
   const watched = { childList: true, characterData: true, subtree: true, attributeFilter: ["class", "src"] };

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,19 @@ from mirror import phrases
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
-from mirror.web import about, heat_map, live_tab, mirror_api, mirror_tab, retention
+from mirror.web import about, heat_map, link_preview, live_tab, mirror_api, mirror_tab, retention
 from mirror.web.blocks import PRIVATE, VisitedBlocks
+from mirror.web.examples import Examples, changed_tiles
 from mirror.web.failures import Failures
 from mirror.web.gateway import connections
 from mirror.web.gateway.gate import Policy, in_front
 from mirror.web.gateway.routes import page_routes
 from mirror.web.gateway.security_headers import ScriptNonces, hosts_of
 from mirror.web.gateway.upload_routes import Uploads
+from mirror.web.model_picker import lay_out_picker
 from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_input import upload_folder
+from mirror.web.scheduling import on_thread
 from mirror.web.tabs import task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
@@ -40,22 +44,33 @@ STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not 
 SESSIONS = 500  # gradio remembers the last values of this many sessions in memory, not 10,000
 
 MODEL_JS = "name => { document.documentElement.dataset.model = name }"  # for camera.js
-TITLE_JS = "() => { document.title = document.querySelector('#question h1').textContent }"
+TITLE_JS = "document.title = document.querySelector('#question h1').textContent;"
+OPENED_JS = f"() => {{ {TITLE_JS} }}"
+# ?model=NAME in the address, else what was chosen here before; a page in a frame may have no storage
+WANTED_JS = """() => {
+  try { return new URLSearchParams(location.search).get('model') || localStorage.getItem('mirror-model') || ''; }
+  catch { return ''; }
+}"""
+CHOSEN_JS = f"""name => {{
+  {TITLE_JS}
+  try {{
+    localStorage.setItem('mirror-model', name);
+    const address = new URL(location.href);
+    address.searchParams.set('model', name);
+    history.replaceState(history.state, '', address);
+  }} catch {{}}
+}}"""
 
 
 def build(
-    registry: ModelRegistry, *, network: NetworkSettings, examples: list[Path], task_models: TaskModels | None = None
+    registry: ModelRegistry, *, network: NetworkSettings, examples: Examples, task_models: TaskModels | None = None
 ) -> gr.Blocks:
     """The page for the models of `registry` and of the tasks. Photo addresses are fetched through `network`."""
     task_models = task_models or TaskModels()
     upload_folder()
     with VisitedBlocks(title=_title(registry.default), analytics_enabled=False) as page:
         question = gr.HTML(_question(registry.default))
-        picker = gr.Dropdown(
-            [(_choice_name(served), name) for name, served in registry.served.items()],
-            value=registry.default.name if registry.default else None, label="Model", visible=len(registry.served) > 1,
-            elem_id="picker", filterable=len(registry.served) > 12,
-        )  # fmt: skip
+        picker = lay_out_picker(registry)
         if registry.default is None:
             with gr.Tabs():
                 with gr.Tab("The mirror"):
@@ -63,33 +78,47 @@ def build(
                 task_tabs.build(task_models, network)
         else:
             with gr.Tabs():
-                with gr.Tab("The mirror"):
+                with gr.Tab("The mirror", elem_id="mirror-tab"):
                     tab = mirror_tab.build(registry, network, examples, picker)
                     mirror_api.add_endpoints(registry, network, tab.photo, picker)
-                with gr.Tab("Live"):
+                with gr.Tab("Live", elem_id="live-tab"):
                     live_tab.build(registry)
                 task_tabs.build(task_models, network)
-                with gr.Tab("About this mirror") as about_tab:
+                with gr.Tab("About this mirror", elem_id="about-tab") as about_tab:
                     note = gr.HTML(about.note(registry.default))
                     pictures = gr.HTML()
 
-            async def change_model(model: str, photo: SentPhoto | None) -> dict:
-                """Everything that speaks of the model; a photo that is still there is shown to the new one."""
-                served = registry.get(model)
-                preview, answer, probabilities = await mirror_tab.show_answer(registry, network, photo, model)
+            built = registry.default
+
+            def describe(served: ServedModel) -> dict[Block, Any]:
+                """Everything that speaks of a model."""
                 button = gr.update(value=phrases.EXPLAIN, visible=heat_map.can_explain(served))
-                changes: dict[Block, Any] = {
+                return {
                     question: _question(served), note: about.note(served), pictures: about.pictures(served),
-                    tab.answer: answer, tab.probabilities: probabilities, tab.button: button, tab.explanation: "",
+                    tab.button: button, tab.explanation: "", tab.tiles: changed_tiles(examples.of(served)),
                 }  # fmt: skip
+
+            async def change_model(model: str, photo: SentPhoto | None) -> dict:
+                """To another one; a photo that is still there is shown to it."""
+                preview, answer, probabilities = await mirror_tab.show_answer(registry, network, photo, model)
+                changes = describe(registry.get(model)) | {tab.answer: answer, tab.probabilities: probabilities}
                 if photo:  # else one may be on its way by now, and must not be cleared
                     changes[tab.photo] = preview
-                for kind, column in tab.examples.items():
-                    changes[column] = gr.update(visible=mirror_tab.has_examples(served, kind))
                 return changes
 
+            async def open_page(wanted: str) -> dict:
+                """The models that there are by now, and the one that the visitor wants, where it is not the first."""
+                await on_thread(picker.refresh)
+                served = registry.served.get(wanted) or registry.default
+                if served is None or (served is built and not picker.differs()):
+                    return {picker: gr.skip()}
+                shown = {} if served is built else describe(served) | {tab.answer: mirror_tab.waiting_card(served)}
+                return {picker: picker.update(served)} | shown
+
             outputs = [question, note, pictures, *tab.outputs]
-            picker.input(change_model, [picker, tab.photo], outputs, **PRIVATE).then(None, js=TITLE_JS)
+            picker.input(change_model, [picker, tab.photo], outputs, **PRIVATE).then(None, picker, js=CHOSEN_JS)
+            wanted = gr.Textbox(visible=False)
+            page.load(open_page, wanted, [picker, *outputs], js=WANTED_JS, **PRIVATE).then(None, js=OPENED_JS)
             picker.change(None, picker, None, js=MODEL_JS)
             about_tab.select(lambda model: about.pictures(registry.get(model)), picker, pictures, **PRIVATE)
     return page.queue(
@@ -98,17 +127,23 @@ def build(
     )
 
 
-def launch_settings(registry: ModelRegistry, repository: Path, host: str | None = None) -> dict[str, Any]:
+def launch_settings(
+    registry: ModelRegistry, repository: Path, host: str | None = None, *, mcp: bool = False
+) -> dict[str, Any]:
     """For `Blocks.launch`: no file of the repository is served, nothing is recorded or kept, only what the page needs
-    is answered, and a Space gets the same page. host: the address to listen on, if it was given."""
+    is answered, and a Space gets the same page. host: the address to listen on, if it was given. mcp: the endpoints
+    are offered as tools of the Model Context Protocol too."""
     own = [repository / name for name in ("models", "data", "mirror", "tests", ".git", ".cache")]
     private = [registry.folder, *own]
     return {
         "theme": theme(), "css": css(), "js": page_script(), "favicon_path": FAVICON, "footer_links": ["api"],
         "max_file_size": MAX_UPLOAD_BYTES, "blocked_paths": sorted({str(path.resolve()) for path in private}),
         "allowed_paths": [], "show_error": False, "run_history": False, "enable_monitoring": False,
-        "ssr_mode": False, "pwa": False, "mcp_server": False, "state_session_capacity": SESSIONS,
-        "app_kwargs": app_settings(Path(upload_folder()), MAX_UPLOAD_BYTES, host),
+        "ssr_mode": False, "pwa": False, "mcp_server": mcp, "state_session_capacity": SESSIONS,
+        "app_kwargs": app_settings(
+            Path(upload_folder()), MAX_UPLOAD_BYTES, host, told=partial(_told, registry), mcp=mcp,
+            clickable=lambda: Examples(repository / "examples").of(registry.default),
+        ),
     }  # fmt: skip
 
 
@@ -121,29 +156,36 @@ def _title(served: ServedModel | None) -> str:
     return phrases.title(served.labels) if served and served.labels else "Mirror, mirror on the wall"
 
 
-def _choice_name(served: ServedModel) -> str:
-    if served.problem:
-        return f"{served.name} (cannot be opened)"
-    return phrases.choice(served.name, served.labels)
+def _told(registry: ModelRegistry) -> tuple[str, str]:
+    """The page's title and description, where it is linked to."""
+    return _title(registry.default), _subtitle(registry.default)
+
+
+def _subtitle(served: ServedModel | None) -> str:
+    if served is None:
+        return "The mirror has nothing to go by yet. Train a model, and it will answer."
+    if served.info is None:
+        return "This model cannot be opened."
+    knows_strangers = served.info.novelty is not None and served.info.novelty.threshold is not None
+    subject = preparation(served.info.preprocessing.prepare).subject
+    return phrases.subtitle(served.labels, knows_strangers=knows_strangers, subject=subject)
 
 
 def _question(served: ServedModel | None) -> str:
-    if served is None:
-        subtitle = "The mirror has nothing to go by yet. Train a model, and it will answer."
-    elif served.info is None:
-        subtitle = "This model cannot be opened."
-    else:
-        knows_strangers = served.info.novelty is not None and served.info.novelty.threshold is not None
-        subject = preparation(served.info.preprocessing.prepare).subject
-        subtitle = phrases.subtitle(served.labels, knows_strangers=knows_strangers, subject=subject)
     icon = Markup(FAVICON.read_text(encoding="utf-8"))
-    first, comma, second = _title(served).partition("wall,")  # a narrow screen breaks the line there
-    return render("question.html", icon=icon, lines=(first + comma, second.strip()), subtitle=subtitle)
+    first, wall, second = _title(served).partition("wall,")  # a narrow screen breaks the line there
+    lines = (first + wall.rstrip(","), second.strip())
+    return render("question.html", icon=icon, lines=lines, subtitle=_subtitle(served))
 
 
-def app_settings(folder: Path, largest: int, host: str | None, environ: Mapping[str, str] = os.environ) -> dict:
+def app_settings(
+    folder: Path, largest: int, host: str | None, environ: Mapping[str, str] = os.environ, *,
+    told: Callable[[], tuple[str, str]] = lambda: (_title(None), _subtitle(None)), mcp: bool = False,
+    clickable: Callable[[], list[Path]] = list,
+) -> dict:  # fmt: skip
     """For FastAPI, through `Blocks.launch(app_kwargs=…)`. folder: where gradio puts visitors' files. largest: bytes of
-    one. host: the address to listen on, if it was given."""
+    one. host: the address to listen on, if it was given. told, clickable: give the page's title and
+    description, and its first model's pictures to click, for the preview of a link."""
     connections.install()
     sweeper: retention.Sweeper | None = None
     page: Any = None
@@ -166,8 +208,12 @@ def app_settings(folder: Path, largest: int, host: str | None, environ: Mapping[
         return retention.named_in_queue(page)
 
     uploads = Uploads(folder, largest, lambda: sweeper is not None and sweeper.works(), named)
-    policy = Policy(page_routes(largest), known_hosts(host, environ), uploads)
-    return {"lifespan": in_front(policy, swept), "middleware": [Middleware(ScriptNonces), Middleware(Failures)]}
+    policy = Policy(page_routes(largest, mcp=mcp), known_hosts(host, environ), uploads)
+    page_html = Middleware(ScriptNonces, rewrite=link_preview.with_preview(told))
+    return {
+        "lifespan": in_front(policy, swept), "routes": link_preview.routes(clickable),
+        "middleware": [page_html, Middleware(Failures)],
+    }  # fmt: skip
 
 
 def known_hosts(host: str | None, environ: Mapping[str, str] = os.environ) -> frozenset[str] | None:

@@ -37,14 +37,14 @@ LONG_QUOTE = re.compile(r"(?<=[\s(][“'\"])[^”'\"]{81,}(?=[”'\"])|\S{81,}")
 PREVIEW_PIXELS = 1024  # long side of the picture shown after an answer
 
 
-class _NoStubFile(ComponentMeta):
+class NoStubFile(ComponentMeta):
     """gradio's metaclass writes a .pyi file beside the source of every component; this one is none of the users'."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> type:
         return ABCMeta.__new__(mcs, name, bases, attributes)
 
 
-class PhotoInput(gr.Image, metaclass=_NoStubFile):
+class PhotoInput(gr.Image, metaclass=NoStubFile):
     """gr.Image for the browser and the API; the handler gets what was sent, unread (uploads.py), or None."""
 
     is_template = True  # the browser's side is gr.Image's
@@ -63,7 +63,7 @@ class PhotoInput(gr.Image, metaclass=_NoStubFile):
         return ImageData(url=data_url(value), mime_type="image/jpeg")
 
 
-class PictureOutput(gr.Image, metaclass=_NoStubFile):
+class PictureOutput(gr.Image, metaclass=NoStubFile):
     """gr.Image for a picture that the API answers with. gradio names its file by what it shows, so that whoever has the
     same photo could ask whether somebody else showed it; here it lies in a folder whose name nobody can guess."""
 

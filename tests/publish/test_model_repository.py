@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from mirror.describe import REPORT_PAGE
 from mirror.inference.classifier import Classifier, softmax
-from mirror.model_folder import ModelFolder, read_model_folder
+from mirror.model_folder import ModelFolder, read_model_folder, write_model_folder
+from mirror.model_schema import ModelInfo
 from mirror.publish.content_checks import check_files
 from mirror.publish.model_repository import (
     config,
@@ -24,6 +27,8 @@ from mirror.publish.model_repository import (
     preprocessor_config,
 )
 from mirror.publish.published_files import write_folder
+from mirror.report_page import HardPhoto, report_page
+from mirror.static.site_files import publishable
 from tests.publish.conftest import ROOT
 
 DUCKLING = ROOT / "examples" / "duckling.jpg"
@@ -51,6 +56,21 @@ def test_the_same_bytes_each_time_whole_and_without_photos(name: str) -> None:
 def test_the_report_shows_photos_only_where_they_may_go() -> None:
     model = read_model_folder(ROOT / "models" / "fashion")
     assert "report/top_losses.png" in model_repository(model, photos_may_go=True)
+
+
+def test_the_report_for_pupils_goes_with_its_photos_or_without(tmp_path: Path) -> None:
+    def build(folder: Path) -> ModelInfo:
+        shutil.copytree(ROOT / "models" / "fashion", folder, dirs_exist_ok=True)
+        hardest = [HardPhoto(b"somebody's photo", info.metrics.top_losses[0])]
+        (folder / REPORT_PAGE).write_text(report_page(info, hardest), encoding="utf-8")
+        return info
+
+    info = read_model_folder(ROOT / "models" / "fashion").info
+    model = write_model_folder(tmp_path / "fashion", build)
+    shown, hidden = (model_repository(model, photos_may_go=may_go)[REPORT_PAGE] for may_go in (True, False))
+    assert shown == model.read(REPORT_PAGE) and b"data:image/jpeg" in shown
+    assert b"data:image/jpeg" not in hidden and b"How the model fashion learned" in hidden
+    assert [REPORT_PAGE in publishable(model, may_go).info.files for may_go in (True, False)] == [True, False]
 
 
 def test_this_program_opens_it(folder: Path, model: ModelFolder) -> None:

@@ -64,7 +64,7 @@ def test_one_model_without_its_pickle_and_its_photos(shipped: ModelFolder) -> No
     assert all(name.startswith(folder) for name in models)
     assert {f"{folder}model.json", f"{folder}{shipped.info.onnx.file}"} <= models
     endings = {Path(name).suffix for name in models}
-    assert endings <= {".json", ".onnx", ".png", ".md"} and f"{folder}report/top_losses.png" not in models
+    assert endings <= {".json", ".onnx", ".png", ".md", ".html"} and f"{folder}report/top_losses.png" not in models
     said = json.loads(files[f"{folder}model.json"])
     assert {f"{folder}{name}" for name in said["files"]} == models - {f"{folder}model.json"}
     assert said["pickle"] is None and "top_losses.png" not in files[f"{folder}README.md"].decode()

@@ -15,7 +15,8 @@ from PIL import Image
 from mirror.errors import ImageError
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import ModelFolder, read_model_folder
-from mirror.static.site_files import PREVIEW, PREVIEW_PIXELS, site_files
+from mirror.page_pictures import PREVIEW_PIXELS
+from mirror.static.site_files import PREVIEW, site_files
 from mirror.wording import plain
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded

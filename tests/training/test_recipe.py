@@ -87,7 +87,7 @@ def test_the_model_folder_says_what_it_was_made_of(trained) -> None:
     assert info.labels == ("cygnet", "duckling") and info.arch == ARCH
     assert info.data.counts == {"duckling": 12, "cygnet": 10} and info.data.source == "folder"
     assert info.metrics.validation.photos == 4 and info.metrics.labels["duckling"].train == 10
-    report = {"confusion.png", "reliability.png", "top_losses.png", "suspects.csv", "predictions.csv"}
+    report = {"confusion.png", "reliability.png", "report.html", "top_losses.png", "suspects.csv", "predictions.csv"}
     assert set(info.files) == {"learner.pkl", "model.onnx", "heat.onnx", "photos.csv", "README.md"} | {
         f"report/{name}" for name in report
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -196,9 +197,12 @@ def test_pictures_lie_in_the_page_itself(tmp_path):
     assert all(image["src"].startswith("data:image/png;base64,") for image in images)
 
 
-@pytest.mark.parametrize("pictures", [False])
-def test_no_pictures_make_no_heading(tmp_path, pictures):
-    assert about.pictures(mirror(tmp_path, pictures=pictures)) == ""
+def test_no_pictures_make_no_heading_and_every_model_has_a_report_to_download(tmp_path):
+    source = about.pictures(mirror(tmp_path, pictures=False))
+    assert "Pictures from its training" not in source
+    href, name = re.search(r'href="data:text/html;charset=utf-8;base64,([^"]+)" download="([^"]+)"', source).groups()
+    assert name == "mirror-report.html"
+    assert "How the model mirror learned" in base64.b64decode(href).decode()
     assert about.pictures(ServedModel("x", problem="broken")) == ""
 
 

@@ -278,7 +278,7 @@ def test_every_model_can_be_asked_for_by_name(tmp_path):
     (tmp_path / "broken" / "model.json").write_text("{}")
     picture = tmp_path / "red.png"
     picture.write_bytes(photo(RED, format="PNG"))
-    with serve("--models", str(tmp_path)) as page:
+    with serve("--models", str(tmp_path), "--default", "mirror") as page:
         client = Client(page.url, verbose=False)
         assert sorted(given(client.predict(handle_file(picture), api_name="/predict"))) == ["cygnet", "duckling"]
         fruit = given(client.predict(handle_file(picture), "fruit", api_name="/predict"))

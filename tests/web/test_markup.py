@@ -26,10 +26,11 @@ from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
+from mirror.report_page import HardPhoto, report_page
 from mirror.static import site_files
 from mirror.static.model_page import model_page
 from mirror.tasks.detection import Box, Detection, Detections
-from mirror.web import about, heat_map, mirror_tab, page
+from mirror.web import about, heat_map, link_preview, mirror_tab, page
 from mirror.web.models import ServedModel
 from mirror.web.studio import gallery, render, retrain, studio_page
 from mirror.web.studio.state import StudioState
@@ -49,10 +50,12 @@ LOOK = """html => {
     document.body.replaceChildren(area);
     area.innerHTML = html;
     const all = [...area.querySelectorAll('*')];
+    const report = e => e.matches('a[download]') && e.href.startsWith('data:text/html;charset=utf-8;base64,');
     return {
         marks: area.querySelectorAll('evil-mark, img[src="x"], script, style, textarea, title').length,
         handlers: all.flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on')).map(a => a.name),
-        links: all.flatMap(e => ['href', 'src', 'action'].map(name => e.getAttribute(name))).filter(
+        links: all.filter(e => !report(e))
+            .flatMap(e => ['href', 'src', 'action'].map(name => e.getAttribute(name))).filter(
             a => a && !/^(https?:|data:image)/.test(new URL(a, 'https://here.example/').href)),
         text: area.textContent + all.flatMap(e => [...e.attributes]).map(a => a.value).join(' '),
     };
@@ -114,17 +117,25 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
         "dialogs.html": lambda: templates.render("dialogs.html", keys=[(bad, bad)]),
+        "examples.html": lambda: templates.render("examples.html", examples=[(bad, bad, "data:image/png;base64,")]),
         "gallery.html": lambda: "".join(
             render.render_gallery(snapshot, view)
             for tab in gallery.TABS
             for view in (gallery.View(tab), gallery.View(tab, bad), gallery.View(tab, "", (bad, "b")))
         ),
         "heat_map.html": lambda: heat_map.figure(explanation),
+        "link_preview.html": lambda: link_preview.with_preview(lambda: (bad, bad))(
+            b'<head>"root":"http://x/y"'
+        ).decode(),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
         "pictures.html": lambda: (
-            templates.render("pictures.html", pictures=[(bad, "data:image/png;base64,")]) + about.pictures(served)
+            templates.render(
+                "pictures.html", pictures=[(bad, "data:image/png;base64,")], report="data:image/png,", name=bad
+            )
+            + about.pictures(served)
         ),
         "question.html": lambda: page._question(served),
+        "report.html": lambda: report_page(info, [HardPhoto(b"", loss) for loss in info.metrics.top_losses]),
         "sentence.html": lambda: (
             templates.render("sentence.html", kind=bad, sentence=bad)
             + templates.render("sentence.html", kind="status", sentence=bad)
@@ -135,6 +146,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "training_plan.html": lambda: (
             retrain.render_plan(snapshot, [bad], "", bad) + retrain.render_plan(snapshot, [], bad)
         ),
+        "trial.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
         "unopened.html": lambda: about.note(ServedModel(bad, problem=bad)),
     }
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mirror.errors import ModelFolderError
+from mirror.errors import ModelFolderError, UsageError
+from mirror.model_folder import MODEL_JSON
 from mirror.web.models import ModelRegistry
 from tests.support.limits import LIMIT, join
 from tests.web.tiny import YELLOW, photo, tiny_model
@@ -17,11 +20,59 @@ def silent(sentence: str) -> None:
     """A log that nobody reads."""
 
 
-def test_the_shipped_model_comes_first(tmp_path):
+def made(folder: Path, name: str, day: str, **model: Any) -> None:
+    """A model of that day."""
+    described = tiny_model(folder, name, **model) / MODEL_JSON
+    told = json.loads(described.read_text())
+    described.write_text(json.dumps(told | {"created_at": f"{day}T10:00:00+00:00"}))
+
+
+@pytest.mark.parametrize(
+    ("models", "first"),
+    [
+        ({"mirror": "2026-11-28", "fruit": "2026-11-20"}, "fruit"),
+        ({"mirror": "2026-11-20", "apples": "2026-11-22", "zebras": "2026-11-21"}, "apples"),
+        ({"mirror": "2026-11-20", "apples": "2026-11-22", "zebras": "2026-11-23"}, "zebras"),
+        ({"mirror": "2026-11-20"}, "mirror"),
+        ({"apples": "2026-11-20", "zebras": "2026-11-20"}, "apples"),
+    ],
+    ids=["own before shipped", "newest", "newest, not last by name", "shipped", "of one day"],
+)
+def test_the_newest_of_ones_own_models_comes_first(tmp_path, models, first):
+    for name, day in models.items():
+        made(tmp_path, name, day)
+    assert ModelRegistry(tmp_path, silent).default.name == first
+
+
+def test_a_mirror_of_other_labels_is_ones_own(tmp_path):
+    made(tmp_path, "mirror", "2026-11-22", labels=("cat", "dog"))
+    made(tmp_path, "zebras", "2026-11-21")
+    assert ModelRegistry(tmp_path, silent).default.name == "mirror"
+
+
+def test_the_host_chooses_the_first(tmp_path):
     for name in ("apples", "mirror", "zebras"):
         tiny_model(tmp_path, name)
+    assert ModelRegistry(tmp_path, silent, first="zebras").default.name == "zebras"
+    with pytest.raises(UsageError, match="There is no model named pears in .*: choose one of apples, mirror, zebras."):
+        ModelRegistry(tmp_path, silent, first="pears")
+
+
+def test_models_that_come_change_and_go_are_seen_and_the_others_stay_open(tmp_path):
+    made(tmp_path, "apples", "2026-11-20")
+    made(tmp_path, "mirror", "2026-11-20")
     registry = ModelRegistry(tmp_path, silent)
-    assert (list(registry.served), registry.default.name) == (["apples", "mirror", "zebras"], "mirror")
+    kept = registry.get("apples")
+    made(tmp_path, "zebras", "2026-11-21")
+    with pytest.raises(ModelFolderError):
+        registry.get("zebras")
+    registry.refresh()
+    assert (list(registry.served), registry.default.name) == (["apples", "mirror", "zebras"], "zebras")
+    assert registry.get("apples") is kept
+    made(tmp_path, "apples", "2026-11-22", labels=("a", "b", "c"))
+    shutil.rmtree(tmp_path / "zebras")
+    registry.refresh()
+    assert (list(registry.served), registry.default.labels) == (["apples", "mirror"], ("a", "b", "c"))
 
 
 def test_a_model_that_works_comes_before_one_that_does_not(tmp_path):

@@ -20,6 +20,8 @@ SMALL_BODY = 64 * 1024  # bytes; what names an event or a session has some hundr
 FRAME_BODY = 2 * 1024 * 1024 + SMALL_BODY  # a picture of the camera as text, 60,000 bytes at the size that is asked for
 OVERHEAD = 256 * 1024  # bytes around a photo in a request: part headers, names, the other arguments
 
+PICTURE = "/link-preview.jpg"
+
 _SEGMENT = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.~@+-]+"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
@@ -48,13 +50,15 @@ class Route:
         return self.template != FILE
 
 
-def page_routes(photo_bytes: int) -> tuple[Route, ...]:
-    """What the page, gradio_client and @gradio/client ask for. photo_bytes: the largest photo that is taken."""
+def page_routes(photo_bytes: int, *, mcp: bool = False) -> tuple[Route, ...]:
+    """What the page, gradio_client and @gradio/client ask for. photo_bytes: the largest photo that is taken. mcp: what
+    clients of the Model Context Protocol ask for too, over HTTP."""
     # base64 has 4 characters for 3 bytes, and in JSON 4 more ("\r\n") where its lines are broken after each 76
     as_text = photo_bytes * 4 // 3 * 80 // 76 + OVERHEAD
     return (
         *shown_routes(),
         *queue_routes(as_text),
+        *_cached(PICTURE),
         *_cached(*INFO),  # "Use via API", and both clients
         *_get(f"{API}/call/{{api_name}}/{{event_id}}", f"{API}/call/v2/{{api_name}}/{{event_id}}"),
         *_post(f"{API}/call/{{api_name}}", f"{API}/call/{{api_name}}/", body=as_text, photos=True),
@@ -63,7 +67,14 @@ def page_routes(photo_bytes: int) -> tuple[Route, ...]:
         *_post(f"{API}/component_server", f"{API}/component_server/", body=FRAME_BODY),  # the camera's frames
         *_get(PROGRESS),
         Route(FILE, frozenset({"GET", "HEAD"})),
+        *(_mcp_routes(as_text) if mcp else ()),
     )
+
+
+def _mcp_routes(body: int) -> tuple[Route, ...]:
+    """A photo may be within a call, as a data: URL."""
+    places = (f"{API}/mcp", f"{API}/mcp/")
+    return (*_get(*places, f"{API}/mcp/schema"), *_post(*places, body=body))
 
 
 def shown_routes() -> tuple[Route, ...]:

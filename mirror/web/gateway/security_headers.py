@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -71,10 +71,12 @@ class ScriptNonces:
 
     It goes inside gradio's compression (`Middleware(ScriptNonces)`), where the HTML can be read. The page's data is
     JSON in which gradio writes `<` as `\\u003c`, so each `<script` is one of its template's.
+
+    rewrite: what else is done to the HTML; it must add no script.
     """
 
-    def __init__(self, app: ASGIApp, policy: str = CONTENT_SECURITY_POLICY):
-        self.app, self.policy = app, policy
+    def __init__(self, app: ASGIApp, policy: str = CONTENT_SECURITY_POLICY, rewrite: Callable[[bytes], bytes] = bytes):
+        self.app, self.policy, self.rewrite = app, policy, rewrite
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,7 +99,7 @@ class ScriptNonces:
             if message.get("more_body", False):
                 return
             nonce = secrets.token_urlsafe(16)
-            html = page.replace(b"<script", f'<script nonce="{nonce}"'.encode())
+            html = self.rewrite(bytes(page)).replace(b"<script", f'<script nonce="{nonce}"'.encode())
             headers = MutableHeaders(raw=start["headers"])
             headers["Content-Security-Policy"] = self.policy.replace(NONCE, nonce)
             if "content-length" in headers and scope["method"] != "HEAD":

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.collect.corrections import RELABEL, REMOVE, RESTORE, record_corrections, undo_last
 from mirror.errors import UsageError
+from mirror.images import example_picture
+from mirror.model_folder import write_examples
 from mirror.web.studio.state import Snapshot
 from mirror.wording import count, plain
 
 ACCEPT, KEEP, BACK, UNDO = "accept", "keep", "back", "undo"  # beside the actions of decisions.csv
+EXAMPLES = "examples"  # which is no decision about a photo
+MOST_CHOSEN = 4
 ACTIONS = (RELABEL, REMOVE, ACCEPT, KEEP, BACK, UNDO)
 
 NewCorrection = tuple[str, str, str]
@@ -40,6 +45,31 @@ def perform(folder: Path, snapshot: Snapshot, action: str, file_names: Sequence[
         return "There is nothing to accept here." if action == ACCEPT else "Choose a photo first."
     record_corrections(folder, corrections)
     return _sentence(action, len({name for name, _, _ in corrections}), label)
+
+
+def choose_examples(model: Path, folder: Path, snapshot: Snapshot, file_names: Sequence[str]) -> str:
+    """Makes these photos the pictures that the page offers to click, and says whose they must be. model: its folder.
+    Raises MirrorError where that cannot be."""
+    if not snapshot.info:
+        raise UsageError("There is no model yet that could show them: train it first.")
+    if not 0 < len(file_names) <= MOST_CHOSEN or not all(name in snapshot.photos for name in file_names):
+        raise UsageError(f"Choose one to {MOST_CHOSEN} photos that the page shall offer to click.")
+    photos = [snapshot.photos[name] for name in file_names]
+    labels = [snapshot.folder_state.current_label(photo).label for photo in photos]
+    pictures = {
+        f"{_tile_name(label)} {number}": example_picture(photo.path(folder))
+        for number, (photo, label) in enumerate(zip(photos, labels, strict=True), 1)
+    }
+    write_examples(model, pictures)
+    return (
+        f"The page offers {count(len(photos), 'photo')} to click now. Whoever can open it sees them: show none that is "
+        "somebody else's, unless they allow it."
+    )
+
+
+def _tile_name(label: str) -> str:
+    """A label as the name of a file, which the page shows below the picture."""
+    return re.sub(r"[^\w -]+", " ", plain(label))[:40].strip() or "photo"
 
 
 def _corrections(snapshot: Snapshot, action: str, name: str, label: str) -> list[NewCorrection]:

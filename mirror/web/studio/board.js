@@ -20,14 +20,15 @@ function choose(tile, on) {
 
 const isChosen = (tile) => tile.getAttribute("aria-selected") === "true";
 
-function chosen() {
-  const some = tiles().filter(isChosen);
-  return some.length ? some : tiles().slice(place, place + 1);
-}
+const chosen = () => tiles().filter(isChosen);
 
-function decide(action, label = "") {
-  const names = action === "undo" ? [] : chosen().map((tile) => tile.dataset.name);
-  if (action === "undo" || names.length) trigger("decide", { action, names, label });
+// By keys the tile that has the focus is meant where none is chosen; a mouse means what it chose, and never the tile
+// that the keys happen to be on
+function decide(action, label = "", byKeys = false) {
+  const meant = chosen().length || !byKeys ? chosen() : tiles().slice(place, place + 1);
+  if (action === "undo" || meant.length)
+    trigger("decide", { action, names: action === "undo" ? [] : meant.map((tile) => tile.dataset.name), label });
+  else element.querySelector(".chosen").textContent = "Choose a photo first.";
 }
 
 function closer(tile) {
@@ -67,12 +68,12 @@ element.addEventListener("keydown", (event) => {
   if (event.target.id !== "other-label") return;
   if (event.key === "Enter" && event.target.value.trim()) {
     decide("relabel", event.target.value.trim());
-    event.target.value = "";
+    if (chosen().length) event.target.value = "";
   }
   if (event.key === "Escape") focusOn(place);
 });
 
-const ACTIONS = { x: "remove", Delete: "remove", k: "keep", a: "accept", b: "back", u: "undo" };
+const ACTIONS = { x: "remove", Delete: "remove", k: "keep", a: "accept", b: "back", e: "examples", u: "undo" };
 
 function act(event) {
   const { key } = event;
@@ -88,9 +89,11 @@ function act(event) {
   else if (event.ctrlKey || event.metaKey || event.altKey) return false;
   else if (key === "Escape") tiles().forEach((tile) => choose(tile, false));
   else if (key === "Enter") closer(tiles()[place]);
-  else if (key === "n") element.querySelector("#other-label").focus();
-  else if (label) decide("relabel", label.dataset.label);
-  else if (key in ACTIONS && offered(ACTIONS[key])) decide(ACTIONS[key]);
+  else if (key === "n") {
+    if (!chosen().length) choose(tiles()[place], true);
+    element.querySelector("#other-label").focus();
+  } else if (label) decide("relabel", label.dataset.label, true);
+  else if (key in ACTIONS && offered(ACTIONS[key])) decide(ACTIONS[key], "", true);
   else return false;
   return true;
 }

@@ -12,7 +12,7 @@ from mirror.collect.corrections import DECISIONS_CSV, REMOVE, Correction, effect
 from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER
 from mirror.net.addresses import as_address, is_private_name, is_public
 from mirror.templates import render
-from mirror.web.studio.actions import ACCEPT, BACK, KEEP, UNDO
+from mirror.web.studio.actions import ACCEPT, BACK, EXAMPLES, KEEP, UNDO
 from mirror.web.studio.gallery import (
     CONFUSION,
     DECIDED,
@@ -53,6 +53,7 @@ KEYS = (
     ("* or Ctrl + A", "choose all of this page"), ("Esc", "choose none"), ("1 – 9", "relabel: the label so numbered"),
     ("n", "relabel: type a label"), ("x or Delete", "remove"), ("k", "keep: it is right as it is"),
     ("a", "accept the suggestion"), ("b", "put back as collected"), ("u", "undo what was decided last"),
+    ("e", "make them the pictures that the page offers to click"),
     ("Enter", "look closer, and where it came from"), ("[ and ]", "page back, page on"), ("?", "this help"),
 )  # fmt: skip
 
@@ -116,6 +117,7 @@ def _actions(snapshot: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, s
         (KEEP, "Keep", "k"): tab in (DISPUTED, OUTLIER, LOOK_ALIKE, CONFUSION),
         (ACCEPT, "Accept suggestion", "a"): any(tile.suggested for tile in gallery.tiles),
         (BACK, "Put back", "b"): tab == DECIDED,
+        (EXAMPLES, "Show as examples", "e"): snapshot.info is not None,
         (UNDO, "Undo", "u"): snapshot.can_undo,
     }
     return [button for button, shown in offered.items() if shown]

@@ -23,7 +23,7 @@ from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
 from mirror.errors import UsageError
 from mirror.inference.sandbox import ROOT
-from mirror.measured import is_few, judged_by
+from mirror.measured import error_sentence, is_few, judged_by
 from mirror.model_schema import ModelInfo, Validation
 from mirror.templates import render
 from mirror.web.studio.retrain_options import Options, read_options
@@ -177,6 +177,16 @@ def render_outcome(snapshot: Snapshot, progress: TrainingProgress, before: Model
     ended = bool(progress.lines)
     compared = comparison(before if ended else None, snapshot.info, ended and _cleaned(snapshot))
     return render("training.html", progress=progress, **compared)
+
+
+def render_ending(snapshot: Snapshot, progress: TrainingProgress) -> str:
+    """That the training has ended, in a sentence for whoever did not watch it."""
+    if progress.failure:
+        return progress.failure
+    judged = snapshot.info.metrics.validation if snapshot.info and snapshot.info.metrics else None
+    return (
+        f"The training has ended: {error_sentence(judged)}." if judged and judged.photos else "The training has ended."
+    )
 
 
 def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> dict[str, Any]:

@@ -27,8 +27,16 @@ from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.gallery import DECIDED, ISSUE_TABS, RETRAIN, TABS, View, undecided_count
 from mirror.web.studio.photo_routes import routes
 from mirror.web.studio.render import render_dialogs, render_gallery
-from mirror.web.studio.retrain import Retraining, recorded_options, render_outcome, render_plan, train_arguments
+from mirror.web.studio.retrain import (
+    Retraining,
+    recorded_options,
+    render_ending,
+    render_outcome,
+    render_plan,
+    train_arguments,
+)
 from mirror.web.studio.state import Snapshot, StudioState
+from mirror.web.studio.trial import TrialPage
 from mirror.web.theme import css, theme
 from mirror.wording import count
 
@@ -39,7 +47,7 @@ MAX_CHOSEN = 1000  # photos that one decision may be about
 
 def build(state: StudioState) -> SentenceBlocks:
     """The page for one photo folder."""
-    training = Retraining()
+    training, trial = Retraining(), TrialPage(state.models)
     title = f"{state.name}: the studio"
     with SentenceBlocks(title=title, analytics_enabled=False, error_title="That cannot be done") as page:
         head = gr.HTML()
@@ -51,7 +59,9 @@ def build(state: StudioState) -> SentenceBlocks:
             with gr.Row(elem_id="training-buttons"):
                 start = gr.Button("Train again", variant="primary")
                 cancel = gr.Button("Cancel", visible=False)
+                try_it = gr.Button("Try it", visible=False)
             outcome_html = gr.HTML()
+            trial_html = gr.HTML()
         clock = gr.Timer(SECONDS, active=False)
         message = gr.HTML(_sentence(""), elem_id="said")
         board = gr.HTML(js_on_load=(HERE / "board.js").read_text(encoding="utf-8"), elem_id="board")
@@ -71,6 +81,8 @@ def build(state: StudioState) -> SentenceBlocks:
                 outcome_html: render_outcome(snapshot, progress, training.before),
                 start: gr.update(interactive=not progress.running and not problem),
                 cancel: gr.update(visible=progress.running),
+                try_it: gr.update(visible=training.started and not progress.running and not progress.failure),
+                trial_html: "",
                 clock: gr.update(active=progress.running),
             }
             return changes | {tabs[tab]: gr.update(label=_tab(snapshot, tab)) for tab in (*ISSUE_TABS, DECIDED)}
@@ -80,6 +92,9 @@ def build(state: StudioState) -> SentenceBlocks:
 
         def decide(view: View, event: gr.EventData) -> dict[Any, Any]:
             action, names, label = _requested_action(event)
+            if action == actions.EXAMPLES:
+                model = state.models / state.name
+                return update(view, actions.choose_examples(model, state.folder, state.snapshot(), names))
             return update(view, actions.perform(state.folder, state.snapshot(), action, names, label))
 
         def train_again(view: View) -> dict[Any, Any]:
@@ -92,10 +107,18 @@ def build(state: StudioState) -> SentenceBlocks:
             return update(view)
 
         def watch(view: View) -> dict[Any, Any]:
-            changes = update(view)
-            return {part: change for part, change in changes.items() if part not in (shown_view, message)}
+            running = training.progress().running
+            changes = update(view, "" if running else render_ending(state.snapshot(), training.progress()))
+            kept = (shown_view, message) if running else (shown_view,)  # what was said stays, until the end is said
+            return {part: change for part, change in changes.items() if part not in kept}
 
-        outputs = [shown_view, head, message, board, plan_html, outcome_html, start, cancel, clock, *tabs.values()]
+        def show_trial() -> str:
+            return render("trial.html", address=trial.address(state.name))
+
+        outputs = [
+            shown_view, head, message, board, plan_html, outcome_html, start, cancel, try_it, trial_html, clock,
+            *tabs.values(),
+        ]  # fmt: skip
         # one at a time, so that a look at the training cannot bring back a tab that was just left
         page.load(lambda: update(View()), None, outputs, **PRIVATE, concurrency_id="studio")
         for name, tab in tabs.items():
@@ -104,6 +127,7 @@ def build(state: StudioState) -> SentenceBlocks:
         board.decide(decide, shown_view, outputs, **PRIVATE, concurrency_id="studio")
         start.click(train_again, shown_view, outputs, **PRIVATE, concurrency_id="studio")
         cancel.click(stop, shown_view, outputs, **PRIVATE, concurrency_id="studio")
+        try_it.click(show_trial, None, trial_html, api_visibility="private", concurrency_id="studio")
         clock.tick(watch, shown_view, outputs, **PRIVATE, concurrency_id="studio")
     return page.queue(default_concurrency_limit=1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 import gradio as gr
 from gradio.context import Context
@@ -19,7 +18,8 @@ from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
 from mirror.templates import render
 from mirror.web.blocks import PRIVATE, add_endpoint
-from mirror.web.mirror_tab import bars, card, error_card, example_button
+from mirror.web.examples import lay_out_tiles
+from mirror.web.mirror_tab import bars, card, error_card
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
@@ -44,24 +44,16 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
             answer = gr.HTML(card("waiting", *INVITATION), elem_id="general-answer", elem_classes="answer")
             chances = gr.HTML(elem_id="general-probabilities", elem_classes="probabilities")
             model_note = gr.HTML(elem_id="general-model")
-            example_button = _example(task_models.example) if task_models.example else None
+            tiles = lay_out_tiles([task_models.example] if task_models.example else [], "general-examples")
 
     handler, outputs = TaskHandler(_opener(task_models), _answer, _decode), [answer, chances, model_note]
     events = PhotoEvents(network, handler, (card("waiting", *BUSY), "", gr.skip()), _failed)
     events.wire(fields, outputs, (card("waiting", *INVITATION), "", gr.skip()))
-    if example_button and task_models.example:
-        show_example = partial(events.show, ExamplePhoto(task_models.example))
-        example_button.click(show_example, None, [fields.photo, *outputs], **PRIVATE)
+    if task_models.example:
+        tiles.choose(partial(events.show, ExamplePhoto(task_models.example)), None, [fields.photo, *outputs], **PRIVATE)
     # opened while the visitor looks for a photo
     tab.select(partial(_open_early, task_models), None, model_note, **PRIVATE)
     _add_api(task_models, network, fields)
-
-
-def _example(path: Path) -> gr.Button:
-    with gr.Column(elem_classes="examples-box"):
-        gr.HTML(render("sentence.html", kind="hint", sentence="No photo at hand? Try this one."))
-        with gr.Row(elem_classes="examples"):
-            return example_button(path, "general-example")
 
 
 def _add_api(task_models: TaskModels, network: NetworkSettings, fields: PhotoFields) -> None:

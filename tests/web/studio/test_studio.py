@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from mirror.collect.corrections import read_corrections
@@ -104,6 +105,11 @@ def test_relabel_two_remove_one_reload_and_train_again(chromium, tmp_path: Path)
         first, second, third = studio.photos[1], studio.photos[2], studio.photos[3]
         metadata = (studio.folder / "metadata.csv").read_bytes()
         files = {path: path.read_bytes() for path in studio.folder.rglob("*.jpg")}
+        for name in ("Remove", "duckling"):  # a mouse means what it chose
+            studio.page.locator(".bar").get_by_role("button", name=name).last.click()
+            studio.page.locator(".chosen", has_text="Choose a photo first.").wait_for()
+            studio.page.locator(".chosen").evaluate("element => element.textContent = ''")
+        assert not (studio.folder / "decisions.csv").exists()
         studio.tile(first).click()
         studio.tile(second).click()
         assert studio.page.locator(".chosen").inner_text() == "2 chosen"
@@ -140,6 +146,12 @@ def test_relabel_two_remove_one_reload_and_train_again(chromium, tmp_path: Path)
         assert "9.1 %" in before and "2.8 % to 30.1 %" in before and "95 % interval" in now
         assert "2 photos relabelled, 1 removed by decisions.csv." in studio.page.locator(".said").text_content()
         studio.shot("compared")
+        studio.says(r"^The training has ended: error \d+\.\d % .* on \d+ photos\.$")
+        assert studio.page.locator("#said [role=status][aria-live=polite]").count() == 1
+        studio.page.get_by_role("button", name="Try it").click()
+        link = studio.page.get_by_role("link", name="?model=birds")
+        link.wait_for(timeout=TRAINING)
+        assert "am I a duckling or a cygnet after all?" in httpx.get(link.get_attribute("href")).text
 
         trained = rows(studio.models / "birds" / "photos.csv")
         assert trained[first.file_name] == trained[second.file_name] == "duckling"

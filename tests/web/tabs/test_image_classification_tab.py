@@ -143,7 +143,7 @@ def test_the_example_a_long_name_and_an_address(chromium, served: Served, world)
     address = world.direct_host().body("/photo.jpg", (REPOSITORY / "examples" / "pineapple.jpg").read_bytes())
     with visiting(chromium, served.url) as visit:
         tab = General(visit)
-        tab.page.locator("#general-example").click()
+        tab.page.locator("#general-examples .example").click()
         tab.says("^This is a pineapple.$")
         tab.page.wait_for_function("document.querySelector('#general-photo img').src.startsWith('data:image/jpeg')")
         assert tab.bars()[0] == "pineapple, ananas"

@@ -9,7 +9,7 @@ const FONT = "system-ui, sans-serif", SERIF = "Georgia, 'Times New Roman', serif
  */
 export function answerPicture(title, says, sure, pictures) {
   const canvas = document.createElement("canvas"), context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const colours = getComputedStyle(document.documentElement), colour = (/** @type {string} */ name) => colours.getPropertyValue(`--mirror-${name}`);
+  const colours = getComputedStyle(document.querySelector(".gradio-container") ?? document.documentElement), colour = (/** @type {string} */ name) => colours.getPropertyValue(`--mirror-${name}`);
   const texts = [[title, `34px ${FONT}`, 46, "quiet"], [says, `500 56px ${SERIF}`, 70, "ink"], [sure, `36px ${FONT}`, 50, "quiet"]]
     .map(([text, font, height, ink]) => ({ lines: wrapped(context, String(text), String(font)), font: String(font), height: Number(height), ink: String(ink) }));
   const shown = pictures.map((picture) => {

@@ -1,0 +1,137 @@
+"""The page asked by other sites and shown within them, and as tools of the Model Context Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import gradio
+import httpx
+import pytest
+
+from mirror.templates import data_url
+from tests.support.web_server import served as site_of
+from tests.web.serving import Served, run_app, serve
+from tests.web.tiny import BLUE, YELLOW, photo, tiny_model
+
+PNG = data_url(photo(YELLOW, format="PNG"), "png")
+ELSEWHERE = "https://school.example"
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The page as other machines reach it."""
+    models = tmp_path_factory.mktemp("models")
+    tiny_model(models, "mirror")
+    with serve("--models", str(models), SYSTEM="spaces", SPACE_ID="ana/mirror") as page:
+        yield page
+
+
+def test_a_page_that_others_reach_answers_other_sites_without_cookies(space: Served) -> None:
+    asked = {"origin": ELSEWHERE, "host": "ana-mirror.hf.space"}
+    before = asked | {"access-control-request-method": "POST"}
+    answers = [
+        httpx.get(f"{space.url}/gradio_api/info", headers=asked),
+        httpx.post(f"{space.url}/gradio_api/call/verdict", json={"data": [{"url": PNG}]}, headers=asked),
+        httpx.options(f"{space.url}/gradio_api/call/verdict", headers=before),
+    ]
+    for answer in answers:
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["access-control-allow-origin"] in (ELSEWHERE, "*")
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_page_of_this_machine_alone_answers_its_own_pages_alone(served: Served) -> None:
+    own, foreign = (
+        httpx.get(f"{served.url}/gradio_api/info", headers={"origin": origin})
+        for origin in ("http://localhost:3000", ELSEWHERE)
+    )
+    assert own.status_code == 200 and own.headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert foreign.status_code == 403 and "access-control-allow-origin" not in foreign.headers
+
+
+def frame(address: str) -> str:
+    return f'<iframe src="{address}" width="900" height="800"></iframe>'
+
+
+def element(address: str) -> str:
+    """gradio's own, with the script that it publishes, here from where the page has it."""
+    script = (Path(gradio.__file__).parent / "templates" / "frontend" / "gradio.js").read_text()
+    asset = re.search(r"assets/[\w.-]+\.js", script)[0]
+    return f'<script type="module" src="{address}/{asset}"></script><gradio-app src="{address}"></gradio-app>'
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("embedded", [frame, element])
+def test_another_site_shows_the_page_and_it_answers_there(
+    chromium: Any, space: Served, tmp_path: Path, embedded: Callable[[str], str]
+) -> None:
+    (tmp_path / "index.html").write_text(f"<!doctype html><title>School</title>{embedded(space.url)}")
+    with site_of(partial(QuietFiles, directory=str(tmp_path))) as site:
+        tab = chromium.new_page()
+        tab.goto(site)
+        page = tab.frame_locator("iframe") if embedded is frame else tab
+        page.locator("#photo input[type=file]").set_input_files(
+            {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(YELLOW)}
+        )
+        page.locator("#answer .says", has_text="This is a duckling.").wait_for()
+        tab.close()
+
+
+def test_a_program_that_speaks_mcp_finds_tools_that_say_what_they_do(tmp_path: Path) -> None:
+    pytest.importorskip("mcp", reason="mcp is not installed: pip install mcp")
+    tiny_model(tmp_path, "mirror")
+    with serve("--models", str(tmp_path), GRADIO_MCP_SERVER="True") as page:
+        tools, answers = asyncio.run(_ask(page.url))
+        assert {"predict", "verdict", "predict_url", "explain", "face_detection"} <= tools.keys()
+        assert not [name for name in tools if name.rstrip("0123456789").endswith("_")]
+        for tool in tools.values():
+            assert len(tool.description) > 40
+            for name, argument in tool.inputSchema["properties"].items():
+                assert argument.get("description"), (tool.name, name)
+        known, strange, explained, refused = answers
+        assert json.loads(_text(known)) | {"probability": 0, "probabilities": 0} == {
+            "label": "duckling", "known": True, "probability": 0, "probabilities": 0,
+        }  # fmt: skip
+        assert json.loads(_text(strange))["known"] is False
+        assert explained.content[0].type == "image"
+        assert refused.isError and "cannot be fetched" in _text(refused)
+        assert "Traceback" not in page.log()
+
+
+def _text(answer: Any) -> str:
+    return answer.content[0].text.replace("'", '"').replace("True", "true").replace("False", "false")
+
+
+async def _ask(url: str) -> tuple[dict[str, Any], list[Any]]:
+    """What a client of the protocol is told of the tools, and answered by them."""
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    blue = data_url(photo(BLUE, format="PNG"), "png")
+    async with streamablehttp_client(f"{url}/gradio_api/mcp/") as (reading, writing, _):
+        async with ClientSession(reading, writing) as session:
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            asked = [("verdict", PNG), ("verdict", blue), ("explain", PNG), ("verdict", "http://127.0.0.1:1/a.jpg")]
+            return tools, [await session.call_tool(name, {"image": image}) for name, image in asked]
+
+
+def test_tools_without_their_package_are_one_sentence(tmp_path: Path) -> None:
+    tiny_model(tmp_path, "mirror")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text("import sys; sys.modules['mcp'] = None")
+    done = run_app("--models", str(tmp_path), "--mcp", PYTHONPATH=str(tmp_path / "site"))
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == 'The page\'s tools for other programs (MCP) need a package: pip install "gradio[mcp]".\n'
