@@ -42,7 +42,7 @@ def fit_probe(
     seed: int,
 ) -> LinearProbe:
     """features [V, D] of views, their labels [V] (0..L-1, every one present), loss weights [V], and groups [V]: views
-    of one group (a photo, its near-duplicates) are never on both sides of a fold. base [V]: views that count in a
+    of one group (a photo, its look-alikes) are never on both sides of a fold. base [V]: views that count in a
     fold's loss, the ones serving would make.
     """
     return _head(features, labels, weights, _cross_validated(features, labels, weights, np.asarray(groups), base, seed))

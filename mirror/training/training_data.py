@@ -16,7 +16,7 @@ from mirror.errors import DatasetError
 @dataclass(frozen=True)
 class TrainingData:
     """photos [N], their splits assigned; labels [L]; groups [N]: the same number for photos that belong together
-    (near-duplicates, crops, photos of one page; `groups.py`). folds: in so many each photo is left out once to judge
+    (look-alikes, crops, photos of one page; `groups.py`). folds: in so many each photo is left out once to judge
     by, None: the validation photos judge. blocks: labels of one group, left out by neighbouring files.
     """
 
@@ -78,7 +78,7 @@ class TrainingData:
 
 
 def group_numbers(photos: Sequence[Photo]) -> np.ndarray:
-    """[N] the number of each photo's group of near-duplicates and photos of one page."""
+    """[N] the number of each photo's group of look-alikes and photos of one page."""
     indices = {photo.key: i for i, photo in enumerate(photos)}
     numbers = np.zeros(len(photos), dtype=int)
     for number, group in enumerate(group_photos(photos)):
