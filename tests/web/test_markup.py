@@ -44,7 +44,7 @@ HOSTILE = (
     """<img src=x onerror="window.taken=1"> x=y onmouseover=alert(1) ' onfocus='alert(1)' {{ 7 * 7 }}"""
 )
 KEPT = {"onnx", "preprocessing", "files", "format_version"}  # of model.json: names that are checked when it is read
-NO_TEXT = ("camera.html", "comparison.html")  # that take numbers alone
+NO_TEXT = ("camera.html", "comparison.html", "question.html")  # that take numbers alone
 LOOK = """html => {
     const area = document.createElement('div');
     document.body.replaceChildren(area);
@@ -140,7 +140,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             templates.render("sentence.html", kind=bad, sentence=bad)
             + templates.render("sentence.html", kind="status", sentence=bad)
         ),
-        "static_page.html": lambda: site_files._index("app", [{**model_page(info), "network": bad}], bad).decode(),
+        "static_page.html": lambda: site_files._index("app", [{**model_page(info), "network": bad}], bad, bad).decode(),
         "studio_head.html": lambda: studio_page._head(hostile_named(studio), snapshot),
         "training.html": lambda: "".join(retrain.render_outcome(snapshot, each, None) for each in (running, failed)),
         "training_plan.html": lambda: (
