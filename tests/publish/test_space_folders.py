@@ -220,7 +220,11 @@ def test_numbers_are_no_secrets() -> None:
     check_files("model", {"model.onnx": numbers, "learner.pkl": numbers}, photos_may_go=True)
 
 
-@pytest.mark.parametrize("content", [b"no archive", gzip.compress(b"x" * 100)[:-20], gzip.compress(b"x" * 2_000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"no archive", gzip.compress(b"x" * 100)[:-20], gzip.compress(b"x" * 2_000)],
+    ids=["no archive", "cut short", "too large"],
+)
 def test_what_cannot_be_unpacked_is_not_published(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content_checks, "MAX_UNPACKED", 1_000)
     with pytest.raises(PublishError, match=r"network.gz is damaged, so it cannot be looked through for secrets"):

@@ -21,25 +21,12 @@ from mirror.static.site_files import site_files
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded
 from tests.static.hosting import Host, hosted, write
+from tests.static.showing import CYGNET, DUCKLING, show
 from tests.web.tiny import YELLOW, damage, photo, tiny_model
 
 pytestmark = pytest.mark.browser
-DUCKLING, CYGNET = EXAMPLES / "duckling.jpg", EXAMPLES / "cygnet.jpg"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
-SHOW = """async ([how, coded, type]) => {
-  const data = new DataTransfer();
-  if (coded !== null) data.items.add(new File([Uint8Array.from(atob(coded), c => c.charCodeAt(0))], "photo", {type}));
-  else data.setData("text/plain", type);
-  const event = how === "paste" ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})
-    : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
-  document.body.dispatchEvent(event);
-}"""
-
-
-def show(visit: Visit, how: str, body: bytes | None, kind: str = "image/jpeg") -> None:
-    """A photo that is dropped or pasted; without one, the text `kind`."""
-    visit.page.evaluate(SHOW, [how, None if body is None else base64.b64encode(body).decode(), kind])
 
 
 @pytest.mark.parametrize("how", ["choose", "drop", "paste", "example"])

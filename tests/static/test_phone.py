@@ -21,7 +21,7 @@ from mirror.wording import plain
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded
 from tests.static.hosting import Host, hosted, write
-from tests.static.test_page import CYGNET, DUCKLING, show
+from tests.static.showing import CYGNET, DUCKLING, show
 from tests.web.tiny import tiny_model
 
 pytestmark = pytest.mark.browser

@@ -44,7 +44,7 @@ HOSTILE = (
     """<img src=x onerror="window.taken=1"> x=y onmouseover=alert(1) ' onfocus='alert(1)' {{ 7 * 7 }}"""
 )
 KEPT = {"onnx", "preprocessing", "files", "format_version"}  # of model.json: names that are checked when it is read
-NO_TEXT = ("camera.html", "comparison.html", "question.html")  # that take numbers alone
+NO_TEXT = ("camera.html", "comparison.html", "question.html")  # numbers alone, or labels that are plain English nouns
 LOOK = """html => {
     const area = document.createElement('div');
     document.body.replaceChildren(area);
