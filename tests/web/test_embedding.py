@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import gradio
 import httpx
 import pytest
 
@@ -46,10 +48,14 @@ def test_a_page_that_others_reach_answers_other_sites_without_cookies(space: Ser
         httpx.post(f"{space.url}/gradio_api/call/verdict", json={"data": [{"url": PNG}]}, headers=asked),
         httpx.options(f"{space.url}/gradio_api/call/verdict", headers=before),
     ]
-    for answer in answers:
+    sent = httpx.post(f"{space.url}/gradio_api/upload", files={"files": ("a.jpg", photo(YELLOW))}, headers=asked)
+    shown = httpx.get(f"{space.url}/gradio_api/file={sent.json()[0]}", headers=asked)
+    for answer in (*answers, sent, shown):
         assert answer.status_code == 200, answer.text
         assert answer.headers["access-control-allow-origin"] in (ELSEWHERE, "*")
         assert "access-control-allow-credentials" not in answer.headers
+    refused = httpx.post(f"{space.url}/gradio_api/upload", files={"other": ("a.jpg", b"x")}, headers=asked)
+    assert refused.status_code == 400 and refused.headers["access-control-allow-origin"] == ELSEWHERE
 
 
 def test_a_page_of_this_machine_alone_answers_its_own_pages_alone(served: Served) -> None:
@@ -58,7 +64,11 @@ def test_a_page_of_this_machine_alone_answers_its_own_pages_alone(served: Served
         for origin in ("http://localhost:3000", ELSEWHERE)
     )
     assert own.status_code == 200 and own.headers["access-control-allow-origin"] == "http://localhost:3000"
-    assert foreign.status_code == 403 and "access-control-allow-origin" not in foreign.headers
+    sent = httpx.post(
+        f"{served.url}/gradio_api/upload", files={"files": ("a.jpg", photo(YELLOW))}, headers={"origin": ELSEWHERE}
+    )
+    for answer in (foreign, sent):
+        assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.browser
@@ -75,6 +85,22 @@ def test_another_site_shows_the_page_in_a_frame_and_it_answers_there(
             {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(YELLOW)}
         )
         page.locator("#answer .says", has_text="This is a duckling.").wait_for()
+        tab.close()
+
+
+@pytest.mark.browser
+def test_another_site_shows_the_page_as_an_element_of_its_own(chromium: Any, space: Served, tmp_path: Path) -> None:
+    """gradio's element, from the script that gradio brings along."""
+    shutil.copytree(Path(gradio.__file__).parent / "templates" / "frontend", tmp_path, dirs_exist_ok=True)
+    shown = f'<script type="module" src="gradio.js"></script><gradio-app src="{space.url}/"></gradio-app>'
+    (tmp_path / "index.html").write_text(f"<!doctype html><title>School</title>{shown}")
+    with site_of(partial(QuietFiles, directory=str(tmp_path))) as site:
+        tab = chromium.new_page()
+        tab.goto(site)
+        tab.locator("#photo input[type=file]").set_input_files(
+            {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo(YELLOW)}
+        )
+        tab.locator("#answer .says", has_text="This is a duckling.").wait_for()
         tab.close()
 
 
@@ -106,10 +132,10 @@ def _text(answer: Any) -> str:
 async def _ask(url: str) -> tuple[dict[str, Any], list[Any]]:
     """What a client of the protocol is told of the tools, and answered by them."""
     from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
+    from mcp.client.streamable_http import streamable_http_client
 
     blue = data_url(photo(BLUE, format="PNG"), "png")
-    async with streamablehttp_client(f"{url}/gradio_api/mcp/") as (reading, writing, _):
+    async with streamable_http_client(f"{url}/gradio_api/mcp/") as (reading, writing, _):
         async with ClientSession(reading, writing) as session:
             await session.initialize()
             tools = {tool.name: tool for tool in (await session.list_tools()).tools}

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from gradio.queueing import Queue
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.web.gateway import routes, security_headers
@@ -74,6 +75,8 @@ class Gate:
             await self._passed(scope, receive, send)
         except Refusal as refusal:
             if not send.started:
+                if send.route:
+                    send.readable_by(scope)
                 as_json = scope["method"] == "POST" and not scope["path"].endswith(routes.UPLOAD)
                 await answer(refusal, receive, send, as_json=as_json, drain=has_body_quietly(scope))
         except Gone:
@@ -98,12 +101,16 @@ class Gate:
         if scope["method"] == "OPTIONS":
             await self.app(scope, receive, send)  # gradio's CORS answers it, or its router refuses it
         elif route.template == routes.UPLOAD and uploads:
+            send.readable_by(scope)
             await uploads.take(scope, receive, send, self._bodies, route.body)
         elif route.template == routes.PROGRESS and uploads:
+            send.readable_by(scope)
             await uploads.progress(scope, receive, send)
         elif route.template == routes.FILE and uploads:
+            send.readable_by(scope)
             await uploads.show(scope, send, path.partition("=")[2])
         elif route.template == routes.STREAM and self._all_told(query(scope, "session_hash")):
+            send.readable_by(scope)
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
             await send({"type": "http.response.body", "body": NOTHING_MORE})
         elif route.cached and not has_body(scope):
@@ -144,6 +151,12 @@ class _Answer:
         self.route: Route | None = None
         self.started = self._ended = self._dropped = False
         self.status = 0
+        self._origin: str | None = None
+
+    def readable_by(self, scope: Scope) -> None:
+        """The answer is the gate's own, and the site whose page asked for it, which may ask at all, may read it (CORS);
+        gradio says so of what it answers."""
+        self._origin = Headers(scope=scope).get("origin")
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -158,6 +171,11 @@ class _Answer:
     async def _through(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             message = security_headers.secure(message, self._policy.answers, page=False)
+            if self._origin:
+                headers = MutableHeaders(raw=list(message["headers"]))
+                headers["Access-Control-Allow-Origin"] = self._origin
+                headers.add_vary_header("Origin")
+                message = {**message, "headers": headers.raw}
         elif message["type"] == "http.response.body":
             self._ended = not message.get("more_body", False)
         await self._send(message)
