@@ -39,7 +39,9 @@ def test_help_tells_every_option_and_variable():
     source = (REPOSITORY / "mirror" / "cli" / "serve.py").read_text(encoding="utf-8")
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     variables = set(re.findall(r'environ(?:\.get\(|\[)"(MIRROR_\w+)"', source))
-    assert options == {"--studio", "--models", "--host", "--port", "--task-model", "--allow-private-hosts"}
+    assert options == {
+        "--studio", "--models", "--default", "--host", "--port", "--task-model", "--allow-private-hosts", "--mcp",
+    }  # fmt: skip
     assert variables == {"MIRROR_MODELS", "MIRROR_TASK_MODELS", "MIRROR_ALLOW_PRIVATE_HOSTS"}
     for name in options | variables | {"GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_SHARE", "HTTPS_PROXY"}:
         assert name in told.stdout

@@ -73,6 +73,7 @@ def test_tabs_that_the_page_cannot_answer_are_not_shown_and_the_log_says_so(page
     tabs = [part["props"] for part in client.config["components"] if part["type"] == "tabitem"]
     assert [tab["label"] for tab in tabs if tab["visible"]] == [
         "The mirror",
+        "Live",
         "Faces",
         "A photo",
         "Camera",

@@ -157,7 +157,7 @@ def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) 
     assert "24 photos (16 left, 8 right)" in done.stdout
     model = read_model_folder(tmp_path / "models" / "sides")
     report = {path.name for path in (model.path / "report").iterdir()}
-    assert report == {"confusion.png", "reliability.png", "suspects.csv", "predictions.csv"}
+    assert report == {"confusion.png", "reliability.png", "suspects.csv", "predictions.csv", "report.html"}
     # It learned from every photo, and was judged by each in turn
     assert "24 photos (16 left, 8 right); each is left out in turn to judge by." in done.stdout
     said, summary = done.stdout.splitlines()[-2:]

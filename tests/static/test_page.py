@@ -115,7 +115,7 @@ def test_why_is_told_as_the_page_with_a_server_tells_it(visit: Visit) -> None:
 def test_another_model_is_chosen_by_the_picker_or_the_address(visit: Visit) -> None:
     visit.open().page.select_option("#model", "fashion")
     visit.page.click(".example:has-text('t shirt')")
-    assert visit.answered() == "This is a T-shirt/top."
+    assert visit.answered() == "This is: T-shirt/top."
     assert "28 × 28 pixels" in visit.page.inner_text("#answer figcaption")
     visit.open("?model=fashion")
     assert visit.page.input_value("#model") == "fashion" and "Mirror, mirror" in visit.page.title()

@@ -43,5 +43,6 @@ def all_tabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     }
     chosen = [part for task, model in kinds.items() for part in ("--task-model", f"{task}={model}")]
     uploads = tmp_path_factory.mktemp("uploads")
-    with serve("--models", str(models), "--allow-private-hosts", *chosen, uploads=uploads, HF_HUB_OFFLINE="1") as page:
+    chosen += ["--default", "mirror", "--allow-private-hosts"]
+    with serve("--models", str(models), *chosen, uploads=uploads, HF_HUB_OFFLINE="1") as page:
         yield page

@@ -42,11 +42,11 @@ def test_axe_finds_nothing_on_any_tab(chromium: Any, all_tabs, axe: str, viewpor
         page.evaluate(axe)
         found = {"empty": page.evaluate(LOOK)}
         visit.pick("sea.jpg", photo(BLUE))
-        visit.says("None of these")
+        visit.says("Neither")
         page.locator("#probabilities summary").click()
         found["neither"] = page.evaluate(LOOK)
         visit.pick("duck.jpg", photo(YELLOW))
-        visit.says("This is")
+        visit.says("duckling")
         page.locator("#why-button").click()
         page.locator("#why figure").wait_for()
         found["why"] = page.evaluate(LOOK)
@@ -103,7 +103,7 @@ def test_text_may_be_spaced_out_and_every_target_is_large_enough(chromium: Any, 
     }).map(each => each.outerHTML.slice(0, 120))"""
     with visiting(chromium, all_tabs.url, viewport=viewport) as visit:
         visit.pick("sea.jpg", photo(BLUE))
-        visit.says("None of these")
+        visit.says("Neither")
         assert visit.page.evaluate(small) == []
         visit.page.add_style_tag(content=SPACED)
         assert visit.page.evaluate(OVERLAPS) == []

@@ -18,7 +18,7 @@ from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 SHIPPED = REPOSITORY / "models" / "fashion"
-EXAMPLES = {"t shirt": "a T-shirt/top", "ankle boot": "an Ankle boot", "bag": "a Bag"}
+EXAMPLES = {"t shirt": "T-shirt/top", "ankle boot": "Ankle boot", "bag": "Bag"}
 
 
 @pytest.fixture(scope="module")

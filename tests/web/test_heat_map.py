@@ -86,7 +86,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("mixed")
     tiny_model(folder)
     tiny_model(folder, "silent", ("apple", "pear"), heat=False)
-    with serve("--models", str(folder), MIRROR_ALLOW_PRIVATE_HOSTS="0") as page:
+    with serve("--models", str(folder), "--default", "mirror", MIRROR_ALLOW_PRIVATE_HOSTS="0") as page:
         yield page
 
 

@@ -27,7 +27,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     models = tmp_path_factory.mktemp("models")
     tiny_model(models)
     tiny_model(models, "fruit", ("apple", "pear", "plum"))
-    with serve("--models", str(models), uploads=tmp_path_factory.mktemp("uploads")) as page:
+    with serve("--models", str(models), "--default", "mirror", uploads=tmp_path_factory.mktemp("uploads")) as page:
         yield page
 
 

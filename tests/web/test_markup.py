@@ -140,7 +140,9 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             templates.render("sentence.html", kind=bad, sentence=bad)
             + templates.render("sentence.html", kind="status", sentence=bad)
         ),
-        "static_page.html": lambda: site_files._index("app", [{**model_page(info), "network": bad}], bad, bad).decode(),
+        "static_page.html": lambda: site_files._index(
+            "app", [{**model_page(info), "network": bad, "examples": []}], bad, bad
+        ).decode(),
         "studio_head.html": lambda: studio_page._head(hostile_named(studio), snapshot),
         "training.html": lambda: "".join(retrain.render_outcome(snapshot, each, None) for each in (running, failed)),
         "training_plan.html": lambda: (

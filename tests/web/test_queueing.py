@@ -45,7 +45,8 @@ def two(tmp_path_factory) -> Served:
     models = tmp_path_factory.mktemp("models")
     tiny_model(models)
     tiny_model(models, "other", ("l0", "l1", "l2"))
-    with serve("--models", str(models), "--allow-private-hosts", uploads=tmp_path_factory.mktemp("uploads")) as page:
+    options = ("--default", "mirror", "--allow-private-hosts")
+    with serve("--models", str(models), *options, uploads=tmp_path_factory.mktemp("uploads")) as page:
         yield page
 
 

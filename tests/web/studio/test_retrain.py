@@ -151,8 +151,8 @@ def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
     training = Retraining()
     state = StudioState(tmp_path / "birds", tmp_path / "models")
     training.start(train_arguments("birds", state.folder, state.models, state.snapshot().info), None)
-    wait_until(lambda: training.progress().lines)
-    assert state.snapshot().busy and training.progress().running
+    wait_until(lambda: state.snapshot().busy)
+    assert training.progress().running
     training.cancel()
     wait_until(lambda: not training.progress().running)
     assert training.progress().failure == CANCELLED and state.snapshot().busy is None
