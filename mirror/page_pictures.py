@@ -19,7 +19,7 @@ def link_preview(examples: Iterable[bytes | Path]) -> bytes:
     """What is shown of a link: the mirror, and beside it up to two pictures to try, as a JPEG."""
     width, height = PREVIEW_PIXELS
     image = Image.new("RGB", PREVIEW_PIXELS, LIGHT.page)
-    shown: list[Image.Image] = [Image.open(io.BytesIO(icon(height * 2 // 3)))]
+    shown: list[Image.Image] = [_mirror(height * 2 // 3)]
     shown += [ImageOps.fit(load_image(body).convert("RGB"), (330, 330)) for body in islice(examples, 2)]
     left = (width - sum(each.width + 20 for each in shown) + 20) // 2
     for each in shown:
@@ -32,6 +32,12 @@ def link_preview(examples: Iterable[bytes | Path]) -> bytes:
 
 def icon(pixels: int) -> bytes:
     """The mirror of favicon.svg on paper, its colours plain, as a PNG."""
+    buffer = io.BytesIO()
+    _mirror(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _mirror(pixels: int) -> Image.Image:
     large = 4 * pixels  # drawn larger, for smooth edges
     image = Image.new("RGB", (large, large), LIGHT.page)
     draw = ImageDraw.Draw(image)
@@ -42,6 +48,4 @@ def icon(pixels: int) -> bytes:
     draw.rounded_rectangle(place(28, 44, 36, 62), large * 0.03, LIGHT.gold)
     draw.ellipse(place(12, 2, 52, 46), LIGHT.gold)
     draw.ellipse(place(16.5, 6.5, 47.5, 41.5), LIGHT.accent)
-    buffer = io.BytesIO()
-    image.resize((pixels, pixels), Image.Resampling.LANCZOS).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return image.resize((pixels, pixels), Image.Resampling.LANCZOS)

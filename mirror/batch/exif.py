@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mirror.decoding.decode import camera_data
 from mirror.images import MAX_PHOTO_BYTES
 
 EXIF_COLUMNS = ("taken", "latitude", "longitude")
-CONTAINERS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF")  # not TIFF: opening it reads all of its tags
 DETAILS, GPS = 0x8769, 0x8825  # the directories
 ORIGINAL, MODIFIED, OFFSET = 36867, 306, 36881
-LONGEST = 1 << 20  # bytes of EXIF; a JPEG holds at most 64 KB
 _TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
 
 
@@ -28,7 +27,7 @@ def taken(image: object) -> dict[str, Any]:
     try:
         if os.path.getsize(image) > MAX_PHOTO_BYTES:
             return found
-        exif = _read(Path(image))
+        exif = camera_data(Path(image).read_bytes())
         details = exif.get_ifd(DETAILS)
         time = _TIME.match(str(details.get(ORIGINAL) or exif.get(MODIFIED) or ""))
         if time and time[1] != "0000":
@@ -43,20 +42,6 @@ def taken(image: object) -> dict[str, Any]:
     except Exception:  # of a camera's making, or an attacker's: the photo is answered all the same
         pass
     return found
-
-
-def _read(path: Path) -> Any:
-    from PIL import Image
-
-    from mirror.decoding.decode import formats_for
-
-    with open(path, "rb") as file:
-        known = formats_for(file.read(16))
-    with Image.open(path, formats=[name for name in CONTAINERS if name in known]) as image:
-        exif, data = Image.Exif(), image.info.get("exif", b"")
-    if len(data) <= LONGEST:
-        exif.load(data)
-    return exif
 
 
 def _degrees(parts: Sequence[Any] | None, side: Any, negative: str, most: float) -> float | None:

@@ -26,6 +26,8 @@ OUT_OF_MEMORY = re.compile(r"out of memory|memory allocation|decoder error -9\b"
 
 END_OF_JPEG = b"\xff\xd9"
 ROWS_AT_ONCE = 64
+WITH_EXIF = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF")  # not TIFF: opening it reads all of its tags
+LONGEST_EXIF = 1 << 20  # bytes; a JPEG holds at most 64 KB
 Checks = Callable[[tuple[int, int]], None]  # raises ImageError for a size (width, height) that is not wanted
 
 
@@ -46,6 +48,17 @@ def decode(
     if not _only_end_is_missing(data, at_least):
         raise failure
     return _decode(data + END_OF_JPEG, name, check_size, at_least, info)
+
+
+def camera_data(data: bytes) -> Image.Exif:
+    """What the camera wrote into an encoded file (EXIF), nothing where that is longer than LONGEST_EXIF or the file is
+    of another container. No pixel is decoded. Raises any error for a damaged file."""
+    known = formats_for(data)
+    with Image.open(io.BytesIO(data), formats=[name for name in WITH_EXIF if name in known]) as opened:
+        exif, written = Image.Exif(), opened.info.get("exif", b"")
+    if len(written) <= LONGEST_EXIF:
+        exif.load(written)
+    return exif
 
 
 def _only_end_is_missing(data: bytes, at_least: int | None) -> bool:

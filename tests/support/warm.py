@@ -22,8 +22,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.limits import LIMIT, read_line
+
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 400.0  # that a run may take
+SECONDS = 0.9 * LIMIT  # that a run may take
 
 
 class Warm:
@@ -49,7 +51,7 @@ class Warm:
             run["environment"] = {**self._environment, **variables}
             assert self._process.stdin and self._process.stdout
             print(json.dumps(run), file=self._process.stdin, flush=True)
-            code = int(self._process.stdout.readline())
+            code = int(read_line(self._process))
             out, error = ((Path(scratch) / name).read_text("utf-8", "replace") for name in ("1", "2"))
         return subprocess.CompletedProcess(arguments, code, out, error)
 
