@@ -46,6 +46,7 @@ SHOWN_HEADERS = [
     (b"content-disposition", b"attachment"),
     (b"cache-control", b"private, no-store"),
 ]
+DONE = b'{"msg": "done"}'  # in gradio's protocol
 EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it would quote what visitors send
 
@@ -199,8 +200,13 @@ class Uploads:
             raise Refusal(503, "No photo is taken at the moment, because photos could not be deleted again.")
 
     async def progress(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """GET: how far an upload is, as server-sent events. Raises Refusal where there is none such."""
+        """GET: how far an upload is, as server-sent events. Raises Refusal where there is none such. Of no upload,
+        which gradio's page asks for where its camera is open as one begins, all is told."""
         name = query(scope, "upload_id")
+        if not name and scope.get("query_string") == b"upload_id=":
+            await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
+            await send({"type": "http.response.body", "body": b"data: %s\n\n" % DONE})
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PROGRESS_SECONDS):
                 while name and name not in self._followed:
@@ -253,7 +259,7 @@ class Uploads:
                 file, size = progress.news.popleft()
                 yield json.dumps({"msg": "update", "orig_name": file, "chunk_size": size}).encode()
             if progress.done:
-                yield b'{"msg": "done"}'
+                yield DONE
                 return
             progress.changed.clear()
             with contextlib.suppress(TimeoutError):

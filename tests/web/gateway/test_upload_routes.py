@@ -178,6 +178,8 @@ def test_the_progress_of_an_upload_is_gradios_protocol(served):
     assert (later.status_code, later.text) == (200, 'data: {"msg": "done"}\n\n')
     assert httpx.get(f"{served.url}/gradio_api/upload_progress?upload_id=bar2").status_code == 404
     assert httpx.get(f"{served.url}/gradio_api/upload_progress").status_code == 404
+    of_none = httpx.get(f"{served.url}/gradio_api/upload_progress?upload_id=")
+    assert (of_none.status_code, of_none.text) == (200, 'data: {"msg": "done"}\n\n')
 
 
 @pytest.mark.parametrize("address", ["upload_progress", "upload", "queue/data"])
