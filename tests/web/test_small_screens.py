@@ -47,8 +47,7 @@ def fits(visit: Visit, size: tuple[int, int]) -> None:
     assert visit.page.evaluate(OVERLAPS) == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "{} × {}".format(*size))
+@pytest.mark.parametrize(("size", "dark"), list(zip(SIZES, (False, True, True, False), strict=True)))
 def test_the_answer_is_in_sight_after_every_way_of_showing_a_photo(chromium, all_tabs, world, size, dark) -> None:
     address = world.direct_host().body("/photo.jpg", photo(YELLOW))
     phone = {"viewport": {"width": size[0], "height": size[1]}, "has_touch": True, "is_mobile": True}
