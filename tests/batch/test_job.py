@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pyarrow.parquet
@@ -184,6 +185,7 @@ def test_a_stopped_job_says_how_to_go_on(place: Path) -> None:
         process = start(place, "b", gate.url("gated.png"), ALSO, "--out", "x.csv")
         until(lambda: rows_written(place, "x.csv") == 20 and gate.reached.is_set())
         process.send_signal(signal.SIGINT)
+        time.sleep(1)  # it hears of the signal before its last photo comes
         gate.open.set()
         _, told = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
