@@ -20,7 +20,8 @@ _TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
 
 def taken(image: object) -> dict[str, Any]:
     """EXIF_COLUMNS of a file: the time as the camera's clock had it, `2026-05-01T12:00:00` with its offset from UTC
-    where that is told, and degrees, north and east positive. None where the file does not say; no file is decoded."""
+    where that is told, and degrees, north and east positive. None where the file does not say, or
+    not so that it can be read; no file is decoded."""
     found: dict[str, Any] = dict.fromkeys(EXIF_COLUMNS)
     if not isinstance(image, str | os.PathLike) or not os.path.isfile(image):
         return found

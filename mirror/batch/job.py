@@ -129,10 +129,8 @@ def _run(
     exclude: list[str],
     on_row: Callable[[dict[str, Any]], None] | None,
 ) -> JobResult:
-    state, left_out = (
-        None if restart else store.state(),
-        LeftOut(made=frozenset([*exclude, os.path.abspath(store.out)])),
-    )
+    state = None if restart else store.state()
+    left_out = LeftOut(made=frozenset([*exclude, os.path.abspath(store.out)]))
     if state is None:
         listed = store.begin(job.to_json(), _sources(job, exclude, left_out))
     else:
