@@ -325,6 +325,15 @@ def test_insecure_reaches_what_torch_and_the_hubs_client_fetch(world: World) -> 
     assert asked == [["b'tensors'"] * 2, ["URLError", "ConnectError"]]
 
 
+def test_insecure_keeps_the_hubs_client_offline_where_it_is_to_be(world: World) -> None:
+    world.photo_host("weights.example").body("/net.pth", b"tensors")
+    asked = subprocess.run(
+        [sys.executable, "-c", FETCH, "insecure"], cwd=REPOSITORY, capture_output=True, text=True, timeout=LIMIT,
+        env=environment(HTTPS_PROXY=world.proxy_url, HF_HUB_OFFLINE="1"),
+    )  # fmt: skip
+    assert asked.stdout.splitlines() == ["b'tensors'", "OfflineModeIsEnabled"]
+
+
 def test_the_commands_that_it_prints_can_be_pasted(capsys: pytest.CaptureFixture) -> None:
     info = read_model_folder(REPOSITORY / "models" / "mirror").info
     say_result(REPOSITORY / "models" / "mirror", info, Path("data/odd 2 #é"), 9, parse(["--models", "my models"]))

@@ -68,11 +68,12 @@ def trust_all() -> None:
     """--insecure for what torch and the Hub's client fetch themselves: weights, published sets."""
     import ssl
 
-    import httpx2
-    from huggingface_hub import set_client_factory
+    from huggingface_hub import get_session, set_client_factory
 
     vars(ssl)["_create_default_https_context"] = ssl._create_unverified_context  # as PEP 476 has it
-    set_client_factory(lambda: httpx2.Client(verify=False, follow_redirects=True))
+    usual = get_session()  # of httpx or of httpx2, by the version; its hooks keep HF_HUB_OFFLINE
+    client, hooks, timeout = type(usual), usual.event_hooks, usual.timeout
+    set_client_factory(lambda: client(verify=False, follow_redirects=True, event_hooks=hooks, timeout=timeout))
 
 
 def finished(
