@@ -69,17 +69,22 @@ def test_faces_are_found(client: Client) -> None:
     assert client.predict(handle_file(DUCKLING), api_name="/face-detection") == []
 
 
+def test_a_thousand_things_are_known(client: Client) -> None:
+    assert client.predict(handle_file(DUCKLING), api_name="/image-classification")["label"] == "goose"
+
+
 def test_tabs_that_the_page_cannot_answer_are_not_shown_and_the_log_says_so(page: Served, client: Client) -> None:
     tabs = [part["props"] for part in client.config["components"] if part["type"] == "tabitem"]
     assert [tab["label"] for tab in tabs if tab["visible"]] == [
         "The mirror",
         "Live",
+        "What is this?",
         "Faces",
         "A photo",
         "Camera",
         "About this mirror",
     ]
-    assert page.log().count("Not shown: the tabs “What is this?”, “What is where?”, “Your own words”.") == 1
+    assert page.log().count("Not shown: the tabs “What is where?”, “Your own words”.") == 1
 
 
 def test_a_tab_whose_model_was_named_is_shown(light: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -93,7 +98,7 @@ def test_a_tab_whose_model_was_named_is_shown(light: dict[str, str], tmp_path_fa
 
 @pytest.mark.parametrize(
     ("endpoint", "words"),
-    [("/image-classification", ()), ("/object-detection", ()), ("/zero-shot-image-classification", ("a cat\na dog",))],
+    [("/object-detection", ()), ("/zero-shot-image-classification", ("a cat\na dog",))],
 )
 def test_a_visitor_is_told_what_the_page_does_not_offer_and_the_log_what_to_install(
     page: Served, client: Client, endpoint: str, words: tuple[str, ...]
@@ -108,7 +113,6 @@ def test_a_visitor_is_told_what_the_page_does_not_offer_and_the_log_what_to_inst
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["predict", "examples/duckling.jpg", "--model", "imagenet"],
         ["predict", "examples/duckling.jpg", "--task", "object-detection"],
         ["predict", "examples/duckling.jpg", "--task", "zero-shot-image-classification", "--labels", "a,b"],
         ["compile", "learner.pkl"],

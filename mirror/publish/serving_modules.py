@@ -13,6 +13,7 @@ from pathlib import Path
 
 import mirror
 from mirror.preparation import PLUGINS
+from mirror.tasks.imagenet import FOLDER
 
 PACKAGE = Path(mirror.__file__).parent
 ROOTS = ("mirror.cli.serve", *PLUGINS.values())
@@ -21,7 +22,7 @@ LEFT_OUT = (  # modules, and packages with all that is in them
     "mirror.web.studio", "mirror.cli.compile", "mirror.cli.explain", "mirror.cli.predict", "mirror.cli.publish",
     "mirror.cli.train", "mirror.fashion_mnist.fashion_model", "mirror.fashion_mnist.from_scratch",
 )  # fmt: skip
-RESOURCES = (".css", ".html", ".js", ".LICENSE", ".md", ".onnx", ".svg")
+RESOURCES = (".css", ".html", ".js", ".json", ".LICENSE", ".md", ".onnx", ".svg")
 
 
 def serving_files() -> dict[str, bytes]:
@@ -29,7 +30,7 @@ def serving_files() -> dict[str, bytes]:
     kept = [_modules()[name] for name in sorted(closure())]
     beside = {
         path
-        for folder in {path.parent for path in kept} | {PACKAGE / "templates"}
+        for folder in {path.parent for path in kept} | {PACKAGE / "templates", FOLDER}
         for path in folder.iterdir()
         if path.suffix in RESOURCES and path.is_file()
     }

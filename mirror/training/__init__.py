@@ -25,7 +25,6 @@ metrics.py           error rate with its interval, per-label metrics, confusion,
 calibration.py       the temperature that makes probabilities mean what they say
 label_issues.py      disputed labels, outliers, look-alikes
 build.py             a trained model → models/<name>/, whatever the recipe
-imagenet_network.py  timm's EfficientNet-Lite0 with ImageNet weights, as a model folder
 photo_model.py       a model trained on photos, as build.py takes it
 model_card.py        the model card
 report.py            the report's pictures

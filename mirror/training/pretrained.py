@@ -84,7 +84,7 @@ def load_weights(
     cached = _cached(architecture)
     if cached:
         return _read(cached), f"{cached.name} (cache)"
-    packaged = _packaged(architecture.name)
+    packaged = packaged_weights(architecture.name)
     if packaged:
         return _read(packaged), f"{packaged.name} (package {PACKAGES[architecture.name][0]})"
     return _download(architecture, log)
@@ -92,7 +92,7 @@ def load_weights(
 
 def is_at_hand(architecture: Architecture) -> bool:
     """Whether its weights are on this machine."""
-    return bool(_cached(architecture) or _packaged(architecture.name))
+    return bool(_cached(architecture) or packaged_weights(architecture.name))
 
 
 def names_in_caches() -> list[str]:
@@ -212,7 +212,8 @@ def _cached(architecture: Architecture) -> Path | None:
     return None
 
 
-def _packaged(name: str) -> Path | None:
+def packaged_weights(name: str) -> Path | None:
+    """The file of weights of an architecture, where a package that holds them is installed. It is not imported."""
     if name not in PACKAGES:
         return None
     package, file = PACKAGES[name]
@@ -240,7 +241,7 @@ def _download(architecture: Architecture, log: Callable[[str], None]) -> tuple[d
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
     finally:
         socket.setdefaulttimeout(patience)
-    here = [name for name in PACKAGES if _packaged(name)]
+    here = [name for name in PACKAGES if packaged_weights(name)]
     use = (
         f"use --arch {here[0]}, whose weights are on this machine"
         if here

@@ -22,7 +22,6 @@ SEAMS = {  # inside functions that a Space never calls
     ("mirror.fashion_mnist.plugin", "mirror.fashion_mnist.from_scratch"): "train.py --dataset",
     ("mirror.fashion_mnist.plugin", "mirror.training.build"): "train.py --dataset",
     ("mirror.inference.pickle_cache", "mirror.export.compile_child"): "a learner pickle among the models",
-    ("mirror.tasks.imagenet", "mirror.training.imagenet_network"): "a tab that a Space has not",
 }
 
 
@@ -40,6 +39,8 @@ def test_what_lies_beside_the_modules_goes_with_them() -> None:
     names = set(serving_files())
     beside = {"mirror/web/page.css", "mirror/templates/favicon.svg", "mirror/tasks/centerface.onnx"}
     assert beside | {"mirror/tasks/centerface.LICENSE", "mirror/templates/about.html"} <= names
+    things = "mirror/tasks/efficientnet_lite0/"
+    assert {things + name for name in ("model.json", "model.onnx", "efficientnet_lite0.LICENSE")} <= names
     assert not [name for name in names if "__pycache__" in name or "studio/" in name]
 
 

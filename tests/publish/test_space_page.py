@@ -129,7 +129,7 @@ def test_the_description_of_its_endpoints_is_answered_and_each_can_work_there(pa
 
 def test_there_are_the_tabs_that_can_work_and_no_others(client: Client) -> None:
     tabs = [part["props"]["label"] for part in client.config["components"] if part["type"] == "tabitem"]
-    assert tabs == ["The mirror", "Live", "Faces", "A photo", "Camera", "About this mirror"]
+    assert tabs == ["The mirror", "Live", "What is this?", "Faces", "A photo", "Camera", "About this mirror"]
 
 
 def test_no_visitor_is_told_to_install_anything(page: Served, client: Client) -> None:

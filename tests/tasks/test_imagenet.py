@@ -1,7 +1,8 @@
-"""The general model: the Hub's where it can be had, else the packaged one, which is timm's own to the last digits."""
+"""The general model: the Hub's where it can be had, else the packaged one, timm's own but for rounded weights."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirror.errors import ModelUnavailable
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
@@ -20,6 +20,7 @@ from tests.support.hub_server import Hub
 from tests.support.tiny_vit import tiny_vit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LICENSE = imagenet.FOLDER / "efficientnet_lite0.LICENSE"
 SCENES = REPOSITORY.parent / "shared" / "data" / "scenes" / "other"
 SEEN = {  # what is on each, in ImageNet's words; the cats' photo is the one of transformers' own examples
     "bird.jpg": {"chickadee"},
@@ -31,24 +32,14 @@ SEEN = {  # what is on each, in ImageNet's words; the cats' photo is the one of 
 
 
 @pytest.fixture(scope="module")
-def cache() -> Path:
-    """Where the packaged model is compiled, once a test run, whichever of its processes comes first."""
-    return Path(os.environ["MIRROR_TEST_FOLDER"], "imagenet")
-
-
-@pytest.fixture(scope="module")
 def coffee() -> Path:
     data = pytest.importorskip("skimage", reason="scikit-image ships the photo").__path__[0]
     return Path(data, "data", "coffee.png")
 
 
 @pytest.fixture(scope="module")
-def classifier(cache: Path) -> Classifier:
-    if imagenet.packaged_weights() is None:
-        pytest.skip(f"{imagenet.PACKAGE} is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        return Classifier.load(imagenet.packaged_folder(), threads=1)
+def classifier() -> Classifier:
+    return Classifier.load(imagenet.packaged_folder(), threads=1)
 
 
 def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
@@ -59,12 +50,17 @@ def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedPro
 
 
 def test_the_packaged_network_is_timms_own(classifier: Classifier, coffee: Path):
-    import timm
-    import torch
+    timm, torch = (pytest.importorskip(name) for name in ("timm", "torch"))
     from timm.data import create_transform, resolve_model_data_config
 
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    state = torch.load(imagenet.packaged_weights(), map_location="cpu", weights_only=True)
+    from mirror.training.pretrained import packaged_weights
+
+    weights = packaged_weights(imagenet.PACKAGED)
+    if weights is None:
+        pytest.skip("the package of its weights is not installed")
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in LICENSE.read_text()
+    network = timm.create_model(imagenet.PACKAGED, pretrained=False).eval()
+    state = torch.load(weights, map_location="cpu", weights_only=True)
     network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
     transform = create_transform(**resolve_model_data_config(network), is_training=False)
     paths = [coffee, coffee.with_name("chelsea.png"), coffee.with_name("astronaut.png"), *sorted(SCENES.glob("*.jpg"))]
@@ -74,10 +70,18 @@ def test_the_packaged_network_is_timms_own(classifier: Classifier, coffee: Path)
         with torch.no_grad():
             same, whole = network(torch.stack([torch.from_numpy(pixels), transform(image)])).numpy()
         (ours,) = classifier.engine.run(pixels[None])[0]
-        assert ours == pytest.approx(same, abs=1e-4), path.name
+        assert np.abs(ours - same).mean() < 0.05, path.name  # weights of 8 and 16 bits
         # timm resizes first and crops then: the border falls a fraction of a pixel elsewhere
         assert np.abs(classifier.predict(image).probability - _softmax(whole).max()) < 0.1, path.name
-        assert int(ours.argmax()) == int(whole.argmax()), path.name
+        assert int(ours.argmax()) == int(same.argmax()) == int(whole.argmax()), path.name
+
+
+def test_it_takes_little_room_and_its_loss_is_known(classifier: Classifier):
+    assert sum(path.stat().st_size for path in imagenet.FOLDER.iterdir()) <= 6_000_000
+    quantisation = classifier.info.quantisation
+    assert quantisation and quantisation.shipped and quantisation.shipped.passed
+    assert quantisation.shipped.agreement >= quantisation.gates.least_agreement
+    assert "Apache License" in LICENSE.read_text()
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -108,9 +112,9 @@ def test_it_knows_everyday_photos(name: str, classifier: Classifier):
     assert classifier.predict(SCENES / name).label in SEEN[name]
 
 
-def test_without_a_hub_the_packaged_model_answers_and_says_so(classifier: Classifier, coffee: Path, cache: Path):
+def test_without_a_hub_the_packaged_model_answers_and_says_so(classifier: Classifier, coffee: Path, tmp_path: Path):
     arguments = [str(coffee), "--model", "imagenet", "--format", "jsonl"]
-    offline = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(cache / "hub"), "XDG_CACHE_HOME": str(cache)}
+    offline = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(tmp_path / "hub"), "XDG_CACHE_HOME": str(tmp_path)}
     done = run("", *arguments, **offline)
     assert done.returncode == 0
     assert done.stderr == (
@@ -122,7 +126,7 @@ def test_without_a_hub_the_packaged_model_answers_and_says_so(classifier: Classi
     assert row["probability"] == pytest.approx(classifier.predict(coffee).probability, abs=1e-6)
 
 
-def test_the_packaged_model_answers_without_torch(classifier: Classifier, coffee: Path, cache: Path):
+def test_the_packaged_model_answers_without_torch(classifier: Classifier, coffee: Path, tmp_path: Path):
     code = """\
 import sys
 from mirror.tasks.request import TaskRequest
@@ -132,7 +136,7 @@ predictor = open_predictor(TaskRequest(model="imagenet"))
 ((_, answer),) = predictor.answer_all(iter([ImageSource(sys.argv[1], sys.argv[1])]))
 print(answer.label, predictor.name, sorted({"torch", "transformers", "timm", "fastai"} & set(sys.modules)))
 """
-    done = run(code, str(coffee), HF_HUB_OFFLINE="1", HF_HOME=str(cache / "hub"), XDG_CACHE_HOME=str(cache))
+    done = run(code, str(coffee), HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "hub"), XDG_CACHE_HOME=str(tmp_path))
     assert done.stdout == "espresso tf_efficientnet_lite0 []\n", done.stderr
     assert "HF_HUB_OFFLINE forbids to fetch it" in done.stderr
 
@@ -144,30 +148,3 @@ def test_where_the_hub_has_its_model_that_one_answers(coffee: Path, tmp_path: Pa
         done = run("", *arguments, HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0 and done.stderr == ""
     assert json.loads(done.stdout)["label"].startswith("thing ")
-    assert not (tmp_path / "mirror").exists(), "nothing was compiled"
-
-
-def test_a_damaged_compiled_model_is_made_again(
-    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    place = tmp_path / "mirror" / "compiled" / classifier.folder.path.name
-    place.mkdir(parents=True)
-    (place / "model.json").write_bytes((classifier.folder.path / "model.json").read_bytes())
-    (place / "model.onnx").write_bytes(b"damaged")
-    made = imagenet.packaged_folder()
-    assert made.path == place
-    assert made.read("model.onnx") == classifier.folder.read("model.onnx")
-
-
-def test_without_the_package_the_ways_out_are_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(imagenet, "PACKAGE", "no-such-package")
-    with pytest.raises(ModelUnavailable, match="needs the package no-such-package, which is not here: `pip"):
-        imagenet.packaged_folder()
-
-
-def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "mirror").touch()  # where a folder should be
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(ModelUnavailable, match="No place to keep the compiled imagenet: make .* writable"):
-        imagenet.packaged_folder()

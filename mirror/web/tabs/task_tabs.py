@@ -18,7 +18,7 @@ from mirror.web.tabs import face_detection_tab, image_classification_tab, object
 from mirror.web.tabs.task_models import TaskModels
 
 TABS = {  # its task, its module, and what the task's default model needs besides requirements.txt
-    "What is this?": (IMAGE_CLASSIFICATION, image_classification_tab, ("torch", "timm")),
+    "What is this?": (IMAGE_CLASSIFICATION, image_classification_tab, ()),
     "What is where?": (OBJECT_DETECTION, object_detection_tab, ("torch", "transformers")),
     "Your own words": (ZERO_SHOT, zero_shot_tab, ("torch", "transformers")),
     "Faces": (FACE_DETECTION, face_detection_tab, ()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,18 +30,10 @@ def coffee() -> Path:
 
 
 @pytest.fixture(scope="module")
-def cache() -> Path:
-    """Where the packaged model is compiled, once a test run, whichever of its processes comes first."""
-    return Path(os.environ["MIRROR_TEST_FOLDER"], "imagenet")
-
-
-@pytest.fixture(scope="module")
-def served(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    if imagenet.packaged_weights() is None:
-        pytest.skip(f"{imagenet.PACKAGE} is not installed")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     models = tmp_path_factory.mktemp("models")
     tiny_model(models)
-    places = {"XDG_CACHE_HOME": str(cache), "HF_HOME": str(cache / "hub"), "HF_HUB_OFFLINE": "1"}
+    places = {"HF_HOME": str(tmp_path_factory.mktemp("hub")), "HF_HUB_OFFLINE": "1"}
     uploads = tmp_path_factory.mktemp("uploads")
     with serve("--models", str(models), "--allow-private-hosts", uploads=uploads, **places) as page:
         yield page
@@ -53,11 +44,9 @@ def client(served: Served) -> Client:
     return Client(served.url, verbose=False)
 
 
-@pytest.fixture
-def classifier(client: Client, coffee: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Classifier:
-    """The same model as the page's, which has compiled it by now."""
-    client.predict(handle_file(coffee), api_name=ENDPOINT)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    """The same model as the page's."""
     return Classifier.load(imagenet.packaged_folder(), threads=1)
 
 
@@ -103,7 +92,7 @@ class General(Visit):
 
     def __init__(self, visit: Visit):
         super().__init__(visit.page, visit.complaints)
-        self.page.set_default_timeout(PATIENCE * 1000)  # the model may have to be compiled first
+        self.page.set_default_timeout(PATIENCE * 1000)
         self.open_tab("What is this?")
         self.page.locator("#general-photo").wait_for()
 
