@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import unicodedata
 import warnings
 from collections.abc import Iterator
@@ -21,10 +22,16 @@ FONTS = (  # drawn with where they are installed, in this order; the first comes
 DPI = 110
 
 
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Not that the list of fonts could not be kept, which is only slower the next time."""
+    return not record.msg.startswith("Could not save")
+
+
 @contextlib.contextmanager
 def drawing(path: Path, width: float, height: float, rows: int = 1, columns: int = 1, **shared: Any) -> Iterator[Any]:
     """(figure, axes [rows, columns]) of this size in inches, written to `path` as a PNG when all is drawn. Texts are
     taken as they stand: dollars enclose no formula. Raises OSError where the disk refuses."""
+    logging.getLogger("matplotlib.font_manager").addFilter(_is_of_use)
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -22,6 +22,8 @@ MirrorError                     exit code 1
 
 from __future__ import annotations
 
+import errno
+import re
 from importlib.util import find_spec
 
 
@@ -148,6 +150,23 @@ def require_installed(what: str, *modules: str) -> None:
     for module in modules:
         if find_spec(module) is None:
             raise NotInstalled(what, module)
+
+
+# What libraries say of it in errors of other kinds
+_NO_MEMORY = re.compile(
+    r"bad_alloc|(can('|no)t|failed to|unable to) (allocate|map segment|start new thread)|(not enough|out of) memory",
+    re.IGNORECASE,
+)
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, is that the machine or a limit gave no more memory."""
+    while error is not None:
+        named = isinstance(error, OSError | RuntimeError | ImportError) and _NO_MEMORY.search(str(error))
+        if isinstance(error, MemoryError) or named or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 REASONS = {  # why a photo was left out: the slugs of rejected.csv, in words

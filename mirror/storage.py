@@ -94,10 +94,13 @@ def read_file(path: Path, *, inside: Path | None = None, limit: int = MAX_FILE) 
     """The bytes of a regular file, opened as `open_file` does. OSError (EFBIG) where they are more than `limit`."""
     with os.fdopen(open_file(path, inside=inside), "rb") as file:
         too_large = OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
-        if os.fstat(file.fileno()).st_size > limit:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
             raise too_large
-        data = file.read(limit + 1)
-    if len(data) > limit:  # it grew meanwhile
+        data = file.read(size + 1)  # not limit + 1: room is made for as much as is asked for
+        if len(data) > size:  # it grew meanwhile, or is of /proc, which tells no size
+            data += file.read(limit + 1 - len(data))
+    if len(data) > limit:
         raise too_large
     return data
 

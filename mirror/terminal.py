@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -106,7 +107,7 @@ def say(line: object) -> None:
 
 class Parser(argparse.ArgumentParser):
     """argparse, with its errors as one sentence, for `sentence` to print: a shell may have found the arguments
-    in a folder. Each takes --version."""
+    in a folder. Each takes --version. What it parses has `given`: the options that were."""
 
     def __init__(self, *arguments: Any, **settings: Any):
         super().__init__(*arguments, **settings)
@@ -114,9 +115,11 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         options, rest = self.parse_known_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        asked = self._command(words)
         if rest:
-            asked = self._command(sys.argv[1:] if args is None else args)
             asked.error(f"unrecognized arguments: {' '.join(rest)}{_nearest(rest[0], asked._option_string_actions)}")
+        options.given = asked._given(words)
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -124,9 +127,20 @@ class Parser(argparse.ArgumentParser):
         hint = _nearest(choice[1], re.findall(r"[\w.-]+", choice[2])) if choice else ""
         raise UsageError(f"{message[0].upper()}{message[1:].rstrip('.')}{hint}: see `{self.prog} --help`.")
 
-    def _command(self, args: Iterable[str]) -> argparse.ArgumentParser:
+    def _given(self, words: Iterable[str]) -> frozenset[str]:
+        """The options among the words, by their whole names, those included whose value is the default."""
+        before = itertools.takewhile(lambda word: word != "--", words)
+        begun = [word.partition("=")[0] for word in before if word.startswith("--")]
+        known = self._option_string_actions
+        return frozenset(
+            name for start in begun for name in ([start] if start in known else known) if name.startswith(start)
+        )
+
+    def _command(self, args: Iterable[str]) -> Parser:
         """The parser of the command that the arguments name, or this one."""
-        commands = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        commands: list[dict[str, Parser]] = [
+            vars(action)["choices"] for action in self._actions if isinstance(action, argparse._SubParsersAction)
+        ]
         return next((choices[name] for choices in commands for name in args if name in choices), self)
 
 

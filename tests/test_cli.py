@@ -22,7 +22,8 @@ from PIL import Image
 
 from mirror.batch.writers import OutputFilter, to_row
 from mirror.errors import ImageError
-from mirror.inference.classifier import Prediction
+from mirror.inference.classifier import Classifier, Prediction
+from mirror.inference.grad_cam import explain
 from mirror.sources import find_sources
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
 from tests.support.limits import LIMIT
@@ -357,7 +358,8 @@ def test_what_cannot_be_explained_is_one_sentence_and_a_code(place: Path, argume
     ],
 )
 def test_a_full_disk_is_one_sentence_and_nothing_is_half_written(place: Path, arguments: str, left: str) -> None:
-    """No file may take a byte, which is what a program sees of a full disk."""
+    """No file may take a byte, which is what a program sees of a full disk; the networks were tried out before."""
+    explain(Classifier.load(place / "models" / "mirror"), place / "yellow.png")
     (place / "old").write_text("what it held")
     (place / "export.pkl").write_bytes(b"not looked at")
     command = f"ulimit -f 0; {sys.executable} -m mirror {arguments}"

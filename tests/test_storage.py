@@ -13,6 +13,7 @@ import os
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -248,6 +249,23 @@ def test_temporary_names_cannot_be_foreseen(tmp_path: Path) -> None:
         with storage.replacing(tmp_path / "a") as beside:
             names.add(beside.name)
     assert len(names) == 20
+
+
+def test_a_file_takes_as_much_memory_as_it_is_large(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    tracemalloc.start()
+    try:
+        assert storage.read_file(tmp_path / "a", limit=1 << 30) == b"12345"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a file that tells no size is one of /proc")
+def test_a_file_whose_size_is_not_what_it_says_is_read_whole() -> None:
+    assert len(storage.read_file(Path("/proc/self/status"))) > 100
+    with pytest.raises(OSError, match="larger than 100 bytes"):
+        storage.read_file(Path("/proc/self/status"), limit=100)
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:

@@ -302,7 +302,7 @@ def test_weights_that_cannot_be_had_name_the_ways_out(tmp_path: Path) -> None:
 FETCH = """\
 import sys, urllib.request
 from huggingface_hub import get_session
-from mirror.cli.train_checks import trust_all
+from mirror.cli.options import trust_all
 if sys.argv[1] == "insecure":
     trust_all()
 for fetch in (lambda url: urllib.request.urlopen(url).read(), lambda url: get_session().get(url).content):

@@ -1,6 +1,7 @@
 """`python -m mirror`: classify images and find things in them, show why, compile learner pickles, and publish.
 
-options.py  what the commands share: the options of models and of the network
+options.py  what the commands share: the options of models and of the network, and what an option is for
+outcome.py  how each ends: its exit code, and a sentence for whatever stood in its way
 predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
@@ -14,14 +15,11 @@ train_options.py, train_checks.py, train_steps.py: its options; what it finds ou
 from __future__ import annotations
 
 import argparse
-import contextlib
-import errno
-import os
 import sys
 from collections.abc import Sequence
 
-from mirror.errors import MirrorError
-from mirror.terminal import Parser, guarded, warn
+from mirror.cli.outcome import ended
+from mirror.terminal import Parser
 
 DESCRIPTION = """\
 Classify images with a model that train.py made, with any fastai learner or transformers model, or by labels of your own
@@ -45,31 +43,16 @@ A model is trained by `python train.py`, and shown in the browser by `python app
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code. Errors are one sentence on standard error."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        parser = build_parser()
-        if not arguments:
-            parser.print_help()
-            return 0
-        options = parser.parse_args(arguments)
-        with guarded():
-            return options.run(options)
-    except MirrorError as error:
-        warn(error)
-        return error.exit_code
-    except BrokenPipeError:  # `… | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
-            raise
-        with contextlib.suppress(OSError):  # what is left in the buffer will not fit either
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        warn(f"the answers cannot be written ({error.strerror}): make room and start again.")
-        return 1
-    except KeyboardInterrupt:
-        warn("stopped.")
-        return 130
+    return ended(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)), "mirror: ")
+
+
+def _run(arguments: list[str]) -> int:
+    parser = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    options = parser.parse_args(arguments)
+    return options.run(options)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mirror.cli.options import Use, require_used
+from mirror.errors import UsageError
 from mirror.folders import require_room
 from mirror.terminal import printable
 
 MODEL_BYTES = 100 << 20  # room for a ResNet-18's network while it is made
 PRECISIONS = ("auto", "fp32", "int8")
+USES = {"--calibrate": Use("int8, and --precision says fp32", lambda options: options.precision != "fp32")}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -48,7 +51,13 @@ def run(options: argparse.Namespace) -> int:
     from mirror.inference.pickle_scan import check_pickle
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
+    require_used(options, USES)
     entry, out = find_model(options.pickle), options.out
+    if not entry.needs_compiling and options.given:
+        given = " and ".join(sorted(options.given))
+        raise UsageError(
+            f"{options.pickle} is a compiled model already: give its learner pickle, or leave out {given}."
+        )
     if out is not None:
         require_room(out, MODEL_BYTES, " by --out")
     is_customized = options.calibrate is not None or options.precision != "auto" or options.trust

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mirror.batch.summary import check_place
-from mirror.cli.options import add_model, add_network, network_of
+from mirror.cli.options import NETWORK_USES, add_model, add_network, network_of, require_used
 from mirror.errors import UsageError
 from mirror.sources import is_url
 from mirror.storage import replacing
@@ -38,6 +38,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     (image,) = options.images
+    require_used(options, NETWORK_USES)
     if options.out.suffix.lower() not in PICTURES:
         raise UsageError(f"{options.out} cannot be written: give a name that ends in .png or .jpg.")
     check_place(options.out)

@@ -14,15 +14,26 @@ from typing import TYPE_CHECKING, Any
 from mirror.batch.place_map import PlaceMap, draw_map
 from mirror.batch.summary import Summary, check_picture, check_place, draw_summary
 from mirror.batch.writers import FORMATS, OutputFilter, open_writer, row_of
-from mirror.cli.options import add_model, add_network, count, network_of, probability
-from mirror.errors import MirrorError, UsageError
+from mirror.cli.options import (
+    NETWORK_USES,
+    OF_URLS,
+    Use,
+    add_model,
+    add_network,
+    count,
+    network_of,
+    probability,
+    reach_libraries,
+    require_used,
+)
+from mirror.errors import MirrorError
 from mirror.progress import ProgressBar, working
 from mirror.sources import LeftOut, find_sources
 from mirror.storage import replacing
 from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
-from mirror.tasks.request import BARE_LABEL, TASKS, TaskRequest
+from mirror.tasks.request import BARE_LABEL, DETECTION_TASKS, OBJECT_DETECTION, TASKS, ZERO_SHOT, TaskRequest
 from mirror.terminal import use_utf8, warn
 
 if TYPE_CHECKING:
@@ -139,10 +150,46 @@ def _add_job_options(predict: argparse.ArgumentParser) -> None:
     )
 
 
+def format_of(options: argparse.Namespace) -> str:
+    return options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
+
+
+def _asks_hub(options: argparse.Namespace) -> bool:
+    if options.model is None:
+        return options.task in (ZERO_SHOT, OBJECT_DETECTION)
+    from mirror.tasks.hub import hub_id
+
+    return hub_id(options.model) is not None
+
+
+OF_FETCHING = Use(
+    "photos that are given by an address and models of the Hub",
+    lambda options: OF_URLS.asked(options) or _asks_hub(options),
+)
+OF_RAY = Use("--engine ray", lambda options: options.engine == "ray", "or add that")
+USES = NETWORK_USES | {
+    "--proxy": OF_FETCHING,
+    "--insecure": OF_FETCHING,
+    "--top": Use("labels, and this task finds things", lambda options: options.task not in DETECTION_TASKS),
+    "--restart": Use("answers that go to a jsonl, csv or parquet file", lambda options: _is_job(options),
+        "or name one by --out"),
+    "--exif": Use("--format jsonl, csv or parquet", lambda options: format_of(options) != "table",
+        "or add one of them, or name an --out of that kind"),
+    "--ray-address": OF_RAY,
+    "--ray-workers": OF_RAY,
+}  # fmt: skip
+
+
 def run(options: argparse.Namespace) -> int:
-    format = options.format or SUFFIX_FORMATS.get(options.out.suffix.lower() if options.out else "", "table")
-    picture, is_job = _picture(options, format), _is_job(options, format)
-    _check_exif(options, format)
+    require_used(options, USES)
+    if (options.proxy or options.insecure) and _asks_hub(options):
+        reach_libraries(options)
+    format = format_of(options)
+    picture, is_job = _picture(options), _is_job(options)
+    if options.map:
+        check_picture(options.map)
+    if options.summary_csv:
+        check_place(options.summary_csv)
     request = request_from(options)
     exif = options.exif or options.map is not None
     output = OutputFilter(options.top, _threshold(options, request), request.detects, exif)
@@ -181,8 +228,6 @@ def opened(options: argparse.Namespace, request: TaskRequest, is_job: bool) -> I
             request, address=options.ray_address, workers=options.ray_workers, network=network
         ) as predictor:
             yield predictor
-    elif options.ray_address or options.ray_workers:
-        raise UsageError("--ray-address and --ray-workers are for --engine ray: leave them out, or add --engine ray.")
     else:
         # of many images each keeps one CPU busy
         with working("Opening the model", log=None):
@@ -258,36 +303,21 @@ def _run_job(
     return result.unanswered
 
 
-def _is_job(options: argparse.Namespace, format: str) -> bool:
+def _is_job(options: argparse.Namespace) -> bool:
     """Whether answers go to a file that can be resumed: not to the screen, a device or a pipe, nor as a table."""
-    return options.out is not None and format != "table" and (options.out.is_file() or not options.out.exists())
+    out = options.out
+    return out is not None and format_of(options) != "table" and (out.is_file() or not out.exists())
 
 
-def _picture(options: argparse.Namespace, format: str) -> Path | None:
-    """Where the summary is drawn, if it is: by default beside the file of a job.
-
-    Raises UsageError for options that cannot be meant, before the work.
-    """
-    if options.restart and options.out is None:
-        raise UsageError("--restart is for --out: leave it out, or name a file.")
+def _picture(options: argparse.Namespace) -> Path | None:
+    """Where the summary is drawn, if it is: by default beside the file of a job. Raises UsageError where it cannot be
+    written, before the work."""
     path = options.summary_picture
-    if path is None and options.summary and _is_job(options, format):
+    if path is None and options.summary and _is_job(options):
         path = _beside(options.out)
     if path is not None:
         check_picture(path)
     return path
-
-
-def _check_exif(options: argparse.Namespace, format: str) -> None:
-    """Raises UsageError for what cannot be written, before the work."""
-    if options.exif and format == "table":
-        raise UsageError(
-            "--exif is for --format jsonl, csv or parquet: add one of them, or name an --out of that kind."
-        )
-    if options.map:
-        check_picture(options.map)
-    if options.summary_csv:
-        check_place(options.summary_csv)
 
 
 def _show(summary: Summary, picture: Path | None, *, to_screen: bool) -> None:

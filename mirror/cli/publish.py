@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from mirror.cli.options import Use, require_used
 from mirror.errors import UsageError
 from mirror.terminal import say
 
@@ -91,7 +92,22 @@ def license_id(text: str) -> str:
     return text
 
 
+def _is_of_a_server(options: argparse.Namespace) -> bool:
+    return "space" in options.what and options.way != "static" and not options.out and not options.models[1:]
+
+
+TO_THE_HUB = Use("publishing on the Hub, and --out builds the folders here", lambda options: not options.out)
+USES = {
+    "--as": Use("the Space, which --what leaves out", lambda options: "space" in options.what),
+    "--data": Use("the data set, which --what leaves out", lambda options: "dataset" in options.what),
+    "--again": Use("a Space on a server", _is_of_a_server),
+    "--private": TO_THE_HUB,
+    "--dry-run": TO_THE_HUB,
+}
+
+
 def run(options: argparse.Namespace) -> int:
+    require_used(options, USES)
     from mirror.model_folder import published_name, read_model_folder
     from mirror.publish.publication import Publication
 

@@ -20,8 +20,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirror.errors import MirrorError, UsageError
-from mirror.terminal import Parser, guarded, sentence
+from mirror.cli.options import Use, require_used
+from mirror.cli.outcome import ended
+from mirror.errors import UsageError
+from mirror.terminal import Parser
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -47,6 +49,8 @@ environment:
 A model is a folder that train.py made, or a fastai learner pickle dropped into the folder of models.
 No photo that a visitor shows is kept: uploads are deleted within a minute.
 """
+OF_THE_PAGE = Use("the page, and --studio opens the studio", lambda options: not options.studio)
+USES = dict.fromkeys(("--default", "--task-model", "--mcp", "--allow-private-hosts"), OF_THE_PAGE)
 ABOUT: dict[str, Any] = {
     "description": "Serves the page where a photo meets the mirror.", "epilog": HELP,
     "formatter_class": argparse.RawDescriptionHelpFormatter,
@@ -96,7 +100,8 @@ def wants_mcp() -> bool:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raises UsageError for a port that cannot be one, and for tools without their package."""
+    """Raises UsageError for a port that cannot be one, for tools without their package, and for what does nothing."""
+    require_used(options, USES)
     if (options.mcp or wants_mcp()) and not options.studio and not find_spec("mcp"):
         raise UsageError('The page\'s tools for other programs (MCP) need a package: pip install "gradio[mcp]".')
     if options.port is not None and not 0 < options.port < 65536:
@@ -184,15 +189,7 @@ def main(arguments: Sequence[str] | None, home: Path) -> int:
     """`python app.py`, whose folder is `home`. Errors are one sentence on standard error."""
     parser = Parser(prog="python app.py", **ABOUT)
     add_options(parser)
-    try:
-        with guarded():
-            return run(parser.parse_args(arguments), home)
-    except MirrorError as error:
-        print(sentence(error), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 130
+    return ended(lambda: run(parser.parse_args(arguments), home), stopped="Stopped.")
 
 
 def run(options: argparse.Namespace, home: Path) -> int:

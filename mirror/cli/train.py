@@ -15,15 +15,15 @@ model in models/<name>/. Stopped at any moment, the same command goes on where i
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import warnings
 
-from mirror.cli.train_options import add_options, require_followed
-from mirror.errors import MirrorError, require_installed
+from mirror.cli.options import reach_libraries, require_used
+from mirror.cli.outcome import ended
+from mirror.cli.train_options import USES, add_options, require_followed
+from mirror.errors import require_installed
 from mirror.preparation import published_dataset
 from mirror.progress import working
-from mirror.terminal import Parser, guarded, sentence
+from mirror.terminal import Parser
 
 # What is asked for where no option says otherwise; the recipe's own settings: mirror/training/settings.py
 NAME = "mirror"  # of the model, and of its photo folder
@@ -99,21 +99,20 @@ def recipe(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and returns the exit code. Raises MirrorError."""
-    from mirror.cli.train_checks import MODEL_BYTES, trust_all
+    from mirror.cli.train_checks import MODEL_BYTES
     from mirror.cli.train_steps import searches
     from mirror.folders import require_room
 
     searches(options)  # says so where they contradict each other
+    if not options.dataset:
+        require_used(options, USES)
     require_installed("Training", *NEEDED)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
-    if options.insecure:
-        trust_all()
-    if options.proxy:  # for the weights and data sets, which torch and Hugging Face fetch themselves
-        os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = options.proxy
+    reach_libraries(options)
     dataset = published_dataset(options.dataset or "")
     if dataset:
-        require_followed(options, parse([]), dataset)
+        require_followed(options, dataset)
         require_room(options.models, MODEL_BYTES, " by --models")
         dataset.train(options)
     else:
@@ -123,16 +122,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """`python train.py`. Errors are one sentence on standard error."""
-    try:
-        options = parse(arguments)
-        with guarded():
-            return run(options)
-    except MirrorError as error:
-        print(f"train.py: {sentence(error)}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("train.py: stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+    return ended(lambda: run(parse(arguments)), "train.py: ", "stopped; the same command goes on from here.")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

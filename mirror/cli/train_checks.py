@@ -29,8 +29,6 @@ MODEL_BYTES, PHOTOS_BYTES = 200 << 20, 50 << 20  # room for a ResNet-18's folder
 def check_given(options: argparse.Namespace, name: str) -> None:
     """What can be known before a network is looked for. name: of the model. Raises MirrorError."""
     check_license(options.license)
-    if options.weights and options.arch == "auto":
-        raise UsageError("--weights are those of one network, and --arch auto tries several: name the one by --arch.")
     if options.weights and not options.weights.is_file():
         raise WeightsError(f"There is no weights file at {options.weights}: check --weights.")
     searched = not (options.data or options.photos or options.collected)
@@ -62,18 +60,6 @@ def require_two(labels: Collection[str], source: Path) -> None:
             f"Training needs photos of at least two labels and {source} holds only {named[0]!r}: add another folder of "
             "photos beside it."
         )
-
-
-def trust_all() -> None:
-    """--insecure for what torch and the Hub's client fetch themselves: weights, published sets."""
-    import ssl
-
-    from huggingface_hub import get_session, set_client_factory
-
-    vars(ssl)["_create_default_https_context"] = ssl._create_unverified_context  # as PEP 476 has it
-    usual = get_session()  # of httpx or of httpx2, by the version; its hooks keep HF_HUB_OFFLINE
-    client, hooks, timeout = type(usual), usual.event_hooks, usual.timeout
-    set_client_factory(lambda: client(verify=False, follow_redirects=True, event_hooks=hooks, timeout=timeout))
 
 
 def finished(

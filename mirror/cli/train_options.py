@@ -7,11 +7,30 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirror.cli.options import count, whole_number
+from mirror.cli.options import Use, count, whole_number
 from mirror.errors import UsageError
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
 
 MOST_MINUTES = 60 * 24 * 30
+
+
+def _is_search(options: argparse.Namespace) -> bool:
+    return not (options.data or options.photos or options.collected)
+
+
+OF_A_SEARCH = Use("a search, and these photos come from elsewhere", _is_search)
+OF_NEW_PHOTOS = Use("a search or --data", lambda options: _is_search(options) or options.data)
+USES = {  # without --dataset, whose recipe says itself what it follows
+    "--count": OF_A_SEARCH,
+    "--license": OF_A_SEARCH,
+    "--keep-near-duplicates": OF_NEW_PHOTOS,
+    "--drop-near-duplicates": OF_NEW_PHOTOS,
+    "--follow-links": Use("--data", lambda options: options.data),
+    "--allow-private-hosts": Use("photos that are fetched", lambda options: _is_search(options) or options.photos),
+    "--weights": Use("one network, and --arch auto tries several", lambda options: options.arch != "auto",
+        "or name the one by --arch"),
+    "--minutes": Use("as many epochs as pay, and --epochs says how many", lambda options: options.epochs is None),
+}  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[str], size: int) -> None:
@@ -101,16 +120,11 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
 
 
-def require_followed(given: argparse.Namespace, usual: argparse.Namespace, dataset: PublishedDataset) -> None:
-    """usual: the options where none is given. Raises UsageError where one is given that the recipe of a published set
-    does not follow."""
-    known = ("dataset", *dataset.options)
-    for name, value in vars(usual).items():
-        if name not in known and getattr(given, name) != value:
-            option = name.replace("_", "-")
-            if name == "near_duplicates":
-                option = "keep-near-duplicates" if given.near_duplicates else "drop-near-duplicates"
-            raise UsageError(f"--dataset {dataset.name} is trained by a recipe of its own: leave out --{option}.")
+def require_followed(options: argparse.Namespace, dataset: PublishedDataset) -> None:
+    """Raises UsageError where an option is given that the recipe of a published set does not follow."""
+    followed = {"--dataset", *(f"--{name.replace('_', '-')}" for name in dataset.options)}
+    for option in sorted(options.given - followed):
+        raise UsageError(f"--dataset {dataset.name} is trained by a recipe of its own: leave out {option}.")
 
 
 def _datasets() -> list[PublishedDataset]:

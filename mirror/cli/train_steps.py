@@ -72,6 +72,8 @@ def split(collected: Collected, folds: int | None, hold_out: bool, seed: int) ->
     if collected.source != PHOTO_LIST or not given:
         photos.assign_splits(seed)
     judge = not folds and (hold_out or given)
+    if hold_out and given:
+        print("The photos held out are those of the split that came with them: --hold-out chooses no others.")
     say_counts(photos, judge)
     say_sides(photos.photos, given, folds, judge)
     return photos, judge

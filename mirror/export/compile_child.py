@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from mirror.errors import MirrorError, UsageError
+from mirror.errors import MirrorError, UsageError, lacks_memory
 from mirror.inference.learner_refusals import status_of
 from mirror.inference.sandbox import MISSING, confine
 from mirror.terminal import warn
@@ -24,19 +24,23 @@ def main() -> int:
     if MISSING in os.environ:
         print(f"This system keeps no process from the {os.environ[MISSING]}: the pickle is opened all the same.")
     request = json.loads(sys.argv[1])
-    from mirror.export.audit import watch
-    from mirror.export.onnx_export import compile_to_folder
-
-    if not request["trust"]:
-        watch()
     calibrate = Path(request["calibrate"]) if request["calibrate"] else None
+    pickle, folder = Path(request["pickle"]), Path(request["out"])
     try:
-        pickle, folder = Path(request["pickle"]), Path(request["out"])
+        from mirror.export.audit import watch
+        from mirror.export.onnx_export import compile_to_folder
+
+        if not request["trust"]:
+            watch()
         compile_to_folder(pickle, folder, request["precision"], calibrate, trusted=bool(request["trust"]))
     except MirrorError as error:
         warn(error)
         reason = "few photos" if isinstance(error, UsageError) else getattr(error, "reason", "unknown")
         return status_of(reason)
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        return status_of("memory")
     return 0
 
 

@@ -36,6 +36,7 @@ REFUSALS = {
     "export": "holds a network that torch cannot export to ONNX",
     "count": "has another number of labels than its network answers",
     "differs": "compiles to a network that differs from the learner: serve it with fastai",
+    "memory": "needs more memory to be compiled than there is: close other programs, or raise the limit (ulimit -v)",
     "few photos": "needs more photos to be fitted to int8 than --calibrate holds",
 }
 _CODES = tuple(REFUSALS)

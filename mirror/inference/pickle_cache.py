@@ -2,11 +2,13 @@
 
 A pickle is a program. It is first read without running it (`pickle_scan.py`), then opened in a sandboxed child
 (`sandbox.py`), so that this process imports neither torch nor fastai. The compiled folder is
-`models/.compiled/<first 16 digits of the pickle's sha256>-<COMPILER>/`, or in the user's cache if models/ is read-only.
+`models/.compiled/<first 16 digits of the pickle's sha256>-<COMPILER>/`; where models/ is read-only, in the user's
+cache; where that is too, among the temporary files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -110,6 +112,8 @@ def cache_places(entry: ModelEntry, sha256: str) -> Iterator[Path]:
     name = f"{sha256[:16]}-{COMPILER}"
     yield entry.path.absolute().parent / ".compiled" / name
     yield user_cache("compiled") / name
+    with contextlib.suppress(OSError):  # where not even temporary files can be kept
+        yield Path(tempfile.gettempdir(), f"mirror-compiled-{os.getuid() if hasattr(os, 'getuid') else ''}", name)
 
 
 def _cached(place: Path, sha256: str, owner: int) -> ModelFolder | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import csv
 import os
 from pathlib import Path
 
 from mirror.errors import UsageError
+from mirror.storage import parse_json
 
-FILES = (".txt", ".csv", ".py")  # of labels; a name like that is never meant as a label itself
+FILES = (".txt", ".csv", ".json", ".py")  # of labels; a name like that is never meant as a label itself
+HEADS = ("label", "labels", "class", "class_name", "category", "name")  # what a column of labels is called in a table
 MAX_FILE_BYTES = 1_000_000
 
 
@@ -40,10 +44,31 @@ def _labels_of(path: Path) -> tuple[str, ...]:
         raise UsageError(f"{path} cannot be read ({error.strerror or error}): check the file.") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is no text file of labels: write a label a line, in UTF-8.") from None
-    labels = _listed_in(text, path) if path.suffix.lower() == ".py" else split_labels(text)
+    readers = {".py": _listed_in, ".csv": _column_of, ".json": _list_of}
+    labels = readers.get(path.suffix.lower(), lambda text, path: split_labels(text))(text, path)
     if not labels:
         raise UsageError(f"{path} holds no label: write a label a line.")
     return labels
+
+
+def _column_of(text: str, path: Path) -> tuple[str, ...]:
+    """Those of a table that a spreadsheet wrote: its column of labels, or its only one; else as of any text."""
+    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), skipinitialspace=True) if any(row)]
+    head = [cell.lower() for cell in rows[0]] if len(rows) > 1 else []
+    column = next((head.index(name) for name in HEADS if name in head), None)
+    if column is not None:
+        rows = [row[column : column + 1] for row in rows[1:]]
+    elif len(rows) < 2 or any(len(row) > 1 for row in rows):
+        return split_labels(text)
+    return tuple(dict.fromkeys(cell for row in rows for cell in row if cell))
+
+
+def _list_of(text: str, path: Path) -> tuple[str, ...]:
+    with contextlib.suppress(ValueError):
+        labels = parse_json(text)
+        if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
+            return tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))
+    raise UsageError(f'{path} is no JSON list of texts: write ["cat", "dog"], or a text file with a label a line.')
 
 
 def _listed_in(source: str, path: Path) -> tuple[str, ...]:

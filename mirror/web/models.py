@@ -123,6 +123,8 @@ class ModelRegistry:
                     self.default.classifier()
                 except MirrorError as error:
                     log(sentence(error))
+                except MemoryError:
+                    log(f"There is not enough memory to open {sentence(self.default.name)}.")
 
         thread = threading.Thread(target=open_default, name="warm-up", daemon=True)
         thread.start()

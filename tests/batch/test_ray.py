@@ -191,8 +191,8 @@ except MirrorError:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--ray-address", "auto"], "--ray-address and --ray-workers are for --engine ray: leave them out, or add "),
-        (["--ray-workers", "2"], "--ray-address and --ray-workers are for --engine ray: leave them out, or add "),
+        (["--ray-address", "auto"], "--ray-address is for --engine ray: leave it out, or add that."),
+        (["--ray-workers", "2"], "--ray-workers is for --engine ray: leave it out, or add that."),
         (["--engine", "ray", "--ray-workers", "0"], "Argument --ray-workers: '0' is not a whole number from 1 up"),
     ],
     ids=["address", "workers", "none"],

@@ -185,8 +185,15 @@ def test_a_picture_among_the_photos_is_none_of_them(tmp_path: Path) -> None:
         (["--summary-csv", "no/x.csv"], "no/x.csv cannot be written: there is no folder no."),
         (["--summary-csv", "."], ". cannot be written: it is a folder."),
         (["--map", "x.svg"], "The picture x.svg must end in .png."),
-        (["--exif"], "--exif is for --format jsonl, csv or parquet: add one of them, or name an --out of that kind."),
-        (["--restart"], "--restart is for --out: leave it out, or name a file."),
+        (
+            ["--exif"],
+            "--exif is for --format jsonl, csv or parquet: leave it out, or add one of them, or name an --out of that "
+            "kind.",
+        ),
+        (
+            ["--restart"],
+            "--restart is for answers that go to a jsonl, csv or parquet file: leave it out, or name one by --out.",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_said_before_the_work(tmp_path: Path, arguments: list[str], message: str) -> None:

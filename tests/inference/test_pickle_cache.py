@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,9 @@ def test_a_damaged_or_foreign_cache_is_made_anew(tmp_path: Path) -> None:
     assert compiled_folder(entry).info.labels == LABELS
 
 
-def test_where_models_is_read_only_the_users_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_models_is_read_only_the_users_cache_is_used_and_then_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "models").mkdir()
     shutil.copy(plain_pickle(), tmp_path / "models" / "a.pkl")
@@ -83,6 +86,13 @@ def test_where_models_is_read_only_the_users_cache_is_used(tmp_path: Path, monke
     assert folder.path.parent == tmp_path / "cache" / "mirror" / "compiled"
     (tmp_path / "cache" / "mirror" / "compiled").rename(tmp_path / "gone")
     (tmp_path / "cache" / "mirror" / "compiled").write_text("nor here")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))  # as where both are read-only, in a container
+    (tmp_path / "t").mkdir()
+    folder = compiled_folder(find_model(tmp_path / "models" / "a.pkl"))
+    assert folder.path.parent.parent == tmp_path / "t" and folder.path.parent.stat().st_mode & 0o777 == 0o755
+    assert compiled_folder(find_model(tmp_path / "models" / "a.pkl")).path == folder.path  # from there
+    shutil.rmtree(folder.path.parent)
+    folder.path.parent.write_text("nor there")
     with pytest.raises(ModelFolderError, match=r"No place to keep the compiled a\.pkl: make .*models writable\."):
         compiled_folder(find_model(tmp_path / "models" / "a.pkl"))
 

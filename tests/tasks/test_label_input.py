@@ -63,6 +63,26 @@ def test_the_mark_that_windows_puts_before_utf_8_is_no_part_of_a_label(tmp_path:
     assert split_labels("\ufeffcat,dog") == ("cat", "dog")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "labels"),
+    [
+        ("labels.csv", 'label\n"a cat, sleeping"\n"a dog"\n', ("a cat, sleeping", "a dog")),
+        ("labels.csv", '"a cat, sleeping"\r\n"a ""good"" dog"\r\n', ("a cat, sleeping", 'a "good" dog')),
+        ("labels.csv", "id,Class\n7,cat\n8,dog\n8,\n9,cat\n", ("cat", "dog")),
+        ("labels.csv", "cat, dog\n", ("cat", "dog")),
+        ("labels.csv", "tabby, tabby cat\ngoldfish\n", ("tabby, tabby cat", "goldfish")),
+        ("labels.csv", "name\n", ("name",)),
+        ("labels.csv", "label\ncat\n", ("cat",)),
+        ("labels.json", '["a cat, sleeping", " dog ", "dog"]', ("a cat, sleeping", "dog")),
+    ],
+)
+def test_a_table_or_a_list_of_a_program_holds_labels_as_it_writes_them(
+    name: str, text: str, labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    assert labels_in(str(tmp_path / name)) == labels
+
+
 def test_a_python_file_with_a_list_is_read_and_never_run(tmp_path: Path) -> None:
     """As the article's stanford_car_labels.py is."""
     labels = tmp_path / "stanford_car_labels.py"
@@ -77,13 +97,28 @@ def test_a_python_file_with_a_list_is_read_and_never_run(tmp_path: Path) -> None
     ("name", "content", "says"),
     [
         ("labels.txt", b"", "holds no label: write a label a line."),
+        ("labels.json", b'{"0": "cat"}', "is no JSON list of texts"),
+        ("labels.json", b"[1, 2]", "is no JSON list of texts"),
+        ("labels.json", b"cat", "is no JSON list of texts"),
+        ("labels.json", b"[]", "holds no label: write a label a line."),
         ("labels.txt", b"\n \r\n\t\n", "holds no label: write a label a line."),
         ("labels.txt", "cat\ndog".encode("utf-16"), "is no text file of labels: write a label a line, in UTF-8."),
         ("labels.txt", b"x" * (MAX_FILE_BYTES + 1), "is larger than a list of labels would be: give a text file"),
         ("labels.py", b"car_labels = {'Audi': 1}", "holds no label: write a label a line."),
         ("labels.py", b"car_labels = [", "is no Python file: write the labels into a text file"),
     ],
-    ids=["empty", "blank", "UTF-16", "too large", "no list", "no Python"],
+    ids=[
+        "empty",
+        "a map",
+        "numbers",
+        "no JSON",
+        "an empty list",
+        "blank",
+        "UTF-16",
+        "too large",
+        "no list",
+        "no Python",
+    ],
 )
 def test_a_file_that_holds_no_labels_is_told_by_name(name: str, content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)

@@ -1,0 +1,66 @@
+"""How a command ends: with its exit code, and with one sentence on standard error for whatever stood in its way."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+from mirror.errors import MirrorError, lacks_memory
+from mirror.terminal import guarded, sentence
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+NO_FOLDER = "The folder that this was started in is no longer there: go to another one (cd), and start it again there."
+NO_MEMORY = "There is not enough memory: close other programs, raise the limit (ulimit -v), or take a larger machine."
+
+
+def ended(work: Callable[[], int], program: str = "", stopped: str = "stopped.") -> int:
+    """The exit code of `work`. program: stands before what is said, as "mirror: ". stopped: what is said on Ctrl+C."""
+    try:
+        with guarded():
+            _require_folder()
+            return work()
+    except KeyboardInterrupt:
+        said, code = stopped, 130
+    except MirrorError as error:
+        said, code = str(error), error.exit_code
+    except BrokenPipeError:  # `… | head` has seen enough
+        _let_go_of_output()
+        return 1
+    except Exception as error:
+        said, code = _in_words(error), 1
+        if not said:
+            raise
+    with contextlib.suppress(OSError):
+        print(f"{program}{sentence(said)}", file=sys.stderr)
+    return code
+
+
+def _in_words(error: Exception) -> str:
+    """A sentence for what no code of ours is to blame for; "" for whatever else."""
+    if lacks_memory(error):
+        return NO_MEMORY
+    if isinstance(error, OSError) and error.errno in FULL:
+        _let_go_of_output()
+        return f"What it makes cannot be written ({error.strerror}): make room and start again."
+    try:
+        _require_folder()
+    except MirrorError as gone:
+        return str(gone)
+    return ""
+
+
+def _require_folder() -> None:
+    """Raises MirrorError where the working folder was deleted: no relative path means anything there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise MirrorError(NO_FOLDER) from None
+
+
+def _let_go_of_output() -> None:
+    """What is left in the buffer is dropped, not tried again as Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
