@@ -119,11 +119,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A browser for the tests of a file; a file's BROWSER_FLAGS are its own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here: install it, or name it in CHROMIUM")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=list(getattr(request.module, "BROWSER_FLAGS", CHROMIUM_FLAGS))
+        )
         yield browser
         browser.close()

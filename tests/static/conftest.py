@@ -79,3 +79,29 @@ def visit(chromium: Any, host: Host) -> Iterator[Visit]:
     visit = Visit(context.new_page(), host)
     yield visit
     context.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(chromium: Any, site: Path) -> Iterator[Visit]:
+    """One page for the tests of a file that leave nothing behind but a photo: to open it costs more than to answer."""
+    with hosted(site) as host:
+        context = chromium.new_context(viewport={"width": 390, "height": 664}, permissions=["clipboard-read", "camera"])
+        yield Visit(context.new_page(), host).open()
+        context.close()
+
+
+@pytest.fixture
+def opened(lasting: Visit) -> Visit:
+    """A page that shows no photo yet."""
+    page = lasting.page
+    page.set_viewport_size({"width": 390, "height": 664})
+    page.emulate_media(color_scheme="light")
+    page.click("#mirror-tab")
+    if page.is_hidden("#remove") and page.is_visible("#answer .trouble"):
+        page.locator(".example").first.click()
+        page.wait_for_selector("#answer .known")
+    if page.is_visible("#remove"):
+        page.click("#remove")
+    lasting.errors.clear()
+    lasting.foreign.clear()
+    return lasting

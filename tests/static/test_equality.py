@@ -24,8 +24,10 @@ from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded, forms, oriented
 from tests.static.hosting import hosted, write
 from tests.support.arrows import ArrowModel, arrow, learn_arrows
+from tests.support.browser import OPTIMISING
 
 pytestmark = pytest.mark.browser
+BROWSER_FLAGS = OPTIMISING
 CLOSE = 1e-3
 PREDICT = """async coded => {
   const file = new Blob([Uint8Array.from(atob(coded), letter => letter.charCodeAt(0))]);

@@ -30,37 +30,36 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 
 
 @pytest.mark.parametrize("how", ["choose", "drop", "paste", "example"])
-def test_a_photo_can_be_handed_over_in_any_way(visit: Visit, how: str) -> None:
-    visit.open()
+def test_a_photo_can_be_handed_over_in_any_way(opened: Visit, how: str) -> None:
     if how == "choose":
-        visit.page.set_input_files("#file", DUCKLING)
+        opened.page.set_input_files("#file", DUCKLING)
     elif how == "example":
-        visit.page.click(".example:has-text('duckling')")
+        opened.page.click(".example:has-text('duckling')")
     else:
-        show(visit, how, DUCKLING.read_bytes())
-    assert visit.answered() == "This is a duckling."
-    shown = visit.page.inner_text("#probabilities")
+        show(opened, how, DUCKLING.read_bytes())
+    assert opened.answered() == "This is a duckling."
+    shown = opened.page.inner_text("#probabilities")
     assert re.match(r"duckling\s+(\d\d|more than 99) %\s+cygnet\s+(\d|less than 1) %", shown)
-    assert visit.page.eval_on_selector("#shown", "e => e.naturalWidth > 0")
-    assert visit.errors == [] and visit.foreign == []
+    assert opened.page.eval_on_selector("#shown", "e => e.naturalWidth > 0")
+    assert opened.errors == [] and opened.foreign == []
 
 
-def test_programs_may_ask_several_times_at_once(visit: Visit) -> None:
+def test_programs_may_ask_several_times_at_once(opened: Visit) -> None:
     asked = """async coded => {
       const file = new Blob([Uint8Array.from(atob(coded), letter => letter.charCodeAt(0))]);
       const found = await Promise.all([1, 2, 3, 4].map(() => window.mirror.predict(file)));
       return found.map(({probability}) => probability);
     }"""
-    found = visit.open().page.evaluate(asked, base64.b64encode(DUCKLING.read_bytes()).decode())
+    found = opened.page.evaluate(asked, base64.b64encode(DUCKLING.read_bytes()).decode())
     assert len(found) == 4 and len(set(found)) == 1
 
 
-def test_a_photo_of_neither_is_told_to_be_neither(visit: Visit) -> None:
-    visit.open().page.set_input_files("#file", EXAMPLES / "pineapple.jpg")
+def test_a_photo_of_neither_is_told_to_be_neither(opened: Visit) -> None:
+    opened.page.set_input_files("#file", EXAMPLES / "pineapple.jpg")
     expected = Classifier.load(ROOT / "models" / "mirror").predict(EXAMPLES / "pineapple.jpg")
-    assert not expected.known and visit.answered() == verdict(expected)
-    assert visit.page.inner_text("#probabilities summary") == nearest(expected.label)
-    assert not visit.page.is_visible("#probabilities .bars") and visit.page.is_visible("#probabilities")
+    assert not expected.known and opened.answered() == verdict(expected)
+    assert opened.page.inner_text("#probabilities summary") == nearest(expected.label)
+    assert not opened.page.is_visible("#probabilities .bars") and opened.page.is_visible("#probabilities")
 
 
 @pytest.mark.parametrize(
@@ -73,21 +72,31 @@ def test_a_photo_of_neither_is_told_to_be_neither(visit: Visit) -> None:
         (b"%PDF-1.7", "This is a PDF, not a photo"),
         (b"hello", "This is not a photo, or of a kind that this browser cannot open"),
         (b"", "The file is empty (0 bytes)"),
-        (bytes(21 * 2**20), "The file is larger than 20 MB"),
         (b"\xff\xd8\xff\xe0" + bytes(99), "This photo is damaged or cut off"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff" + bytes(99), "The photo has 65535 × 65535 pixels"),
     ],
 )
-def test_what_cannot_be_opened_is_answered_with_one_sentence(visit: Visit, body: bytes, says: str) -> None:
-    visit.open()
-    show(visit, "drop", body, "image/heic")
-    assert visit.answered().startswith(says) and visit.page.is_hidden("#probabilities")
+def test_what_cannot_be_opened_is_answered_with_one_sentence(opened: Visit, body: bytes, says: str) -> None:
+    show(opened, "drop", body, "image/heic")
+    assert opened.answered().startswith(says) and opened.page.is_hidden("#probabilities")
     with pytest.raises(Exception, match=re.escape(says)):
-        visit.page.evaluate(
+        opened.page.evaluate(
             "coded => window.mirror.predict(new Blob([Uint8Array.from(atob(coded), c => c.charCodeAt(0))]))",
             base64.b64encode(body).decode(),
         )
-    assert visit.errors == []
+    assert opened.errors == []
+
+
+def test_a_file_that_is_too_large_is_told_so(opened: Visit) -> None:
+    large = "new Blob([new Uint8Array(21 * 2 ** 20)])"
+    says = opened.page.evaluate(f"() => window.mirror.predict({large}).catch(String)")
+    assert "The file is larger than 20 MB" in says
+    opened.page.evaluate(f"""() => {{
+        const data = new DataTransfer();
+        data.items.add(new File([{large}], "large.jpg", {{type: "image/jpeg"}}));
+        document.body.dispatchEvent(new DragEvent("drop", {{dataTransfer: data, bubbles: true, cancelable: true}}));
+    }}""")
+    assert opened.answered().startswith("The file is larger than 20 MB")
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -95,21 +104,20 @@ def test_what_cannot_be_opened_is_answered_with_one_sentence(visit: Visit, body:
     ("text", "says"),
     [("https://example.org/a.jpg", "I look at no addresses"), ("hello", "There is no picture to paste")],
 )
-def test_what_is_no_picture_is_told_so(visit: Visit, how: str, text: str, says: str) -> None:
-    visit.open()
-    show(visit, how, None, text)
-    assert visit.answered().startswith(says)
+def test_what_is_no_picture_is_told_so(opened: Visit, how: str, text: str, says: str) -> None:
+    show(opened, how, None, text)
+    assert opened.answered().startswith(says)
 
 
-def test_why_is_told_as_the_page_with_a_server_tells_it(visit: Visit) -> None:
-    visit.open().page.set_input_files("#file", CYGNET)
-    visit.answered()
-    visit.page.click("#why-button")
-    visit.page.wait_for_selector("#why figure")
+def test_why_is_told_as_the_page_with_a_server_tells_it(opened: Visit) -> None:
+    opened.page.set_input_files("#file", CYGNET)
+    opened.answered()
+    opened.page.click("#why-button")
+    opened.page.wait_for_selector("#why figure")
     reason = explain(Classifier.load(ROOT / "models" / "mirror"), CYGNET)
-    assert visit.page.inner_text("#why .looked") == regions_sentence(describe_regions(reason), reason.label)
-    visit.page.click("#why-button")
-    assert visit.page.inner_text("#why") == "" and visit.page.inner_text("#why-button") == "Why do you say so?"
+    assert opened.page.inner_text("#why .looked") == regions_sentence(describe_regions(reason), reason.label)
+    opened.page.click("#why-button")
+    assert opened.page.inner_text("#why") == "" and opened.page.inner_text("#why-button") == "Why do you say so?"
 
 
 def test_another_model_is_chosen_by_the_picker_or_the_address(visit: Visit) -> None:
@@ -123,13 +131,13 @@ def test_another_model_is_chosen_by_the_picker_or_the_address(visit: Visit) -> N
     assert visit.page.input_value("#model") == "mirror"
 
 
-def test_the_note_says_all_that_the_page_with_a_server_says(visit: Visit, files: dict[str, bytes]) -> None:
-    visit.open().page.click("#about-tab")
-    visit.page.wait_for_selector("#about-panel .note")
-    text = visit.page.inner_text("#about-panel")
+def test_the_note_says_all_that_the_page_with_a_server_says(opened: Visit, files: dict[str, bytes]) -> None:
+    opened.page.click("#about-tab")
+    opened.page.wait_for_selector("#about-panel .note")
+    text = opened.page.inner_text("#about-panel")
     for heading in ("In short", "What it learned from", "How often it errs", "Where it errs", "How it was made"):
         assert heading in text
-    assert visit.errors == []
+    assert opened.errors == []
 
 
 def test_it_works_without_a_network_once_it_was_seen(site: Path, chromium: Any) -> None:
@@ -157,7 +165,7 @@ def first_model(site: Path) -> dict[str, Any]:
 def test_a_new_publish_takes_the_place_of_what_was_kept(files: dict[str, bytes], chromium: Any, tmp_path: Path) -> None:
     folder = write(tmp_path, files)
     context = chromium.new_context()
-    with hosted(folder) as host:
+    with hosted(folder, {"Cache-Control": "max-age=600"}) as host:  # as GitHub Pages says
         Visit(context.new_page(), host).open().page.evaluate("navigator.serviceWorker.ready")
         build = json.loads(files["index.html"].split(b'id="site">')[1].split(b"</script>")[0])["build"].encode()
         for name in ("index.html", "service-worker.js"):
@@ -173,8 +181,7 @@ def test_a_new_publish_takes_the_place_of_what_was_kept(files: dict[str, bytes],
     context.close()
 
 
-def test_nothing_can_be_asked_of_another_origin_not_even_by_the_worker(visit: Visit) -> None:
-    visit.open()
+def test_nothing_can_be_asked_of_another_origin_not_even_by_the_worker(opened: Visit) -> None:
     blocked = """async () => {
       const source = `onmessage = () => fetch("https://example.org/").then(() => "sent", String).then(postMessage)`;
       const worker = new Worker(URL.createObjectURL(new Blob([source])));
@@ -182,13 +189,12 @@ def test_nothing_can_be_asked_of_another_origin_not_even_by_the_worker(visit: Vi
       worker.postMessage(0);
       return [await said, await fetch("https://example.org/").then(() => "sent", String)];
     }"""
-    assert all("Failed to fetch" in said for said in visit.page.evaluate(blocked))
-    assert visit.foreign == []
+    assert all("Failed to fetch" in said for said in opened.page.evaluate(blocked))
+    assert opened.foreign == []
 
 
-def test_the_worker_is_made_of_a_blob_and_so_under_the_policy_of_the_page(visit: Visit) -> None:
-    visit.open()
-    assert [worker.url.split(":")[0] for worker in visit.page.workers] == ["blob"]
+def test_the_worker_is_made_of_a_blob_and_so_under_the_policy_of_the_page(opened: Visit) -> None:
+    assert {worker.url.split(":")[0] for worker in opened.page.workers} == {"blob"}
 
 
 def test_it_works_in_a_frame(host: Host, chromium: Any, tmp_path: Path) -> None:
@@ -226,11 +232,11 @@ def test_where_a_file_is_missing_a_sentence_says_so(site: Path, chromium: Any) -
     context.close()
 
 
-def test_the_answer_is_in_sight_on_a_phone(visit: Visit) -> None:
-    visit.open().page.set_input_files("#file", CYGNET)
-    visit.answered()
-    visit.until("document.querySelector('#answer').getBoundingClientRect().bottom <= innerHeight")
-    assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_the_answer_is_in_sight_on_a_phone(opened: Visit) -> None:
+    opened.page.set_input_files("#file", CYGNET)
+    opened.answered()
+    opened.until("document.querySelector('#answer').getBoundingClientRect().bottom <= innerHeight")
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_all_can_be_done_by_keyboard(visit: Visit) -> None:
@@ -254,10 +260,10 @@ def test_all_can_be_done_by_keyboard(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing(visit: Visit, scheme: str, width: int) -> None:
+def test_axe_finds_nothing(opened: Visit, scheme: str, width: int) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: npm ci")
-    page = visit.open().page
+    page = opened.page
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
     script = AXE.read_text("utf-8")
@@ -265,7 +271,7 @@ def test_axe_finds_nothing(visit: Visit, scheme: str, width: int) -> None:
     page.evaluate(script)
     found = page.evaluate(look)
     page.click(".example")
-    visit.answered()
+    opened.answered()
     page.click("#why-button")
     page.wait_for_selector("#why figure")
     found += page.evaluate(look)

@@ -66,12 +66,14 @@ def hand_over(visit: Visit, how: str) -> None:
 
 @pytest.mark.parametrize("phone", PHONES, indirect=True)
 def test_the_answer_is_in_sight_after_every_way_of_showing_a_photo(phone: Visit) -> None:
+    phone.open()
     for how in WAYS:
-        phone.open()
         hand_over(phone, how)
         answer = phone.answered()
         assert how in ("live", "camera") or answer == "This is a cygnet.", how
         phone.until(IN_SIGHT)
+        phone.page.locator("#remove").tap()
+        phone.page.evaluate("scrollTo(0, 0)")
     assert phone.errors == [] and phone.foreign == []
 
 

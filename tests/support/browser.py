@@ -15,6 +15,8 @@ CHROMIUM_FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--liftoff-only",  # WebAssembly as it comes: to optimise it takes longer than a test runs it
     "--use-fake-ui-for-media-stream",  # the camera is there, and allowed
     "--use-fake-device-for-media-stream",
 )
+OPTIMISING = tuple(flag for flag in CHROMIUM_FLAGS if "liftoff" not in flag)  # as visitors have it

@@ -24,11 +24,12 @@ let turn = 0; // of what was asked last: an answer to something earlier is not s
 
 /** @param {Node[]} nodes @param {Element[]} [shown] bars */
 function say(nodes, shown = []) {
-  const opened = camera.running && find("probabilities").querySelector("details")?.open;
+  const folded = camera.running && shown[0]?.matches("details") && find("probabilities").querySelector("details");
   find("answer").replaceChildren(...nodes);
-  find("probabilities").replaceChildren(...shown);
+  // From frame to frame it is one element: else a finger that comes down on it finds another
+  if (folded) [...folded.children].forEach((part, i) => part.replaceChildren(...shown[0].children[i].childNodes));
+  else find("probabilities").replaceChildren(...shown);
   find("probabilities").hidden = shown.length === 0;
-  if (opened) find("probabilities").querySelector("details")?.setAttribute("open", ""); // from frame to frame
   find("more").hidden = shown.length === 0 || camera.running;
   find("why-button").hidden = !mirror.model.heat;
   find("why-button").textContent = mirror.model.says.why;

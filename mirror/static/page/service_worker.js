@@ -37,10 +37,10 @@ scope.addEventListener("fetch", (/** @type {any} */ event) => {
   event.respondWith(request.mode === "navigate" ? page(request) : file(request));
 });
 
-/** The page as the network has it, for it says which build is the newest; else as it was. @param {Request} request */
+/** The page as its host has it now, whatever the browser kept, for it says which build is the newest; else as it was. @param {Request} request */
 async function page(request) {
   try {
-    return await fetch(request);
+    return await fetch(request, { cache: "no-cache" });
   } catch {
     return (await caches.match(new URL("./", scope.location.href).href)) ?? Response.error();
   }

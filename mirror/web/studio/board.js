@@ -110,6 +110,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+element.dataset.keys = "heard"; // for whoever waits for it
+
 // After a decision the board is drawn anew: the keys go on where they were
 let tab = "";
 watch("value", () => {

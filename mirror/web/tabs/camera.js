@@ -61,13 +61,21 @@ function box(faces) {
   say(faces.length === 0 ? "No face." : faces.length === 1 ? "One face." : faces.length + " faces.", "known");
 }
 
+// What is folded up is an element that stays, many times a second: else a finger that comes down on it finds another
+function renew(place, html) {
+  const next = Object.assign(document.createElement("template"), { innerHTML: html }).content;
+  const [old, fresh] = [place, next].map((each) => each.querySelector("details"));
+  if (!old || !fresh) return place.replaceChildren(next);
+  for (const part of ["summary", ".bars"])
+    if (old.querySelector(part).outerHTML !== fresh.querySelector(part).outerHTML)
+      old.querySelector(part).replaceChildren(...fresh.querySelector(part).childNodes);
+}
+
 // A card and bars that the server has written
 function show({ faces, card, bars }) {
   if (faces) return box(faces);
-  const open = find(".chances details")?.open;
   if (find(".card").innerHTML !== card) find(".card").innerHTML = card;
-  find(".chances").innerHTML = bars;
-  if (open && find(".chances details")) find(".chances details").open = true;
+  renew(find(".chances"), bars);
   hear();
 }
 

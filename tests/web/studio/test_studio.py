@@ -18,6 +18,7 @@ from mirror.collect.metadata import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.gallery import RETRAIN, TABS
 from tests.pictures import ARTIFACTS
+from tests.support.visits import TIMEOUT
 from tests.web.serving import serve
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder
 
@@ -88,8 +89,9 @@ def working(chromium: Any, place: Path, *, model: bool = True, each: int = 10, d
             "request",
             lambda r: note(f"asked {r.url}") if not r.url.startswith((served.url, "data:", "blob:")) else None,
         )
+        page.set_default_timeout(TIMEOUT)
         page.goto(served.address)
-        page.locator(".board").wait_for()
+        page.locator("[data-keys] .board").wait_for()
         yield studio
         context.close()
         assert studio.complaints == [] and "Traceback" not in served.log()
