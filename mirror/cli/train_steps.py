@@ -95,10 +95,14 @@ def example_pictures(directory: Path | None) -> dict[str, bytes] | None:
     if directory is None:
         return None
     files = sorted(path for path in directory.glob("*") if path.is_file() and not path.name.startswith("."))
-    found = {}
+    found: dict[str, bytes] = {}
     for path in files[: MOST_EXAMPLES + 1]:
         try:
-            found[path.stem] = example_picture(path)
+            name, number = path.stem, 1
+            while name.casefold() in map(str.casefold, found):  # sea.png beside sea.jpg
+                number += 1
+                name = f"{path.stem} {number}"
+            found[name] = example_picture(path)
         except ImageError as error:
             raise UsageError(f"--examples {directory}: {path.name} cannot be shown: {error}") from None
     if not 0 < len(found) <= MOST_EXAMPLES:

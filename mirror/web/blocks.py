@@ -23,7 +23,7 @@ from mirror.web.arguments import check_argument, fill_defaults
 from mirror.web.failures import FAILED, report
 from mirror.web.photo_input import ERROR_TITLE, to_gradio_error
 from mirror.web.queueing import VisitorsQueue, visitors_address
-from mirror.web.scheduling import VISIT, Visit, Visitor, VisitorLeft
+from mirror.web.scheduling import ANONYMOUS, VISIT, Visit, Visitor, VisitorLeft
 
 LEFT = "The page was closed before the answer: please send the photo again."
 
@@ -33,8 +33,14 @@ class _Private(TypedDict):
     show_progress: Literal["hidden"]
 
 
+class _Asked(_Private):
+    trigger_mode: Literal["multiple"]
+
+
 # Of the page's own events: no endpoint, and no spinner, whose fade takes longer than an answer
 PRIVATE: _Private = {"api_visibility": "private", "show_progress": "hidden"}
+# … that a visitor may ask anew before the answer is there: the last one counts (queueing.py)
+ASKED: _Asked = {**PRIVATE, "trigger_mode": "multiple"}
 
 
 def add_endpoint(
@@ -85,7 +91,7 @@ class SentenceBlocks(gr.Blocks):
 
 
 class VisitedBlocks(SentenceBlocks):
-    """For strangers: their requests wait in a queue that is fair among them, and keeps nothing."""
+    """For strangers: their requests wait in a fair queue that keeps nothing and knows which was last."""
 
     def queue(self, *arguments: Any, **settings: Any) -> VisitedBlocks:
         super().queue(*arguments, **settings)
@@ -96,6 +102,24 @@ class VisitedBlocks(SentenceBlocks):
         queued = self._queue.visit(settings.get("event_id")) if isinstance(self._queue, VisitorsQueue) else None
         VISIT.set(queued or _unqueued(settings))
         return await super().process_api(block_fn, *arguments, **settings)
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
+    ) -> list[Any]:
+        return _still_wanted(block_fn, await super().postprocess_data(block_fn, predictions, state))
+
+    def handle_streaming_diffs(
+        self, block_fn: BlockFunction, data: list[Any], *arguments: Any, **settings: Any
+    ) -> list:
+        """gradio says once more, at the end of several answers, what the last one was."""
+        last = super().handle_streaming_diffs(block_fn, data, *arguments, **settings)
+        return _still_wanted(block_fn, last) if settings.get("final") else last
+
+
+def _still_wanted(block_fn: BlockFunction, values: list[Any]) -> list[Any]:
+    """For the browser, without what was asked for anew meanwhile."""
+    owns = VISIT.get(ANONYMOUS).owns
+    return [v if owns(out._id) else gr.skip() for out, v in zip(block_fn.outputs, values, strict=True)]
 
 
 def _check_arguments(block_fn: BlockFunction, inputs: list[Any], state: SessionState | None) -> list[Any]:

@@ -10,14 +10,14 @@ import gradio as gr
 from PIL import Image
 
 from mirror import phrases
-from mirror.errors import MirrorError, ModelFolderError
+from mirror.errors import MirrorError, UsageError
 from mirror.images import encoded
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import Explanation, describe_regions, explain, overlay
 from mirror.net.fetch import NetworkSettings
 from mirror.templates import data_url, render
-from mirror.web.blocks import PRIVATE
-from mirror.web.models import ModelRegistry, ServedModel, for_visitors
+from mirror.web.blocks import ASKED
+from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_fields import decoded
 from mirror.web.photo_input import PhotoInput, to_gradio_error
 from mirror.web.scheduling import MIRROR_MODEL
@@ -26,7 +26,10 @@ from mirror.web.uploads import SentPhoto
 T = TypeVar("T")
 
 JPEG_QUALITY = 85
-RESET = f"() => ['', '{phrases.EXPLAIN}']"
+# No photo is explained whose answer is about to be replaced: the button waits for the answer. Our own picture of a
+# photo, a data: address, comes with the answer
+WAIT = "() => ({__type__: 'update', interactive: false})"
+RESET = f"photo => photo?.url?.startsWith('data:') ? undefined : ['', ({WAIT})()]"
 
 
 def can_explain(served: ServedModel | None) -> bool:
@@ -39,13 +42,18 @@ def build(registry: ModelRegistry) -> tuple[gr.Button, gr.HTML]:
     return button, gr.HTML(elem_id="why")
 
 
+def closed(served: ServedModel | None) -> tuple[str, dict]:
+    """No picture, and the button, for a new answer."""
+    return "", gr.update(value=phrases.EXPLAIN, visible=can_explain(served), interactive=True)
+
+
 def wire(
     registry: ModelRegistry, network: NetworkSettings, button: gr.Button, explanation: gr.HTML, photo: PhotoInput,
     picker: gr.Dropdown,
 ) -> None:  # fmt: skip
     """A click shows the picture, the next one takes it away, as does any other photo."""
-    button.click(partial(_on_click, registry, network), [photo, picker, button], [explanation, button], **PRIVATE)
-    photo.change(None, None, [explanation, button], js=RESET)
+    button.click(partial(_on_click, registry, network), [photo, picker, button], [explanation, button], **ASKED)
+    photo.change(None, photo, [explanation, button], js=RESET)
 
 
 async def explain_photo(
@@ -54,19 +62,19 @@ async def explain_photo(
 ) -> T:  # fmt: skip
     """What `render_explanation` makes of the explanation. Raises MirrorError."""
     served = registry.get(model)
+    if served.info and not can_explain(served):
+        raise UsageError(f"The model {served.name} cannot show why: its network gives no heat map.")
 
     def decode(body: bytes) -> tuple[Classifier, Image.Image]:
         classifier = served.classifier()
         return classifier, classifier.decode(body)
 
     def explain_image(classifier: Classifier, image: Image.Image) -> T:
-        try:
-            return render_explanation(explain(classifier, image, label))
-        except ModelFolderError as error:
-            raise ModelFolderError(for_visitors(error, registry.folder)) from None
+        return render_explanation(explain(classifier, image, label))
 
-    async with decoded(photo, network, decode) as (classifier, image):
-        return await MIRROR_MODEL.run(explain_image, classifier, image)
+    with served.excused():
+        async with decoded(photo, network, decode) as (classifier, image):
+            return await MIRROR_MODEL.run(explain_image, classifier, image)
 
 
 async def _on_click(

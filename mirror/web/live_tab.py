@@ -21,9 +21,11 @@ def look(registry: ModelRegistry) -> camera.Look:
     """For the camera: {"card": the answer, "bars": the probabilities}, both as HTML."""
 
     def answered(image: Image.Image, model: str | None) -> dict[str, Any]:
-        classifier = registry.get(model).classifier()
-        pixels, prepared = classifier.preprocess(image)
-        prediction = classifier.answer(pixels, prepared)
+        served = registry.get(model)
+        with served.excused():
+            classifier = served.classifier()
+            pixels, prepared = classifier.preprocess(image)
+            prediction = classifier.answer(pixels, prepared)
         card = answer_card(Answer(prediction, prepared, classifier.preparation, None))
         return {"card": card, "bars": bars(prediction)}
 

@@ -11,7 +11,6 @@ from functools import partial
 
 import gradio as gr
 import numpy as np
-from gradio.blocks import Block
 from PIL import Image
 
 from mirror import phrases
@@ -22,7 +21,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.preparation import Preparation, PreparedImage
 from mirror.templates import FOLDER, data_url, render
 from mirror.web import heat_map
-from mirror.web.blocks import PRIVATE
+from mirror.web.blocks import ASKED
 from mirror.web.examples import Examples, lay_out_tiles
 from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo
@@ -50,20 +49,14 @@ class MirrorTab:
     """The components that a change of model touches."""
 
     photo: PhotoInput
-    answer: gr.HTML
-    probabilities: gr.HTML
     tiles: gr.HTML  # of the pictures to try
     button: gr.Button  # that asks for the explanation
-    explanation: gr.HTML
-
-    @property
-    def outputs(self) -> list[Block]:
-        return [self.photo, self.answer, self.probabilities, self.tiles, self.button, self.explanation]
+    parts: gr.Row  # all of the tab
 
 
 def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples, picker: gr.Dropdown) -> MirrorTab:
-    """Lays out the tab inside the current gr.Blocks and wires it."""
-    with gr.Row(equal_height=False, elem_id="looking"):
+    """Lays out the tab inside the current gr.Blocks and wires it. It is hidden while there is no model."""
+    with gr.Row(equal_height=False, elem_id="looking", visible=registry.default is not None) as parts:
         with gr.Column(scale=6, min_width=300):
             fields = lay_out_photo()
         with gr.Column(scale=5, min_width=300):
@@ -73,25 +66,51 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples,
             probabilities = gr.HTML(elem_id="probabilities")
             tiles = lay_out_tiles(examples.of(registry.default), "examples")
 
-    photo, outputs = fields.photo, [fields.photo, answer, probabilities]
-    photo.change(partial(_on_upload, registry, network), [photo, picker], outputs, js=UPLOADS_ONLY, **PRIVATE)
+    photo, outputs = fields.photo, [fields.photo, answer, probabilities, explanation, explain_button]
+
+    async def show(given: SentPhoto | ExamplePhoto | None, model: str | None, network: NetworkSettings) -> tuple:
+        answered = await show_answer(registry, network, given, model)
+        return *answered, *heat_map.closed(registry.served.get(model or ""))
+
+    async def on_upload(given: SentPhoto | None, model: str | None) -> tuple:
+        return (gr.skip(),) * len(outputs) if given is None else await show(given, model, network)
+
+    async def on_model(given: SentPhoto | None, model: str | None) -> tuple:
+        picture, *others = await show(given, model, network)
+        return picture if given else gr.skip(), *others  # one may be on its way by now, and must not be cleared
+
+    async def on_address(address: str, model: str | None) -> tuple:
+        try:
+            given = given_address(address)
+        except MirrorError as error:
+            shown = None, error_card(to_gradio_error(error).message), ""
+        else:
+            if given is not None:
+                return await show(given, model, network)
+            shown = None, error_card(NO_ADDRESS), ""
+        return *shown, *heat_map.closed(registry.served.get(model or ""))
+
+    async def on_example(model: str | None, event: gr.EventData) -> tuple:
+        path = examples.named(registry.get(model), event)
+        return await show(ExamplePhoto(path), model, NetworkSettings())
+
+    asked_by = [fields.button.click, fields.address.submit]
+    # first, as gradio does what an event is to do one by one, answers included
+    tiles.choose(None, None, explain_button, js=heat_map.WAIT)  # gr.on does not take it
+    gr.on([picker.input, *asked_by], None, None, explain_button, js=heat_map.WAIT)
+    heat_map.wire(registry, network, explain_button, explanation, photo, picker)
+    photo.change(on_upload, [photo, picker], outputs, js=UPLOADS_ONLY, **ASKED)
+    picker.change(on_model, [photo, picker], outputs, **ASKED)
+    tiles.choose(on_example, [picker], outputs, **ASKED)
+    progress = {"show_progress": "minimal", "show_progress_on": answer}
+    gr.on(asked_by, on_address, [fields.address, picker], outputs, **(ASKED | progress))
     blank = {name: [waiting_card(served), ""] for name, served in registry.served.items()}
     waiting = [card("waiting", *INVITATION), ""]  # of a model that came later
     by_browser = f"name => ({json.dumps(blank)})[name] ?? {json.dumps(waiting)}"  # as in handlers.py
     photo.clear(None, [picker], [answer, probabilities], js=by_browser)
-    gr.on(
-        [fields.button.click, fields.address.submit], partial(_on_address, registry, network), [fields.address, picker],
-        outputs, api_visibility="private", show_progress="minimal", show_progress_on=answer,
-    )  # fmt: skip
-
-    async def on_example(model: str | None, event: gr.EventData) -> tuple:
-        path = examples.named(registry.get(model), event)
-        return await show_answer(registry, NetworkSettings(), ExamplePhoto(path), model)
-
-    tiles.choose(on_example, [picker], outputs, **PRIVATE)
+    photo.clear(lambda: [gr.skip()] * len(outputs), None, outputs, **ASKED)  # whose answer is on its way comes no more
     share.click(None, js=SHARE_JS)
-    heat_map.wire(registry, network, explain_button, explanation, photo, picker)
-    return MirrorTab(photo, answer, probabilities, tiles, explain_button, explanation)
+    return MirrorTab(photo, tiles, explain_button, parts)
 
 
 @dataclass(frozen=True)
@@ -116,10 +135,12 @@ async def answer_photo(
     if photo is None or photo == Address(""):
         raise gr.Error(NO_PHOTO, print_exception=False)
     try:
-        decode = partial(_prepare, registry.get(model), with_preview)
-        async with decoded(photo, network, decode) as (classifier, pixels, prepared, preview_jpeg):
-            prediction = await MIRROR_MODEL.run(classifier.answer, pixels, prepared)
-            return Answer(prediction, prepared, classifier.preparation, preview_jpeg)
+        served = registry.get(model)
+        with served.excused():
+            decode = partial(_prepare, served, with_preview)
+            async with decoded(photo, network, decode) as (classifier, pixels, prepared, preview_jpeg):
+                prediction = await MIRROR_MODEL.run(classifier.answer, pixels, prepared)
+                return Answer(prediction, prepared, classifier.preparation, preview_jpeg)
     except MirrorError as error:
         raise to_gradio_error(error) from error
 
@@ -160,27 +181,9 @@ async def _picture_of(photo: SentPhoto | ExamplePhoto) -> bytes | None:
         return None
 
 
-async def _on_upload(
-    registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto | None, model: str | None
-) -> tuple:
-    return (gr.skip(),) * 3 if photo is None else await show_answer(registry, network, photo, model)
-
-
-async def _on_address(registry: ModelRegistry, network: NetworkSettings, address: str, model: str | None) -> tuple:
-    try:
-        photo = given_address(address)
-    except MirrorError as error:
-        return None, error_card(to_gradio_error(error).message), ""
-    if photo is None:
-        return None, error_card(NO_ADDRESS), ""
-    return await show_answer(registry, network, photo, model)
-
-
 def waiting_card(served: ServedModel | None) -> str:
     """The answer's place before there is one."""
-    if served is None:
-        return card("waiting", "The mirror is blind.", "It has no model yet.")
-    if served.problem:
+    if served and served.problem:
         return error_card(served.problem)
     return card("waiting", *INVITATION)
 

@@ -1,17 +1,19 @@
 """The models that the page offers: each one's name, description, and a classifier that is opened once and then kept.
 
-A model that cannot be opened stays in the registry with the sentence that says why, so that the page can show it.
+A model that cannot be opened stays in the registry. Visitors read that it cannot; why, with files and what would mend
+it, is for whoever runs the page, and printed.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.errors import MirrorError, ModelFolderError, NotInstalled, UsageError
+from mirror.errors import MirrorError, ModelFolderError, UsageError
 from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_cache import open_model
 from mirror.model_folder import MODEL_JSON, ModelEntry, ModelFolder, list_models
@@ -21,6 +23,8 @@ from mirror.preparation import published_dataset
 from mirror.terminal import say, sentence
 
 FIRST_CHOICE = "mirror"  # the shipped model's name
+BROKEN = "The model {} cannot answer: whoever runs this page finds the reason in its terminal."
+MAX_TOLD = 20  # reasons that are printed of one model
 
 
 @dataclass
@@ -32,6 +36,8 @@ class ServedModel:
     problem: str | None = None
     from_pickle: bool = False
     version: tuple[int, ...] = ()
+    log: Callable[[str], None] = field(default=say, repr=False)
+    _told: set[str] = field(default_factory=set, repr=False)
     _classifier: Classifier | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -54,15 +60,25 @@ class ServedModel:
         """The opened model, warmed up; the first call opens it, others wait for that one. Raises ModelFolderError."""
         with self._lock:
             if self.folder is None:
-                raise ModelFolderError(self.problem or f"The model {self.name} cannot be used.")
+                raise ModelFolderError(self.problem or BROKEN.format(self.name))
             if self._classifier is None:
-                try:
+                with self.excused():
                     classifier = Classifier.load(self.folder)
-                except ModelFolderError as error:
-                    raise ModelFolderError(for_visitors(error, self.folder.path.parent)) from None
-                classifier.warm_up()
-                self._classifier = classifier
+                    classifier.warm_up()
+                    self._classifier = classifier
             return self._classifier
+
+    @contextmanager
+    def excused(self) -> Iterator[None]:
+        """Where the model fails in here, a visitor reads that it does (ModelFolderError), and the terminal why."""
+        try:
+            yield
+        except ModelFolderError as error:
+            told = sentence(error)
+            if told not in (*self._told, BROKEN.format(self.name)) and len(self._told) < MAX_TOLD:
+                self._told.add(told)
+                self.log(told)
+            raise ModelFolderError(BROKEN.format(self.name)) from None
 
 
 class ModelRegistry:
@@ -108,23 +124,23 @@ class ModelRegistry:
         served = self.default if name is None else self.served.get(name)
         if served is None:
             raise ModelFolderError(
-                "There is no model yet: train one with `python train.py`, then start the page again."
+                "There is no model here yet."
                 if self.default is None
                 else f"There is no model named {name}: choose one of {', '.join(self.served)}."
             )
         return served
 
-    def warm(self, log: Callable[[str], None] = say) -> threading.Thread:
+    def warm(self) -> threading.Thread:
         """Opens the default model in the background; what goes wrong there is said again to whoever asks it."""
 
         def open_default() -> None:
             if self.default and self.default.folder:
                 try:
                     self.default.classifier()
-                except MirrorError as error:
-                    log(sentence(error))
+                except ModelFolderError:
+                    pass  # it has been told
                 except MemoryError:
-                    log(f"There is not enough memory to open {sentence(self.default.name)}.")
+                    self._log(f"There is not enough memory to open {sentence(self.default.name)}.")
 
         thread = threading.Thread(target=open_default, name="warm-up", daemon=True)
         thread.start()
@@ -141,8 +157,8 @@ class ModelRegistry:
             folder = open_model(entry)
         except MirrorError as error:
             self._log(sentence(error))
-            return ServedModel(entry.name, problem=for_visitors(error, self.folder), version=version)
-        return ServedModel(entry.name, folder, from_pickle=entry.needs_compiling, version=version)
+            return ServedModel(entry.name, problem=BROKEN.format(entry.name), version=version)
+        return ServedModel(entry.name, folder, from_pickle=entry.needs_compiling, version=version, log=self._log)
 
 
 def _version(entry: ModelEntry) -> tuple[int, ...]:
@@ -158,11 +174,3 @@ def _has_network(folder: ModelFolder) -> bool:
     """Whether its network is a file, as far as that is seen without reading it: no pipe, no link."""
     network = folder.path / folder.info.onnx.file
     return network.is_file() and not network.is_symlink()
-
-
-def for_visitors(error: MirrorError, models: Path) -> str:
-    """The sentence with files named from the folder of models on: where this machine keeps it is nobody's business. Nor
-    is what it has installed."""
-    if isinstance(error, NotInstalled):
-        return "This model cannot be opened on this page."
-    return str(error).replace(f"{models}{os.sep}", "")

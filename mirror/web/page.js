@@ -1,5 +1,6 @@
 // What gradio's page lacks, in every tab and in the studio; gradio runs it once. Photos are pasted and dropped anywhere,
-// and judged by their content; the answer is brought into sight and announced; arrow keys move between tabs.
+// and judged by their content; the answer is brought into sight and announced; arrow keys move between tabs, and the Tab
+// key stops at one of them.
 () => {
   const ANSWERS = "#answer, .answer", LIVE = `${ANSWERS}, #why`, SHOWN = "#why figure";
   const FINGER = matchMedia("(hover: none) and (pointer: coarse)");
@@ -37,6 +38,10 @@
   // A live region must be there before its text changes, and a tab's parts come when it is first opened
   function prepare() {
     for (const each of document.querySelectorAll(LIVE)) each.setAttribute("aria-live", "polite");
+    for (const tab of document.querySelectorAll('[role="tablist"] [role="tab"]')) {  // the Tab key stops at one of them
+      const index = tab.getAttribute("aria-selected") === "true" ? 0 : -1;
+      if (tab.tabIndex !== index) tab.tabIndex = index;
+    }
     if (FINGER.matches) for (const [clicked, tapped] of TAPPED) {
       const words = document.evaluate(`//*[contains(@class, 'glass')]//text()[contains(., '${clicked}')]`, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
       if (words) words.data = tapped;

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
 from mirror.web import about, heat_map, link_preview, live_tab, mirror_api, mirror_tab, retention
-from mirror.web.blocks import PRIVATE, VisitedBlocks
+from mirror.web.blocks import ASKED, PRIVATE, VisitedBlocks
 from mirror.web.examples import Examples, changed_tiles
 from mirror.web.failures import Failures
 from mirror.web.gateway import connections
@@ -37,7 +37,7 @@ from mirror.web.scheduling import on_thread
 from mirror.web.tabs import task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
-from mirror.web.uploads import MAX_UPLOAD_BYTES, SentPhoto
+from mirror.web.uploads import MAX_UPLOAD_BYTES
 
 FAVICON = FOLDER / "favicon.svg"
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
@@ -45,7 +45,7 @@ SESSIONS = 500  # gradio remembers the last values of this many sessions in memo
 
 MODEL_JS = "name => { document.documentElement.dataset.model = name }"  # for camera.js
 TITLE_JS = "document.title = document.querySelector('#question h1').textContent;"
-OPENED_JS = f"() => {{ {TITLE_JS} }}"
+OPENED_JS = f"name => {{ {TITLE_JS} if (name) ({MODEL_JS})(name); }}"
 # ?model=NAME in the address, else what was chosen here before; a page in a frame may have no storage
 WANTED_JS = """() => {
   try { return new URLSearchParams(location.search).get('model') || localStorage.getItem('mirror-model') || ''; }
@@ -69,58 +69,48 @@ def build(
     task_models = task_models or TaskModels()
     upload_folder()
     with VisitedBlocks(title=_title(registry.default), analytics_enabled=False) as page:
-        question = gr.HTML(_question(registry.default))
+        built = registry.default
+        question = gr.HTML(_question(built))
         picker = lay_out_picker(registry)
-        if registry.default is None:
-            with gr.Tabs():
-                with gr.Tab("The mirror"):
-                    gr.HTML(about.how_to_train(registry.folder))
-                task_tabs.build(task_models, network)
-        else:
-            with gr.Tabs():
-                with gr.Tab("The mirror", elem_id="mirror-tab"):
-                    tab = mirror_tab.build(registry, network, examples, picker)
-                    mirror_api.add_endpoints(registry, network, tab.photo, picker)
-                with gr.Tab("Live", elem_id="live-tab"):
-                    live_tab.build(registry)
-                task_tabs.build(task_models, network)
-                with gr.Tab("About this mirror", elem_id="about-tab") as about_tab:
-                    note = gr.HTML(about.note(registry.default))
-                    pictures = gr.HTML()
+        picker.change(None, picker, None, js=MODEL_JS)  # before what waits for an answer: gradio goes one by one
+        with gr.Tabs():
+            with gr.Tab("The mirror", elem_id="mirror-tab"):
+                missing = gr.HTML("" if built else about.how_to_train(registry.folder), visible=built is None)
+                tab = mirror_tab.build(registry, network, examples, picker)
+                mirror_api.add_endpoints(registry, network, tab.photo, picker)
+            with gr.Tab("Live", elem_id="live-tab", visible=built is not None) as live:
+                live_tab.build(registry)
+            task_tabs.build(task_models, network)
+            with gr.Tab("About this mirror", elem_id="about-tab", visible=built is not None) as about_tab:
+                note = gr.HTML(about.note(built) if built else "")
+                pictures = gr.HTML()
+        late = [] if built else [missing, tab.parts, live, about_tab]  # shown, or not, once there is a model
 
-            built = registry.default
+        def describe(served: ServedModel) -> dict[Block, Any]:
+            """Everything that speaks of a model."""
+            return {
+                picker: picker.update(served), question: _question(served), note: about.note(served),
+                pictures: about.pictures(served), tab.tiles: changed_tiles(examples.of(served)),
+                tab.button: gr.update(visible=heat_map.can_explain(served)),
+                **{part: gr.update(visible=part is not missing) for part in late},
+            }  # fmt: skip
 
-            def describe(served: ServedModel) -> dict[Block, Any]:
-                """Everything that speaks of a model."""
-                button = gr.update(value=phrases.EXPLAIN, visible=heat_map.can_explain(served))
-                return {
-                    question: _question(served), note: about.note(served), pictures: about.pictures(served),
-                    tab.button: button, tab.explanation: "", tab.tiles: changed_tiles(examples.of(served)),
-                }  # fmt: skip
+        async def open_page(wanted: str) -> dict[Block, Any]:
+            """The models that there are by now, and the one that the visitor wants, where it is not the first."""
+            await on_thread(picker.refresh)
+            served = registry.served.get(wanted) or registry.default
+            if served is None or (served is built and not picker.differs()):
+                return {picker: gr.skip()}
+            return {picker: picker.update(served)} if served is built else describe(served)
 
-            async def change_model(model: str, photo: SentPhoto | None) -> dict:
-                """To another one; a photo that is still there is shown to it."""
-                preview, answer, probabilities = await mirror_tab.show_answer(registry, network, photo, model)
-                changes = describe(registry.get(model)) | {tab.answer: answer, tab.probabilities: probabilities}
-                if photo:  # else one may be on its way by now, and must not be cleared
-                    changes[tab.photo] = preview
-                return changes
-
-            async def open_page(wanted: str) -> dict:
-                """The models that there are by now, and the one that the visitor wants, where it is not the first."""
-                await on_thread(picker.refresh)
-                served = registry.served.get(wanted) or registry.default
-                if served is None or (served is built and not picker.differs()):
-                    return {picker: gr.skip()}
-                shown = {} if served is built else describe(served) | {tab.answer: mirror_tab.waiting_card(served)}
-                return {picker: picker.update(served)} | shown
-
-            outputs = [question, note, pictures, *tab.outputs]
-            picker.input(change_model, [picker, tab.photo], outputs, **PRIVATE).then(None, picker, js=CHOSEN_JS)
-            wanted = gr.Textbox(visible=False)
-            page.load(open_page, wanted, [picker, *outputs], js=WANTED_JS, **PRIVATE).then(None, js=OPENED_JS)
-            picker.change(None, picker, None, js=MODEL_JS)
-            about_tab.select(lambda model: about.pictures(registry.get(model)), picker, pictures, **PRIVATE)
+        # A change of the picker's, by the visitor or by open_page, has the photo answered anew: mirror_tab.py
+        outputs = [picker, question, note, pictures, tab.tiles, tab.button, *late]
+        picker.input(lambda model: describe(registry.get(model)), picker, outputs, **ASKED).then(
+            None, picker, js=CHOSEN_JS
+        )
+        wanted = gr.Textbox(visible=False)
+        page.load(open_page, wanted, outputs, js=WANTED_JS, **PRIVATE).then(None, picker, js=OPENED_JS)
+        about_tab.select(lambda model: about.pictures(registry.get(model)), picker, pictures, **ASKED)
     return page.queue(
         default_concurrency_limit=None,  # every event begins at once; what waits, waits in scheduling.py
         status_update_rate=STATUS_SECONDS,
@@ -142,7 +132,8 @@ def launch_settings(
         "ssr_mode": False, "pwa": False, "mcp_server": mcp, "state_session_capacity": SESSIONS,
         "app_kwargs": app_settings(
             Path(upload_folder()), MAX_UPLOAD_BYTES, host, told=partial(_told, registry), mcp=mcp,
-            clickable=lambda: Examples(repository / "examples").of(registry.default),
+            clickable=lambda name: Examples(repository / "examples").of(registry.served.get(name) or registry.default),
+            models=lambda: registry.served,
         ),
     }  # fmt: skip
 
@@ -156,9 +147,10 @@ def _title(served: ServedModel | None) -> str:
     return phrases.title(served.labels) if served and served.labels else "Mirror, mirror on the wall"
 
 
-def _told(registry: ModelRegistry) -> tuple[str, str]:
-    """The page's title and description, where it is linked to."""
-    return _title(registry.default), _subtitle(registry.default)
+def _told(registry: ModelRegistry, name: str) -> tuple[str, str]:
+    """The page's title and description, where it is linked to with that model, or with none."""
+    served = registry.served.get(name) or registry.default
+    return _title(served), _subtitle(served)
 
 
 def _subtitle(served: ServedModel | None) -> str:
@@ -180,12 +172,12 @@ def _question(served: ServedModel | None) -> str:
 
 def app_settings(
     folder: Path, largest: int, host: str | None, environ: Mapping[str, str] = os.environ, *,
-    told: Callable[[], tuple[str, str]] = lambda: (_title(None), _subtitle(None)), mcp: bool = False,
-    clickable: Callable[[], list[Path]] = list,
+    told: Callable[[str], tuple[str, str]] = lambda _: (_title(None), _subtitle(None)), mcp: bool = False,
+    clickable: Callable[[str], list[Path]] = lambda _: [], models: Callable[[], Container[str]] = tuple,
 ) -> dict:  # fmt: skip
     """For FastAPI, through `Blocks.launch(app_kwargs=…)`. folder: where gradio puts visitors' files. largest: bytes of
-    one. host: the address to listen on, if it was given. told, clickable: give the page's title and
-    description, and its first model's pictures to click, for the preview of a link."""
+    one. host: the address to listen on, if it was given. told, clickable: a model's name, "" for the first one → the
+    page's title and description, and its pictures to click, for the preview of a link; models: gives those names."""
     connections.install()
     sweeper: retention.Sweeper | None = None
     page: Any = None
@@ -208,7 +200,7 @@ def app_settings(
         return retention.named_in_queue(page)
 
     uploads = Uploads(folder, largest, lambda: sweeper is not None and sweeper.works(), named)
-    policy = Policy(page_routes(largest, mcp=mcp), known_hosts(host, environ), uploads)
+    policy = Policy(page_routes(largest, mcp=mcp), known_hosts(host, environ), uploads, models)
     page_html = Middleware(ScriptNonces, rewrite=link_preview.with_preview(told))
     return {
         "lifespan": in_front(policy, swept), "routes": link_preview.routes(clickable),

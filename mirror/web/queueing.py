@@ -17,6 +17,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import fastapi
+from gradio.block_function import BlockFunction
 from gradio.data_classes import PredictBodyInternal
 from gradio.queueing import Event, Queue
 from gradio.server_messages import EventMessage, HeartbeatMessage
@@ -25,6 +26,7 @@ from gradio.utils import run_coro_in_background
 
 from mirror.web.failures import report
 from mirror.web.gateway.clients import address_of
+from mirror.web.photo_input import PhotoInput
 from mirror.web.scheduling import STAGES, Visit, Visitor
 
 MAX_REQUESTS = 240  # requests of all visitors, begun or waiting
@@ -49,10 +51,12 @@ Used = dict[str, tuple[datetime, float]]  # session → when gradio says it was 
 
 
 class Messages(asyncio.Queue[EventMessage]):
-    """What a session has not been told yet, and when somebody last cared."""
+    """What a session has not been told yet, and when somebody last cared. asked_last: which event is to write each
+    component, by its number."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.asked_last: dict[int, str] = {}
         self._readers = 0
         self._last = monotonic()
 
@@ -109,6 +113,9 @@ class VisitorsQueue(Queue):
         accepted, result, state = await super().push(body, request, username)
         if accepted and (event := self.event_ids_to_events.get(str(result))):
             _visitors[event] = visitor
+            messages = self.pending_messages_per_session.get(visitor.session)
+            if isinstance(messages, Messages) and _asks(fn, body.data):
+                messages.asked_last.update({component._id: event._id for component in fn.outputs})
         return accepted, result, state
 
     def visit(self, event_id: str | None) -> Visit | None:
@@ -121,7 +128,11 @@ class VisitorsQueue(Queue):
             messages = self.pending_messages_per_session.get(event.session_hash)
             return isinstance(messages, Messages) and messages.listening()
 
-        return Visit(_visitors.get(event, Visitor("", event.session_hash)), lambda: event.alive, listening)
+        def owns(component: int) -> bool:
+            messages = self.pending_messages_per_session.get(event.session_hash)
+            return not isinstance(messages, Messages) or messages.asked_last.get(component, event._id) == event._id
+
+        return Visit(_visitors.get(event, Visitor("", event.session_hash)), lambda: event.alive, listening, owns)
 
     def send_message(self, event: Event, event_message: EventMessage) -> None:
         """To nobody, where the session has been dropped: gradio would raise KeyError, and end its own tasks with it."""
@@ -190,6 +201,14 @@ class VisitorsQueue(Queue):
         self.pending_messages_per_session.pop(session, None)
         await self.clean_events(session_hash=session)
         self.pending_event_ids_session.pop(session, None)
+
+
+def _asks(fn: BlockFunction, data: list[Any]) -> bool:
+    """Whether an event is to write the page's components: no endpoint's, which many may ask at once, and not that of a
+    photo that our own answer, or a click on its cross, has changed."""
+    changed = {target for target, name in fn.targets if name == "change"}
+    photos = {component._id for component in fn.inputs[:1] if isinstance(component, PhotoInput)}
+    return fn.api_visibility == "private" and not (changed & photos and not any(data[:1]))
 
 
 def forget_values(holder: StateHolder, seen: Used, seconds: float) -> None:

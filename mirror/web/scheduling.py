@@ -30,7 +30,7 @@ K = TypeVar("K")
 M = TypeVar("M")
 
 
-def _yes() -> bool:
+def _yes(*_: int) -> bool:
     return True
 
 
@@ -45,11 +45,13 @@ class Visitor:
 @dataclass(frozen=True)
 class Visit:
     """One request's visitor, and whether the answer still has a reader. here: False once the browser has closed the
-    connection; listening: False while no connection is open that would carry the answer."""
+    connection; listening: False while no connection is open that would carry the answer; owns: whether this request is
+    the last that was asked for what a component of the page, by its number, is to show."""
 
     visitor: Visitor = Visitor()
     here: Callable[[], bool] = _yes
     listening: Callable[[], bool] = _yes
+    owns: Callable[[int], bool] = _yes
 
 
 VISIT: ContextVar[Visit] = ContextVar("visit")  # whose request the running task answers
@@ -124,6 +126,10 @@ class Stage:
             yield
         finally:
             self._leave(visit.visitor)
+
+    @property
+    def idle(self) -> bool:
+        return self._free == self.capacity and not self._lines.members
 
     @property
     def waiting(self) -> int:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import jinja2.meta
 import numpy as np
@@ -124,8 +125,8 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             for view in (gallery.View(tab), gallery.View(tab, bad), gallery.View(tab, "", (bad, "b")))
         ),
         "heat_map.html": lambda: heat_map.figure(explanation),
-        "link_preview.html": lambda: link_preview.with_preview(lambda: (bad, bad))(
-            b'<head>"root":"http://x/y"'
+        "link_preview.html": lambda: link_preview.with_preview(lambda _: (bad, bad))(
+            b'<head>"root":"http://x/y"', urlencode({"model": bad}).encode()
         ).decode(),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
         "pictures.html": lambda: (

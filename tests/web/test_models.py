@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -7,13 +9,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
+from PIL import Image
 
-from mirror.errors import ModelFolderError, UsageError
+from mirror.errors import MirrorError, ModelFolderError, UsageError
 from mirror.model_folder import MODEL_JSON
-from mirror.web.models import ModelRegistry
+from mirror.net.fetch import NetworkSettings
+from mirror.web import heat_map, live_tab, mirror_tab
+from mirror.web.models import BROKEN, MAX_TOLD, ModelRegistry, ServedModel
+from mirror.web.photo_fields import ExamplePhoto
+from mirror.web.photo_input import to_gradio_error
 from tests.support.limits import LIMIT, join
-from tests.web.tiny import YELLOW, photo, tiny_model
+from tests.web.tiny import YELLOW, damage, photo, tiny_model
+
+NETWORK = NetworkSettings()
 
 
 def silent(sentence: str) -> None:
@@ -82,9 +92,9 @@ def test_a_model_that_works_comes_before_one_that_does_not(tmp_path):
     said = []
     registry = ModelRegistry(tmp_path, said.append)
     assert registry.default.name == "zebras"
-    assert registry.served["mirror"].problem == "mirror/model.json is not JSON: restore it or make the model again."
-    assert said == [f"{tmp_path}/{registry.served['mirror'].problem}"]
-    with pytest.raises(ModelFolderError, match="mirror/model.json is not JSON"):
+    assert registry.served["mirror"].problem == BROKEN.format("mirror")
+    assert said == [f"{tmp_path}/mirror/model.json is not JSON: restore it or make the model again."]
+    with pytest.raises(ModelFolderError, match="The model mirror cannot answer: whoever runs this page"):
         registry.get("mirror").classifier()
 
 
@@ -103,18 +113,19 @@ def test_a_model_with_a_network_comes_before_one_whose_network_is_no_file(tmp_pa
 def test_only_broken_models_still_make_a_registry(tmp_path):
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "model.json").write_text(json.dumps({"format_version": 99}))
-    registry = ModelRegistry(tmp_path, silent)
+    said = []
+    registry = ModelRegistry(tmp_path, said.append)
     assert (registry.default.name, registry.default.labels) == ("odd", ())
-    assert "odd/model.json has format version 99" in registry.default.problem
+    assert "odd/model.json has format version 99" in said[0]
 
 
 @pytest.mark.parametrize("make", [lambda folder: folder, lambda folder: folder / "missing"], ids=["empty", "missing"])
 def test_no_models_make_an_empty_registry(tmp_path, make):
     registry = ModelRegistry(make(tmp_path), silent)
     assert (registry.served, registry.default) == ({}, None)
-    with pytest.raises(ModelFolderError, match="python train.py"):
+    with pytest.raises(ModelFolderError, match="There is no model here yet"):
         registry.get(None)
-    join(registry.warm(silent))
+    join(registry.warm())
 
 
 def test_an_unknown_name_is_told_what_there_is(tmp_path):
@@ -134,7 +145,7 @@ def test_a_model_is_opened_once_however_many_ask(tmp_path):
         opened.append(registry.get("mirror").classifier())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in [*threads, registry.warm(silent)]:
+    for thread in [*threads, registry.warm()]:
         if thread in threads:
             thread.start()
     for thread in threads:
@@ -143,21 +154,81 @@ def test_a_model_is_opened_once_however_many_ask(tmp_path):
     assert opened[0].predict(photo(YELLOW)).label == "duckling"
 
 
-def test_a_network_that_was_changed_is_refused_without_naming_its_place(tmp_path):
-    folder = tiny_model(tmp_path)
+def changed(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"something else")
-    registry, said = ModelRegistry(tmp_path, silent), []
-    join(registry.warm(said.append))
-    with pytest.raises(
-        ModelFolderError, match=r"^mirror/model.onnx is not the file that model.json describes"
-    ) as caught:
-        registry.get(None).classifier()
-    assert said == [str(caught.value)]
 
 
-def test_a_pickle_that_cannot_be_compiled_says_so(tmp_path):
-    pytest.importorskip("fastai", reason="compiling a pickle needs fastai")
-    (tmp_path / "learner.pkl").write_bytes(b"no pickle at all")
-    registry = ModelRegistry(tmp_path, silent)
-    assert registry.default.problem.count("learner.pkl") >= 1
-    assert str(tmp_path) not in registry.default.problem
+def missing(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+
+
+def undescribed(folder: Path) -> None:
+    (folder / MODEL_JSON).write_text("{")
+
+
+def nan(folder: Path) -> None:
+    damage(folder, "logits", float("nan"))
+
+
+def other(folder: Path) -> None:
+    shutil.copy(tiny_model(folder.parent.parent / "other", labels=("a", "b", "c")) / "model.onnx", folder)
+    described = json.loads((folder / MODEL_JSON).read_text())
+    described["files"]["model.onnx"] = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    (folder / MODEL_JSON).write_text(json.dumps(described))
+
+
+def pickle(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "learner.pkl").write_bytes(b"no pickle at all")
+
+
+async def looked(registry: ModelRegistry) -> str:
+    return (await mirror_tab.show_answer(registry, NETWORK, ExamplePhoto(registry.folder / "photo.jpg"), "broken"))[1]
+
+
+async def answered(registry: ModelRegistry) -> str:
+    with pytest.raises(gr.Error) as caught:
+        await mirror_tab.answer_photo(registry, NETWORK, ExamplePhoto(registry.folder / "photo.jpg"), "broken")
+    return caught.value.message
+
+
+async def explained(registry: ModelRegistry) -> str:
+    with pytest.raises(MirrorError) as caught:
+        await heat_map.explain_photo(
+            registry, NETWORK, ExamplePhoto(registry.folder / "photo.jpg"), "broken", None, heat_map.figure
+        )
+    return to_gradio_error(caught.value).message
+
+
+async def lived(registry: ModelRegistry) -> str:
+    with pytest.raises(MirrorError) as caught:
+        await live_tab.look(registry)(Image.new("RGB", (64, 64), YELLOW), "broken")
+    return to_gradio_error(caught.value).message
+
+
+@pytest.mark.parametrize("room", [looked, answered, explained, lived])
+@pytest.mark.parametrize("broken", [changed, missing, undescribed, nan, other, pickle])
+def test_a_visitor_reads_that_a_model_fails_and_its_owner_why(tmp_path, broken, room):
+    if broken is pickle:
+        pytest.importorskip("fastai", reason="compiling a pickle needs fastai")
+    models, said = tmp_path / "models", []
+    broken(tiny_model(models, "broken"))
+    (models / "photo.jpg").write_bytes(photo(YELLOW))
+    registry = ModelRegistry(models, said.append)
+    for _ in range(2):
+        told = asyncio.run(room(registry))
+        assert BROKEN.format("broken") in told
+        for word in ("onnx", "json", "pkl", "/broken", str(tmp_path), "train"):
+            assert word not in told, told
+    reasons = [line for line in said if "the first time" not in line]
+    assert len(reasons) == 1 and "broken" in reasons[0], said  # once, however many ask
+
+
+def test_what_a_terminal_is_told_of_a_model_has_an_end(tmp_path):
+    said = []
+    served = ServedModel("mirror", log=said.append)
+    for number in range(3 * MAX_TOLD):
+        with pytest.raises(ModelFolderError, match="cannot answer"), served.excused():
+            raise ModelFolderError(f"The network fails on input of {number}.")
+    assert len(said) == MAX_TOLD

@@ -14,6 +14,7 @@ import pytest
 from mirror.web.uploads import MAX_UPLOAD_BYTES
 from tests.support.photo_kinds import heic, sideways
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, SHIPPED, choose, realistic, visiting
+from tests.web.asking import ask_by_number
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, tiny_model
 
@@ -82,10 +83,15 @@ def test_a_removed_photo_is_forgotten_without_the_server(chromium, served):
         visit.page.unroute("**/queue/join*")
 
 
-def test_no_tab_asks_the_server_when_a_photo_is_removed(served):
+def test_the_browser_alone_shows_that_a_photo_is_removed(served):
     config = httpx.get(f"{served.url}/config").json()
     removals = [each for each in config["dependencies"] if "clear" in (event for _, event in each["targets"])]
-    assert len(removals) >= 5 and not any(each["backend_fn"] for each in removals)
+    shown = [each for each in removals if not each["backend_fn"]]
+    assert len(shown) >= 5
+    for each in removals:
+        if each["backend_fn"]:  # it only tells that the answer which is on its way is not wanted any more
+            _, answer = ask_by_number(served.url, each["id"], [])
+            assert not [part for part in answer["data"] if part.get("__type__") != "update" or "value" in part]
 
 
 def test_an_address_is_looked_at_with_the_button_and_with_the_enter_key(chromium, served, world):
@@ -291,7 +297,7 @@ def test_an_example_is_answered_when_it_is_clicked(chromium, several):
         visit.shot("page-examples")
 
 
-def test_a_model_shows_the_pictures_of_its_own_folder(chromium, several):
+def test_a_model_shows_the_pictures_of_its_own_folder(chromium, several, own_page):
     with visiting(chromium, several.url) as visit:
         tiles = visit.page.locator("#examples button.example")
         tiles.nth(1).wait_for()
@@ -301,6 +307,7 @@ def test_a_model_shows_the_pictures_of_its_own_folder(chromium, several):
         tiles.click()
         visit.page.wait_for_function("document.querySelector('#photo img')?.naturalWidth === 400")
     assert "damaged.jpg is no example to click: " in several.log()
+    assert f"{own_page}/models/broken/model.json is not valid: name is missing" in several.log()
 
 
 def test_another_model_changes_all_that_speaks_of_it(chromium, several):
@@ -335,11 +342,11 @@ def test_a_stranger_among_many_labels_is_none_of_these(chromium, several):
 def test_a_model_that_cannot_be_opened_says_why_and_the_others_work(chromium, several, own_page):
     with visiting(chromium, several.url) as visit:
         choose(visit, "broken")
-        visit.says("broken/model.json is not valid: name is missing")
+        visit.says("The model broken cannot answer: whoever runs this page finds the reason in its terminal.")
         visit.shot("page-broken-model")
         visit.pick("grey.jpg", photo(GREY, (400, 300)))
         visit.page.wait_for_function("document.querySelector('#photo img')?.src.startsWith('data:')")  # it stays
-        visit.says("broken/model.json is not valid: name is missing")
+        visit.says("The model broken cannot answer: whoever runs this page finds the reason in its terminal.")
         assert str(own_page) not in visit.page.content()
         choose(visit, "ants_bees")
         visit.says("Hard to say, perhaps ants.")

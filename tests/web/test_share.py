@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.support.visits import SHIPPED, visiting
 from tests.web.serving import Served, serve
-from tests.web.tiny import YELLOW, photo, tiny_model
+from tests.web.tiny import BLUE, YELLOW, photo, tiny_model
 
 LONG = "a_very_long_label_" * 6
 
@@ -56,6 +56,24 @@ def test_a_link_names_the_address_that_it_was_asked_by(tmp_path: Path) -> None:
         told = dict(Tags(html).found)
         assert told["og:image"] == "https://ana-mirror.hf.space/link-preview.jpg"
         assert "<script>alert" not in html and "<script>alert(1)</script>" in told["og:title"]
+
+
+def test_a_link_to_a_model_is_shown_with_that_models_question_and_pictures(tmp_path: Path) -> None:
+    tiny_model(tmp_path, "mirror")
+    examples = tiny_model(tmp_path, "our fruit", ("apple", "pear", "plum")) / "examples"
+    examples.mkdir()
+    (examples / "sea.png").write_bytes(photo(BLUE, (330, 330), "PNG"))
+    with serve("--models", str(tmp_path), "--default", "mirror") as page:
+        told, first, unknown = (dict(Tags(httpx.get(page.url, params=asked).text).found)
+                                for asked in ({"model": "our fruit"}, {}, {"model": "nobody's"}))  # fmt: skip
+        assert told["og:title"] == "Mirror, mirror on the wall, am I an apple, a pear or a plum after all?"
+        assert told["og:url"] == f"{page.url}/?model=our+fruit"
+        assert first == unknown and first["og:title"] == SHIPPED
+        pictures = [httpx.get(each["og:image"]).content for each in (told, first)]
+        assert pictures[0] != pictures[1]
+        with Image.open(io.BytesIO(pictures[0])) as image:
+            red, _, blue = np.asarray(image.convert("RGB")).astype(int).transpose(2, 0, 1)
+        assert ((red < 60) & (blue > 200)).sum() > 50_000  # the sea
 
 
 @pytest.mark.browser

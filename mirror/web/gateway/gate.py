@@ -9,7 +9,7 @@ answers are then behind it too. What an unlisted route would have done is never 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -43,12 +43,14 @@ class Policy:
     """What one page lets through.
 
     hosts: the names it may be asked by, None for any. checks: more that a request has to pass; each raises Refusal.
-    answers: headers of every answer. uploads: where visitors' files lie; None where there is nothing to upload.
+    answers: headers of every answer. uploads: where visitors' files lie; None where there is nothing to upload. models:
+    the names that `?model=` in the page's address may have; with any other it is the page as it is without.
     """
 
     routes: tuple[Route, ...]
     hosts: frozenset[str] | None = None
     uploads: Uploads | None = None
+    models: Callable[[], Container[str]] = tuple
     checks: tuple[Check, ...] = ()
     answers: Mapping[str, str] = field(default_factory=lambda: dict(security_headers.COMMON))
 
@@ -59,7 +61,7 @@ class Gate:
     def __init__(self, app: ASGIApp, policy: Policy, queue: Callable[[], Queue]):
         self.app, self.policy, self._queue = app, policy, queue
         self._bodies, self._admission = Bodies(), Admission(lambda: queue().event_ids_to_events)
-        self._cache = ResponseCache(app)
+        self._cache = ResponseCache(app, policy.models)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

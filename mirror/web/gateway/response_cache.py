@@ -13,15 +13,17 @@ import asyncio
 import re
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import monotonic
+from urllib.parse import urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mirror.web.gateway.bodies import client_of
-from mirror.web.gateway.routes import INFO, Route
+from mirror.web.gateway.routes import INDEX, INFO, PICTURE, Route
 from mirror.web.scheduling import VISIT, Stage, Visit, Visitor
 
 FRESH_SECONDS = 60.0  # should gradio know more after its start than at it
@@ -50,10 +52,10 @@ class _Answer:
 
 
 class ResponseCache:
-    """app: what makes the answers."""
+    """app: what makes the answers. models: see gate.Policy."""
 
-    def __init__(self, app: ASGIApp):
-        self._app = app
+    def __init__(self, app: ASGIApp, models: Callable[[], Container[str]] = tuple):
+        self._app, self._models = app, models
         self._responses: OrderedDict[tuple[bytes | str, ...], _Answer] = OrderedDict()
         self._alone = asyncio.Lock()
 
@@ -85,6 +87,9 @@ class ResponseCache:
         if route.template in INFO:
             # gradio keeps what it tells of all pages with the Host of whoever asked first; of one page it does not
             query = b"page=" + (b"&all_endpoints=true" if b"all_endpoints" in scope["query_string"] else b"")
+        elif route.template in (INDEX, PICTURE):
+            name = QueryParams(scope["query_string"]).get("model", "")
+            query = urlencode({"model": name}).encode() if name in self._models() else b""
         key = (scope["path"], query, encoding)
         response = self._fresh(key)
         if response is None:

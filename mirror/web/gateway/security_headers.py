@@ -66,16 +66,19 @@ def secure(message: Message, common: Mapping[str, str], *, page: bool) -> Messag
     return {**message, "headers": headers.raw}
 
 
+Rewrite = Callable[[bytes, bytes], bytes]
+
+
 class ScriptNonces:
     """Gives the scripts of gradio's page, which stand in its HTML, the nonce that its policy asks for.
 
     It goes inside gradio's compression (`Middleware(ScriptNonces)`), where the HTML can be read. The page's data is
     JSON in which gradio writes `<` as `\\u003c`, so each `<script` is one of its template's.
 
-    rewrite: what else is done to the HTML; it must add no script.
+    rewrite: what else is done to the HTML, given the query of its address; it must add no script.
     """
 
-    def __init__(self, app: ASGIApp, policy: str = CONTENT_SECURITY_POLICY, rewrite: Callable[[bytes], bytes] = bytes):
+    def __init__(self, app: ASGIApp, policy: str = CONTENT_SECURITY_POLICY, rewrite: Rewrite = lambda html, _: html):
         self.app, self.policy, self.rewrite = app, policy, rewrite
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +102,9 @@ class ScriptNonces:
             if message.get("more_body", False):
                 return
             nonce = secrets.token_urlsafe(16)
-            html = self.rewrite(bytes(page)).replace(b"<script", f'<script nonce="{nonce}"'.encode())
+            html = self.rewrite(bytes(page), scope["query_string"]).replace(
+                b"<script", f'<script nonce="{nonce}"'.encode()
+            )
             headers = MutableHeaders(raw=start["headers"])
             headers["Content-Security-Policy"] = self.policy.replace(NONCE, nonce)
             if "content-length" in headers and scope["method"] != "HEAD":

@@ -5,12 +5,10 @@ there is; how far it is, and the error before and after, with their intervals.
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -22,10 +20,10 @@ from typing import Any
 from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
 from mirror.errors import UsageError
-from mirror.inference.sandbox import ROOT
 from mirror.measured import error_sentence, is_few, judged_by
 from mirror.model_schema import ModelInfo, Validation
 from mirror.templates import render
+from mirror.web.studio import child
 from mirror.web.studio.retrain_options import Options, read_options
 from mirror.web.studio.state import Snapshot
 from mirror.wording import count, percent, plain
@@ -96,12 +94,7 @@ class Retraining:
                 raise UsageError("A training runs already; wait for it to end, or cancel it.")
             self.before, self._cancelled, self._begun, self._ended = before, False, time.monotonic(), 0.0
             self._lines.clear()
-            path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", TRAIN, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
-                env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-            )  # fmt: skip
+            self._process = child.start(TRAIN, arguments)
             threading.Thread(target=self._read_lines, args=(self._process,), name="training", daemon=True).start()
 
     def cancel(self) -> None:
@@ -136,8 +129,8 @@ class Retraining:
         return self._process is not None
 
     def _read_lines(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout as stream:
+        assert process.stdin is not None and process.stdout is not None
+        with process.stdin, process.stdout as stream:
             for line in stream:
                 if line.strip():
                     self._lines.append(line.rstrip())

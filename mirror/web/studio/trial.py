@@ -6,13 +6,14 @@ import atexit
 import os
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from urllib.parse import quote
 
 from mirror.errors import MirrorError
 from mirror.inference.sandbox import ROOT
+from mirror.terminal import say
+from mirror.web.studio import child
 
 SERVE = (
     "import pathlib, sys; from mirror.cli.serve import main; "
@@ -41,11 +42,7 @@ class TrialPage:
 
     def _start(self) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("GRADIO_SERVER")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(ROOT), "--models", str(self.models), "--host", "127.0.0.1"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            env={**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+        self._process = child.start(SERVE, [str(ROOT), "--models", str(self.models), "--host", "127.0.0.1"], **kept)
         told = threading.Event()
         threading.Thread(target=self._read, args=(self._process, told), name="trial", daemon=True).start()
         if not told.wait(PATIENCE) or not self._url:
@@ -53,14 +50,16 @@ class TrialPage:
             raise MirrorError("The page did not start: try `python app.py` in a terminal.")
 
     def _read(self, process: subprocess.Popen[str], told: threading.Event) -> None:
-        """To its end, so that the page never waits for who reads it."""
+        """To its end, so that the page never waits for who reads it; what it says of models is said here too."""
         self._url = ""
-        assert process.stdout is not None
-        with process.stdout as lines:
+        assert process.stdin is not None and process.stdout is not None
+        with process.stdin, process.stdout as lines:
             for line in lines:
                 if found := _TOLD.search(line):
                     self._url = found[1].rstrip("/")
                     told.set()
+                elif line.strip():
+                    say(line.rstrip())
         told.set()
 
     def _close(self) -> None:

@@ -2,7 +2,7 @@
 
 Frames come from the browser one by one (camera.js), an answer to each goes back, and nothing else stays. A frame is no
 event of gradio's queue: it is answered at once or, where as many visitors as may are being answered, refused; the
-browser then sends a newer one.
+browser then sends a newer one. Photos come first: a frame gives way while one is being answered, for a moment.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import gradio as gr
@@ -23,12 +24,13 @@ from mirror.web.data_url import is_data
 from mirror.web.failures import FAILED, report
 from mirror.web.photo_input import JPEG, to_gradio_error
 from mirror.web.queueing import visitors_address
-from mirror.web.scheduling import on_thread
+from mirror.web.scheduling import DECODING, MIRROR_MODEL, TASK_MODELS, on_thread
 from mirror.web.uploads import InlinePhoto
 
 SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy
 STILL_SECONDS = 30  # without a movement
-MAX_IN_MODEL = 2  # frames that the model looks at: each keeps all CPUs busy by itself
+MAX_IN_MODEL = 1  # frames that the model looks at: each keeps all CPUs busy by itself
+GIVES_WAY = 0.5  # seconds at most that a frame waits for photos, so that cameras go on beside a stream of them
 MAX_DECODING = 8  # frames that are decoded at a time, which takes milliseconds for those of our own page
 MAX_PER_ADDRESS = 4  # of them for one client address, which a school class may share
 FRAME_BYTES = 2 * 2**20  # as base64; a frame of 640 × 480 pixels has some 60,000
@@ -59,6 +61,7 @@ def frame_answerer(look: Look) -> Callable[..., Awaitable[dict[str, Any]]]:
             return {"busy": True}
         decoding[address] += 1
         try:
+            await _photos_first()
             image = await on_thread(_decoded, frame)
         except MirrorError as error:
             return {"problem": to_gradio_error(error).message}
@@ -79,6 +82,12 @@ def frame_answerer(look: Look) -> Callable[..., Awaitable[dict[str, Any]]]:
                 return {"problem": FAILED}
 
     return answer
+
+
+async def _photos_first() -> None:
+    end = monotonic() + GIVES_WAY
+    while monotonic() < end and not all(stage.idle for stage in (DECODING, MIRROR_MODEL, TASK_MODELS)):
+        await asyncio.sleep(0.01)
 
 
 def _decoded(frame: Any) -> Image.Image:

@@ -21,10 +21,11 @@ from PIL import Image
 from mirror.errors import MirrorError
 from mirror.images import load_image, within_memory
 from mirror.net.fetch import NetworkSettings
-from mirror.web.blocks import PRIVATE
+from mirror.web.blocks import ASKED
 from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, PhotoFields, decoded
 from mirror.web.photo_input import preview, to_gradio_error
 from mirror.web.scheduling import TASK_MODELS
+from mirror.web.tabs.task_models import excused
 from mirror.web.uploads import SentPhoto, given_address
 
 
@@ -62,11 +63,12 @@ class PhotoEvents:
         """Answers each new photo, with the values of `inputs`. waiting: what the outputs hold without a photo, as the
         browser has it."""
         shown = [fields.photo, *outputs]
-        fields.photo.change(self.on_upload, [fields.photo, *inputs], shown, js=UPLOADS_ONLY, **PRIVATE)
+        fields.photo.change(self.on_upload, [fields.photo, *inputs], shown, js=UPLOADS_ONLY, **ASKED)
         asked_by = [fields.button.click, fields.address.submit]
-        gr.on(asked_by, self.on_address, [fields.address, *inputs], shown, **PRIVATE)
+        gr.on(asked_by, self.on_address, [fields.address, *inputs], shown, **ASKED)
         # by the browser alone: it comes before a photo that is pasted or taken, too, whose answer must not be lost
         fields.photo.clear(None, None, list(outputs), js=f"() => {json.dumps(waiting)}")
+        fields.photo.clear(lambda: [gr.skip()] * len(shown), None, shown, **ASKED)  # and no answer comes after that
 
     async def on_upload(self, photo: SentPhoto | None, *inputs: Any) -> AsyncIterator[tuple]:
         if photo is None:
@@ -123,7 +125,7 @@ async def answer_photo(network: NetworkSettings, handler: TaskHandler, photo: Se
 
 def _answer(handler: TaskHandler, model: Any, image: Image.Image, *inputs: Any) -> Any:
     """Raises ImageTooLarge where memory runs out."""
-    with within_memory():
+    with within_memory(), excused():
         return handler.answer(model, image, *inputs)
 
 

@@ -17,7 +17,7 @@ from mirror.tasks.predictor import LabelPredictor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
 from mirror.templates import render
-from mirror.web.blocks import PRIVATE, add_endpoint
+from mirror.web.blocks import ASKED, PRIVATE, add_endpoint
 from mirror.web.examples import lay_out_tiles
 from mirror.web.mirror_tab import bars, card, error_card
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
@@ -50,7 +50,7 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
     events = PhotoEvents(network, handler, (card("waiting", *BUSY), "", gr.skip()), _failed)
     events.wire(fields, outputs, (card("waiting", *INVITATION), "", gr.skip()))
     if task_models.example:
-        tiles.choose(partial(events.show, ExamplePhoto(task_models.example)), None, [fields.photo, *outputs], **PRIVATE)
+        tiles.choose(partial(events.show, ExamplePhoto(task_models.example)), None, [fields.photo, *outputs], **ASKED)
     # opened while the visitor looks for a photo
     tab.select(partial(_open_early, task_models), None, model_note, **PRIVATE)
     _add_api(task_models, network, fields)

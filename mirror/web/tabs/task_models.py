@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirror.errors import MirrorError, ModelUnavailable, NotInstalled
+from mirror.errors import MirrorError, ModelFolderError, ModelUnavailable, NotInstalled
 from mirror.tasks.predictor import Detector
 from mirror.tasks.registry import open_detector
 from mirror.tasks.request import TaskRequest
-from mirror.terminal import say
+from mirror.terminal import say, sentence
 from mirror.web.scheduling import on_thread
 
 T = TypeVar("T")
 NOT_NOW = "My eyes for that cannot be opened now: please try again later, or ask who runs this page."
 NOT_OFFERED = "This page does not offer that: it was set up for the other tabs."
+
+
+@contextmanager
+def excused() -> Iterator[None]:
+    """Where a model fails in here, a visitor reads that it does (ModelUnavailable), and the terminal why, once."""
+    try:
+        yield
+    except (ModelFolderError, ModelUnavailable) as error:
+        _say_once(sentence(error))
+        raise ModelUnavailable(NOT_NOW) from None
+
+
+_say_once = lru_cache(maxsize=64)(say)
 
 
 class TaskModels:

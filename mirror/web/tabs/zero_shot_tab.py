@@ -14,7 +14,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.tasks.label_input import split_labels
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT
 from mirror.tasks.zero_shot import ZeroShot
-from mirror.web.blocks import PRIVATE, add_endpoint
+from mirror.web.blocks import ASKED, add_endpoint
 from mirror.web.mirror_tab import bars, card, error_card
 from mirror.web.photo_fields import PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
@@ -52,13 +52,11 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
     outputs, inputs = [answer, chances], [fields.photo, labels, template]
     events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *BUSY), ""), _failed)
     events.wire(fields, outputs, (card("waiting", *INVITATION), ""), [labels, template])
-    gr.on([compare.click, labels.submit, template.submit], compare_again, inputs, outputs, **PRIVATE)
+    gr.on([compare.click, labels.submit, template.submit], compare_again, inputs, outputs, **ASKED)
     for button, example in zip(examples, EXAMPLES.values(), strict=True):
-        filling = button.click(partial(str, "\n".join(example)), None, labels, **PRIVATE)
-        filling.then(compare_again, inputs, outputs, **PRIVATE)
-    file.upload(
-        partial(_read_file, task_models, network), [file, fields.photo, template], [labels, *outputs], **PRIVATE
-    )
+        filling = button.click(partial(str, "\n".join(example)), None, labels, **ASKED)
+        filling.then(compare_again, inputs, outputs, **ASKED)
+    file.upload(partial(_read_file, task_models, network), [file, fields.photo, template], [labels, *outputs], **ASKED)
     _add_api(task_models, network, fields)
 
 

@@ -61,6 +61,13 @@ def test_pictures_of_a_command_are_small_and_say_nothing_of_the_camera(tmp_path:
     assert not any(image.getexif() for image in shown.values())
 
 
+def test_pictures_whose_names_differ_in_their_suffix_alone_are_all_kept(tmp_path: Path) -> None:
+    for name in ("sea.jpg", "sea.png", "Sea.webp", "sea 2.bmp"):
+        (tmp_path / name).write_bytes(photo(YELLOW, format={".png": "PNG", ".bmp": "BMP"}.get(name[-4:], "JPEG")))
+    names = example_pictures(tmp_path)
+    assert len({name.casefold() for name in names}) == 4, names
+
+
 @pytest.mark.parametrize("number", [0, MOST_EXAMPLES + 1])
 def test_none_and_too_many_are_told_before_anything_is_searched(tmp_path: Path, number: int) -> None:
     for each in range(number):

@@ -17,6 +17,8 @@ from PIL import Image
 from skimage import data
 
 from mirror.tasks.request import FACE_DETECTION
+from mirror.web.scheduling import MIRROR_MODEL
+from mirror.web.tabs import camera as camera_tab
 from mirror.web.tabs.camera import FRAME_BYTES, MAX_IN_MODEL, SECONDS, frame_answerer
 from mirror.web.tabs.face_detection_tab import look
 from mirror.web.tabs.task_models import NOT_NOW, TaskModels
@@ -157,6 +159,30 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
 
     answers = asyncio.run(asyncio.wait_for(ask(), 60))
     assert [len(each.get("faces", ())) for each in answers] == [1] * (MAX_IN_MODEL + 1)  # places are given back
+
+
+@pytest.mark.parametrize(("gives_way", "order"), [(60.0, ["photo", "frame"]), (0.0, ["frame", "photo"])])
+def test_a_frame_gives_way_to_photos_for_a_while(frame, monkeypatch, gives_way, order):
+    monkeypatch.setattr(camera_tab, "GIVES_WAY", gives_way)
+    seen = []
+
+    async def look(*_: Any) -> dict:
+        seen.append("frame")
+        return {}
+
+    async def ask() -> None:
+        answer = frame_answerer(look)
+        async with MIRROR_MODEL.turn():
+            asked = asyncio.ensure_future(answer(data_url(frame)))
+            if gives_way:
+                await asyncio.sleep(0.1)  # it would have been answered by then
+            else:
+                await asked
+            seen.append("photo")
+        await asked
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+    assert seen == order
 
 
 def test_a_model_that_cannot_be_opened_is_told_and_tried_again(tmp_path, frame):
