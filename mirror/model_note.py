@@ -70,8 +70,13 @@ def pictures(folder: ModelFolder) -> str:
             key = next((key for key in PICTURES if path.stem.startswith(key)), None)
             caption = PICTURES[key] if key else plain(path.stem).replace("-", " ").capitalize()
             shown.append((caption, data_url(picture, "png")))
-    report = "data:text/html;charset=utf-8;base64," + b64encode(recorded_page(folder).encode()).decode("ascii")
-    return render("pictures.html", pictures=shown, report=report, name=f"{published_name(folder.info)}-report.html")
+    return render("pictures.html", pictures=shown, **report(folder))
+
+
+def report(folder: ModelFolder) -> dict[str, str]:
+    """The report for pupils as an address that holds all of it, and the name of its file, to download."""
+    address = "data:text/html;charset=utf-8;base64," + b64encode(recorded_page(folder).encode()).decode("ascii")
+    return {"report": address, "name": f"{published_name(folder.info)}-report.html"}
 
 
 def _mix_ups(info: ModelInfo) -> list[tuple[str, str, int]]:

@@ -192,6 +192,7 @@ def test_everything_is_within_reach_of_the_keyboard(chromium, served, tmp_path):
             ).strip())  # fmt: skip
         around = reached[reached.index(expected[0]) :][:-1]
         assert [name for name in around if name in expected] == expected, reached
+        assert not {"Live", "Faces", "About this mirror"} & set(around)  # arrow keys move to these
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -365,9 +366,19 @@ def test_labels_are_text_whatever_they_hold(chromium, several):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_without_a_model_the_page_says_how_to_train_one(chromium, tmp_path, viewport):
+def test_without_a_model_the_page_says_how_to_train_one_and_then_answers(chromium, tmp_path, viewport):
     with serve("--models", str(tmp_path)) as page, visiting(chromium, page.url, viewport=viewport) as visit:
         assert visit.page.locator(".note h2").inner_text() == "There is no model yet"
         assert "python train.py --data my_photos --name mine" in visit.page.locator(".note").inner_text()
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
         visit.shot(f"page-no-model-{viewport['width']}")
+        assert visit.page.get_by_role("tab", name="Live").count() == 0
+        tiny_model(tmp_path)
+        visit.page.reload()  # no restart
+        visit.page.locator("h1", has_text=SHIPPED).wait_for()
+        visit.page.locator(".note", has_text="There is no model yet").wait_for(state="detached")
+        visit.pick("duckling.jpg", photo(YELLOW))
+        visit.says("This is a duckling")
+        visit.open_tab("About this mirror")
+        visit.page.locator(".note h2", has_text="In short").wait_for()
+        assert visit.page.get_by_role("tab", name="Live").is_visible()

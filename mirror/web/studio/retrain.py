@@ -13,14 +13,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mirror import model_note
 from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
-from mirror.errors import UsageError
+from mirror.errors import ModelFolderError, UsageError
 from mirror.measured import error_sentence, is_few, judged_by
+from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Validation
 from mirror.templates import render
 from mirror.web.studio import child
@@ -165,11 +168,17 @@ def _parse_count(line: str) -> tuple[int | None, int | None]:
     return (done, total) if 0 < total >= done else (None, None)
 
 
-def render_outcome(snapshot: Snapshot, progress: TrainingProgress, before: ModelInfo | None) -> str:
-    """How far the training is, or what came of it. before: the model that it replaces."""
-    ended = bool(progress.lines)
+def render_outcome(
+    snapshot: Snapshot, progress: TrainingProgress, before: ModelInfo | None, model: Path | None = None
+) -> str:
+    """How far the training is, or what came of it. before: the model that it replaces; model: the new one, which has
+    a report to download."""
+    ended, report = bool(progress.lines), {}
+    if model and ended and not progress.running and not progress.failure:
+        with suppress(ModelFolderError):  # "Try it" says what is wrong
+            report = model_note.report(read_model_folder(model))
     compared = comparison(before if ended else None, snapshot.info, ended and _cleaned(snapshot))
-    return render("training.html", progress=progress, **compared)
+    return render("training.html", progress=progress, **compared, **report)
 
 
 def render_ending(snapshot: Snapshot, progress: TrainingProgress) -> str:

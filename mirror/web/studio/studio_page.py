@@ -78,7 +78,7 @@ def build(state: StudioState) -> SentenceBlocks:
                 message: _sentence(sentence),
                 board: render_gallery(snapshot, view),
                 plan_html: render_plan(snapshot, arguments, problem, recorded_options(snapshot.info).note),
-                outcome_html: render_outcome(snapshot, progress, training.before),
+                outcome_html: render_outcome(snapshot, progress, training.before, state.models / state.name),
                 start: gr.update(interactive=not progress.running and not problem),
                 cancel: gr.update(visible=progress.running),
                 try_it: gr.update(visible=training.started and not progress.running and not progress.failure),

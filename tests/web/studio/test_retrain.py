@@ -159,6 +159,21 @@ def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
 
 
+def test_a_training_that_went_well_has_a_report_to_download(tmp_path: Path) -> None:
+    photos = photo_folder(tmp_path / "birds", each=8)
+    model = model_of(tmp_path / "models", "birds", photos)
+    snapshot = StudioState(tmp_path / "birds", tmp_path / "models").snapshot()
+    for progress, there in (
+        (TrainingProgress(False, ("models/birds: error 3.1 %",)), True),
+        (TrainingProgress(False), False),
+        (TrainingProgress(True, ("looking at photos",)), False),
+        (TrainingProgress(False, ("train.py: no.",), failure="no."), False),
+    ):
+        html = render_outcome(snapshot, progress, None, model)
+        assert ('download="birds-report.html"' in html) is there, progress
+    assert "download=" not in render_outcome(snapshot, TrainingProgress(False, ("done",)), None, tmp_path / "gone")
+
+
 def judged(info, rate: float, interval: tuple[float, float], photos: int = 200):
     validation = Validation(photos, round(rate * photos), rate, interval)
     return info.__class__(**{**vars(info), "metrics": Metrics(validation)})
