@@ -14,11 +14,8 @@ from typing import Any
 from mirror.terminal import printable
 
 INK, BAR, WRONG, QUIET = "#22303a", "#2f6f6a", "#a8412f", "#a9b1b5"
-FONTS = (  # drawn with where they are installed, in this order; the first comes with matplotlib
-    "DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Arabic", "Noto Sans Devanagari",
-    "Noto Emoji", "Noto Sans Symbols2", "PingFang SC", "Hiragino Sans", "Geeza Pro", "Arial Unicode MS",
-    "Microsoft YaHei", "Segoe UI Emoji", "Segoe UI Symbol", "WenQuanYi Zen Hei", "Droid Sans Fallback",
-)  # fmt: skip
+FONT = "DejaVu Sans"  # comes with matplotlib; what it lacks is drawn with any font of this machine that has it
+NO_LETTERS = ("Last Resort", "LastResort", "Color Emoji", "Blank")  # fonts of boxes, of coloured bitmaps, of nothing
 DPI = 110
 
 
@@ -34,11 +31,14 @@ def drawing(path: Path, width: float, height: float, rows: int = 1, columns: int
     logging.getLogger("matplotlib.font_manager").addFilter(_is_of_use)
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-    with matplotlib.rc_context({"text.parse_math": False, "font.family": list(_installed())}):
+    with matplotlib.rc_context({"text.parse_math": False, "font.family": [FONT, *_fonts]}):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, **shared)
         yield figure, axes
+        for text in figure.findobj(Text):  # with fonts that were found for them meanwhile, too
+            text.set_fontfamily([FONT, *_fonts])
         path.parent.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # of a script its fonts lack: drawn as boxes
@@ -55,7 +55,9 @@ def drawable(text: str, longest: int = 40, keep_end: bool = False) -> str:
 
 
 def _named(character: str) -> str:
-    if ord(character) < 0x250 or ord(character) in _glyphs():
+    if ord(character) < 0x250 or (font := _font_of(character)):
+        if ord(character) >= 0x250 and font != FONT:
+            _fonts[font] = None
         return character
     category = unicodedata.category(character)
     if category in ("So", "Sk"):  # emoji, and the colours of their skin
@@ -65,16 +67,32 @@ def _named(character: str) -> str:
     )  # the first: what joins and varies emoji
 
 
+_fonts: dict[str, None] = {}  # that were needed so far
+
+
 @cache
-def _installed() -> tuple[str, ...]:
+def _font_of(character: str) -> str:
+    """A font that has it, "" where this machine has none; the plain ones first, and among equals always the same."""
     from matplotlib.font_manager import fontManager
 
-    here = {font.name for font in fontManager.ttflist}
-    return tuple(name for name in FONTS if name in here)
+    def order(font: Any) -> tuple:
+        return (
+            font.name != FONT,
+            not font.name.startswith("Noto Sans"),
+            font.style != "normal",
+            str(font.weight),
+            font.name,
+        )
+
+    plain = [font for font in fontManager.ttflist if not any(word in font.name for word in NO_LETTERS)]
+    return next((font.name for font in sorted(plain, key=order) if ord(character) in _glyphs(font.fname)), "")
 
 
 @cache
-def _glyphs() -> frozenset[int]:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
+def _glyphs(file: str) -> frozenset[int]:
+    from matplotlib.font_manager import get_font
 
-    return frozenset().union(*(get_font(findfont(FontProperties(family=name))).get_charmap() for name in _installed()))
+    try:
+        return frozenset(get_font(file).get_charmap())
+    except (OSError, RuntimeError):  # no file any more, or none that can be scaled
+        return frozenset()
