@@ -12,6 +12,7 @@ Importing it costs nothing, and switches off the reports of the libraries that i
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from mirror.inference.classifier import Classifier
 
 __version__ = "0.9.0"
+OLDEST = (3, 11)  # of Python
+
+if sys.version_info[:2] < OLDEST:  # before what it lacks is imported
+    raise SystemExit(
+        f"This needs Python 3.11 to 3.13, and is run by {sys.version.split()[0]}: name one, as python3.12."
+    )
 
 report_nothing()
 

@@ -90,12 +90,14 @@ class PrivateAddress(FetchError):
 
 
 class SearchError(MirrorError):
-    """An engine that failed. `status`: the HTTP status, None where the client hid it; `engine`: its name."""
+    """An engine that failed. `status`: the HTTP status, None where the client hid it; `engine`: its name; `offline`:
+    nothing answered, as where there is no network."""
 
-    def __init__(self, message: str, *, engine: str | None = None, status: int | None = None):
+    def __init__(self, message: str, *, engine: str | None = None, status: int | None = None, offline: bool = False):
         super().__init__(message)
         self.engine = engine
         self.status = status
+        self.offline = offline
 
 
 class RateLimited(SearchError):

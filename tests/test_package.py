@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 import mirror
+from tests.support.limits import LIMIT
 from tests.web.serving import serve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,6 +92,18 @@ def test_the_wheel_holds_every_file_of_the_package_and_none_besides(wheel: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("program", ["train.py", "app.py", "mirror"])
+def test_an_older_python_is_told_in_one_sentence(program: str) -> None:
+    started = "import runpy, sys; sys.version_info = (3, 10, 13, 'final', 0); sys.argv = sys.argv[1:]\n"
+    started += "run = runpy.run_path if sys.argv[0].endswith('.py') else runpy.run_module\n"
+    started += "run(sys.argv[0], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", started, program], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("This needs Python 3.11 to 3.13, and")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_command_tells_its_version(bin: Path, tmp_path: Path) -> None:
     done = run([bin / "mirror", "--version"], tmp_path)
     assert (done.returncode, done.stdout) == (0, f"mirror {mirror.__version__}\n")

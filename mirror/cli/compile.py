@@ -8,10 +8,12 @@ from pathlib import Path
 from mirror.cli.options import Use, require_used
 from mirror.errors import UsageError
 from mirror.folders import require_room
+from mirror.progress import working
 from mirror.terminal import printable
 
 MODEL_BYTES = 100 << 20  # room for a ResNet-18's network while it is made
 PRECISIONS = ("auto", "fp32", "int8")
+COMPILING = "Compiling"
 USES = {"--calibrate": Use("int8, and --precision says fp32", lambda options: options.precision != "fp32")}
 
 
@@ -66,12 +68,14 @@ def run(options: argparse.Namespace) -> int:
     if out is None:
         if entry.pickle is not None:
             check_pickle(entry.pickle)  # whose error names what is wrong with the file: its owner asks
-        folder = open_model(entry, log=print)
+        with working(COMPILING, log=None) as log:
+            folder = open_model(entry, log=log)
     else:
         pickle = entry.pickle or options.pickle
-        compile_in_child(
-            pickle, out, precision=options.precision, calibrate=options.calibrate, trust=options.trust, log=print
-        )
+        with working(COMPILING, log=None) as log:
+            compile_in_child(
+                pickle, out, precision=options.precision, calibrate=options.calibrate, trust=options.trust, log=log
+            )
         folder = read_model_folder(out.absolute())
     info = folder.info
     height, width = info.preprocessing.input_size

@@ -10,6 +10,7 @@ is refused), so the HTTP client inside is wrapped to remember the last answer.
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -20,6 +21,8 @@ from mirror.net.fetch import NetworkSettings
 from mirror.net.guard import without_passwords
 from mirror.storage import parse_json
 
+# What the clients' libraries say where nothing answered, in pages of their own words
+OFFLINE = re.compile(r"dns|resolv|name or service|unreachable|connect ?error|connection refused|tcp connect", re.I)
 REFUSALS = (202, 301, 400, 403, 418, 429)  # what duckduckgo_search 8.1.1 takes for a rate limit
 
 
@@ -85,7 +88,7 @@ class Engine:
             self._http.status = None
             rows, next_cursor = self._query(term.query, filters, cursor)
         except Exception as error:  # the clients raise their own, primp's and the JSON and HTML parsers' errors
-            raise self._failure(term, error) from error
+            raise self._failure(error) from error
         hits = tuple(self._hit(row, term, filters) for row in rows if row.get("image"))
         return SearchPage(self.name, hits, next_cursor)
 
@@ -95,14 +98,17 @@ class Engine:
     def _query(self, query: str, filters: SearchFilters, cursor: str | None) -> tuple[list[dict], str | None]:
         raise NotImplementedError
 
-    def _failure(self, term: SearchTerm, error: Exception) -> SearchError:
+    def _failure(self, error: Exception) -> SearchError:
         status = getattr(self._http, "status", None)
         if isinstance(error, ImportError):
             return SearchError(f"{self.name} cannot be used: {error}.", engine=self.name)
         if status in REFUSALS:
             return RateLimited(f"{self.name} refuses for now (HTTP {status}).", engine=self.name, status=status)
-        cause = f"HTTP {status}" if status not in (None, 200) else " ".join(without_passwords(str(error)).split())[:200]
-        return SearchError(f"{self.name} failed on “{term.query}” ({cause}).", engine=self.name, status=status)
+        said = " ".join(without_passwords(str(error)).split())
+        if status is None and OFFLINE.search(said):
+            return SearchError(f"{self.name} cannot be reached.", engine=self.name, offline=True)
+        cause = f"HTTP {status}" if status not in (None, 200) else said[:80] + "…" * (len(said) > 80)
+        return SearchError(f"{self.name} failed ({cause}).", engine=self.name, status=status)
 
     def _hit(self, row: dict, term: SearchTerm, filters: SearchFilters) -> Origin:
         return Origin(

@@ -33,7 +33,7 @@ from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_types import SearchFilters, SearchTerm, check_license
-from mirror.errors import DatasetError, FetchError, SearchError, UsageError
+from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reason_in_words
 from mirror.net.fetch import Client, Fetched, NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.storage import read_file
@@ -217,7 +217,7 @@ class _SearchRun:
                         break
                     self._try(batch)
                 self._progress.close()
-                self._progress.log(f"{self._count_of(label)}, {self._rejected(label)} rejected.")
+                self._progress.log(f"{self._count_of(label)}; left out: {self._left_out(label) or 'none'}.")
         self._reject_unanswered()
         self._downloads.clear()
 
@@ -235,9 +235,7 @@ class _SearchRun:
                 status=errors[-1].status,
             )
         for label in short:
-            reasons = Counter(row.reason for row in self._photos.rejected if row.label == label)
-            causes = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-            causes = causes or "the search found no others"
+            causes = self._left_out(label) or "the search found no others"
             if self._photos.count(label) == 0:
                 raise DatasetError(f"No usable photo of {label} was found ({causes}): search with other words.")
             self._progress.log(
@@ -257,6 +255,10 @@ class _SearchRun:
     def _rejected(self, label: str) -> int:
         return sum(row.label == label for row in self._photos.rejected)
 
+    def _left_out(self, label: str) -> str:
+        reasons = Counter(row.reason for row in self._photos.rejected if row.label == label)
+        return ", ".join(f"{count} {reason_in_words(reason)}" for reason, count in reasons.most_common())
+
     def _untried(self, label: str, searches: list[_TermHits]) -> Iterator[Origin]:
         """The label's hits, its queries taking turns, without those that this run or an earlier one has tried."""
         hits = (hit for turn in zip_longest(*searches) for hit in turn if hit is not None)
@@ -271,7 +273,7 @@ class _SearchRun:
         with contextlib.closing(outcomes):
             for hit, outcome in zip(hits, outcomes, strict=True):
                 self._record(hit, outcome)
-                rejected = f"{self._rejected(hit.label)} rejected"
+                rejected = f"{self._rejected(hit.label)} left out"
                 self._progress(self._photos.count(hit.label), self._count, rejected)
 
     def _record(self, hit: Origin, outcome: Outcome) -> None:

@@ -27,6 +27,7 @@ from mirror.storage import journal, parse_json, recover
 from mirror.terminal import say
 
 WAY_OUT = "wait an hour, go another way with --proxy URL, or train from your own photos with --data DIR"
+CONNECT = "connect to the internet, give or check --proxy URL, or train from your own photos with --data DIR"
 HITS_JSONL = "hits.jsonl"
 _CACHED = ("url", "page_url", "title")  # of a hit; the rest is the page's
 
@@ -117,6 +118,8 @@ class Searcher:
 
     def _no_answer(self, term: SearchTerm) -> SearchError:
         errors = list(self._failed.values())
+        if errors and all(error.offline for error in errors):
+            return SearchError(f"No search engine can be reached: {CONNECT}.", engine=errors[-1].engine)
         causes = [str(error).rstrip(".") for error in errors]
         for engine in self._engines:
             if dropped := engine.drops(self.filters):

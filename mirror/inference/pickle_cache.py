@@ -179,6 +179,7 @@ def compile_in_child(
         sha256 = sha256_of(pickle)
         job = {"pickle": str(pickle.absolute()), "out": str(place / "made"), "precision": precision, "trust": trust}
         job["calibrate"] = str(calibrate.absolute()) if calibrate else None
+        log(f"Compiling {sentence(pickle)} and comparing it with the learner …")
         run_child(
             ["mirror.export.compile_child", json.dumps(job)],
             what=str(pickle),

@@ -52,6 +52,7 @@ from mirror.net.guard import (
 __all__ = ["PRODUCT", "Client", "Fetched", "NetworkSettings", "fetch"]
 
 REDIRECTS = (301, 302, 303, 307, 308)
+PLAIN = ("identity", "none")  # content encodings that are none
 ACCEPT = "image/jpeg,image/png,image/webp,image/*;q=0.8,*/*;q=0.5"
 
 
@@ -264,14 +265,16 @@ def _read(requested: str, chunks: Iterator[bytes], headers: httpx.Headers, max_b
         )
 
     encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
-    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+    if encoding not in (*PLAIN, "gzip", "x-gzip", "deflate"):
         raise FetchError(f"{requested} came encoded as {encoding!r}.", url=requested, reason="bad-encoding")
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
         raise too_many()
     body = bytearray()
-    inflate = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib header
+    inflate = None if encoding in PLAIN else zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib header
     for chunk in chunks:
+        if encoding == "deflate" and chunk and not body and chunk[0] & 15 != 8:  # as IIS sends it, without a header
+            inflate, encoding = zlib.decompressobj(wbits=-zlib.MAX_WBITS), "raw deflate"
         if inflate is None:
             body += chunk
         while inflate is not None and chunk and len(body) <= max_bytes:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mirror.describe import ModelDescription
 from mirror.errors import PublishError, UsageError
 from mirror.model_folder import ModelFolder, published_name
+from mirror.progress import working
 from mirror.publish.account import Account, read_account
 from mirror.publish.content_checks import check_files, secret_in
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
@@ -49,6 +50,7 @@ SPACE, MODEL, DATASET = "space", "model", "dataset"
 PARTS = (SPACE, MODEL, DATASET)
 SDKS = {STATIC: "static", GRADIO: "gradio", ZERO: "gradio", CONTAINER: "docker"}
 WITHOUT_ACCOUNT = STATIC  # what auto builds where no account is asked: what every account may host
+BUILDING = "Building and checking the folders"
 COSTS = {
     STATIC: "a static Space, free for everyone: the photo is answered in the visitor's browser",
     GRADIO: "a Gradio Space on free CPU, which needs PRO or an organisation with a plan",
@@ -110,7 +112,9 @@ class Publication:
     def write(self, out: Path, repository: str | None, say: Callable[[str], None]) -> None:
         """The folders of the parts, in `out`. repository: OWNER/NAME, where it is known. Raises PublishError."""
         way = WITHOUT_ACCOUNT if self.way == AUTO else self.way
-        for part, files in self._built(way, repository).items():
+        with working(BUILDING, say):
+            built = self._built(way, repository)
+        for part, files in built.items():
             write_folder(out / part, files)
             say(f"{out / part}: {len(files):,} files")
         if self.left_out:
@@ -129,7 +133,8 @@ class Publication:
         owner = name.partition("/")[0]
         account.require_write(owner)
         way = self._choose(account, owner)
-        plans = self._plans(way, name)
+        with working(BUILDING, say):
+            plans = self._plans(way, name)
         there = {plan.kind for plan in plans if require_free(api, plan)}
         for plan in plans:
             check_card(api, plan)

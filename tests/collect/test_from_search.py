@@ -107,7 +107,7 @@ def test_every_label_gets_its_number_and_no_photo_too_many_is_asked_for(
     assert counts(photos) == {"cygnet": 12, "duckling": 12}
     assert photos.rejected == []
     assert len([r for r in world.requests if "photos.example" in r.url]) == 24
-    assert messages[-1] == "duckling: 12 of 12 photos, 0 rejected."
+    assert messages[-1] == "duckling: 12 of 12 photos; left out: none."
 
 
 def test_each_photo_says_where_it_came_from(world: World, host: PhotoHost, folder: Path) -> None:
@@ -188,8 +188,8 @@ def test_a_dry_engine_ends_it_with_a_word(world: World, host: PhotoHost, folder:
     world.results("baby swan", [*host.photos("baby swan", 3), "https://photos.example/dead"])
     photos, messages = gather(world, folder, [SWAN], 10)
     assert counts(photos) == {"cygnet": 3}
-    assert (
-        messages[-1] == "cygnet: there are no more than 3 of 10 photos (1 http-404); more words (--search) find more."
+    assert messages[-1] == (
+        "cygnet: there are no more than 3 of 10 photos (1 the server answered 404); more words (--search) find more."
     )
 
 

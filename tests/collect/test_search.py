@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mirror.collect.engines import DdgsDuckDuckGo, DuckDuckGoSearch
-from mirror.collect.search import SearchSettings
+from mirror.collect.search import Searcher, SearchSettings
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import RateLimited, SearchError
+from mirror.net.fetch import NetworkSettings
 from tests.support.searches import SWAN, searcher, urls
 from tests.world import World
 
@@ -58,6 +59,20 @@ def test_the_last_error_says_what_to_do(world: World) -> None:
         "train from your own photos with --data DIR."
     )
     assert caught.value.status == 429
+
+
+def test_where_there_is_no_network_it_says_so_and_not_in_its_libraries_words() -> None:
+    """A proxy that nobody serves, as a network that leads nowhere."""
+    said: list[str] = []
+    away = NetworkSettings(proxy="http://127.0.0.1:9")
+    with pytest.raises(SearchError) as caught:
+        Searcher(away, settings=SearchSettings(attempts=1), log=said.append).page(SWAN)
+    assert str(caught.value) == (
+        "No search engine can be reached: connect to the internet, give or check --proxy URL, or train from your own "
+        "photos with --data DIR."
+    )
+    names = ("duckduckgo_search", "ddgs:duckduckgo", "ddgs:bing")
+    assert said == [f"{name} cannot be reached; moving on." for name in names]
 
 
 @pytest.mark.parametrize("path", ["/", "/i.js"])

@@ -105,8 +105,14 @@ class TestBody:
 
     @pytest.mark.parametrize(
         ("encoding", "sent"),
-        [("gzip", gzip.compress(b"photo" * 999)), ("deflate", zlib.compress(b"photo" * 999)), ("", b"photo" * 999)],
-        ids=["gzip", "deflate", "plain"],
+        [
+            ("gzip", gzip.compress(b"photo" * 999)),
+            ("deflate", zlib.compress(b"photo" * 999)),
+            ("deflate", zlib.compress(b"photo" * 999, wbits=-15)),
+            ("", b"photo" * 999),
+            ("none", b"photo" * 999),
+        ],
+        ids=["gzip", "deflate", "deflate without a header", "plain", "none"],
     )
     def test_compressed_is_undone(self, host: PhotoHost, encoding: str, sent: bytes) -> None:
         url = host.body("/a", sent, content_encoding=encoding)
@@ -118,6 +124,8 @@ class TestBody:
             pytest.param("gzip", gzip.compress(bytes(50_000_000)), "too-many-bytes", id="bomb of 50 MB in 50 KB"),
             pytest.param("gzip", gzip.compress(b"photo" * 999)[:-20], "incomplete-body", id="cut short"),
             pytest.param("gzip", b"not gzip at all", "bad-encoding", id="not compressed"),
+            pytest.param("deflate", b"not deflated at all", "bad-encoding", id="not deflated"),
+            pytest.param("deflate", zlib.compress(bytes(50_000_000), wbits=-15), "too-many-bytes", id="headless bomb"),
             pytest.param("br", b"x", "bad-encoding", id="brotli, not asked for"),
             pytest.param("gzip, gzip", gzip.compress(gzip.compress(b"x")), "bad-encoding", id="twice"),
         ],
