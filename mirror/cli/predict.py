@@ -33,7 +33,7 @@ from mirror.storage import replacing
 from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
-from mirror.tasks.request import BARE_LABEL, DETECTION_TASKS, OBJECT_DETECTION, TASKS, ZERO_SHOT, TaskRequest
+from mirror.tasks.request import BARE_LABEL, DETECTION_TASKS, IMAGENET, OBJECT_DETECTION, TASKS, ZERO_SHOT, TaskRequest
 from mirror.terminal import use_utf8, warn
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _asks_hub(options: argparse.Namespace) -> bool:
         return options.task in (ZERO_SHOT, OBJECT_DETECTION)
     from mirror.tasks.hub import hub_id
 
-    return hub_id(options.model) is not None
+    return options.model == IMAGENET or hub_id(options.model) is not None
 
 
 OF_FETCHING = Use(
