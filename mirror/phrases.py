@@ -14,6 +14,8 @@ SHIPPED_LABELS = frozenset({"cygnet", "duckling"})
 LONGEST_TITLE = 160  # letters
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
+ANYTHING = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
+NEVER_WHOSE = "I find faces. I never tell whose they are, and I keep none of them."
 EXPLAIN, HIDE = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
 
 SURE, LIKELY = 0.9, 0.7  # of the first label's probability: stated as a fact above the one, as a guess below the other

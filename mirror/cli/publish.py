@@ -29,6 +29,7 @@ examples:
   python -m mirror publish models/fruit --as zero          the page with a server, on a free account
   python -m mirror publish models/fruit --own-photos       with the photos, which are yours
   python -m mirror publish models/fruit models/nuts        one page for both, without a server
+  python -m mirror publish models/fruit --tabs things,faces --as static     with tabs for 1,000 things and for faces
   python -m mirror publish models/fruit --out build        no account: build/space/, build/model/, build/dataset/
   python -m mirror publish models/fruit --as container --out build     and then docker build build/space
 """
@@ -58,6 +59,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--what", metavar="PARTS", type=parts, default=PARTS,
         help="which of space, model and dataset, with commas between them (default: all)",
     )  # fmt: skip
+    command.add_argument(
+        "--tabs", metavar="TABS", type=tabs, default=(),
+        help="further tabs of a static page: things (1,000 of them), garments, faces, with commas between them, or all "
+        "(default: the model alone)",
+    )  # fmt: skip
     command.add_argument("--private", action="store_true", help="only for you and those you let in")
     command.add_argument("--data", type=Path, metavar="DIR", help="the model's photo folder (default: data/<its name>)")
     command.add_argument(
@@ -83,6 +89,16 @@ def parts(text: str) -> tuple[str, ...]:
     if not set(given) <= set(PARTS):
         raise argparse.ArgumentTypeError(f"{text!r} is not made of {', '.join(PARTS)}, with commas between them")
     return given
+
+
+def tabs(text: str) -> tuple[str, ...]:
+    """`things,faces` → ("things", "faces"), in the page's order."""
+    from mirror.static.further_tabs import TABS
+
+    given = {part.strip() for part in text.split(",")}
+    if not given <= {*TABS, "all"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not made of {', '.join(TABS)}, with commas between them, or all")
+    return tuple(tab for tab in TABS if tab in given or "all" in given)
 
 
 def license_id(text: str) -> str:
@@ -117,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"There is no photo folder at {data}: give the model's with --data.")
     publication = Publication(
         model, options.way, options.what, options.private, data if data.is_dir() else None, options.license,
-        options.own_photos, tuple(others), options.again,
+        options.own_photos, tuple(others), options.again, options.tabs,
     )  # fmt: skip
     if options.out is not None:
         publication.write(options.out, options.to, say)

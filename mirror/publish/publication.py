@@ -25,7 +25,7 @@ from mirror.publish.content_checks import check_files, secret_in
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
 from mirror.publish.hub_refusals import refusals, require_endpoint
 from mirror.publish.model_repository import model_repository
-from mirror.publish.published_files import Files, write_folder
+from mirror.publish.published_files import Files, megabytes, total_size, write_folder
 from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free, require_sent
 from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
@@ -40,6 +40,7 @@ from mirror.publish.space_trial import (
     require_hardware,
     wait_until_it_runs,
 )
+from mirror.static.further_tabs import tab_model
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -63,7 +64,8 @@ COSTS = {
 class Publication:
     """way: one of WAYS; parts: of PARTS; data: the model's photo folder, where it is here; license: of the photos;
     own_photos: they belong to who publishes them; others: models that are shown on the same static page, and are not
-    published but for that; again: a Space that has all files already is built anew. Raises UsageError where they cannot
+    published but for that; again: a Space that has all files already is built anew; tabs: further
+    ones of the static page (mirror/static/further_tabs.py). Raises UsageError where they cannot
     be."""
 
     model: ModelFolder
@@ -75,8 +77,15 @@ class Publication:
     own_photos: bool = False
     others: tuple[ModelFolder, ...] = ()
     again: bool = False
+    tabs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.tabs and (self.way not in (AUTO, STATIC) or SPACE not in self.parts):
+            raise UsageError("Further tabs are for a static page: add --as static, or leave out --tabs.")
+        for tab in self.tabs:
+            found = tab_model(tab)
+            if found and found.info.labels in [model.info.labels for model in (self.model, *self.others)]:
+                raise UsageError(f"The page shows {tab} already: leave the tab {tab} out of --tabs.")
         if not self.others:
             return
         if self.way not in (AUTO, STATIC) or SPACE not in self.parts:
@@ -116,7 +125,7 @@ class Publication:
             built = self._built(way, repository)
         for part, files in built.items():
             write_folder(out / part, files)
-            say(f"{out / part}: {len(files):,} files")
+            say(f"{out / part}: {len(files):,} files, {megabytes(total_size(files))}")
         if self.left_out:
             say(self.left_out)
 
@@ -170,7 +179,7 @@ class Publication:
     def _choose(self, account: Account, owner: str) -> str:
         """The way, for `auto` by what the account may host. Raises PublishError for one that it may not."""
         pays = account.may_host_gradio(owner)
-        if self.others:
+        if self.others or self.tabs:
             return STATIC
         if self.way == AUTO:
             return GRADIO if pays else STATIC
@@ -215,7 +224,7 @@ class Publication:
 
     def _space(self, way: str, repository: str | None, others: dict[str, Files]) -> Files:
         builders: dict[str, Callable[..., Files]] = {
-            STATIC: partial(space_static, others=self.others),
+            STATIC: partial(space_static, others=self.others, tabs=self.tabs),
             CONTAINER: space_container,
         }
         build = builders.get(way, space_gradio)

@@ -10,14 +10,16 @@ from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.published_model import published_info
 from mirror.publish.space_card import space_card
 from mirror.publish.space_gradio import example_pictures, own_pictures
+from mirror.static.further_tabs import tab_model
 from mirror.static.site_files import PREVIEW, site_files
 
 
 def space_static(
     model: ModelFolder, *, repository: str | None = None, models: Sequence[str] = (), datasets: Sequence[str] = (),
-    photos_may_go: bool = False, others: Sequence[ModelFolder] = (),
+    photos_may_go: bool = False, others: Sequence[ModelFolder] = (), tabs: Sequence[str] = (),
 ) -> dict[str, bytes]:  # fmt: skip
-    """Path → content of the site. The arguments are those of `space_gradio`; others: further models, for its picker."""
+    """Path → content of the site. The arguments are those of `space_gradio`; others: further models, for its picker;
+    tabs: further tabs (mirror/static/further_tabs.py)."""
     from huggingface_hub.constants import ENDPOINT
 
     address = f"{ENDPOINT}/spaces/{repository}/resolve/main/" if repository else ""
@@ -29,5 +31,10 @@ def space_static(
         return own_pictures(model, photos_may_go) or shipped
 
     shown = [ModelFolder(each.path, published_info(each.info)) for each in (model, *others)]
-    site = site_files(shown, examples=examples, photos_may_go=photos_may_go, address=address)
+    models_of_tabs = {tab: tab_model(tab) for tab in tabs}
+    further = {
+        tab: ModelFolder(found.path, published_info(found.info)) if found else None
+        for tab, found in models_of_tabs.items()
+    }
+    site = site_files(shown, tabs=further, examples=examples, photos_may_go=photos_may_go, address=address)
     return site | {"README.md": card, MARK: MARK_TEXT}

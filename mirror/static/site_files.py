@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
 from mirror.page_pictures import icon, link_preview
 from mirror.palette import DARK, LIGHT, SERIF, variables
 from mirror.static.browser_network import for_browsers
+from mirror.static.further_tabs import FACES, LICENSES, TITLES, faces_network, faces_note, faces_page, tab_page
 from mirror.static.model_page import model_page
 from mirror.templates import FOLDER, render
 from mirror.typed_json import encode, without_extra
@@ -45,12 +47,14 @@ Examples = Mapping[str, bytes]  # file name → picture
 def site_files(
     models: Sequence[ModelFolder],
     *,
+    tabs: Mapping[str, ModelFolder | None] = MappingProxyType({}),
     examples: Callable[[ModelFolder], Examples] = lambda model: {},
     photos_may_go: bool = False,
     address: str = "",
 ) -> dict[str, bytes]:
     """Path → content of the site, the same bytes each time. The first of `models` is shown first.
 
+    tabs: further ones (further_tabs.py), by their names, each with its model folder.
     examples: pictures to click for a model, by their names. photos_may_go: the pictures of a model's report may show
     photos that it was judged by. address: where the files are to lie, with a / at its end, for the preview of a link;
     "" where that is not known. Raises ModelFolderError for a file that is not what its model.json records, ImageError
@@ -58,6 +62,8 @@ def site_files(
     """
     parts = sorted([*(HERE / "page").iterdir(), FOLDER / "share.js"], key=lambda path: path.name)
     app = {path.name: path.read_bytes() for path in parts if path.is_file()}
+    if FACES not in tabs:
+        del app["faces.js"]
     app["page.css"] = _stylesheet(app["page.css"])
     worker = app.pop("service_worker.js")
     folder = f"app-{_digest(*app.values())}"
@@ -70,29 +76,36 @@ def site_files(
     pages = []
     pictures = [examples(model) for model in models]
     for model, clickable in zip(models, pictures, strict=True):
-        page, own, first = _model_files(publishable(model, photos_may_go), clickable)
+        name = published_name(model.info)
+        shown = publishable(model, photos_may_go)
+        page, own, first = _model_files(shown, clickable, f"models/{name}", f"examples/{name}")
         pages.append(page)
         files |= own
         kept += first if model is models[0] else []
+    further = []
+    for tab, folder_of_tab in tabs.items():
+        entry, own = _tab_files(tab, folder_of_tab, examples, pages[0], photos_may_go)
+        further.append(entry)
+        files |= own
     files[PREVIEW] = link_preview(pictures[0].values())
     preview = f"{address}{PREVIEW}"
-    build = _digest(
-        *(f"{name}\n".encode() + body for name, body in files.items()), _index(folder, pages, "", preview), worker
-    )
-    files["index.html"] = _index(folder, pages, build, preview)
+    plain_index = _index(folder, pages, further, "", preview)
+    build = _digest(*(f"{name}\n".encode() + body for name, body in files.items()), plain_index, worker)
+    files["index.html"] = _index(folder, pages, further, build, preview)
     files["service-worker.js"] = worker.replace(b'"BUILD"', _json(build)).replace(b'["FILES"]', _json(kept))
     return dict(sorted(files.items()))
 
 
-def _index(app: str, pages: list[dict[str, Any]], build: str, preview: str) -> bytes:
+def _index(app: str, pages: list[dict[str, Any]], tabs: list[dict[str, str]], build: str, preview: str) -> bytes:
     loads = (HERE / "ort" / WASM).stat().st_size  # bytes
-    site = {"build": build, "runtime": f"{RUNTIME}/", "runtime_bytes": loads, "models": pages}
+    site = {"build": build, "runtime": f"{RUNTIME}/", "runtime_bytes": loads, "models": pages, "tabs": tabs}
     call, rest = pages[0]["question"]
     return render(
         "static_page.html",
         app=app,
         site=Markup(_json(site).decode().replace("<", "\\u003c")),
         pages=pages,
+        tabs=[(tab["name"], TITLES[tab["name"]]) for tab in tabs],
         title=f"{call} {rest}".strip(),
         preview=preview,
         crest=Markup((FOLDER / "favicon.svg").read_text("utf-8")),
@@ -101,16 +114,18 @@ def _index(app: str, pages: list[dict[str, Any]], build: str, preview: str) -> b
     ).encode()
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=5)
 def _packed(network: bytes) -> bytes:
     """It takes a second, and a publication builds the page for its plan, its trial and the Hub."""
     return gzip.compress(for_browsers(network), 9, mtime=0)
 
 
-def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any], dict[str, bytes], list[str]]:
+def _model_files(
+    model: ModelFolder, examples: Examples, folder: str, place: str
+) -> tuple[dict[str, Any], dict[str, bytes], list[str]]:
     """What the page knows of a model, the model's files, and the addresses of those that are kept for when there is no
-    network."""
-    info, folder = model.info, f"models/{published_name(model.info)}"
+    network. folder: of its files; place: of the pictures to click."""
+    info = model.info
     told = encode(without_extra(info))
     about = model_note.note(info) + model_note.pictures(model)
     files = {
@@ -124,7 +139,7 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
             files[f"{folder}/{key}.onnx.gz"] = _packed(model.read(name))
     tiles = []
     for name, body in examples.items():
-        path, place = Path(name), f"examples/{published_name(info)}"
+        path = Path(name)
         files[f"{place}/{path.name}"] = body
         files[f"{place}/small/{path.name}.jpg"] = small_jpeg(load_image(body), THUMBNAIL_PIXELS, 85)
         tiles.append(
@@ -136,7 +151,7 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
         )
 
     def addressed(name: str | None) -> str | None:
-        return f"{quote(name)}?v={_digest(files[name])}" if name else None
+        return _addressed(name, files[name]) if name else None
 
     page = model_page(info)
     page["loads"] = len(files[networks["network"] or ""])  # bytes
@@ -148,6 +163,28 @@ def _model_files(model: ModelFolder, examples: Examples) -> tuple[dict[str, Any]
     kept = [page["network"], page["heat"], page["note"]]
     kept += [tile["icon"] for tile in page["examples"]]  # the pictures themselves once they were clicked
     return page, files, [name for name in kept if name]
+
+
+def _tab_files(
+    tab: str, model: ModelFolder | None, examples: Callable[[ModelFolder], Examples], first: dict[str, Any],
+    photos_may_go: bool,
+) -> tuple[dict[str, str], dict[str, bytes]]:  # fmt: skip
+    """What the page knows of a further tab before it is opened, and its files. first: the page of the first model,
+    whose pictures to click serve a tab that has none."""
+    folder = f"tabs/{tab}"
+    if model is None:
+        network, note = f"{folder}/network.onnx.gz", f"{folder}/about.html"
+        files = {network: _packed(faces_network()), note: faces_note().encode()}
+        page = faces_page() | {"network": _addressed(network, files[network]), "loads": len(files[network])}
+        page["note"] = _addressed(note, files[note])
+    else:
+        page, files, _ = _model_files(publishable(model, photos_may_go), examples(model), folder, f"examples/{folder}")
+        own = tab_page(tab, model.info)
+        page |= own | {"says": page["says"] | own.get("says", {}), "examples": page["examples"] or first["examples"]}
+    if tab in LICENSES:
+        files[f"{folder}/{LICENSES[tab].name}"] = LICENSES[tab].read_bytes()
+    files[f"{folder}/page.json"] = _json(page)
+    return {"name": tab, "page": _addressed(f"{folder}/page.json", files[f"{folder}/page.json"])}, files
 
 
 def publishable(model: ModelFolder, photos_may_go: bool) -> ModelFolder:
@@ -184,6 +221,10 @@ def _manifest(title: str) -> bytes:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _addressed(name: str, content: bytes) -> str:
+    return f"{quote(name)}?v={_digest(content)}"
 
 
 def _digest(*contents: bytes) -> str:

@@ -59,7 +59,7 @@ class CenterFace(FaceNetwork):
     """A heat map of the centres of faces at a quarter of the image's size; for each cell the logarithms of the face's
     height and width, and where in the cell its centre is (down, right)."""
 
-    outputs = ("537", "538", "539")
+    input, outputs = "input.1", ("537", "538", "539")
     stride = 4
 
     def channels(self, pixels: np.ndarray) -> np.ndarray:
@@ -107,7 +107,7 @@ def open_network(path: Path, name: str) -> FaceNetwork:
     except OSError as error:
         raise ModelUnavailable(f"{name} cannot be read ({error.strerror or error}): check the file.") from None
     try:
-        graph = _of_any_size(data)
+        graph = of_any_size(data)
     except (ValueError, LookupError, TypeError):
         raise ModelUnavailable(f"{name} is no ONNX file: give a YuNet file, as face_detection_yunet.onnx.") from None
     try:
@@ -120,7 +120,7 @@ def open_network(path: Path, name: str) -> FaceNetwork:
     raise ModelUnavailable(f"{name} is neither YuNet nor CenterFace: give a YuNet file, as face_detection_yunet.onnx.")
 
 
-def _of_any_size(data: bytes) -> bytes:
+def of_any_size(data: bytes) -> bytes:
     """The graph without its fixed sizes, and with its weights as constants, so that onnxruntime folds them: CenterFace
     lists them as inputs. Rewritten as protobuf (onnx.proto), since the page is installed without onnx.
 

@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from mirror.tasks.predictor import Detector, LabelPredictor, Predictor
 
 
+PROJECT = Path(__file__).parents[2]
+
+
 def default_model() -> str:
-    """models/mirror in the working folder, else in the project's."""
-    here = Path("models", "mirror")
-    project = Path(__file__).parents[2] / here
+    return shipped_model("mirror")
+
+
+def shipped_model(name: str) -> str:
+    """models/NAME in the working folder, else in the project's."""
+    here = Path("models", name)
+    project = PROJECT / here
     return str(project if project.is_dir() and not here.exists() else here)
 
 

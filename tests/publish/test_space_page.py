@@ -123,8 +123,8 @@ def test_it_shows_where_it_looked(space: Path, client: Client) -> None:
 def test_the_description_of_its_endpoints_is_answered_and_each_can_work_there(page: Served) -> None:
     said = httpx.get(f"{page.url}/gradio_api/info", timeout=60).json()
     endpoints = set(said["named_endpoints"])
-    assert {"/predict", "/explain", "/face-detection"} <= endpoints
-    assert not {"/image-classification", "/object-detection", "/zero-shot-image-classification"} & endpoints
+    assert {"/predict", "/explain", "/image-classification", "/face-detection"} <= endpoints
+    assert not {"/object-detection", "/zero-shot-image-classification"} & endpoints
 
 
 def test_there_are_the_tabs_that_can_work_and_no_others(client: Client) -> None:

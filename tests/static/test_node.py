@@ -57,6 +57,18 @@ def resizes() -> list[dict[str, Any]]:
     ]
 
 
+def resizes_in_two() -> list[dict[str, Any]]:
+    return [
+        {
+            "photo": as_json(image),
+            "to": to,
+            "levels": coded(image.resize(to, Image.Resampling.BILINEAR, reducing_gap=2.0).tobytes()),
+        }
+        for image in (noise(161, 147), noise(90, 240), noise(12, 10))
+        for to in ((24, 20), (31, 7), (8, 8))
+    ]
+
+
 def preprocessings() -> list[dict[str, Any]]:
     plain = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     step = BatchResize(size=(16, 16), crop=None)
@@ -184,6 +196,7 @@ def test_parts_that_need_no_browser_give_the_numbers_of_pillow_and_python(tmp_pa
     logits = [[1.5, -2.25, 0.1], [1000.0, 999.0], [-3.0]]
     expected = {
         "resized": resizes(),
+        "resized_in_two": resizes_in_two(),
         "preprocessed": preprocessings(),
         "jpegs": jpegs(),
         "orientations": orientations(),

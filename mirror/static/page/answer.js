@@ -61,7 +61,7 @@ export function answer(model, look) {
 export function bars(model, prediction) {
   const ranked = /** @type {[string, number][]} */ (model.labels.map((/** @type {string} */ label, /** @type {number} */ i) => [model.shown[i], prediction.probabilities[label]]));
   ranked.sort((one, other) => other[1] - one[1]);
-  const list = element("ol", { className: prediction.known ? "bars" : "bars grey", ariaLabel: "Probabilities" }, ...ranked.slice(0, SHOWN_LABELS).map(([label, share]) => {
+  const list = element("ol", { className: prediction.known ? "bars" : "bars grey", ariaLabel: "Probabilities" }, ...ranked.slice(0, model.most ?? SHOWN_LABELS).map(([label, share]) => {
     const bar = element("i", { ariaHidden: "true" });
     bar.style.width = `${100 * share}%`;
     return element("li", {}, element("span", { textContent: label, dir: "auto" }), element("span", { className: "share", textContent: percent(share) }), bar);

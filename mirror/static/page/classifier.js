@@ -50,6 +50,11 @@ export class Classifier {
     return { prediction: prepared.found ? prediction : { ...prediction, known: false }, prepared, maps };
   }
 
+  /** A frame of the camera. @param {import("./decode.js").Photo} photo */
+  glance(photo) {
+    return this.look(photo);
+  }
+
   /** Where in a photo the evidence for its most probable label lies. @param {import("./decode.js").Photo} photo */
   async why(photo) {
     const { prediction, prepared, maps } = await this.look(photo), { model } = this;
@@ -82,7 +87,7 @@ export class Classifier {
 }
 
 /** Throws where a network gave what is no number, as mirror/inference/classifier.py does. @param {ArrayLike<number>} given */
-function requireFinite(given) {
+export function requireFinite(given) {
   if (!Array.from(given).every(Number.isFinite)) throw new PhotoError(DAMAGED);
 }
 

@@ -9,6 +9,7 @@ import { kindOf, opened } from "./containers.js";
 import { decodeReduced } from "./jpeg.js";
 import { PhotoError } from "./photo_error.js";
 import { decodeGrey16 } from "./png16.js";
+import { reduced } from "./resample.js";
 
 export const MAX_BYTES = 20 * 1024 * 1024, MAX_PIXELS = 50_000_000; // as in mirror/images.py
 const BAND = 1 << 20; // pixels that are read at a time
@@ -178,41 +179,6 @@ export function upright(bitmap, orientation) {
       context.setTransform(a, b, c, d, e * width, f * height - top);
       context.drawImage(bitmap, 0, 0);
       yield { rgba: context.getImageData(0, 0, width, bottom - top).data, top, bottom };
-    }
-  }
-  return { width, height, bands };
-}
-
-/**
- * The mean of each scale × scale pixels; those at the right and lower edge of fewer.
- * @param {Photo} photo @param {number} scale @returns {Photo}
- */
-export function reduced(photo, scale) {
-  const width = Math.ceil(photo.width / scale), height = Math.ceil(photo.height / scale);
-  function* bands() {
-    for (const { rgba, top, bottom } of photo.bands()) { // `top` is a multiple of 8
-      const first = top / scale, last = Math.ceil(bottom / scale);
-      const found = new Uint8ClampedArray((last - first) * width * 4), sums = new Float64Array(width * 3);
-      for (let y = first; y < last; y++) {
-        sums.fill(0);
-        const end = Math.min((y + 1) * scale, bottom);
-        for (let row = y * scale; row < end; row++) {
-          let at = (row - top) * photo.width * 4;
-          for (let x = 0; x < photo.width; x++, at += 4) {
-            const out = 3 * Math.floor(x / scale);
-            sums[out] += rgba[at];
-            sums[out + 1] += rgba[at + 1];
-            sums[out + 2] += rgba[at + 2];
-          }
-        }
-        for (let x = 0; x < width; x++) {
-          const count = (end - y * scale) * (Math.min((x + 1) * scale, photo.width) - x * scale);
-          for (let channel = 0; channel < 3; channel++) {
-            found[((y - first) * width + x) * 4 + channel] = Math.floor(sums[3 * x + channel] / count + 0.5);
-          }
-        }
-      }
-      yield { rgba: found, top: first, bottom: last };
     }
   }
   return { width, height, bands };

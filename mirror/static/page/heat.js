@@ -1,6 +1,6 @@
 // Why: where in a photo the evidence for a label lies, as a coarse map over it (mirror/inference/grad_cam.py).
 
-import { resized, resizedFloats } from "./resample.js";
+import { resized, resizedFloats, round } from "./resample.js";
 
 const HOT = 0.5; // from here on a place counts when the heat is put into words
 const EVERYWHERE = 0.6; // of what was seen is hot: no place is named
@@ -53,8 +53,6 @@ export function visible(how, wide, high) {
 }
 
 const clip = (/** @type {number} */ value, /** @type {number} */ most) => Math.min(Math.max(value, 0), most);
-/** As Python rounds. @param {number} value */
-const round = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
 /**
  * The heat over the whole photo at a size, smoothly; it is 0 where the network saw nothing.

@@ -2,13 +2,16 @@
 //
 //   await window.mirror.ready;
 //   const { label, probability, probabilities, known, similarity } = await window.mirror.predict(blob);
+//   await window.mirror.predict(blob, { tab: "things" }); // window.mirror.tabs: those that there are
+//   const { detections } = await window.mirror.predict(blob, { tab: "faces" });
 
-import { LoadError, PhotoError } from "./photo_error.js";
+import { LoadError, loaded, PhotoError } from "./photo_error.js";
 
 /**
  * @typedef {import("./classifier.js").Prediction} Prediction
  * @typedef {{prediction: Prediction, found: boolean, made: Uint8Array | null}} Look
- * @typedef {{build: string, runtime: string, runtime_bytes: number, models: any[]}} Site as site_files.py writes it
+ * @typedef {{build: string, runtime: string, runtime_bytes: number, models: any[],
+ *   tabs: {name: string, page: string}[]}} Site as site_files.py writes it
  */
 
 /** What a file that could not be loaded is called, for who has shown a photo. */
@@ -33,16 +36,20 @@ export class Mirror {
     this.site = site;
     this.cache = `mirror:${new URL(".", document.baseURI).pathname}#${site.build}`;
     const asked = new URLSearchParams(location.search).get("model");
-    this.model = site.models.find((one) => one.name === asked) ?? site.models[0];
+    this.own = site.models.find((one) => one.name === asked) ?? site.models[0]; // the model that is chosen
+    this.model = this.own; // what is asked: that, or a further tab's
+    /** @type {Map<string, Promise<any>>} */
+    this.pages = new Map(); // what is known of further tabs, by their names
     /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
     this.asked = new Map();
     this.number = 0;
-    let loaded = 0;
+    this.loaded = 0; // bytes, of those that the next answer needs
+    this.needed = site.runtime_bytes + this.model.loads;
     const source = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)}`;
     // Of a blob: address, so that it is under this page's Content-Security-Policy, which one of a file would not be
     this.worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type: "module" });
     this.worker.onmessage = ({ data }) => {
-      if ("loaded" in data) return progress(Math.min(1, (loaded += data.loaded) / (site.runtime_bytes + this.model.loads)));
+      if ("loaded" in data) return progress(Math.min(1, (this.loaded += data.loaded) / this.needed));
       const asked = this.asked.get(data.id);
       this.asked.delete(data.id);
       if ("answer" in data) asked?.resolve(data.answer);
@@ -71,10 +78,24 @@ export class Mirror {
     });
   }
 
-  /** @param {string} name of the model that is asked from now on */
-  choose(name) {
-    this.model = this.site.models.find((one) => one.name === name);
+  /** @param {any} model that is asked from now on */
+  choose(model) {
+    this.model = model;
+    [this.loaded, this.needed] = [0, model.loads];
     this.ready = this.open();
+  }
+
+  /** What is known of the model of a further tab. @param {string} name @returns {Promise<any>} */
+  page(name) {
+    const tab = this.site.tabs.find((one) => one.name === name);
+    if (!tab) return Promise.reject(new PhotoError(`This page has no tab ${name}: see window.mirror.tabs.`));
+    let page = this.pages.get(name);
+    if (!page) {
+      page = loaded(fetch(tab.page).then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(tab.page)))));
+      this.pages.set(name, page);
+      page.catch(() => this.pages.delete(name)); // to be tried again
+    }
+    return page;
   }
 
   /** Opens the model that is chosen. */
@@ -99,9 +120,11 @@ export class Mirror {
 
   /**
    * @param {Blob} file an encoded image
-   * @returns {Promise<Prediction>} Rejects with one sentence where it cannot be opened.
+   * @param {{tab?: string}} [options] tab: a further one, that answers instead of the model that is chosen
+   * @returns {Promise<any>} a Prediction, of faces their detections. Rejects with one sentence where it cannot be opened.
    */
-  async predict(file) {
-    return (await this.look(file)).prediction;
+  async predict(file, { tab } = {}) {
+    const model = tab === undefined ? this.own : await this.page(tab), found = await this.ask("look", { model, file });
+    return found.prediction ?? { detections: found.faces };
   }
 }

@@ -1,6 +1,7 @@
 // The page: what is shown, and what happens when it is touched. It begins here.
 
 import { answer, bars, card, element, reason } from "./answer.js";
+import { drawBoxes, faceCount, withBoxes } from "./boxes.js";
 import { Camera } from "./camera.js";
 import { inWords, Mirror, NOT_LOADED, NOT_WORKING } from "./mirror.js";
 import { LoadError } from "./photo_error.js";
@@ -12,12 +13,17 @@ const find = (id) => document.getElementById(id);
 const site = JSON.parse(find("site").textContent);
 const loading = find("loading");
 const mirror = new Mirror(site, (share) => { loading.value = share; });
-/** @type {any} */ (window).mirror = { ready: mirror.ready, predict: (/** @type {Blob} */ file) => mirror.predict(file) };
+/** @type {any} */ (window).mirror = {
+  ready: mirror.ready,
+  tabs: site.tabs.map((/** @type {any} */ tab) => tab.name),
+  predict: (/** @type {Blob} */ file, /** @type {{tab?: string}} */ options) => mirror.predict(file, options),
+};
 
 const WAITING = find("answer").firstElementChild.cloneNode(true);
 /** @type {Blob | null} */
 let photo = null; // what is being looked at
 const EDGE = 6; // px around what is brought into sight
+const picker = find("model");
 let turn = 0; // of what was asked last: an answer to something earlier is not shown any more
 
 // ---- the answer ----------------------------------------------------------------------------------------------------
@@ -34,6 +40,16 @@ function say(nodes, shown = []) {
   find("why-button").hidden = !mirror.model.heat;
   find("why-button").textContent = mirror.model.says.why;
   find("why").replaceChildren();
+  find("boxes")?.replaceChildren();
+}
+
+/** Says what was found. @param {any} model @param {any} found */
+function tell(model, found) {
+  if (!found.faces) return say(answer(model, found), bars(model, found.prediction));
+  say([card("known", faceCount(model, found))]);
+  drawBoxes(find("boxes"), found);
+  find("boxes").classList.toggle("mirrored", camera.running && find("video").classList.contains("mirrored"));
+  find("more").hidden = camera.running;
 }
 
 /** Brings the answer into sight, with the photo where both have room. The keyboard's focus stays where it is. */
@@ -67,7 +83,7 @@ async function ask() {
   try {
     const found = await mirror.look(photo);
     if (mine !== turn) return;
-    say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+    tell(mirror.model, found);
     reveal();
   } catch (error) {
     if (mine === turn) trouble(error);
@@ -97,7 +113,8 @@ find("why-button").addEventListener("click", async () => {
 find("save").addEventListener("click", async () => {
   const heat = find("why").querySelector("canvas"), says = find("answer").querySelector(".says").textContent;
   const sure = find("answer").querySelector(".sure")?.textContent ?? "";
-  const made = answerPicture(document.title, says, sure, [find("shown"), ...(heat ? [heat] : [])]);
+  const picture = find("boxes")?.childElementCount ? withBoxes(find("shown"), find("boxes")) : find("shown");
+  const made = answerPicture(document.title, says, sure, [picture, ...(heat ? [heat] : [])]);
   await save(made, `${mirror.model.name}-answer.png`);
 });
 
@@ -136,14 +153,15 @@ find("remove").addEventListener("click", () => {
 
 const camera = new Camera(find("video"), {
   async look(frame) {
-    const found = await mirror.glance(frame);
-    if (!camera.running) return;
+    const { model } = mirror, found = await mirror.glance(frame);
+    if (!camera.running || model !== mirror.model) return;
     const first = find("answer").querySelector(".waiting");
-    say(answer(mirror.model, found), bars(mirror.model, found.prediction));
+    tell(model, found);
     if (first) reveal();
   },
   stopped(sentence, kind) {
     cameraShown(false);
+    find("boxes")?.replaceChildren();
     if (!photo) say([card(kind, sentence)]);
   },
   rate(text) { find("rate").textContent = text; },
@@ -181,6 +199,7 @@ function showModel() {
   const { model } = mirror, [call, rest] = find("question").querySelectorAll("span");
   [call.textContent, rest.textContent] = model.question;
   find("question").querySelector("p").textContent = model.promise;
+  if (picker) find("picker").hidden = model !== mirror.own;
   document.title = model.question.join(" ").trim();
   find("examples-box").hidden = model.examples.length === 0;
   find("examples").replaceChildren(...model.examples.map((/** @type {any} */ example) => {
@@ -214,33 +233,52 @@ async function showNote() {
   }
 }
 
-/** @param {string} name */
-function choose(name) {
-  mirror.choose(name);
+/** Asks another model of the photo that is shown, or of what the camera sees. @param {any} model */
+function choose(model) {
+  if (model === mirror.model) return;
+  mirror.choose(model);
   loadingShown(mirror.ready);
   showModel();
-  /** @type {any} */ (window).mirror.ready = mirror.ready;
-  return ask();
+  if (!camera.running) return ask();
+  say([card("waiting", "Let me look …")]);
 }
 
-const tabs = [find("mirror-tab"), find("about-tab")], panels = [find("mirror-panel"), find("about-panel")];
+const names = ["mirror", .../** @type {any} */ (window).mirror.tabs, "about"];
+const tabs = names.map((name) => find(`${name}-tab`));
+let chosen = 0; // of `names`
+
 /** @param {number} index @param {boolean} [focus] */
-function open(index, focus = false) {
+async function open(index, focus = false) {
+  const about = names[index] === "about", before = chosen;
+  chosen = index;
   tabs.forEach((tab, i) => {
     tab.setAttribute("aria-selected", String(i === index));
     tab.tabIndex = i === index ? 0 : -1;
-    panels[i].hidden = i !== index;
   });
+  find("mirror-panel").hidden = about;
+  find("about-panel").hidden = !about;
   if (focus) tabs[index].focus();
-  if (index === 1) {
+  tabs[index].scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (about) {
     if (camera.running) camera.stop();
-    showNote();
+    return showNote();
+  }
+  find("mirror-panel").setAttribute("aria-labelledby", tabs[index].id);
+  if (index === 0) return choose(mirror.own);
+  try {
+    const page = await mirror.page(names[index]);
+    if (chosen === index) choose(page);
+  } catch (error) {
+    if (chosen !== index) return;
+    await open(before, focus);
+    trouble(error);
   }
 }
 tabs.forEach((tab, index) => {
   tab.addEventListener("click", () => open(index));
   tab.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "ArrowRight" || event.key === "ArrowLeft") open(1 - index, true);
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (step) open((index + step + tabs.length) % tabs.length, true);
   });
 });
 
@@ -250,11 +288,13 @@ function loadingShown(ready) {
   ready.catch((error) => { console.error(error); trouble(error instanceof LoadError ? NOT_LOADED : NOT_WORKING); }).finally(() => { if (ready === mirror.ready) loading.hidden = true; });
 }
 
-const asked = new URLSearchParams(location.search).get("model");
-const picker = find("model");
 if (picker) {
-  if (site.models.some((/** @type {any} */ one) => one.name === asked)) picker.value = asked;
-  picker.addEventListener("change", () => choose(picker.value));
+  picker.value = mirror.own.name;
+  picker.addEventListener("change", () => {
+    mirror.own = site.models.find((/** @type {any} */ one) => one.name === picker.value);
+    choose(mirror.own);
+    /** @type {any} */ (window).mirror.ready = mirror.ready;
+  });
 }
 showModel();
 loadingShown(mirror.ready);

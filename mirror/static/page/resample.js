@@ -71,9 +71,9 @@ const units = (share) => Math.trunc(share * (1 << PRECISION) + (share < 0 ? -0.5
  * The weights as flat arrays: those of output pixel i stand from starts[i] to starts[i + 1], in `places` the input pixel
  * and in `weights` its weight in units of 2 ** -22. Weights of an input pixel that is repeated add up, which is exact.
  * @param {Int32Array} places [frame] which input pixel each pixel of the frame repeats, -1: black
- * @param {number} target @param {string} filter
+ * @param {number} target @param {string} filter @param {number} end of the frame, which may lie within its last pixel
  */
-function taps(places, target, filter) {
+function taps(places, target, filter, end) {
   const starts = new Int32Array(target + 1), inputs = /** @type {number[]} */ ([]), weights = /** @type {number[]} */ ([]);
   if (filter === "nearest") {
     nearest(places.length, target).forEach((place, i) => {
@@ -81,7 +81,7 @@ function taps(places, target, filter) {
       starts[i + 1] = inputs.length;
     });
   } else {
-    contributions(places.length, target, filter).forEach(({ first, weights: shares }, i) => {
+    contributions(places.length, target, filter, [0, end]).forEach(({ first, weights: shares }, i) => {
       const sums = new Map();
       shares.forEach((share, j) => {
         const place = places[first + j];
@@ -104,12 +104,13 @@ export class Resizer {
    * @param {number} width of the result in pixels
    * @param {number} height of the result in pixels
    * @param {string} filter one of FILTERS, or "nearest"
+   * @param {[number, number]} [ends] of columns and rows, where the last is resized in part
    */
-  constructor(columns, rows, width, height, filter) {
+  constructor(columns, rows, width, height, filter, ends = [columns.length, rows.length]) {
     this.width = width;
     this.height = height;
-    this.across = taps(columns, width, filter);
-    this.down = taps(rows, height, filter);
+    this.across = taps(columns, width, filter, ends[0]);
+    this.down = taps(rows, height, filter, ends[1]);
     this.first = rows.reduce((least, row) => (row >= 0 ? Math.min(least, row) : least), Infinity); // of the rows needed
     this.end = rows.reduce((most, row) => Math.max(most, row + 1), 0);
     this.narrow = new Uint8Array(Math.max(0, this.end) * width * 3); // the photo's rows, as wide as the result
@@ -166,6 +167,57 @@ export const all = (length) => Int32Array.from({ length }, (_, i) => i);
 export function resized(photo, width, height, filter) {
   return read(photo, new Resizer(all(photo.width), all(photo.height), width, height, filter));
 }
+
+/**
+ * A photo made small in two steps, as Pillow does with a `reducing_gap`: by whole numbers first, by their means, as far as
+ * it stays `gap` times as large as it is to be.
+ * @param {import("./decode.js").Photo} photo @param {number} width @param {number} height @param {string} filter @param {number} gap
+ */
+export function resizedInTwo(photo, width, height, filter, gap) {
+  const across = Math.trunc(photo.width / width / gap) || 1, down = Math.trunc(photo.height / height / gap) || 1;
+  if (across === 1 && down === 1) return resized(photo, width, height, filter);
+  const small = reduced(photo, across, down), ends = [photo.width / across, photo.height / down].map(Math.fround);
+  return read(small, new Resizer(all(small.width), all(small.height), width, height, filter, /** @type {[number, number]} */ (ends)));
+}
+
+/**
+ * The mean of each across × down pixels; those at the right and lower edge of fewer.
+ * @param {import("./decode.js").Photo} photo @param {number} across @param {number} [down]
+ * @returns {import("./decode.js").Photo}
+ */
+export function reduced(photo, across, down = across) {
+  const width = Math.ceil(photo.width / across), height = Math.ceil(photo.height / down);
+  function* bands() {
+    const sums = new Float64Array(3 * width);
+    for (const { rgba, top, bottom } of photo.bands()) {
+      const first = Math.floor(top / down), last = bottom === photo.height ? height : Math.floor(bottom / down);
+      const found = new Uint8ClampedArray((last - first) * width * 4);
+      for (let row = top, at = 0; row < bottom; row++) {
+        for (let x = 0; x < photo.width; x++, at += 4) {
+          const out = 3 * Math.floor(x / across);
+          sums[out] += rgba[at];
+          sums[out + 1] += rgba[at + 1];
+          sums[out + 2] += rgba[at + 2];
+        }
+        if ((row + 1) % down && row + 1 < photo.height) continue;
+        const y = Math.floor(row / down), rows = row + 1 - y * down;
+        for (let x = 0; x < width; x++) {
+          const count = rows * (Math.min((x + 1) * across, photo.width) - x * across);
+          const share = Math.trunc(Math.fround(2 ** 24 / count)), half = count >> 1; // by integers, as Reduce.c does
+          for (let channel = 0; channel < 3; channel++) {
+            found[((y - first) * width + x) * 4 + channel] = Math.floor(((sums[3 * x + channel] + half) * share) / 2 ** 24);
+          }
+        }
+        sums.fill(0);
+      }
+      yield { rgba: found, top: first, bottom: last };
+    }
+  }
+  return { width, height, bands };
+}
+
+/** As Python rounds. @param {number} value */
+export const round = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
 /** @param {import("./decode.js").Photo} photo @param {Resizer} resizer */
 export function read(photo, resizer) {

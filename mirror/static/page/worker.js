@@ -10,8 +10,8 @@ import { LoadError, loaded, PhotoError } from "./photo_error.js";
 
 /** @type {{base: string, runtime: string, cache: string}} */
 let site; // addresses: of the page, and of the runtime's files
-/** @type {Map<string, Promise<Classifier>>} */
-const opened = new Map(); // by name
+/** @type {Map<string, Promise<any>>} */
+const opened = new Map(); // a Classifier or a FaceDetector, by its network's address
 /** @type {Promise<void> | null} */
 let started = null;
 let asking = 0; // questions that are not answered yet
@@ -25,13 +25,13 @@ const ANSWERS = {
 
   /** Opens a model. @param {{model: import("./classifier.js").Model}} asked */
   async open({ model }) {
-    const found = await classifier(model);
+    const found = await eye(model);
     if (asking === 1) await found.warmUp(); // unless there is a photo already
   },
 
   /** Looks at a file. @param {{model: import("./classifier.js").Model, file: Blob}} asked */
   async look({ model, file }) {
-    const found = await classifier(model), photo = await decode(file, model.at_least);
+    const found = await eye(model), photo = await decode(file, model.at_least);
     try {
       return shown(await found.look(photo));
     } finally {
@@ -41,7 +41,7 @@ const ANSWERS = {
 
   /** Where in a file the evidence for its label lies. @param {{model: import("./classifier.js").Model, file: Blob}} asked */
   async why({ model, file }) {
-    const found = await classifier(model), photo = await decode(file, model.at_least);
+    const found = await eye(model), photo = await decode(file, model.at_least);
     try {
       const { prediction, heat } = await found.why(photo);
       const picture = await createImageBitmap(overlay(photo, heat));
@@ -54,31 +54,34 @@ const ANSWERS = {
 
   /** Looks at a frame of the camera. @param {{model: import("./classifier.js").Model, frame: ImageBitmap}} asked */
   async glance({ model, frame }) {
-    const found = await classifier(model);
+    const found = await eye(model);
     try {
-      return shown(await found.look(upright(frame, 1)));
+      return shown(await found.glance(upright(frame, 1)));
     } finally {
       frame.close();
     }
   },
 };
 
-/** What the page needs of an answer. @param {import("./classifier.js").Answer} answer */
-function shown({ prediction, prepared }) {
-  return { prediction, found: prepared.found, made: prepared.made };
+/** What the page needs of an answer. @param {import("./classifier.js").Answer | import("./faces.js").Faces} answer */
+function shown(answer) {
+  return "faces" in answer ? answer : { prediction: answer.prediction, found: answer.prepared.found, made: answer.prepared.made };
 }
 
-/** @param {import("./classifier.js").Model} model */
-function classifier(model) {
-  let found = opened.get(model.name);
+/** What answers for a model. @param {any} model */
+function eye(model) {
+  let found = opened.get(model.network);
   if (!found) {
-    started ??= start(site.runtime, site.cache, progress);
-    found = loaded(Classifier.load(model, site.base, site.cache, progress, started));
-    opened.set(model.name, found);
-    found.catch(() => { opened.delete(model.name); started = null; }); // to be tried again
+    const running = (started ??= start(site.runtime, site.cache, progress));
+    found = loaded(kind(model).then((eyes) => eyes.load(model, site.base, site.cache, progress, running)));
+    opened.set(model.network, found);
+    found.catch(() => { opened.delete(model.network); started = null; }); // to be tried again
   }
   return found;
 }
+
+/** The class of what answers for a model; a site without faces has no faces.js. @param {any} model @returns {Promise<any>} */
+const kind = async (model) => (model.kind === "faces" ? (await import("./faces.js")).FaceDetector : Classifier);
 
 addEventListener("message", async ({ data: { id, ask, ...asked } }) => {
   asking += 1;

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from mirror import phrases
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.request import FACE_DETECTION
@@ -16,12 +17,10 @@ from mirror.web.tabs import camera
 from mirror.web.tabs.object_detection_tab import lay_out
 from mirror.web.tabs.task_models import TaskModels, excused
 
-NEVER_WHOSE = "I find faces. I never tell whose they are, and I keep none of them."
-
 
 def build(task_models: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
-    gr.HTML(render("sentence.html", kind="hint", sentence=NEVER_WHOSE))
+    gr.HTML(render("sentence.html", kind="hint", sentence=phrases.NEVER_WHOSE))
     with gr.Tabs(elem_classes="inner-tabs"):
         with gr.Tab("A photo"):
             lay_out(FACE_DETECTION, "faces", "face", "Show me people.", task_models, network)

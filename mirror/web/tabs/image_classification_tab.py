@@ -27,7 +27,6 @@ from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import SentPhoto
 
 SHOWN_LABELS = 5
-INVITATION = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
 BUSY = ("I am looking…", "The first time it takes a while to open the model.")
 
 Outputs = tuple[str, str, str]  # as HTML: the answer's card, the labels' bars, who answers
@@ -41,14 +40,14 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
         with gr.Column(scale=6, min_width=300):
             fields = lay_out_photo("general")
         with gr.Column(scale=5, min_width=300):
-            answer = gr.HTML(card("waiting", *INVITATION), elem_id="general-answer", elem_classes="answer")
+            answer = gr.HTML(card("waiting", *phrases.ANYTHING), elem_id="general-answer", elem_classes="answer")
             chances = gr.HTML(elem_id="general-probabilities", elem_classes="probabilities")
             model_note = gr.HTML(elem_id="general-model")
             tiles = lay_out_tiles([task_models.example] if task_models.example else [], "general-examples")
 
     handler, outputs = TaskHandler(_opener(task_models), _answer, _decode), [answer, chances, model_note]
     events = PhotoEvents(network, handler, (card("waiting", *BUSY), "", gr.skip()), _failed)
-    events.wire(fields, outputs, (card("waiting", *INVITATION), "", gr.skip()))
+    events.wire(fields, outputs, (card("waiting", *phrases.ANYTHING), "", gr.skip()))
     if task_models.example:
         tiles.choose(partial(events.show, ExamplePhoto(task_models.example)), None, [fields.photo, *outputs], **ASKED)
     # opened while the visitor looks for a photo

@@ -15,7 +15,7 @@ import { orientation } from "../../../mirror/static/page/orientation.js";
 import { decodeGrey16 } from "../../../mirror/static/page/png16.js";
 import { prepare } from "../../../mirror/static/page/preparation.js";
 import { preprocess } from "../../../mirror/static/page/preprocess.js";
-import { resized } from "../../../mirror/static/page/resample.js";
+import { resized, resizedInTwo } from "../../../mirror/static/page/resample.js";
 
 const expected = JSON.parse(readFileSync(process.env.EXPECTED, "utf8"));
 const bytes = (coded) => new Uint8Array(Buffer.from(coded, "base64"));
@@ -36,6 +36,12 @@ function photo({ width, height, rgb }) {
 for (const one of expected.resized) {
   test(`resized by ${one.filter} to ${one.to}, as Pillow does it`, () => {
     assert.deepEqual(resized(photo(one.photo), ...one.to, one.filter), bytes(one.levels));
+  });
+}
+
+for (const one of expected.resized_in_two) {
+  test(`resized in two steps from ${one.photo.width} × ${one.photo.height} to ${one.to}, as Pillow does it`, () => {
+    assert.deepEqual(resizedInTwo(photo(one.photo), ...one.to, "bilinear", 2), bytes(one.levels));
   });
 }
 
