@@ -101,7 +101,7 @@ def visiting(
         page.on(ended, lambda request: visit.pending.discard(request))
     page.goto(url)
     page.locator("#question h1").wait_for()
-    page.locator("#answer[aria-live]").wait_for()  # the page's own script runs
+    page.locator('[role="tab"][tabindex="-1"]').first.wait_for()  # the page's own script runs
     page.locator("p.loading").first.wait_for(state="detached")  # and no part of gradio is still on its way
     yield visit
     visit.rest()
