@@ -176,6 +176,7 @@ REASONS = {  # why a photo was left out: the slugs of rejected.csv, in words
     "exact-duplicate": "exactly the same as another photo",
     "same-photo-under-two-labels": "the same photo under two labels",
     "removed-by-hand": "removed by hand",
+    "excluded-group": "of a group that was excluded",
     "changed-since": "no longer what it was",
     "not-an-image": "not an image, or cut short",
     "too-small": "too small",

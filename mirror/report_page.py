@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from mirror.describe import REPORT_PAGE, ModelDescription
 from mirror.errors import ModelFolderError
 from mirror.measured import is_few
 from mirror.model_folder import ModelFolder
 from mirror.model_schema import ModelInfo, Novelty, TopLoss, Validation
-from mirror.palette import DARK, LIGHT, SERIF, variables
-from mirror.templates import FOLDER, data_url, render
+from mirror.templates import data_url, page_style, render
 from mirror.wording import count, none_of, percent, plain
 
 SHOWN_MATRIX = 8  # labels that a printed page has room for
@@ -43,7 +40,7 @@ def report_page(info: ModelInfo, hardest: Sequence[HardPhoto] = ()) -> str:
     rows = model.label_rows[:SHOWN_LABELS]
     return render(
         "report.html",
-        style=_style(),
+        style=page_style("report.css"),
         model=model,
         name=plain(info.name),
         photos=_learned_from(model),
@@ -118,11 +115,3 @@ def _in_hundred(share: float) -> str:
 
 def _share(value: float | None) -> str | None:
     return None if value is None else percent(value)
-
-
-def _style() -> Markup:
-    """Both palettes, what all pages share, and the page's own, for screen and paper."""
-    day, night = f":root {{ {variables(LIGHT)} }}", f":root {{ {variables(DARK)} }}"
-    shared, own = ((FOLDER / name).read_text(encoding="utf-8") for name in ("shared.css", "report.css"))
-    colours = f"{day}\n:root {{ --mirror-serif: {SERIF}; }}\n@media (prefers-color-scheme: dark) {{ {night} }}\n"
-    return Markup(f"{colours}{shared}{own}@media print {{ {day} }}\n")

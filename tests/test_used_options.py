@@ -20,7 +20,7 @@ COMMANDS = {
 VALUES = {
     "--count": "100", "--license": "any", "--minutes": "5", "--weights": "w.pth", "--proxy": "http://proxy:1",
     "--top": "5", "--ray-address": "auto", "--ray-workers": "1", "--default": "a", "--task-model": "face-detection=x",
-    "--calibrate": "photos", "--as": "gradio", "--data": "data/a",
+    "--calibrate": "photos", "--as": "gradio", "--data": "data/a", "--exclude": "a=b",
 }  # fmt: skip
 # What has an effect whatever else is said, or is met anyway (--yes, where nothing is asked; --again without a model)
 ALWAYS = {
@@ -37,10 +37,10 @@ IDLE = {
     "train": {
         "": "follow-links",
         "apple pear": "follow-links",
-        "--data x": "count license allow-private-hosts",
-        "--photos x": "count license keep-near-duplicates drop-near-duplicates follow-links",
+        "--data x": "count license preview exclude allow-private-hosts",
+        "--photos x": "count license preview exclude keep-near-duplicates drop-near-duplicates follow-links",
         "--collected x":
-            "count license keep-near-duplicates drop-near-duplicates follow-links allow-private-hosts",
+            "count license preview exclude keep-near-duplicates drop-near-duplicates follow-links allow-private-hosts",
         "--arch auto": "weights follow-links",
         "--epochs 0": "minutes follow-links",
         "--epochs 3": "minutes follow-links",

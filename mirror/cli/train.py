@@ -3,6 +3,7 @@
     python train.py                                                    # duckling or cygnet?
     python train.py apple pear --name fruit                            # apple or pear?
     python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
+    python train.py --name fruit --preview apple pear                  # what a search finds, before it is collected
     python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
     python train.py --name again --photos models/fruit/photos.csv      # the very photos of a model
     python train.py --collected data/mirror                            # photos that lie there, as the studio left them
@@ -16,10 +17,11 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from pathlib import Path
 
 from mirror.cli.options import reach_libraries, require_used
 from mirror.cli.outcome import ended
-from mirror.cli.train_options import USES, add_options, require_followed
+from mirror.cli.train_options import PREVIEW_USES, USES, add_options, require_followed
 from mirror.errors import require_installed
 from mirror.preparation import published_dataset
 from mirror.progress import working
@@ -40,6 +42,7 @@ NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "on
 def recipe(options: argparse.Namespace) -> None:
     """Collect → split → train → judge → export."""
     from mirror.cli.train_checks import check_given, finished
+    from mirror.cli.train_preview import mark_excluded
     from mirror.cli.train_steps import (
         collect,
         example_pictures,
@@ -52,6 +55,7 @@ def recipe(options: argparse.Namespace) -> None:
 
     name = model_name(options, NAME)
     check_given(options, name)
+    mark_excluded(options, Path("data", name))
     examples = example_pictures(options.examples)
     # torch and fastai take seconds to import, but what cannot be trained is to be said before any photo is collected
     with working("Loading torch and fastai"):
@@ -105,7 +109,11 @@ def run(options: argparse.Namespace) -> int:
 
     searches(options)  # says so where they contradict each other
     if not options.dataset:
-        require_used(options, USES)
+        require_used(options, USES | PREVIEW_USES if options.preview else USES)
+    if options.preview and not options.dataset:
+        from mirror.cli.train_preview import preview_searches
+
+        return preview_searches(options, NAME, SEARCH)
     require_installed("Training", *NEEDED)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)

@@ -23,6 +23,8 @@ OF_NEW_PHOTOS = Use("a search or --data", lambda options: _is_search(options) or
 USES = {  # without --dataset, whose recipe says itself what it follows
     "--count": OF_A_SEARCH,
     "--license": OF_A_SEARCH,
+    "--preview": OF_A_SEARCH,
+    "--exclude": OF_A_SEARCH,
     "--keep-near-duplicates": OF_NEW_PHOTOS,
     "--drop-near-duplicates": OF_NEW_PHOTOS,
     "--follow-links": Use("--data", lambda options: options.data),
@@ -31,6 +33,13 @@ USES = {  # without --dataset, whose recipe says itself what it follows
         "or name the one by --arch"),
     "--minutes": Use("as many epochs as pay, and --epochs says how many", lambda options: options.epochs is None),
 }  # fmt: skip
+
+OF_TRAINING = Use("collecting and training, and --preview does neither", lambda options: not options.preview)
+PREVIEW_USES = dict.fromkeys(
+    ("--count", "--keep-near-duplicates", "--drop-near-duplicates", "--others", "--arch", "--weights", "--size",
+     "--epochs", "--minutes", "--folds", "--hold-out", "--seed", "--models", "--precision", "--again", "--no-pickle",
+     "--examples", "--no-photos-in-report"), OF_TRAINING,
+)  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[str], size: int) -> None:
@@ -62,6 +71,15 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     add = words.add_argument
     add("--count", type=count, help="usable photos of each label (default: %(default)s)")
     add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
+    add("--preview", action="store_true",
+        help="collect and train nothing: look at the first hits of each search, grouped by what they show, as a sheet "
+        "of pictures (data/NAME/preview.html) and a table that says what is off topic, and which words find less of it",
+    )  # fmt: skip
+    add(
+        "--exclude", action="append", metavar="LABEL=GROUP",
+        help="leave out photos like a group that --preview showed, by its word or number, or all that it found off "
+        "topic: cygnet=wool, cygnet=3, cygnet=off-topic; it holds until another --exclude or --preview",
+    )  # fmt: skip
     copies = words.add_mutually_exclusive_group()
     copies.add_argument(
         "--keep-near-duplicates", action="store_true", dest="near_duplicates", default=None,

@@ -40,10 +40,7 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         open_collected,
     )
 
-    folder = Path("data") / name
-    network = NetworkSettings(
-        proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts
-    )
+    folder, network = Path("data") / name, network_of(options)
     if options.collected:
         return open_collected(options.collected, options.models / name)
     if options.data:
@@ -54,9 +51,21 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
         return Collected(photos, PHOTO_LIST, (), options.license, is_split(options.photos))
     terms = [SearchTerm(query, label) for label, query in searches(options) or map(label_and_query, search)]
-    rule = SEARCHED.with_near(options.near_duplicates)
-    photos = collect_by_search(folder, terms, options.count, license=options.license, copies=rule, network=network)
+    from mirror.doctor.exclusions import read_judge
+
+    rule, judge = SEARCHED.with_near(options.near_duplicates), read_judge(folder)
+    if judge:
+        print(judge)
+    photos = collect_by_search(
+        folder, terms, options.count, license=options.license, copies=rule, network=network, judge=judge
+    )
     return Collected(photos, "search", tuple((term.label, term.query) for term in terms), options.license)
+
+
+def network_of(options: argparse.Namespace) -> NetworkSettings:
+    return NetworkSettings(
+        proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts
+    )
 
 
 def split(collected: Collected, folds: int | None, hold_out: bool, seed: int) -> tuple[CorrectedFolder, bool]:
@@ -122,7 +131,7 @@ def model_name(options: argparse.Namespace, default: str) -> str:
 
 def searches(options: argparse.Namespace) -> list[tuple[str, str]]:
     """(label, query) of the words and of --search; [] where there are none. Raises UsageError where they are of one
-    label alone, or photos are asked for from elsewhere as well."""
+    label alone (which can be previewed, but not trained on), or photos are asked for from elsewhere as well."""
     sources = {"--data": options.data, "--photos": options.photos, "--collected": options.collected}
     other = next((name for name, value in {**sources, "--dataset": options.dataset}.items() if value), None)
     if options.words and other:
@@ -130,7 +139,7 @@ def searches(options: argparse.Namespace) -> list[tuple[str, str]]:
             f"{options.words[0]!r} is searched for, and {other} takes photos from elsewhere: leave out one of the two."
         )
     terms = [label_and_query(text) for text in (*options.words, *(options.search or ()))]
-    if len({label for label, _ in terms}) == 1:
+    if not options.preview and len({label for label, _ in terms}) == 1:
         raise UsageError(
             f"A model tells labels apart, and there is only {terms[0][0]!r}: give words for another, as in "
             "`python train.py apple pear`."

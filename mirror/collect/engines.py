@@ -14,8 +14,7 @@ import re
 import warnings
 from typing import Any
 
-from mirror.collect.metadata import Origin
-from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
+from mirror.collect.search_types import Hit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import RateLimited, SearchError
 from mirror.net.fetch import NetworkSettings
 from mirror.net.guard import without_passwords
@@ -110,8 +109,8 @@ class Engine:
         cause = f"HTTP {status}" if status not in (None, 200) else said[:80] + "…" * (len(said) > 80)
         return SearchError(f"{self.name} failed ({cause}).", engine=self.name, status=status)
 
-    def _hit(self, row: dict, term: SearchTerm, filters: SearchFilters) -> Origin:
-        return Origin(
+    def _hit(self, row: dict, term: SearchTerm, filters: SearchFilters) -> Hit:
+        return Hit(
             url=row["image"],
             label=term.label,
             page_url=row.get("url") or "",
@@ -119,6 +118,7 @@ class Engine:
             query=term.query,
             engine=self.name,
             license_filter=filters.license or "",
+            thumbnail=row.get("thumbnail") or "",
         )
 
 

@@ -32,7 +32,7 @@ from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
-from mirror.collect.search_types import SearchFilters, SearchTerm, check_license
+from mirror.collect.search_types import EXCLUDED, Hit, PhotoJudge, SearchFilters, SearchTerm, check_license
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reason_in_words
 from mirror.net.fetch import Client, Fetched, NetworkSettings
 from mirror.progress import ProgressBar
@@ -65,12 +65,14 @@ def collect_by_search(
     log: Callable[[str], None] = say,
     settings: CollectSettings | None = None,
     engines: Sequence[type[Engine]] = ENGINES,
+    judge: PhotoJudge | None = None,
 ) -> PhotoFolder:
     """Fill `folder` with `count` usable photos a label, or as many as the engines have; returns it open.
 
     The queries of one label take turns, hit by hit. Every hit that is tried becomes a photo or a rejection.
-    license: one of search_types.LICENSES; copies: what becomes of copies. A folder can be continued with other queries,
-    but other labels, or a stricter licence filter than its photos were found with, are a UsageError.
+    license: one of search_types.LICENSES; copies: what becomes of copies; judge: leaves out photos for what they show,
+    also stored ones. A folder can be continued with other queries, but other labels, or a stricter licence filter than
+    its photos were found with, are a UsageError.
 
     Raises SearchError when the engines refuse before a label is full, FetchError when the network or the proxy is down,
     DatasetError when a label has no photo at all. In every case the folder keeps what was found until then.
@@ -91,12 +93,13 @@ def collect_by_search(
             log(note)
         _check_belongs(photos, terms, filters, log)
         photos.judge_copies_anew()
+        _judge_anew(photos, judge)
         with (
             Client(network, per_host=settings.download.per_host) as client,
             ProgressBar("", "photo", log, lines=PROGRESS_LINES) as progress,
         ):
             searcher = Searcher(network, filters, settings=settings.search, log=progress.log, engines=engines)
-            run = _SearchRun(photos, terms, count, searcher, client, settings, progress)
+            run = _SearchRun(photos, terms, count, searcher, client, settings, progress, judge)
             try:
                 run.fill()
             except KeyboardInterrupt:
@@ -132,7 +135,24 @@ def _check_belongs(
         log(f"{label}: {count} photos are kept that were found as “{query}”.")
 
 
-class _TermHits:
+def _judge_anew(photos: PhotoFolder, judge: PhotoJudge | None) -> None:
+    """What is no longer excluded counts as never tried, and stored photos that are excluded now are withdrawn."""
+    rows = [row for row in photos.rejected if row.reason == EXCLUDED]
+    photos.forget(row.key for row in rows if judge is None or not judge.stands_by(row))
+    photos.withdraw(_excluded(photos, photos.photos, judge))
+
+
+def _excluded(
+    photos: PhotoFolder, rows: Iterable[Photo], judge: PhotoJudge | None
+) -> Iterator[tuple[Photo, tuple[str, str]]]:
+    """Those of the stored photos that the judge leaves out, each with the reason and the detail."""
+    for row in rows if judge else ():
+        why = judge(row.label, read_file(row.path(photos.path), inside=photos.path)) if judge else None
+        if why:
+            yield row, why
+
+
+class TermHits:
     """The hits of one term: those of cached pages first, then new pages, each written to the cache before it is used.
 
     error: what ended the search early, or None.
@@ -145,7 +165,7 @@ class _TermHits:
         self._cache = cache
         self._max_pages = max_pages
 
-    def __iter__(self) -> Iterator[Origin]:
+    def __iter__(self) -> Iterator[Hit]:
         pages = self._cache.pages(self._term)
         urls: set[str] = set()
         for page in pages:
@@ -167,7 +187,7 @@ class _TermHits:
             yield from new
 
 
-def _unseen(hits: Iterable[Origin], urls: set[str]) -> Iterator[Origin]:
+def _unseen(hits: Iterable[Hit], urls: set[str]) -> Iterator[Hit]:
     """The hits whose URLs are not in `urls`, which grows by them."""
     for hit in hits:
         if hit.url not in urls:
@@ -187,8 +207,10 @@ class _SearchRun:
         client: Client,
         settings: CollectSettings,
         progress: ProgressBar,
+        judge: PhotoJudge | None = None,
     ):
         self._photos = photos
+        self._judge = judge
         self._count = count
         self._client = client
         self._settings = settings
@@ -196,7 +218,7 @@ class _SearchRun:
         self._downloads = DownloadCache(photos.path / ".incoming")
         cache = SearchCache(photos.path, searcher.filters)
         self._searches = {
-            label: [_TermHits(term, searcher, cache, settings.max_pages) for term in terms if term.label == label]
+            label: [TermHits(term, searcher, cache, settings.max_pages) for term in terms if term.label == label]
             for label in dict.fromkeys(term.label for term in terms)
         }
         self._hits = {label: self._untried(label, searches) for label, searches in self._searches.items()}
@@ -259,14 +281,14 @@ class _SearchRun:
         reasons = Counter(row.reason for row in self._photos.rejected if row.label == label)
         return ", ".join(f"{count} {reason_in_words(reason)}" for reason, count in reasons.most_common())
 
-    def _untried(self, label: str, searches: list[_TermHits]) -> Iterator[Origin]:
+    def _untried(self, label: str, searches: list[TermHits]) -> Iterator[Hit]:
         """The label's hits, its queries taking turns, without those that this run or an earlier one has tried."""
         hits = (hit for turn in zip_longest(*searches) for hit in turn if hit is not None)
         for hit in _unseen(hits, set()):
             if not any(self._photos.has_tried(url, label) for url in (hit.url, *original_urls(hit.url))):
                 yield hit
 
-    def _try(self, batch: list[Origin]) -> None:
+    def _try(self, batch: list[Hit]) -> None:
         hits = [hit for hit in batch if not self._known_under_other_label(hit)]
         urls = [hit.url for hit in hits]
         outcomes = download_many(urls, client=self._client, settings=self._settings.download, cache=self._downloads)
@@ -293,10 +315,15 @@ class _SearchRun:
         self._reject_unanswered()  # one host answers, so the fault was theirs and not our network's
         if isinstance(outcome, Fetched):
             # The URL that worked is the one that a reader of metadata.csv or photos.csv can fetch again
-            self._photos.add(replace(hit, url=outcome.requested or hit.url), outcome.body)
+            self._judged(self._photos.add(replace(hit, url=outcome.requested or hit.url), outcome.body))
         else:
             self._photos.reject(hit, outcome.reason, str(outcome))
         self._downloads.forget(hit.url)
+
+    def _judged(self, row: Photo | Rejection) -> None:
+        """Withdraws a photo that the judge leaves out, by what is stored of it: looked at again, it is judged alike."""
+        if isinstance(row, Photo):
+            self._photos.withdraw(_excluded(self._photos, [row], self._judge))
 
     def _reject_unanswered(self) -> None:
         for hit, error in self._unanswered:
@@ -309,7 +336,8 @@ class _SearchRun:
             known = self._photos.outcome(hit.url, label) if label != hit.label else None
             if isinstance(known, Photo):
                 jpeg = read_file(known.path(self._photos.path), inside=self._photos.path)
-                self._photos.admit(hit, ScreenedPhoto(known.sha256, jpeg, known.width, known.height, known.phash))
+                screened = ScreenedPhoto(known.sha256, jpeg, known.width, known.height, known.phash)
+                self._judged(self._photos.admit(hit, screened))
                 return True
             # A duplicate of another photo of that label says nothing about this label
             if isinstance(known, Rejection) and known.reason not in (EXACT_DUPLICATE, NEAR_DUPLICATE):

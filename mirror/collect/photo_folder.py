@@ -222,9 +222,13 @@ class PhotoFolder:
     def judge_copies_anew(self) -> None:
         """Makes of the copies what `copies` says, where another rule has judged them: photos that it keeps count as
         never tried, stored ones that it does not keep are withdrawn."""
-        self._check_open()
         self.forget(row.key for row in self.copies.outdated(self.rejected))
-        withdrawn = {photo.key: _withdrawal(photo, *why) for photo, why in copies_among(self.photos, self.copies)}
+        self.withdraw(copies_among(self.photos, self.copies))
+
+    def withdraw(self, photos: Iterable[tuple[Photo, tuple[str, str]]]) -> None:
+        """Rejects these stored photos, each for this reason and with this detail."""
+        self._check_open()
+        withdrawn = {photo.key: _withdrawal(photo, *why) for photo, why in photos}
         if withdrawn:
             append_rows(self.rejected_csv, REJECTED_COLUMNS, withdrawn.values())
             self._delete_photos([self._photos[key] for key in withdrawn])

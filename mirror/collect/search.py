@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mirror.collect.engines import ENGINES, Engine
-from mirror.collect.metadata import Origin, writing
-from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
+from mirror.collect.metadata import writing
+from mirror.collect.search_types import Hit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError, RateLimited, SearchError
 from mirror.net.fetch import NetworkSettings
 from mirror.storage import journal, parse_json, recover
@@ -29,7 +29,7 @@ from mirror.terminal import say
 WAY_OUT = "wait an hour, go another way with --proxy URL, or train from your own photos with --data DIR"
 CONNECT = "connect to the internet, give or check --proxy URL, or train from your own photos with --data DIR"
 HITS_JSONL = "hits.jsonl"
-_CACHED = ("url", "page_url", "title")  # of a hit; the rest is the page's
+_CACHED = ("url", "page_url", "title", "thumbnail")  # of a hit; the rest is the page's
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,9 @@ class SearchCache:
 
     def _page(self, record: dict) -> SearchPage:
         engine, license_filter = record["engine"], self._filters["license"] or ""
-        hits = tuple(
-            Origin(hit["url"], "", hit["page_url"], hit["title"], record["query"], engine, license_filter)
+        found_by = record["query"], engine, license_filter
+        hits = tuple(  # older versions kept no thumbnails
+            Hit(hit["url"], "", hit["page_url"], hit["title"], *found_by, thumbnail=hit.get("thumbnail", ""))
             for hit in record["hits"]
         )
         return SearchPage(engine, hits, record["next"])

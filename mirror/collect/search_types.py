@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from mirror.collect.metadata import Origin
+from mirror.collect.metadata import Origin, Rejection
 from mirror.errors import UsageError
 
 # Licence filters as DuckDuckGo names them: any Creative Commons licence; public domain; free to share; … and use
 # commercially; free to modify, share and use; … commercially
 LICENSES = ("any", "Public", "Share", "ShareCommercially", "Modify", "ModifyCommercially")
+EXCLUDED = "excluded-group"  # the reason of photos that a PhotoJudge leaves out
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,29 @@ class SearchFilters:
 
 
 @dataclass(frozen=True)
+class Hit(Origin):
+    """One result. thumbnail: the address of the engine's own small picture of it; "" where it is not known."""
+
+    thumbnail: str = ""
+
+
+@dataclass(frozen=True)
 class SearchPage:
     """One page of results. `next`: the engine's own name for the page after this, None where there is none."""
 
     engine: str
-    hits: tuple[Origin, ...]
+    hits: tuple[Hit, ...]
     next: str | None = None
+
+
+class PhotoJudge(Protocol):
+    """Who says which photos found are left out for what they show (mirror/doctor/exclusions.py)."""
+
+    def __call__(self, label: str, photo: bytes) -> tuple[str, str] | None:
+        """The reason and the detail for rejected.csv of a photo as it is stored; None for one that is welcome."""
+
+    def stands_by(self, row: Rejection) -> bool:
+        """Whether an EXCLUDED row would be one today."""
 
 
 def check_license(name: str | None) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from mirror.palette import DARK, LIGHT, SERIF, variables
 from mirror.wording import count, listed, percent, plain
 
 FOLDER = Path(__file__).parent
@@ -23,6 +24,15 @@ FOLDER = Path(__file__).parent
 def render(template: str, **values: Any) -> str:
     """HTML of a template in this folder. Raises UndefinedError for a value that the template needs and is not given."""
     return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def page_style(*names: str) -> Markup:
+    """The CSS of a page of its own, for screen and paper: both palettes, what all pages share, and files of this
+    folder."""
+    day, night = f":root {{ {variables(LIGHT)} }}", f":root {{ {variables(DARK)} }}"
+    colours = f"{day}\n:root {{ --mirror-serif: {SERIF}; }}\n@media (prefers-color-scheme: dark) {{ {night} }}\n"
+    files = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("shared.css", *names))
+    return Markup(f"{colours}{files}@media print {{ {day} }}\n")
 
 
 def data_url(picture: bytes, kind: str = "jpeg") -> str:

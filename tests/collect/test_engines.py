@@ -8,9 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mirror.collect.engines import DdgsBing, DdgsDuckDuckGo, DuckDuckGoSearch
-from mirror.collect.metadata import Origin
 from mirror.collect.search import SearchSettings
-from mirror.collect.search_types import SearchFilters
+from mirror.collect.search_types import Hit, SearchFilters
 from mirror.errors import RateLimited
 from tests.support.searches import SWAN, all_pages, searcher, urls
 from tests.world import World
@@ -23,7 +22,7 @@ EACH = pytest.mark.parametrize("engine", [DuckDuckGoSearch, DdgsDuckDuckGo, Ddgs
 def test_a_hit_says_all_that_the_engine_knows(world: World, engine: type) -> None:
     world.results("baby swan", urls(1))
     (hit,) = searcher(world, engines=[engine]).page(SWAN).hits
-    assert hit == Origin(
+    assert hit == Hit(
         url="https://photos.example/0.jpg",
         page_url="https://pages.example/baby-swan-0",
         title="baby swan 0",
@@ -31,6 +30,7 @@ def test_a_hit_says_all_that_the_engine_knows(world: World, engine: type) -> Non
         label="cygnet",
         engine=engine.name,
         license_filter="",
+        thumbnail="https://tse1.mm.bing.net/th?id=" + ("1" if engine is DdgsBing else "0"),
     )
 
 

@@ -438,7 +438,9 @@ class TestTrouble:
 
     def test_a_label_without_any_photo_is_an_error(self, world: World, host: PhotoHost, folder: Path) -> None:
         world.results("baby swan", [f"https://photos.example/{n}" for n in range(3)])
-        with pytest.raises(DatasetError, match=r"No usable photo of cygnet was found \(3 http-404\): search with"):
+        with pytest.raises(
+            DatasetError, match=r"No usable photo of cygnet was found \(3 the server answered 404\): search with"
+        ):
             gather(world, folder, [SWAN], 5)
 
     def test_a_network_that_goes_down_costs_no_hit(self, world: World, host: PhotoHost, folder: Path) -> None:

@@ -14,7 +14,7 @@ from mirror.collect.download import DownloadCache
 from mirror.collect.metadata import Origin, Photo, read_photos, read_rejections
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search import SearchCache
-from mirror.collect.search_types import SearchFilters, SearchPage, SearchTerm
+from mirror.collect.search_types import Hit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import MirrorError
 from mirror.folders import holder_of
 from mirror.net.fetch import Fetched
@@ -89,7 +89,7 @@ def use_photo_folder(place: Path, colours: tuple[tuple[int, int, int], ...] = (R
             name = folder.photos[0].file_name
         correct(place, [name], REMOVE)
     term = SearchTerm("baby swan", "cygnet")
-    page = SearchPage("engine", (Origin("https://example.org/a.png", "cygnet"),), None)
+    page = SearchPage("engine", (Hit("https://example.org/a.png", "cygnet"),), None)
     with contextlib.suppress(MirrorError):
         SearchCache(place, SearchFilters()).append(term, page)
     spool = DownloadCache(place / ".incoming")

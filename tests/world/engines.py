@@ -30,10 +30,12 @@ class Refusal:
 
 @dataclass
 class Engines:
-    """`results`: what a query finds, in order, as (image URL, page URL, title); `page_size`: results a page."""
+    """`results`: what a query finds, in order, as (image URL, page URL, title); `page_size`: results a page;
+    `thumbnails`: the engine's small picture of an image, by its URL, where it is to be had."""
 
     results: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
     page_size: int = 100
+    thumbnails: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, list[Refusal]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -71,7 +73,7 @@ class Engines:
             {
                 "title": title,
                 "image": url,
-                "thumbnail": f"https://tse1.mm.bing.net/th?id={index}",
+                "thumbnail": self.thumbnails.get(url, f"https://tse1.mm.bing.net/th?id={index}"),
                 "url": page_url,
                 "height": 240,
                 "width": 320,
@@ -89,7 +91,8 @@ class Engines:
         first, count = int(query["first"]) - 1, int(query["count"])
         items = []
         for url, page_url, title in self.results.get(query.get("q", ""), [])[first : first + count]:
-            data = {"t": title, "murl": url, "turl": "https://tse1.mm.bing.net/th?id=1", "purl": page_url}
+            thumbnail = self.thumbnails.get(url, "https://tse1.mm.bing.net/th?id=1")
+            data = {"t": title, "murl": url, "turl": thumbnail, "purl": page_url}
             items.append(
                 f'<div><div class="imgpt"><a class="iusc" m="{html.escape(json.dumps(data))}"></a>'
                 '<div class="img_info"><span class="nowrap">320 × 240 · jpeg</span></div></div>'

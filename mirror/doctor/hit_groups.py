@@ -1,0 +1,99 @@
+"""Hits of one label → groups of what they show, how much they agree, and which are off topic. Arithmetic alone.
+
+Nobody has labelled the hits, so what a label means is what most of its hits agree about:
+
+    typical     a hit is as typical as it is similar to the most similar quarter of each query's hits, queries averaged:
+                what every query of a label finds counts for more than what one finds, and what words find that were
+                only tried (better_words.py) for half
+    core        the most typical third of the hits of the label's own queries
+    agreement   a hit's similarity to the core, in units of the core's similarity to itself: about 1 for what the label
+                means, about 0 for anything else
+    off topic   a group whose hits agree less than OFF_TOPIC on average
+
+Where most hits of every query are something else (a brand, a person of that name), the core is that: the contact sheet
+shows it, and no figure does. benchmarks/doctor.py measured other scores, and chose the numbers by words that were left
+out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TYPICAL_QUARTER = 0.75  # quantile of a hit's similarities
+TRIED_WEIGHT = 0.5
+CORE_SHARE = 1 / 3  # of the hits
+GROUP_DISTANCE = 0.8  # cosine distance up to which average linkage joins groups
+OFF_TOPIC = 0.29  # agreement
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Of N hits. agreement: [N]; group: [N], numbers from 0, the largest group first; group_agreement, off_topic: [G];
+    core: [N] bool; cohesion: the similarity (cosine) of the core to itself, what an agreement of 1 is."""
+
+    agreement: np.ndarray
+    group: np.ndarray
+    group_agreement: np.ndarray
+    off_topic: np.ndarray
+    core: np.ndarray
+    cohesion: float
+
+
+def group_hits(vectors: np.ndarray, query: np.ndarray, own: int) -> Grouping:
+    """vectors: [N, D] of length 1; query: [N], the number of the query that found each; own: how many of the queries,
+    the first, are the label's own, which found 2 hits or more."""
+    similar = vectors @ vectors.T
+    np.fill_diagonal(similar, np.nan)
+    core = _core(similar, query, own)
+    towards = np.nanquantile(similar[:, core], TYPICAL_QUARTER, axis=1)
+    cohesion = max(float(np.median(towards[core])), 1e-6)
+    agreement = towards / cohesion
+    group = _groups(vectors)
+    means = np.array([agreement[group == number].mean() for number in range(group.max() + 1)])
+    return Grouping(agreement, group, means, means < OFF_TOPIC, core, cohesion)
+
+
+def _core(similar: np.ndarray, query: np.ndarray, own: int) -> np.ndarray:
+    """[N] bool: the most typical hits, at least 2."""
+    numbers, sizes = np.unique(query, return_counts=True)
+    numbers = numbers[sizes > 1]  # one hit says nothing of itself
+    if not len(numbers):
+        numbers, query = np.array([0]), np.zeros_like(query)
+    towards = [np.nanquantile(similar[:, query == number], TYPICAL_QUARTER, axis=1) for number in numbers]
+    weights = np.where(numbers < own, 1.0, TRIED_WEIGHT)
+    typical = np.average(towards, axis=0, weights=weights)
+    candidates = np.flatnonzero(query < own)
+    size = max(2, round(len(candidates) * CORE_SHARE))
+    core = candidates[np.argsort(-typical[candidates], kind="stable")[:size]]
+    # Two things that are found as often may both be typical: the one that is most of the core takes all of it
+    typical = np.nanmedian(similar[:, core], axis=1)
+    core = candidates[np.argsort(-typical[candidates], kind="stable")[:size]]
+    return np.isin(np.arange(len(similar)), core)
+
+
+def _groups(vectors: np.ndarray) -> np.ndarray:
+    """[N]: average linkage by cosine distance; numbered by size, then by the first hit."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    clustering = AgglomerativeClustering(
+        n_clusters=None, metric="cosine", linkage="average", distance_threshold=GROUP_DISTANCE
+    )
+    found = clustering.fit_predict(vectors.astype(np.float64))
+    _, first, sizes = np.unique(found, return_index=True, return_counts=True)
+    rank = np.empty(len(sizes), int)
+    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return rank[found]
+
+
+def alike(first: np.ndarray, second: np.ndarray) -> float:
+    """How alike two labels' cores look, [N, D] and [M, D]: the similarity of one to the other in units of that within
+    them. 1: no difference is seen; 0: nothing in common."""
+    within = [float(np.median(_off_diagonal(vectors))) for vectors in (first, second)]
+    return float(np.median(first @ second.T)) / max(float(np.mean(within)), 1e-6)
+
+
+def _off_diagonal(vectors: np.ndarray) -> np.ndarray:
+    similar = vectors @ vectors.T
+    return similar[~np.eye(len(similar), dtype=bool)]

@@ -1,0 +1,93 @@
+"""`python train.py --preview` and `--exclude` as a person types them."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mirror.cli import build_parser
+from mirror.cli.train import main
+from mirror.cli.train_options import PREVIEW_USES
+from mirror.cli.train_preview import table
+from mirror.collect.search_types import Hit
+from mirror.doctor.eye import Look
+from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
+from tests.support.hit_lists import CHECKS, find
+from tests.support.lacking import HEAVY
+from tests.support.limits import LIMIT
+from tests.web.serving import REPOSITORY, environment
+from tests.world import World
+
+# Finds no torch, which looking at hits does not need
+LIGHTER = """\
+import runpy, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+ABSENT = tuple(name for name in HEAVY if name in ("torch", "torchvision", "fastai", "timm", "transformers", "onnx"))
+
+
+def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world: World, tmp_path: Path) -> None:
+    find(world, "duckling", [*(("duckling", n) for n in range(9)), *((CHECKS, n) for n in range(2))])
+    network = ("--proxy", world.proxy_url, "--insecure")
+    command = [sys.executable, "-c", LIGHTER.format(names=ABSENT), str(REPOSITORY / "train.py"), *network]
+    done = subprocess.run(
+        [*command, "--name", "birds", "--preview", "duckling", "--exclude", "duckling=off-topic"],
+        cwd=tmp_path, env=environment(PYTHONPATH=str(REPOSITORY)), capture_output=True, text=True, timeout=LIMIT,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.startswith("1 search of 60 hits, and up to 2 with other words")
+    assert "“duckling”: 11 hits, 11 looked at, 18 % off topic" in done.stdout
+    assert "--exclude duckling=off-topic" in done.stdout
+    assert "Collecting leaves out what looks like “" in done.stdout
+    assert done.stdout.splitlines()[-1] == "All of them to look at: data/birds/preview.html"
+    kept = {file.name for file in (tmp_path / "data" / "birds").iterdir()}
+    assert kept == {".lock", "hits.jsonl", "preview.html", "preview.json"}
+
+
+def test_a_label_whose_hits_have_nothing_in_common_is_told_as_well() -> None:
+    hit = SeenHit(Hit("https://a.example/1.jpg", "x"), b"", Look(np.zeros(2), np.zeros(1000)))
+    single = tuple(HitGroup(n, f"thing {n}", "thing", (hit,), 0.25, 0.1, n > 1, np.zeros(2)) for n in range(1, 5))
+    lines = table(Preview((LabelPreview("x", (QueryResult("x", 4, 4, 0.75),), single),), (("x", "y", 0.9),)))
+    assert "  and 4 single pictures, 3 of them off topic" in lines
+    assert lines[-1].startswith("\nThe hits for x and y look alike (0.90;")
+
+
+def test_every_option_has_an_effect_on_a_preview_or_is_refused() -> None:
+    commands = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    there = {name for name in commands.choices["train"]._option_string_actions if name.startswith("--")}
+    followed = "name search license preview exclude proxy insecure allow-private-hosts"
+    elsewhere = "data photos collected dataset follow-links"  # with which there is no preview
+    assert there - {"--help", "--version"} - PREVIEW_USES.keys() == {
+        f"--{name}" for name in f"{followed} {elsewhere}".split()
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--preview", "--data", "."], "--preview is for a search, and these photos come from elsewhere: leave it out"),
+        (["--preview", "--folds", "5", "apple"], "--folds is for collecting and training, and --preview does neither"),
+        (["--preview", "--dataset", "fashion-mnist"], "--dataset fashion-mnist is trained by a recipe of its own"),
+        (["--exclude", "wool", "apple", "pear"], "--exclude 'wool' lacks a label or a group: write LABEL=GROUP"),
+        (["--exclude", "apple=wool", "apple", "pear"], "Nothing is known of groups in data/mirror: look at the hits"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(
+    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith(f"train.py: {says}") and output.err.count("\n") == 1
+    assert not (tmp_path / "data").exists()
