@@ -196,7 +196,7 @@ USAGE = [
         "no/such/a.parquet cannot be written: No such file or directory.",
     ),
     (["paint"], "Argument COMMAND: invalid choice: 'paint'"),
-    (["compile"], "The following arguments are required: PICKLE: see `python -m mirror compile --help`."),
+    (["compile"], "The following arguments are required: PICKLE|MODEL: see `python -m mirror compile --help`."),
 ]
 FAILURES = [
     (

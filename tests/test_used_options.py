@@ -28,7 +28,7 @@ ALWAYS = {
              "models precision again no-pickle examples no-photos-in-report",
     "predict": "model task labels template threshold format out summary summary-picture summary-csv map engine",
     "explain": "model label out",
-    "compile": "out trust precision",
+    "compile": "out task precision",
     "publish": "to what license own-photos yes out",
     "serve": "models studio host port",
 }  # fmt: skip
@@ -58,7 +58,9 @@ IDLE = {
         "--task zero-shot-image-classification": "allow-private-hosts restart exif ray-address ray-workers",
     },
     "explain": {"": "proxy insecure allow-private-hosts"},
-    "compile": {"": "", "--precision fp32": "calibrate", "--precision int8": ""},
+    "compile": {
+        "": "", "--precision fp32": "calibrate", "--precision int8": "", "--task object-detection": "trust",
+    },
     "publish": {
         "": "", "--what model": "as again data", "--what model,dataset": "as again", "--what space": "data",
         "--as static": "again", "--as zero": "", "--out x": "again private dry-run", "models/b": "again",

@@ -1,4 +1,7 @@
-"""`python -m mirror compile`: a fastai learner pickle → a model folder that answers fast."""
+"""`python -m mirror compile`: a fastai learner pickle → a model folder that answers fast.
+
+With --task a model of the Hub for torch → a folder of the Hub's layout for ONNX, which answers without torch.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,43 @@ from mirror.cli.options import Use, require_used
 from mirror.errors import UsageError
 from mirror.folders import require_room
 from mirror.progress import working
+from mirror.sources import find_sources
+from mirror.tasks.request import HUB_TASKS
 from mirror.terminal import printable
 
 MODEL_BYTES = 100 << 20  # room for a ResNet-18's network while it is made
-PRECISIONS = ("auto", "fp32", "int8")
+HUB_MODEL_BYTES = 1 << 30  # CLIP's network has 606 MB
+PRECISIONS = ("auto", "fp32", "int8", "fp16")
+FEWEST_PHOTOS = 20  # that a precision of a model of the Hub is judged by
 COMPILING = "Compiling"
-USES = {"--calibrate": Use("int8, and --precision says fp32", lambda options: options.precision != "fp32")}
+USES = {
+    "--calibrate": Use(
+        "int8, and --precision says fp32", lambda options: options.precision != "fp32" or options.task is not None
+    ),
+    "--trust": Use("learner pickles, and --task is for models of the Hub", lambda options: options.task is None),
+}
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     compile_ = commands.add_parser(
         "compile",
-        help="make a fastai learner pickle ready for fast serving",
+        help="make a fastai learner pickle, or with --task a model of the Hub, ready for fast serving",
         description="Compile a fastai learner pickle to ONNX and check it against the learner's own answers. "
         "Pickles in models/ are compiled by themselves when first used. A pickle is a program: it is read first, and "
-        "opened only where all that it names belongs to the libraries that a learner needs.",
+        "opened only where all that it names belongs to the libraries that a learner needs. With --task a model of the "
+        "Hugging Face Hub is compiled instead, and checked against transformers' own pipeline: the folder answers "
+        "without torch, given as --model or --task-model.",
     )
     compile_.set_defaults(run=run)
-    compile_.add_argument("pickle", type=Path, metavar="PICKLE")
+    compile_.add_argument("pickle", metavar="PICKLE|MODEL", help="with --task: hf:OWNER/NAME, or a transformers folder")
     compile_.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="the model folder to make (default: where `predict` and app.py look)"
+        "--task", choices=HUB_TASKS, metavar="TASK", help=f"what a model of the Hub does: {', '.join(HUB_TASKS)}"
+    )
+    compile_.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="the model folder to make (default: where `predict` and app.py look; with --task: NAME-onnx)",
     )
     compile_.add_argument(
         "--trust", action="store_true", help="open the pickle whatever it names, and run its code: only for your own"
@@ -49,11 +69,41 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    require_used(options, USES)
+    return _compile_model(options) if options.task else _compile_pickle(options)
+
+
+def _compile_model(options: argparse.Namespace) -> int:
+    from mirror.export.hub_export import compile_hub_model
+
+    precision = "fp32" if options.precision == "auto" else options.precision
+    sources = find_sources([str(options.calibrate)]) if options.calibrate else ()
+    photos = [Path(source.file) for source in sources]
+    if precision != "fp32" and len(photos) < FEWEST_PHOTOS:
+        raise UsageError(
+            f"--precision {precision} is judged by photos like yours: name a folder of at least {FEWEST_PHOTOS} by "
+            "--calibrate."
+        )
+    out = options.out or Path(f"{Path(options.pickle).name}-onnx")
+    require_room(out, HUB_MODEL_BYTES, " by --out")
+    with working(f"Compiling {printable(options.pickle)}", log=None):
+        described = compile_hub_model(options.pickle, options.task, out, precision=precision, photos=photos)
+    where = printable(str(out))
+    print(f"{where}: {printable(described['model'])}, {described['sentence']}")
+    if precision != "fp32":
+        print(described["precision_sentence"])
+    print(f"Ask it with `python -m mirror predict PHOTO --task {options.task} --model {where}`.")
+    return 0
+
+
+def _compile_pickle(options: argparse.Namespace) -> int:
+    if options.precision == "fp16":
+        raise UsageError("--precision fp16 is for models of the Hub (--task): choose int8 or fp32.")
     from mirror.inference.pickle_cache import compile_in_child, keeping_place, open_model
     from mirror.inference.pickle_scan import check_pickle
     from mirror.model_folder import find_model, read_model_folder, sha256_of
 
-    require_used(options, USES)
+    options.pickle = Path(options.pickle)
     entry, out = find_model(options.pickle), options.out
     if not entry.needs_compiling and options.given:
         given = " and ".join(sorted(options.given))

@@ -9,6 +9,9 @@ feature_bank.py          how alike photos must be to the training photos to be k
 quantize.py              model.onnx in 8-bit integers
 exact_sums.py            … what of it is float32, so that every machine gives the same bits
 precision.py             whether those ship
+hub_export.py            a model of the Hub for torch → the Hub's layout for ONNX
+hub_parity.py            … its answers compared with transformers' own pipeline
+hub_precision.py         … in fewer bits, where that changes its answers little enough
 restricted_unpickler.py  a pickle read without running it: networks, numbers, and descriptions of the rest
 pickled_tensors.py       … its tensors, and the weights beside it
 learner_parts.py         … the descriptions, of which a learner is made anew

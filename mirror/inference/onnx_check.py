@@ -31,6 +31,7 @@ FIELDS = {
     ("sparse", 1): "tensor", ("sparse", 2): "tensor",
 }  # fmt: skip
 Field = int | bytes | memoryview
+GRAPH, INITIALIZER, GRAPH_INPUT, TENSOR_NAME = 7, 5, 11, 8  # of a model, a graph, a graph and a tensor
 NODE_OP, NODE_DOMAIN, FUNCTION_NAME, FUNCTION_DOMAIN, EXTERNAL_DATA, DATA_LOCATION = 4, 7, 1, 10, 13, 14
 
 
@@ -57,6 +58,28 @@ def check_network(data: bytes, name: str) -> None:
         _check_operators(contents)
     except _Refused as refused:
         raise ModelFolderError(f"{name} {refused}: make the model again.") from None
+
+
+def graph_inputs(data: bytes) -> dict[str, tuple[int | None, ...]]:
+    """What a graph that `check_network` let pass is given: name → sides, None where one is free. Weights that it lists
+    among its inputs are left out. Raises ValueError, LookupError or TypeError for what is no graph."""
+    graph = list(_inside(dict(read_fields(memoryview(data)))[GRAPH]))
+    weights = {bytes(dict(_inside(value))[TENSOR_NAME]) for number, value in graph if number == INITIALIZER}
+    inputs: dict[str, tuple[int | None, ...]] = {}
+    for number, value in graph:
+        if number == GRAPH_INPUT and (name := bytes((fields := dict(_inside(value)))[1])) not in weights:
+            tensor = dict(_inside(dict(_inside(fields[2]))[1]))  # of its type, the tensor; of that, the shape
+            sides = [
+                dict(_inside(side)).get(1) for number, side in _inside(tensor.get(2, memoryview(b""))) if number == 1
+            ]
+            inputs[name.decode("utf-8", "replace")] = tuple(side if isinstance(side, int) else None for side in sides)
+    return inputs
+
+
+def _inside(value: Field) -> Iterator[tuple[int, Field]]:
+    if not isinstance(value, memoryview):
+        raise TypeError("a number where a message should be")
+    return read_fields(value)
 
 
 def _read(message: memoryview, kind: str, found: _Found, nodes: list[tuple[str, str]], depth: int) -> None:

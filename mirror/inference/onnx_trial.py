@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from mirror.errors import ModelFolderError
@@ -28,6 +29,7 @@ VERSION = 2  # of what is remembered
 _KEPT_BYTES = 64 * 1024
 
 Shapes = dict[str, list[int]]
+Shape = tuple[int, ...] | Mapping[str, tuple[int, ...]]  # of the one image, or of all inputs by name
 # The networks that come with this program need no trial at the first start: sha256 and shape of the input → shapes of
 # the outputs. One that is missing here is tried out; tests/inference/test_onnx_trial.py says what to add.
 SHIPPED: dict[str, Shapes] = {
@@ -47,15 +49,15 @@ _locks: dict[str, threading.Lock] = {}
 _known: dict[str, Shapes] = {}
 
 
-def try_network(data: bytes, name: str, shape: tuple[int, ...], sha256: str | None = None) -> Shapes:
-    """The shapes of a network's outputs for float32 input of `shape`. data: the file; name: of it, for sentences;
-    sha256: of its bytes, where it is known already.
+def try_network(data: bytes, name: str, shape: Shape, sha256: str | None = None) -> Shapes:
+    """The shapes of a network's outputs for input of `shape`: noise for pixels, ones where it takes whole numbers.
+    data: the file; name: of it, for sentences; sha256: of its bytes, where it is known already.
 
     Raises ModelFolderError where it must not be opened, cannot be, does not take that input, or answers it with what is
     no finite number.
     """
     check_network(data, name)
-    size = ".".join(map(str, shape))
+    size = _named(shape)
     known = f"{sha256 or hashlib.sha256(data).hexdigest()}-{size}"
     if known in SHIPPED:
         return SHIPPED[known]
@@ -68,11 +70,18 @@ def try_network(data: bytes, name: str, shape: tuple[int, ...], sha256: str | No
 
 
 def open_tried(
-    data: bytes, name: str, shape: tuple[int, ...], sha256: str | None = None, threads: int | None = None
+    data: bytes, name: str, shape: Shape, sha256: str | None = None, threads: int | None = None
 ) -> tuple[OnnxModel, Shapes]:
     """The network, once `try_network` has let it pass, and what that gives. threads: for one run; default: all CPUs."""
     shapes = try_network(data, name, shape, sha256)
-    return OnnxModel(data, threads), shapes
+    return OnnxModel(data, threads, several=isinstance(shape, Mapping)), shapes
+
+
+def _named(shape: Shape) -> str:
+    """`1.3.224.224`; of several inputs a digest of their names and sides."""
+    if isinstance(shape, tuple):
+        return ".".join(map(str, shape))
+    return hashlib.sha256(json.dumps(sorted(shape.items())).encode()).hexdigest()[:16]
 
 
 def _remembered(path: Path) -> Shapes | None:
@@ -86,9 +95,9 @@ def _remembered(path: Path) -> Shapes | None:
         return None
 
 
-def _try(data: bytes, name: str, shape: tuple[int, ...], path: Path) -> Shapes:
+def _try(data: bytes, name: str, shape: Shape, path: Path) -> Shapes:
     memory = MEMORY + 4 * len(data)
-    module = ["mirror.inference.onnx_trial", *map(str, shape)]
+    module = ["mirror.inference.onnx_trial", json.dumps(shape)]
     try:
         ended = sandbox.run_sandboxed(module, seconds=SECONDS, memory=memory, files=_KEPT_BYTES, input=data, writes=())
     except OSError as error:
@@ -111,18 +120,26 @@ def _try(data: bytes, name: str, shape: tuple[int, ...], path: Path) -> Shapes:
 
 
 def main() -> int:
-    """In the child: the network on standard input, the sides of its input as arguments; one JSON object comes out."""
+    """In the child: the network on standard input, the sides of its input as JSON; one JSON object comes out."""
     sandbox.confine()
-    data, shape = sys.stdin.buffer.read(), tuple(map(int, sys.argv[1:]))
+    data, shape = sys.stdin.buffer.read(), parse_json(sys.argv[1])
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     import numpy as np
 
     try:
-        engine = OnnxModel(data, threads=1)
+        engine = OnnxModel(data, threads=1, several=isinstance(shape, dict))
+        del data
         random = np.random.default_rng(0)
-        for image in (np.zeros(shape, np.float32), random.standard_normal(shape, np.float32)):
-            outputs = engine.run(image, engine.outputs)
+        sides = shape if isinstance(shape, dict) else dict.fromkeys(engine.inputs, shape)
+        for spread in np.array([0, 1], np.float32):
+            given = {
+                name: (spread * random.standard_normal(sides[name], np.float32)).astype(kind)
+                if kind.startswith("float")
+                else np.ones(sides[name], kind)
+                for name, kind in engine.inputs.items()
+            }
+            outputs = engine.run(given, engine.outputs)
         named = dict(zip(engine.outputs, outputs, strict=True))
         broken = [name for name, output in named.items() if output.dtype.kind == "f" and not np.isfinite(output).all()]
         if broken:  # of the noise: a plain black image may be beyond what a sound network was made for
@@ -131,6 +148,8 @@ def main() -> int:
             print(json.dumps({name: list(output.shape) for name, output in named.items()}))
     except ModelFolderError as error:
         print(json.dumps({"failed": str(error).removeprefix("The network ").partition(": make the model")[0]}))
+    except (KeyError, TypeError):
+        print(json.dumps({"failed": f"takes other inputs than {', '.join(sides)}"}))
     except MemoryError:
         print(json.dumps({"failed": "wants more memory than it is given"}))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,26 @@ ONNX_ERRORS_ONLY = 3  # onnxruntime's severity: it warns at start about graphics
 # Waiting threads sleep, and take work in small parts: a ResNet-18 in int8 that shares two CPUs with a busy process
 # takes 19 ms instead of 34, and an answer of the page 29 ms of processor time instead of 65.
 THREADING = {"session.intra_op.allow_spinning": "0", "session.dynamic_block_base": "4"}
+# onnxruntime's names of the types of numbers that pixels and words come as → numpy's
+_NUMBERS = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+}
 PINNING = "session.intra_op_thread_affinities"
 
 
 class OnnxModel:
     """An onnxruntime session. `run` may be called from several threads at once.
 
-    outputs: the names the graph gives, in its order; widths: the numbers an image gets from those of shape [N, width].
+    inputs: the types that the graph takes, by name; outputs: the names it gives, in its order; widths: the numbers an
+    image gets from those of shape [N, width].
     """
 
-    def __init__(self, model: bytes | Path, threads: int | None = None):
-        """`model`: the file, or its bytes. `threads`: for one run; default: the CPUs this process may use.
+    def __init__(self, model: bytes | Path, threads: int | None = None, *, several: bool = False):
+        """`model`: the file, or its bytes. `threads`: for one run; default: the CPUs this process may use. `several`:
+        it may take more than one image.
 
         Raises ModelFolderError when onnxruntime cannot load it.
         """
@@ -54,21 +63,25 @@ class OnnxModel:
             raise ModelFolderError(
                 f"{name} cannot be loaded by onnxruntime ({reason}): make the model again."
             ) from error
-        if len(self._session.get_inputs()) != 1:
-            raise ModelFolderError(f"The network takes {len(self._session.get_inputs())} inputs instead of one image.")
-        self._input = self._session.get_inputs()[0].name
+        self.inputs = {each.name: _NUMBERS.get(each.type, each.type) for each in self._session.get_inputs()}
+        if len(self.inputs) != 1 and not several:
+            raise ModelFolderError(f"The network takes {len(self.inputs)} inputs instead of one image.")
+        self._only_asked = onnxruntime.RunOptions()
+        self._only_asked.only_execute_path_to_fetches = True
         outputs = self._session.get_outputs()
         self.outputs = tuple(output.name for output in outputs)
         self.widths = {o.name: o.shape[-1] for o in outputs if len(o.shape) == 2 and isinstance(o.shape[-1], int)}
 
-    def run(self, batch: np.ndarray, outputs: Sequence[str] = (LOGITS,)) -> list[np.ndarray]:
-        """float32 pixels [N, 3, h, w] → the named outputs, in that order: LOGITS, and where the graph has them FEATURES
-        and SIMILARITY. Raises ModelFolderError where the network fails on them."""
+    def run(self, batch: np.ndarray | Mapping[str, np.ndarray], outputs: Sequence[str] = (LOGITS,)) -> list[np.ndarray]:
+        """float32 pixels [N, 3, h, w] (or all inputs by name) → the named outputs, in that order: LOGITS, and where the
+        graph has them FEATURES and SIMILARITY. Of a graph with several inputs only what leads to these outputs is
+        worked out. Raises ModelFolderError where the network fails on them."""
+        named = batch if isinstance(batch, Mapping) else dict.fromkeys(self.inputs, batch)
         try:
-            return self._session.run(list(outputs), {self._input: batch})
+            return self._session.run(list(outputs), dict(named), self._only_asked if len(named) > 1 else None)
         except Exception as error:  # onnxruntime's errors share no base class below Exception
             reason = " ".join(str(error).split())[:200]
-            size = "x".join(map(str, batch.shape))
+            size = " and ".join("x".join(map(str, each.shape)) for each in named.values())
             raise ModelFolderError(f"The network fails on input of {size} ({reason}): make the model again.") from error
 
 

@@ -32,6 +32,7 @@ pillow==12.3.0
 pillow-heif==1.8.1
 httpx[socks]==0.28.1
 httpcore==1.0.9
+tokenizers==0.23.3
 """
 # sha256 of examples/, its first half
 SHIPPED_EXAMPLES = (

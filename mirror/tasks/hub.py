@@ -1,36 +1,36 @@
-"""Where a transformers model is: in a folder, or on the Hugging Face Hub and from then on in its cache.
+"""Where a model of the Hub's layout is: in a folder, or on the Hugging Face Hub and from then on in its cache.
 
     located = locate("hf:google/vit-base-patch16-224")   # or a folder; fetched here, where it is not yet
-    require(located, "image-classification")          # before anything large is read
-    model = pretrained(AutoModelForImageClassification, located)
-    with loading(located.name):
-        processor = AutoImageProcessor.from_pretrained(located.source, **OFFLINE)
+    located.onnx                                         # its network in ONNX, which is preferred; None: for torch
 
-Nothing that is fetched runs: no remote code, and weights are safetensors or what torch reads with weights_only. The Hub
-has a few seconds to answer; where it does not, its cache does. HF_ENDPOINT, HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and
-HTTPS_PROXY mean what they mean to huggingface_hub.
+Only what is needed is fetched, of the commit that the Hub names. The Hub has a few seconds to answer; where it does
+not, its cache does. HF_ENDPOINT, HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and HTTPS_PROXY mean what they mean to
+huggingface_hub.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import queue
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase as fnmatch
+from glob import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirror.errors import MirrorError, ModelUnavailable, NotInstalled, UsageError, require_installed
+from mirror.errors import ModelUnavailable, UsageError, require_installed
 from mirror.inference.user_cache import is_ours
-from mirror.net.guard import without_passwords
 from mirror.storage import make_folder, parse_json, read_file, write_atomically
-from mirror.tasks.request import IMAGE_CLASSIFICATION, KNOWN, OBJECT_DETECTION, ZERO_SHOT
+from mirror.tasks.hub_errors import loading, quietly
+from mirror.tasks.request import KNOWN, ONNX_FORMS
+from mirror.terminal import warn
 
 CONFIG = "config.json"
 MAX_CONFIG = 16 << 20  # bytes; 21,000 labels take 1.5 MB
@@ -42,26 +42,30 @@ DESCRIPTIONS = ("*.json", "*.txt", "*.model")  # configuration, preprocessing an
 # A model's weights, the first of these that it has
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 SHARDS = {"model.safetensors.index.json": "model-*.safetensors", "pytorch_model.bin.index.json": "pytorch_model-*.bin"}
-READ = (".json", ".txt", ".model", ".safetensors", ".bin")  # the files of a folder that its answers depend on
-OFFLINE = {"local_files_only": True, "trust_remote_code": False}  # for from_pretrained: all is here, nothing runs
-TASK_CLASSES = {  # transformers' tables of the architectures that can do a task
-    IMAGE_CLASSIFICATION: "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
-    OBJECT_DETECTION: "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES",
-    ZERO_SHOT: "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES",
-}
+TEXTS = (".json", ".txt", ".model")  # the files of a folder that its answers depend on,
+READ = (*TEXTS, ".safetensors", ".bin")  # and with torch these too
+# A model's network in ONNX, the first of these that it has. Of numbers in 8 bits the loss must be known: see PARITY
+ONNX = ("onnx/model.onnx", "model.onnx", "onnx/model_fp16.onnx", "onnx/model_int8.onnx", "onnx/model_quantized.onnx")
+IN_8_BITS = ONNX[3:]
+PARITY = "parity.json"  # what `mirror compile --task` measured
+MAX_ONNX = 2 << 30  # bytes: what a protobuf message may have
+MAX_DESCRIPTION = 64 << 20  # bytes; the largest tokenizer has 34 MB
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Located:
-    """A model whose files are all here. name: as it was asked for. source: its folder, for from_pretrained. identity:
-    changes with its files. local: whether it was given as a folder. config: what config.json says."""
+    """A model whose files are all here. name: of the folder, or on the Hub. source: its folder. identity: changes with
+    its files. local: whether it was given as a folder. config: what config.json says. onnx: its network, where that is
+    what answers; None: its weights are for torch. sha256: of that file, where it is known."""
 
     name: str
     source: Path
     identity: str
     local: bool
     config: dict[str, Any] = field(default_factory=dict, repr=False)
+    onnx: Path | None = None
+    sha256: str | None = None
 
 
 def hub_id(model: str) -> str | None:
@@ -82,31 +86,68 @@ def not_found(model: str) -> str:
     )
 
 
-def locate(model: str, hint: str = "") -> Located:
-    """A transformers folder, or a model of the Hub that is fetched where it is not in the cache: that may take minutes.
+def locate(model: str, hint: str = "", *, for_torch: bool = False) -> Located:
+    """A folder of the Hub's layout, or a model of the Hub that is fetched where it is not in the cache: that may take
+    minutes.
 
-    hint: a further way out for the sentence where the Hub cannot be reached, as "use --model imagenet".
-    Raises UsageError for what is neither, ModelUnavailable for what is not to be had.
+    hint: a further way out for the sentence where the Hub cannot be reached, as "use --model imagenet". for_torch: its
+    weights, also where it has an ONNX form. Raises UsageError for what is neither a folder nor a model's name,
+    ModelUnavailable for what is not to be had, NotInstalled (of these) where only torch could open it, which is not
+    here.
     """
     name = hub_id(model)
     if not os.path.isdir(model) and name is None:
         if os.path.lexists(model):
             raise UsageError(f"{model} is no folder: give one that transformers' save_pretrained made.")
         raise UsageError(not_found(model))
-    require_installed(model, "torch", "transformers")
     if name is None:
-        return _folder(model)
-    model = name
+        return _folder(model, for_torch)
+    original, model = name, name if torch_is_here() else ONNX_FORMS.get(name, name)
     with loading(model, hint):
         try:
-            source = _fetched(model)
+            source = _fetched(model, for_torch)
         except Exception as error:
-            cached = _cached(model)
+            cached = _cached(model, for_torch)
             if cached is None:
                 raise error from None
             source = cached
         _require_ours(model, source)
-    return Located(model, source, f"{model}@{source.name}", local=False, config=_config(model, source))
+    onnx = None if for_torch else _onnx_in(source)
+    if model != original:
+        warn(f"{model} answers for {original}, which needs torch: its network in ONNX, published by others.")
+    identity = f"{model}@{source.name}" + (f"/{onnx.relative_to(source).as_posix()}" if onnx else "")
+    return Located(model, source, identity, local=False, config=_config(model, source), onnx=onnx)
+
+
+def opened_by(model: str, by_onnx: Callable[[Located], T], by_torch: Callable[[Located], T], hint: str = "") -> T:
+    """The model, by its ONNX form where it has one that can be opened, else by torch where that is here. Raises what
+    `locate` does, and ModelUnavailable."""
+    located = locate(model, hint)
+    if located.onnx is None:
+        return by_torch(located)
+    try:
+        return by_onnx(located)
+    except ModelUnavailable as error:
+        if not torch_is_here():
+            raise
+        why = error
+    try:
+        return by_torch(locate(model, hint, for_torch=True))
+    except ModelUnavailable:
+        raise why from None
+
+
+def torch_is_here() -> bool:
+    """Whether models that have no ONNX form can be opened. Nothing is imported."""
+    return all(map(find_spec, ("torch", "transformers")))
+
+
+def can_be_had(model: str) -> bool:
+    """Whether a model of the Hub may be opened here: it is in the cache, or the Hub may be asked for it."""
+    from huggingface_hub import constants
+
+    name = model if torch_is_here() else ONNX_FORMS.get(model, model)
+    return not constants.HF_HUB_OFFLINE or _cached(name, for_torch=False) is not None
 
 
 def fetch_file(repository: str, name: str, hint: str = "") -> Located:
@@ -116,7 +157,7 @@ def fetch_file(repository: str, name: str, hint: str = "") -> Located:
 
         try:
             info = _info(repository)
-            with _quietly("huggingface_hub"):
+            with quietly("huggingface_hub"):
                 path = hf_hub_download(repository, name, revision=info.sha)
         except Exception as error:
             cached = try_to_load_from_cache(repository, name)
@@ -127,68 +168,35 @@ def fetch_file(repository: str, name: str, hint: str = "") -> Located:
         else:
             revision = info.sha
             _require_ours(repository, Path(path).parent)
-            _remember(path, revision)
+            _remember(Path(path), revision)
     return Located(repository, Path(path), f"{repository}@{revision}/{name}", local=False)
 
 
-def require(located: Located, task: str) -> None:
-    """Raises ModelUnavailable where the model's architecture cannot do the task (transformers would fill what it lacks
-    with random numbers)."""
-    architectures = located.config.get("architectures") or []
-    if not architectures:  # timm's models on the Hub name none, and are wrapped; others are found out by `pretrained`
-        return
-    with loading(located.name):
-        from transformers.models.auto import modeling_auto
-
-        table = getattr(modeling_auto, TASK_CLASSES[task])
-    able = {name for names in table.values() for name in ([names] if isinstance(names, str) else names)}
-    if not able & set(architectures):
-        raise ModelUnavailable(
-            f"{located.name} is a {architectures[0]}, which does no {task}: choose a model that is made for {task}."
-        )
-
-
-def pretrained(kind: Any, located: Located, **settings: Any) -> Any:
-    """`kind` (an AutoModel class of transformers) with the weights of `located`, ready to answer. Raises
-    ModelUnavailable, also where weights are missing."""
-    with loading(located.name), _quietly("transformers"):
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()
-        model, report = kind.from_pretrained(located.source, output_loading_info=True, **OFFLINE, **settings)
-        missing = sorted(report["missing_keys"]) + sorted(key[0] for key in report["mismatched_keys"])
-        if missing:
-            raise ModelUnavailable(
-                f"{located.name} lacks weights that a {type(model).__name__} needs ({missing[0]} and "
-                f"{len(missing) - 1} more): choose a model that was trained for this task."
-            )
-        return model.eval()
-
-
-@contextlib.contextmanager
-def loading(name: str, hint: str = "") -> Iterator[None]:
-    """Whatever transformers, the Hub's client, the network or the disk raise becomes one ModelUnavailable."""
-    try:
-        yield
-    except MirrorError:
-        raise
-    except ImportError as error:
-        lacking = re.search(r"requires the (\S+) library", str(error))  # transformers' own error names no module
-        raise NotInstalled(name, error.name or (lacking[1] if lacking else str(error))) from error
-    except Exception as error:
-        raise ModelUnavailable(_sentence(name, error, hint)) from error
-
-
-def _folder(model: str) -> Located:
+def _folder(model: str, for_torch: bool) -> Located:
     folder = Path(model)
     if not (folder / CONFIG).is_file():
         raise ModelUnavailable(f"{model} holds no {CONFIG}: give a folder that transformers' save_pretrained made.")
+    onnx = None if for_torch else _onnx_in(folder)
+    if onnx is None:
+        require_installed(model, "torch", "transformers")
     with loading(model):
-        digest = hashlib.sha256()
-        for path in sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in READ):
-            with path.open("rb") as file:
-                digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
-    return Located(model, folder, f"sha256:{digest.hexdigest()}", local=True, config=_config(model, folder))
+        files = [path for path in folder.iterdir() if path.is_file() and path.suffix in (TEXTS if onnx else READ)]
+        hashes = {path: _sha256(path) for path in [*sorted(files), *([onnx] if onnx else [])]}
+    digest = hashlib.sha256("".join(f"{path.name}\0{sha256}\0" for path, sha256 in hashes.items()).encode())
+    identity = f"sha256:{digest.hexdigest()}"
+    sha256 = hashes[onnx] if onnx else None
+    return Located(model, folder, identity, True, _config(model, folder), onnx, sha256)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _onnx_in(folder: Path) -> Path | None:
+    """The network of a folder; of numbers in 8 bits only where what they cost was measured."""
+    kinds = ONNX if (folder / PARITY).is_file() else [name for name in ONNX if name not in IN_8_BITS]
+    return next((folder / name for name in kinds if (folder / name).is_file()), None)
 
 
 def _config(model: str, folder: Path) -> dict[str, Any]:
@@ -202,30 +210,57 @@ def _config(model: str, folder: Path) -> dict[str, Any]:
     return config
 
 
-def _fetched(model: str) -> Path:
+def _fetched(model: str, for_torch: bool) -> Path:
     """The snapshot of the Hub's newest revision, fetched where it is not in the cache."""
     from huggingface_hub import snapshot_download
 
     info = _info(model)
-    files = {sibling.rfilename for sibling in info.siblings or ()}
-    weights = next((name for name in WEIGHTS if name in files), None)
-    if weights is None or CONFIG not in files:
-        raise ModelUnavailable(f"{model} on the Hub holds no model of transformers for torch: choose another.")
-    wanted = [name for name in (*DESCRIPTIONS, weights, SHARDS.get(weights)) if name]
-    with _quietly("huggingface_hub"):  # it logs every retry
-        # */* leaves out folders: a * passes over slashes
-        return Path(snapshot_download(model, allow_patterns=wanted, ignore_patterns="*/*", tqdm_class=_bar()))
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
+    kinds = ONNX if PARITY in sizes else [name for name in ONNX if name not in IN_8_BITS]
+    onnx = None if for_torch else next((name for name in kinds if name in sizes), None)
+    weights = next((name for name in WEIGHTS if name in sizes), None)
+    if onnx and sizes[onnx] > MAX_ONNX and weights and torch_is_here():
+        onnx = None
+    if CONFIG in sizes and (onnx or weights) is None and any(name in sizes for name in IN_8_BITS):
+        raise ModelUnavailable(
+            f"{model} on the Hub has its network in 8 bits alone, and nobody says what they cost it: choose another, "
+            "or make one by `mirror compile --task`."
+        )
+    if CONFIG not in sizes or (onnx or weights) is None:
+        raise ModelUnavailable(
+            f"{model} on the Hub holds no model that answers here, neither in ONNX nor for torch: choose another."
+        )
+    if onnx is None:
+        require_installed(model, "torch", "transformers")
+    network = [name for name in sizes if name in (onnx, weights) or fnmatch(name, SHARDS.get(weights or "", ""))]
+    network = [onnx] if onnx else network
+    described = [name for name in sizes if "/" not in name and any(fnmatch(name, kind) for kind in DESCRIPTIONS)]
+    for names, limit in ((described, MAX_DESCRIPTION), ([onnx] if onnx else [], MAX_ONNX)):
+        large = next((name for name in names if sizes[name] > limit), None)
+        if large:
+            raise ModelUnavailable(
+                f"{large} of {model} has {sizes[large] / 1e9:.1f} GB, and at most {limit / 1e9:.1f} are opened: choose "
+                "a smaller model."
+            )
+    wanted = [escape(name) for name in dict.fromkeys([*described, *network])]
+    with quietly("huggingface_hub"):  # it logs every retry
+        folder = Path(snapshot_download(model, revision=info.sha, allow_patterns=wanted, tqdm_class=_bar()))
+    _remember(folder / CONFIG, info.sha)
+    return folder
 
 
-def _cached(model: str) -> Path | None:
-    """The newest snapshot in the cache, where it is whole enough to be opened."""
+def _cached(model: str, for_torch: bool | None = None) -> Path | None:
+    """The newest snapshot in the cache, where it is whole enough to be opened. for_torch: None for either way."""
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(model, CONFIG)
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
-    return folder if any((folder / name).exists() for name in WEIGHTS) else None
+    if not for_torch and _onnx_in(folder):
+        return folder
+    has_weights = any((folder / name).exists() for name in WEIGHTS)
+    return folder if has_weights and (for_torch is None or torch_is_here()) else None
 
 
 def _require_ours(model: str, snapshot: Path) -> None:
@@ -233,7 +268,7 @@ def _require_ours(model: str, snapshot: Path) -> None:
     to: the Hub's client fetches nothing that lies there already."""
     entry = snapshot.parent.parent  # models--owner--name, which holds snapshots/ and blobs/
     folders = [entry, snapshot.parent, snapshot, *(blobs for blobs in [entry / "blobs"] if blobs.is_dir())]
-    if not all(map(is_ours, (*folders, *(path.resolve() for path in snapshot.iterdir())))):
+    if not all(map(is_ours, (*folders, *(path.resolve() for path in snapshot.rglob("*"))))):
         raise ModelUnavailable(
             f"{model} is not opened: {entry} belongs to another user, or anybody may write to it. Set HF_HOME to a "
             "folder of your own."
@@ -244,7 +279,7 @@ def _info(model: str) -> Any:
     """What the Hub says of a model (huggingface_hub.ModelInfo), with its revision and its files."""
     from huggingface_hub import HfApi
 
-    return _in_time(lambda: HfApi().model_info(model, timeout=ANSWER_SECONDS))
+    return _in_time(lambda: HfApi().model_info(model, timeout=ANSWER_SECONDS, files_metadata=True))
 
 
 def _in_time(ask: Callable[[], T]) -> T:
@@ -268,9 +303,9 @@ def _in_time(ask: Callable[[], T]) -> T:
     return value
 
 
-def _remember(path: str, sha: str) -> None:
+def _remember(path: Path, sha: str) -> None:
     """Notes in the cache that `main` is `sha`, which fetching a file of a named revision does not."""
-    ref = Path(path).parents[2] / "refs" / "main"
+    ref = path.parents[2] / "refs" / "main"
     with contextlib.suppress(OSError):
         make_folder(ref.parent)
         write_atomically(ref, sha.encode())
@@ -285,44 +320,3 @@ def _bar() -> type:
             super().__init__(*arguments, **(settings | {"disable": not sys.stderr.isatty()}))
 
     return Bar
-
-
-@contextlib.contextmanager
-def _quietly(name: str) -> Iterator[None]:
-    """A library's logger without what it says to programmers."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _sentence(name: str, error: Exception, hint: str) -> str:
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return f"{name} is open only to those who accept its terms: do so at huggingface.co/{name} and set HF_TOKEN."
-    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return f"{name} on the Hugging Face Hub lacks a file that is needed: choose another model."
-    if isinstance(error, errors.RepositoryNotFoundError) or _status(error) in (401, 404):
-        return (
-            f"The Hugging Face Hub has no model {name} that is open to you: check the name, or set HF_TOKEN if it is "
-            "private."
-        )
-    ways = f"give a folder that holds the model, or {hint}" if hint else "or give a folder that holds the model"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return f"{name} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it: unset that, {ways}."
-    if _status(error) is not None:
-        return f"The Hugging Face Hub answered {_status(error)} for {name}: try again later, {ways}."
-    if isinstance(error, errors.HTTPError | errors.LocalEntryNotFoundError | TimeoutError | ConnectionError):
-        return f"{name} is not on this machine, and the Hugging Face Hub cannot be reached: connect, {ways}."
-    lines = without_passwords(str(error)).splitlines()
-    detail = next((line.strip() for line in lines if line.strip()), "") or type(error).__name__
-    return f"{name} cannot be opened ({detail.rstrip('.:')}): check its files, or choose another model."
-
-
-def _status(error: Exception) -> int | None:
-    """The HTTP status that the Hub refused with."""
-    return getattr(getattr(error, "response", None), "status_code", None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirror.errors import ModelUnavailable
+from mirror.errors import ModelUnavailable, require_installed
 from mirror.tasks.predictor import FolderPredictor, LabelPredictor
 from mirror.terminal import warn
 
@@ -25,11 +25,11 @@ FOLDER = Path(__file__).with_name("efficientnet_lite0")
 
 def open_imagenet(*, threads: int | None, network: NetworkSettings | None) -> LabelPredictor:
     """The predictor; one line on standard error where it is the packaged one. Raises ModelUnavailable."""
-    from mirror.tasks.hub import locate
-    from mirror.tasks.image_classification import TransformersClassifier
+    from mirror.tasks.image_classification import open_hub_classifier
 
     try:
-        return TransformersClassifier(locate(HUB_MODEL), network)
+        require_installed(HUB_MODEL, "torch", "transformers")  # else 300 MB would be fetched where 6 are here
+        return open_hub_classifier(HUB_MODEL, network)
     except ModelUnavailable as error:
         warn(f"{NAME} is the packaged {PACKAGED} here ({str(error).partition(': ')[0]}).")
     from mirror.inference.classifier import Classifier

@@ -69,7 +69,9 @@ class LabelPredictor(Predictor):
 
 
 class Detector(Predictor):
-    """One that says what is where in an image."""
+    """One that says what is where in an image. name: what it is called for people, where that tells them more."""
+
+    name: str = ""
 
     @abstractmethod
     def detect(self, photo: Image.Image) -> Detections:

@@ -16,17 +16,21 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mirror.errors import ModelUnavailable, UsageError
-from mirror.inference.classifier import Prediction
+from mirror.inference.classifier import Prediction, softmax
 from mirror.inference.session import require_finite
-from mirror.tasks.hub import OFFLINE, Located, loading, locate, pretrained, require
+from mirror.tasks.hub import Located, opened_by
+from mirror.tasks.hub_network import require_task
+from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.predictor import BatchPredictor, LabelPredictor
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
+from mirror.tasks.towers import OnnxTowers, Towers, TransformersTowers
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
     from mirror.net.fetch import NetworkSettings
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
 SOFTMAX = frozenset({"chinese_clip", "clip", "metaclip_2"})  # model types whose words compete for one image
 SIGMOID = frozenset({"siglip", "siglip2"})  # those that judge each word by itself
-SIGMOID_TOKENS = 64  # that SigLIP reads, always padded to them, as transformers' pipeline does
 TEXTS_AT_ONCE = 64  # more take no less time each, and memory grows with them
 SETS_KEPT = 16  # sets of labels whose features are kept: 2 MB for a thousand labels of 512 numbers
 
@@ -48,34 +51,23 @@ def open_zero_shot(request: TaskRequest, *, network: NetworkSettings | None = No
 class ZeroShot:
     """The model, for any words. Safe to use from several threads."""
 
-    def __init__(self, located: Located, model: Any, tokenizer: Any, image_processor: Any):
-        self.name, self.identity = located.name, located.identity
-        self._model, self._tokenizer, self._image_processor = model, tokenizer, image_processor
-        self.competing = model.config.model_type in SOFTMAX
-        self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
+    def __init__(self, located: Located, towers: Towers):
+        self.name, self.identity, self.towers = located.name, located.identity, towers
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
-        self._tokenizer_lock = threading.Lock()  # it changes its own settings while it pads
 
     @classmethod
     def load(cls, model: str | None = None) -> ZeroShot:
-        """model: a transformers folder or a Hub id. Raises UsageError and ModelUnavailable."""
-        located = locate(model or DEFAULT_MODEL)
-        require(located, ZERO_SHOT)
-        kind = located.config.get("model_type")
-        if kind not in SOFTMAX | SIGMOID:
-            raise ModelUnavailable(
-                f"{located.name} is of the kind {kind}, which is not supported for {ZERO_SHOT}: choose one of the "
-                f"kinds {', '.join(sorted(SOFTMAX | SIGMOID))}, as {DEFAULT_MODEL}."
-            )
-        with loading(located.name):
-            import torch
-            from transformers import AutoImageProcessor, AutoModelForZeroShotImageClassification, AutoTokenizer
+        """model: a folder of the Hub's layout or a Hub id. Raises UsageError and ModelUnavailable."""
 
-            network = pretrained(AutoModelForZeroShotImageClassification, located, dtype=torch.float32)
-            known = OFFLINE | {"config": network.config}
-            tokenizer = AutoTokenizer.from_pretrained(located.source, **known)
-            image_processor = AutoImageProcessor.from_pretrained(located.source, **known)
-        return cls(located, network, tokenizer, image_processor)
+        def by(towers: type[OnnxTowers] | type[TransformersTowers], located: Located) -> ZeroShot:
+            return cls(located, towers(located, _competing(located)))
+
+        return opened_by(
+            model or DEFAULT_MODEL,
+            lambda located: by(OnnxTowers, located),
+            lambda located: by(TransformersTowers, located),
+        )
 
     def bound(
         self, labels: Sequence[str], template: str = BARE_LABEL, *, network: NetworkSettings | None = None
@@ -86,75 +78,43 @@ class ZeroShot:
         """
         if any("\ud800" <= letter <= "\udfff" for text in (template, *labels) for letter in text):
             raise UsageError("A label or the template is not valid UTF-8: write it again.")
-        if self.competing and len(labels) < 2:
+        if self.towers.competing and len(labels) < 2:
             raise UsageError(
                 f"With {labels[0]} as the only label, the answer would be that, at 100 %, whatever the image shows: "
                 "give at least two labels."
             )
         return ZeroShotPredictor(self, tuple(labels), template, network)
 
-    def text_features(self, labels: Sequence[str], template: str = BARE_LABEL) -> torch.Tensor:
-        """float32 [labels, size], each of length 1; kept for the sets that were asked for last."""
+    def text_features(self, labels: Sequence[str], template: str = BARE_LABEL) -> np.ndarray:
+        """float32 [labels, size], each of length 1; kept for the sets that were asked for last. Raises UsageError for a
+        label on which transformers would fail (CLIP), or of which it would read only the beginning (SigLIP)."""
         texts = [template.replace("{}", label) for label in labels]
         key = _digest(texts)  # the words themselves are a visitor's, and are not kept
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        features = self._read(texts)
+        at_most = self.towers.tokens_at_most
+        for text, tokens in zip(texts, self.towers.lengths(texts), strict=True):
+            if tokens > at_most:
+                shown = text if len(text) <= 60 else f"{text[:57]}…"
+                raise UsageError(
+                    f"“{shown}” is too long: the model reads {at_most} tokens and it has {tokens}, so use fewer words."
+                )
+        starts = range(0, len(texts), TEXTS_AT_ONCE)
+        features = np.concatenate([self.towers.texts(texts[start : start + TEXTS_AT_ONCE]) for start in starts])
         with self._lock:
             self._kept[key] = features
             while len(self._kept) > SETS_KEPT:
                 self._kept.popitem(last=False)
         return features
 
-    def image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Upright RGB images → float32 [images, size], each of length 1."""
-        import torch
-
-        inputs = self._image_processor(images=list(images), return_tensors="pt")
-        with torch.inference_mode():
-            return _of_length_one(self._model.get_image_features(**inputs))
-
-    def probabilities(self, images: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
-        """Features [images, size] and [labels, size] → [images, labels]. Raises ModelFolderError
-        where any is not finite."""
-        import torch
-
-        with torch.inference_mode():
-            logits = images @ texts.T * self._model.logit_scale.exp()
-            require_finite(self.name, logits)
-            return logits.softmax(dim=1) if self.competing else torch.sigmoid(logits + self._model.logit_bias)
-
-    def _read(self, texts: list[str]) -> torch.Tensor:
-        import torch
-
-        parts = []
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            with self._tokenizer_lock:
-                inputs = self._tokens(texts[start : start + TEXTS_AT_ONCE])
-            with torch.inference_mode():
-                parts.append(_of_length_one(self._model.get_text_features(**inputs)))
-        return torch.cat(parts)
-
-    def _tokens(self, texts: list[str]) -> Any:
-        """The tokenizer's output as tensors. Raises UsageError where transformers would fail on a text that is too long
-        (CLIP), or read only its beginning (SigLIP)."""
-        at_most = self._tokens_at_most()
-        for text, tokens in zip(texts, self._tokenizer(texts, verbose=False)["input_ids"], strict=True):
-            if len(tokens) > at_most:
-                shown = text if len(text) <= 60 else f"{text[:57]}…"
-                raise UsageError(
-                    f"“{shown}” is too long: the model reads {at_most} tokens and it has {len(tokens)}, so use fewer "
-                    "words."
-                )
-        padding = {"padding": True} if self.competing else {"padding": "max_length", "max_length": at_most}
-        return self._tokenizer(texts, return_tensors="pt", **padding)
-
-    def _tokens_at_most(self) -> int:
-        if not self.competing:
-            return SIGMOID_TOKENS
-        return min(self._tokenizer.model_max_length, self._model.config.text_config.max_position_embeddings)
+    def probabilities(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """Features [images, size] and [labels, size] → [images, labels]. Raises ModelFolderError where any is not
+        finite."""
+        logits = images @ texts.T * self.towers.scale + self.towers.bias
+        require_finite(self.name, logits)
+        return softmax(logits) if self.towers.competing else sigmoid(logits)
 
 
 class ZeroShotPredictor(BatchPredictor, LabelPredictor):
@@ -169,13 +129,20 @@ class ZeroShotPredictor(BatchPredictor, LabelPredictor):
         return self.predict([photo])[0]
 
     def predict(self, images: Sequence[Image.Image]) -> list[Prediction]:
-        rows = self.model.probabilities(self.model.image_features(images), self.texts)
+        rows = self.model.probabilities(self.model.towers.images(images), self.texts)
         return [Prediction(dict(zip(self.labels, row, strict=True))) for row in rows.tolist()]
 
 
-def _of_length_one(output: Any) -> torch.Tensor:
-    features = output.pooler_output
-    return features / features.norm(p=2, dim=-1, keepdim=True)
+def _competing(located: Located) -> bool:
+    """Whether a model's words compete for an image. Raises ModelUnavailable for a kind that is not known here."""
+    kind = located.config.get("model_type")
+    if kind not in SOFTMAX | SIGMOID:
+        require_task(located, ZERO_SHOT)
+        raise ModelUnavailable(
+            f"{located.name} is of the kind {kind}, which is not supported for {ZERO_SHOT}: choose one of the kinds "
+            f"{', '.join(sorted(SOFTMAX | SIGMOID))}, as {DEFAULT_MODEL}."
+        )
+    return kind in SOFTMAX
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -4,7 +4,8 @@
         environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
 
 `gated` models show their description and refuse their files; `secret` ones answer 401, as those that do not exist do;
-`broken` makes every answer a 500; `slow` holds every answer back for so many seconds. `asked`: the paths asked for.
+`broken` makes every answer a 500; `slow` holds every answer back for so many seconds; `sizes` says of files that
+they have so many bytes. `asked`: the paths asked for.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.support.limits import join
 class Hub:
     def __init__(self, models: Mapping[str, Path], *, gated: Collection[str] = (), slow: float = 0.0):
         self.models, self.gated, self.slow, self.broken = dict(models), set(gated), slow, False
+        self.sizes: dict[Path, int] = {}
         self.asked: list[str] = []
 
     def __enter__(self) -> Hub:
@@ -50,11 +52,19 @@ class Hub:
         """A git commit's name, which changes with any file."""
         digest = hashlib.sha1()
         for path in self.files(model):
-            digest.update(path.name.encode() + path.read_bytes())
+            digest.update(self.name(model, path).encode() + path.read_bytes())
         return digest.hexdigest()
 
     def files(self, model: str) -> list[Path]:
-        return sorted(path for path in self.models[model].iterdir() if path.is_file())
+        return sorted(path for path in self.models[model].rglob("*") if path.is_file())
+
+    def name(self, model: str, path: Path) -> str:
+        """A file's path in its repository."""
+        return path.relative_to(self.models[model]).as_posix()
+
+    def size(self, path: Path) -> int:
+        """What the Hub says of it."""
+        return self.sizes.get(path, path.stat().st_size)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -80,9 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _describe(self, model: str, rest: list[str]) -> None:
         files, commit = self.hub.files(model), self.hub.commit(model)
         if rest[:1] == ["tree"]:
-            self._json([{"type": "file", "path": f.name, "size": f.stat().st_size, "oid": _git(f)} for f in files])
+            listed = [(self.hub.name(model, file), self.hub.size(file), _git(file)) for file in files]
+            self._json([{"type": "file", "path": name, "size": size, "oid": oid} for name, size, oid in listed])
         else:
-            siblings = [{"rfilename": file.name} for file in files]
+            siblings = [{"rfilename": self.hub.name(model, file), "size": self.hub.size(file)} for file in files]
             about = {"id": model, "modelId": model, "sha": commit, "siblings": siblings, "tags": [], "private": False}
             self._json(about | {"downloads": 0, "likes": 0, "gated": "auto" if model in self.hub.gated else False})
 

@@ -164,3 +164,33 @@ def tiny_yolos(folder: Path) -> Path:
     model.save_pretrained(folder)
     YolosImageProcessor(size=_size()).save_pretrained(folder)
     return Path(folder)
+
+
+def tiny_rt_detr(folder: Path, kind: str = "RTDetr") -> Path:
+    """An RT-DETR; kind: or RTDetrV2, or DFine. All at random, but so that photos and queries tell each other apart."""
+    import transformers
+
+    torch.manual_seed(2)
+    stages = {"out_features": ["stage2", "stage3", "stage4"], "hidden_sizes": [8, 16, 24, 32]}
+    sides = {"stage_in_channels": [8, 8, 16, 24], "stage_mid_channels": [8] * 4, "stage_out_channels": [8, 16, 24, 32]}
+    blocks = {"stage_num_blocks": [1] * 4, "stage_numb_of_layers": [1] * 4, "stem_channels": [3, 8, 8]}
+    if kind == "DFine":
+        backbone = transformers.HGNetV2Config(**stages, **sides, **blocks)
+    else:
+        resnet = {"embedding_size": 8, "depths": [1] * 4, "layer_type": "basic"}
+        backbone = transformers.RTDetrResNetConfig(**stages, **resnet)
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    widths = {"d_model": 32, "encoder_hidden_dim": 32, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    channels = {"encoder_in_channels": [16, 24, 32], "decoder_in_channels": [32] * 3}
+    config = getattr(transformers, f"{kind}Config")(
+        backbone_config=backbone, **heads, **widths, **channels, decoder_layers=2, num_queries=12, num_denoising=0,
+        id2label=dict(enumerate(LABELS)), label2id={label: number for number, label in enumerate(LABELS)},
+    )  # fmt: skip
+    model = getattr(transformers, f"{kind}ForObjectDetection")(config).eval()
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
+                layer.weight.normal_(0, layer.weight[0].numel() ** -0.5)
+    model.save_pretrained(folder)
+    transformers.RTDetrImageProcessor(size={"height": 160, "width": 160}).save_pretrained(folder)
+    return Path(folder)

@@ -21,3 +21,28 @@ def tiny_vit(folder: Path, *, labels: tuple[str, ...] = LABELS, seed: int = 0, *
     ViTForImageClassification(config).save_pretrained(folder)
     ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder
+
+
+def tiny_convnext(folder: Path) -> Path:
+    """A ConvNeXT, whose photos are cropped after they are scaled."""
+    import torch
+    from transformers import ConvNextConfig, ConvNextForImageClassification, ConvNextImageProcessor
+
+    torch.manual_seed(0)
+    config = ConvNextConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], num_labels=7, initializer_range=0.5)
+    ConvNextForImageClassification(config).save_pretrained(folder)
+    ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=0.875).save_pretrained(folder)
+    return folder
+
+
+def tiny_swin(folder: Path) -> Path:
+    import torch
+    from transformers import SwinConfig, SwinForImageClassification, ViTImageProcessor
+
+    torch.manual_seed(0)
+    config = SwinConfig(
+        image_size=64, embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=4, num_labels=4, initializer_range=0.5
+    )
+    SwinForImageClassification(config).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder

@@ -51,7 +51,7 @@ def test_a_damaged_network_of_transformers_is_told(kind: str, value: float, tmp_
 
     task, make, labels = KINDS[kind]
     predictor = open_predictor(TaskRequest(task, str(make(tmp_path / "model")), labels))
-    network = predictor.model._model if task == ZERO_SHOT else predictor._model
+    network = predictor.model.towers.model if task == ZERO_SHOT else predictor._model
     with torch.no_grad():
         for parameter in network.parameters():  # damaged after it was opened, as by memory that fails
             if parameter.ndim == 1:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from mirror.errors import ModelUnavailable, UsageError
-from mirror.tasks.hub import hub_id, loading, locate, pretrained, require
+from mirror.tasks.hub import hub_id, locate
+from mirror.tasks.hub_errors import loading
+from mirror.tasks.transformers_models import pretrained, require
 from tests.support.hub_server import Hub
 from tests.support.tiny_vit import tiny_vit
 
@@ -82,7 +84,7 @@ def test_a_new_revision_on_the_hub_is_another_model(vit: Path, tmp_path: Path):
     [
         ("someone/nothing", "has no model someone/nothing that is open to you: check the name"),
         ("someone/gated", "someone/gated is open only to those who accept its terms"),
-        ("someone/words", "someone/words on the Hub holds no model of transformers for torch"),
+        ("someone/words", "someone/words on the Hub holds no model that answers here, neither in ONNX nor for torch"),
     ],
 )
 def test_what_the_hub_does_not_give(model: str, expected: str, vit: Path, tmp_path: Path):

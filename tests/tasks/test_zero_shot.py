@@ -160,7 +160,7 @@ class Counted:
 
 def test_words_are_read_once_and_from_then_on_only_images(clip: Path) -> None:
     model = ZeroShot.load(str(clip))
-    with Counted(model._model.text_model) as texts, Counted(model._model.vision_model) as images:
+    with Counted(model.towers.model.text_model) as texts, Counted(model.towers.model.vision_model) as images:
         predictor = model.bound(CARS)
         assert texts.sizes == [64, 64, 64, 4] and max(texts.sizes) <= TEXTS_AT_ONCE
         for seed in range(3):
@@ -174,7 +174,7 @@ def test_words_are_read_once_and_from_then_on_only_images(clip: Path) -> None:
 def test_the_words_read_last_are_kept_and_no_more_than_so_many_sets(clip: Path) -> None:
     model = ZeroShot.load(str(clip))
     sets = [("cat", f"dog {number}") for number in range(SETS_KEPT + 1)]
-    with Counted(model._model.text_model) as texts:
+    with Counted(model.towers.model.text_model) as texts:
         for labels in sets[:-1]:
             model.bound(labels)
         model.bound(sets[0])  # used again, so it is not the next to go

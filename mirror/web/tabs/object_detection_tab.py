@@ -19,7 +19,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import SHOWN_FROM, Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.tasks.predictor import Detector
-from mirror.tasks.request import OBJECT_DETECTION
+from mirror.tasks.request import OBJECT_DETECTION, public_name
 from mirror.templates import data_url, render
 from mirror.web.blocks import add_endpoint
 from mirror.web.mirror_tab import card, error_card
@@ -82,7 +82,7 @@ def lay_out(
         return TaskHandler(lambda *_: task_models.wait_for_detector(task), answer)
 
     def as_outputs(detector: Detector, image: Image.Image, threshold: float) -> Outputs:
-        return answer(image, detector.detect(image), threshold)
+        return answer(image, detector.detect(image), threshold, detector.name)
 
     def as_json(detector: Detector, image: Image.Image, threshold: float) -> list[dict[str, Any]]:
         return detector.detect(image).above(threshold).to_json()["detections"]
@@ -114,8 +114,8 @@ def lay_out(
     add_endpoint(picture_of, inputs, PictureOutput(visible=False), f"{task}-picture", drawn)
 
 
-def answer(image: Image.Image, detections: Detections, threshold: float) -> Outputs:
-    """What is shown for what was found in an upright RGB image."""
+def answer(image: Image.Image, detections: Detections, threshold: float, seen_by: str = "") -> Outputs:
+    """What is shown for what was found in an upright RGB image. seen_by: the detector's name, where it tells more."""
     scored = detections.above(LEAST_SCORE).found
     ranked = sorted(scored, key=lambda detection: -detection.score)  # equals in the detector's order
     sentences = [count_labels(ranked[:shown]) for shown in range(len(ranked) + 1)]
@@ -125,7 +125,8 @@ def answer(image: Image.Image, detections: Detections, threshold: float) -> Outp
     ratio = image.width / image.height
     photo = data_url(small_jpeg(image, PREVIEW_PIXELS, JPEG_QUALITY))
     picture = render("detections.html", boxes=boxes, says=json.dumps(sentences), photo=photo, ratio=ratio)
-    return card("known", sentences[shown], SLIDER_HINT), picture, render("detection_table.html", boxes=boxes)
+    hint = f"{SLIDER_HINT} Seen by {public_name(seen_by)}." if seen_by else SLIDER_HINT
+    return card("known", sentences[shown], hint), picture, render("detection_table.html", boxes=boxes)
 
 
 def count_labels(detections: Sequence[Detection]) -> str:

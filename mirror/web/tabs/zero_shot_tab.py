@@ -12,7 +12,7 @@ from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.label_input import split_labels
-from mirror.tasks.request import BARE_LABEL, ZERO_SHOT
+from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, public_name
 from mirror.tasks.zero_shot import ZeroShot
 from mirror.web.blocks import ASKED, add_endpoint
 from mirror.web.mirror_tab import bars, card, error_card
@@ -179,10 +179,11 @@ async def _read_file(
 def answer_card(prediction: Prediction, model: ZeroShot) -> Outputs:
     """What the probabilities can mean is said with them: where labels compete, one of them must win."""
     share = percent(prediction.probability)
-    if model.competing:
+    if model.towers.competing:
         sentence = f"It gets {share} of my trust, the other labels the rest: one of them must win, even if none fits."
     else:
         sentence = f"I am {share} sure. Each label is judged by itself: several may fit, or none."
+    sentence += f" Compared by {public_name(model.name)}."
     return card("known", f"“{prediction.label}” fits best.", sentence), bars(prediction, SHOWN_LABELS)
 
 
