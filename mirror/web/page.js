@@ -62,15 +62,16 @@
   }
 
   const frame = () => new Promise(requestAnimationFrame);
+  let given = 0; // of two photos that wait for the frame, it takes the last
   async function give(file) {
-    const glass = open(".glass"), find = () => glass.querySelector("input[type=file]");
+    const mine = ++given, glass = open(".glass"), find = () => glass.querySelector("input[type=file]");
     if (!glass) return;
     glass.querySelector(".source-selection button:first-child:not(.selected)")?.click(); // from the camera back to files
     await frame();
     await frame();
     for (const end = performance.now() + WAIT_MS; !find() && performance.now() < end;) await frame();
     const input = find();
-    if (!input) return;
+    if (!input || mine !== given) return;
     input.files = parcel(file).files;
     input.dispatchEvent(new Event("change"));
   }

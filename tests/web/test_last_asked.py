@@ -186,6 +186,7 @@ def test_what_a_visitor_asked_last_stays_on_the_page(chromium, page, world):
         visit.page.get_by_role("button", name="Remove Image").locator("visible=true").click()
         visit.says("Show me a photo")
         ask_slowly()
+        visit.paste("sea.png", photo(BLUE, format="PNG"))
         visit.paste("red.png", photo(RED, (90, 90), "PNG"))
         choose(visit, "mirror")  # at once: the picture that is asked about is the new one
         visit.says("duckling")

@@ -88,7 +88,7 @@ class ResponseCache:
             # gradio keeps what it tells of all pages with the Host of whoever asked first; of one page it does not
             query = b"page=" + (b"&all_endpoints=true" if b"all_endpoints" in scope["query_string"] else b"")
         elif route.template in (INDEX, PICTURE):
-            name = QueryParams(scope["query_string"]).get("model", "")
+            name = QueryParams(scope.get("query_string", b"")).get("model", "")
             query = urlencode({"model": name}).encode() if name in self._models() else b""
         key = (scope["path"], query, encoding)
         response = self._fresh(key)

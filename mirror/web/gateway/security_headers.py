@@ -102,7 +102,7 @@ class ScriptNonces:
             if message.get("more_body", False):
                 return
             nonce = secrets.token_urlsafe(16)
-            html = self.rewrite(bytes(page), scope["query_string"]).replace(
+            html = self.rewrite(bytes(page), scope.get("query_string", b"")).replace(
                 b"<script", f'<script nonce="{nonce}"'.encode()
             )
             headers = MutableHeaders(raw=start["headers"])
