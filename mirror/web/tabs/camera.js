@@ -1,6 +1,6 @@
 // The camera: frame after frame to the server, and what it answers beside or over the picture. gradio runs this once, with
 // `element`, `server`. A frame is taken when the answer to the last one is there, so that none ever waits in a queue.
-const WIDTH = 640, HEIGHT = 480, QUALITY = 0.8, BUSY_MS = 100, RATE_FRAMES = 20;
+const WIDTH = 640, HEIGHT = 480, QUALITY = 0.8, BUSY_MS = 300, RATE_FRAMES = 20;
 const HEARD_MS = 1500; // a sentence that stands for so long is read out
 const SIGHT = [16, 12], MOVED = 6; // pixels that movement is looked for in, and by how much of 255 they change on average
 const find = (selector) => element.querySelector(selector);
