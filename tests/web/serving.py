@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -18,6 +20,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.warm import Running, Warm
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds; a busy machine starts the page in ten
 OURS = ("GRADIO_", "MIRROR_", "SYSTEM", "SPACE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -30,7 +34,7 @@ class Served:
 
     url: str
     port: int
-    process: subprocess.Popen
+    process: subprocess.Popen | Running
     uploads: Path
     output: Path
     address: str = ""
@@ -68,23 +72,43 @@ def run_app(*arguments: str, app: Path = REPOSITORY / "app.py", **variables: str
     return subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=PATIENCE)
 
 
+@functools.cache
+def pages() -> Warm:
+    """A process that has imported what a page needs, five seconds' work, and forks for each."""
+    warm = Warm(
+        "app:main",
+        ["mirror.web.gradio_patches:import_gradio", "mirror.web.page", "mirror.web.studio.studio_page"],
+        environment(),
+    )
+    atexit.register(warm.__exit__)
+    return warm
+
+
 @contextlib.contextmanager
 def serve(
     *arguments: str, app: Path = REPOSITORY / "app.py", uploads: Path | None = None, python: tuple[str, ...] = (),
-    port: int | None = None, interpreter: Path = Path(sys.executable), cwd: Path | None = None, **variables: str,
+    port: int | None = None, interpreter: Path = Path(sys.executable), cwd: Path | None = None, anew: bool = False,
+    **variables: str,
 ) -> Iterator[Served]:  # fmt: skip
-    """Starts the page and waits until it answers. `port`: where it will be, if the environment says so."""
+    """Starts the page and waits until it answers. `port`: where it will be, if the environment says so. `anew`: by a
+    Python of its own, where what it imports, or how it was called, matters; else it is forked, where nothing asked for
+    needs more."""
     if port is None:
         port = free_port()
         arguments = (*arguments, "--port", str(port))
     with tempfile.TemporaryDirectory() as scratch:
         uploads = uploads or Path(scratch, "uploads")
         output = Path(scratch, "output.txt")
-        with open(output, "wb") as log:
-            process = subprocess.Popen(
-                [str(interpreter), *python, str(app), *arguments], cwd=cwd,
-                env=environment(**{"GRADIO_TEMP_DIR": str(uploads), **variables}), stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+        own = anew or python or variables or app != REPOSITORY / "app.py" or str(interpreter) != sys.executable
+        variables = {"GRADIO_TEMP_DIR": str(uploads), **variables}
+        if own:
+            with open(output, "wb") as log:
+                process: subprocess.Popen | Running = subprocess.Popen(
+                    [str(interpreter), *python, str(app), *arguments], cwd=cwd,
+                    env=environment(**variables), stdout=log, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+        else:
+            process = pages().start(arguments, cwd or Path.cwd(), variables, output)
         page = Served(f"http://127.0.0.1:{port}", port, process, uploads, output)
         try:
             page.address = _wait_until_told(page) if "--studio" in arguments else page.url

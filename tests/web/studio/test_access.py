@@ -148,7 +148,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, P
     strange = [replace(photos[0], file_name=name, url=f"https://x.example/{name}") for name in named]
     write_photos(folder / "metadata.csv", [*photos, *strange])
     (folder / "decisions.csv").write_text("time,file_name,action,label\n")
-    with serve("--studio", str(folder), "--models", str(place / "models")) as page:
+    with serve("--studio", str(folder), "--models", str(place / "models"), anew=True) as page:
         yield page, folder
 
 
