@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from mirror.cli.train import parse
+from mirror.cli.train import NEEDED, parse
 from mirror.cli.train_checks import finished
 from mirror.cli.train_steps import model_name, say_result, say_sides, searches
 from mirror.collect import PhotoFolder
@@ -28,6 +29,7 @@ from mirror.training.settings import TrainingSettings
 from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals
 from tests.support.training import photo
+from tests.support.warm import Warm
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.world import World, draw_photo, encode, near_copy, wait_until
 
@@ -44,6 +46,15 @@ def train(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedP
     return subprocess.run(
         command(*arguments), cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=400
     )
+
+
+@pytest.fixture(scope="module")
+def warm_train() -> Iterator[Warm]:
+    """train.py, with what it imports imported."""
+    imports = [*NEEDED, "fastai.vision.all", "mirror.cli.train_steps", "mirror.collect", "mirror.training.build",
+               "mirror.training.backbone_choice", "mirror.training.photo_model", "mirror.training.recipe"]  # fmt: skip
+    with Warm("mirror.cli.train:main", imports, environment()) as program:
+        yield program
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -139,7 +150,7 @@ def test_from_words_to_a_page_that_answers(world: World, tmp_path: Path) -> None
     assert finished(tmp_path / "models" / "none", corrected, given, parse([])) is None
 
 
-def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_label_folders_is_trained_on_and_left_alone(warm_train: Warm, tmp_path: Path) -> None:
     source = tmp_path / "my photos"
     for label, word in (("left/1", "baby swan"), ("left/2", "swan"), ("right", "duckling")):
         (source / label).mkdir(parents=True)
@@ -150,7 +161,7 @@ def test_a_folder_of_label_folders_is_trained_on_and_left_alone(tmp_path: Path) 
         draw_photo("street", seed, (200, 160)).save(tmp_path / "streets" / f"{seed}.png")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     options = ("--others", str(tmp_path / "streets"), "--no-photos-in-report", "--folds", "3")
-    done = train(tmp_path, "--name", "sides", "--data", str(source), *options, *QUICK)
+    done = warm_train("--name", "sides", "--data", str(source), *options, *QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path: path.read_bytes() for path in before} == before
     assert "8 photos of none of the labels. Left out: none." in done.stdout
@@ -243,13 +254,13 @@ def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> 
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_meant_or_done_is_one_sentence(tmp_path: Path, arguments, code, says) -> None:
+def test_what_cannot_be_meant_or_done_is_one_sentence(warm_train: Warm, tmp_path: Path, arguments, code, says) -> None:
     scarce(tmp_path)
     (tmp_path / "ALONE").mkdir()
     shutil.copytree(tmp_path / "scarce" / "one", tmp_path / "ALONE" / "one")
     write_photos(tmp_path / "LIST", [replace(photo(1, "one"), url="one/1.png")])
     arguments = [str(tmp_path / "scarce") if argument == "SCARCE" else argument for argument in arguments]
-    done = train(tmp_path, *arguments)
+    done = warm_train(*arguments, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     told = done.stderr.strip().splitlines()[-1]
     assert told.startswith("train.py: ") and says in told and "Traceback" not in done.stderr
