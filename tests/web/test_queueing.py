@@ -197,7 +197,9 @@ def test_the_findings_requests_are_answered(two, name):
 
 
 def join(client: httpx.Client, page: Served, session: str, data: object = PNG) -> httpx.Response:
-    body = {"data": [data, None], "fn_index": 0, "session_hash": session}
+    functions = client.get(f"{page.url}/config").json()["dependencies"]
+    (predict,) = (each["id"] for each in functions if each["api_name"] == "predict")
+    body = {"data": [data, None], "fn_index": predict, "session_hash": session}
     return client.post(f"{page.url}{API}/queue/join", json=body)
 
 
