@@ -215,6 +215,8 @@ def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
     visit.answered()
     assert not [path for path in place.asked[asked:] if "tabs/" in path]  # nothing of them before they are opened
 
+    edges = "[...document.querySelectorAll('[role=tab]')].map(e => e.getBoundingClientRect())"
+    assert page.evaluate(f"{edges}.every(r => r.left >= 0 && r.right <= innerWidth)")  # each is seen
     page.focus("#mirror-tab")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "things-tab"
