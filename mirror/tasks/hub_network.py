@@ -88,8 +88,8 @@ class HubNetwork:
 
     @property
     def takes_one(self) -> bool:
-        """Whether the graph has room for one photo only."""
-        return self.inputs.get("pixel_values", (None,))[0] == 1
+        """Whether photos go through one by one: the graph has room for one only, or they are of several sizes."""
+        return self.inputs["pixel_values"][0] == 1 or not self.processor.gives_one_size
 
     def _tried_on(self, tokens: int) -> dict[str, tuple[int, ...]]:
         """The sides of what the network is tried on."""

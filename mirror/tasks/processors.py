@@ -117,6 +117,12 @@ class ImageProcessor:
             return {"pixel_values": pixels}
         return self._padded(pixels)
 
+    @property
+    def gives_one_size(self) -> bool:
+        """Whether photos of all shapes come out in one size, so that several can be stacked."""
+        wide, high = (self(Image.new("RGB", size))["pixel_values"].shape for size in ((64, 48), (48, 64)))
+        return wide == high
+
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) that a photo of this size is scaled to."""
         if self.kind == "Siglip2":

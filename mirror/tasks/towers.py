@@ -70,6 +70,7 @@ class OnnxTowers(Towers):
         self.competing, self._kind = competing, str(located.config.get("model_type"))
         self._at_most, self._tokenizer, self._pad = _tokenizer(located, competing, self._kind)
         self._network = HubNetwork(located, OUTPUTS, tokens=self._at_most if not competing else 8)
+        self._one_by_one = self._network.takes_one
         self.scale, self.bias = self._measured(located.name)
 
     @property
@@ -84,9 +85,10 @@ class OnnxTowers(Towers):
         return of_length_one(features)
 
     def images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        photos, words = self._network.photos(images), self._words([""])
-        (features,) = self._network.run(words | photos, ["image_embeds"])
-        return of_length_one(features)
+        words, count = self._words([""]), 1 if self._one_by_one else max(1, len(images))
+        parts = [self._network.photos(images[start : start + count]) for start in range(0, len(images), count)]
+        found = [self._network.run(words | photos, ["image_embeds"])[0] for photos in parts]
+        return of_length_one(np.concatenate(found))
 
     def _words(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """What the network reads of texts, padded to the longest (to all that SigLIP reads)."""

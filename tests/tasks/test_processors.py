@@ -72,6 +72,14 @@ def test_pixels_are_those_of_transformers(case: str, tmp_path: Path) -> None:
                 assert np.array_equal(value, expected[name][0]), (size, name)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_known_whether_all_photos_come_out_in_one_size(case: str) -> None:
+    kind, settings = CASES[case]
+    ours = ImageProcessor.of({"image_processor_type": f"{kind}ImageProcessor", **settings}, "a model")
+    shapes = {ours(photo(*size))["pixel_values"].shape for size in SIZES}
+    assert ours.gives_one_size == (len(shapes) == 1)
+
+
 @pytest.mark.parametrize("kind", ["Detr", "CLIP", "Yolos"])
 @pytest.mark.parametrize("size", [(3000, 1), (1, 4000)])
 def test_a_strip_is_refused(kind: str, size: tuple[int, int]) -> None:
