@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--until", metavar="TEXT")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was started in the background
     near, far = os.pipe() if options.plain else pty.openpty()
     begun = last = time.monotonic()
     child = subprocess.Popen(options.command, stdin=subprocess.DEVNULL, stdout=far, stderr=far, start_new_session=True)

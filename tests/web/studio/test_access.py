@@ -65,6 +65,18 @@ def warm_app() -> Iterator[Warm]:
         yield program
 
 
+def test_a_folder_that_is_none_is_told_before_gradio_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from mirror.cli.serve import main\n"
+        "print(main(['--studio', 'no/such'], Path('.')), 'gradio' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True, text=True, timeout=LIMIT,
+    )  # fmt: skip
+    assert done.stdout == "1 False\n" and "no/such does not exist" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "says"),
     [
