@@ -21,6 +21,7 @@ VALUES = {
     "--count": "100", "--license": "any", "--minutes": "5", "--weights": "w.pth", "--proxy": "http://proxy:1",
     "--top": "5", "--ray-address": "auto", "--ray-workers": "1", "--default": "a", "--task-model": "face-detection=x",
     "--calibrate": "photos", "--as": "gradio", "--data": "data/a", "--exclude": "a=b",
+    "--tabs": "things",
 }  # fmt: skip
 # What has an effect whatever else is said, or is met anyway (--yes, where nothing is asked; --again without a model)
 ALWAYS = {
@@ -62,8 +63,9 @@ IDLE = {
         "": "", "--precision fp32": "calibrate", "--precision int8": "", "--task object-detection": "trust",
     },
     "publish": {
-        "": "", "--what model": "as again data", "--what model,dataset": "as again", "--what space": "data",
-        "--as static": "again", "--as zero": "", "--out x": "again private dry-run", "models/b": "again",
+        "": "", "--what model": "as again data tabs", "--what model,dataset": "as again tabs", "--what space": "data",
+        "--as static": "again", "--as zero": "tabs", "--out x": "again private dry-run", "models/b": "again",
+        "--tabs faces --as auto": "again",
     },
     "serve": {"": "", "--studio x": "default task-model mcp allow-private-hosts"},
 }  # fmt: skip

@@ -109,13 +109,15 @@ def license_id(text: str) -> str:
 
 
 def _is_of_a_server(options: argparse.Namespace) -> bool:
-    return "space" in options.what and options.way != "static" and not options.out and not options.models[1:]
+    static = options.way == "static" or options.tabs or options.models[1:]
+    return "space" in options.what and not static and not options.out
 
 
 TO_THE_HUB = Use("publishing on the Hub, and --out builds the folders here", lambda options: not options.out)
 USES = {
     "--as": Use("the Space, which --what leaves out", lambda options: "space" in options.what),
     "--data": Use("the data set, which --what leaves out", lambda options: "dataset" in options.what),
+    "--tabs": Use("a static page", lambda options: "space" in options.what and options.way in ("auto", "static")),
     "--again": Use("a Space on a server", _is_of_a_server),
     "--private": TO_THE_HUB,
     "--dry-run": TO_THE_HUB,

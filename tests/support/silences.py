@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 SILENCE_SECONDS = 3.0
@@ -26,6 +27,8 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was started in the background
     near, far = os.pipe() if options.plain else pty.openpty()
+    if not options.plain:
+        termios.tcsetwinsize(far, (24, 100))  # of no size there would be no bars
     begun = last = time.monotonic()
     child = subprocess.Popen(options.command, stdin=subprocess.DEVNULL, stdout=far, stderr=far, start_new_session=True)
     os.close(far)
