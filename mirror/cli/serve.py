@@ -173,10 +173,11 @@ def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Block
     """The studio of a photo folder, what to launch it with, and what says where it is. UsageError where others could
     reach it."""
     from mirror.collect.corrections import require_photo_folder
+
+    require_photo_folder(photos)  # before gradio is imported, which takes seconds
     from mirror.web.studio.access import require_this_machine
 
     require_this_machine(host)
-    require_photo_folder(photos)  # before gradio is imported, which takes seconds
     os.environ.pop("GRADIO_DEBUG", None)  # with it `launch` never returns, and nobody would learn the address
     _prepare()
     from mirror.web.gradio_patches import import_gradio
