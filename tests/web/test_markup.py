@@ -23,6 +23,10 @@ import pytest
 
 from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
+from mirror.collect.search_types import Hit
+from mirror.doctor.contact_sheet import contact_sheet
+from mirror.doctor.eye import Look
+from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
@@ -135,6 +139,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             )
             + about.pictures(served)
         ),
+        "preview.html": lambda: contact_sheet(searched(bad)),
         "question.html": lambda: page._question(served),
         "report.html": lambda: report_page(info, [HardPhoto(b"", loss) for loss in info.metrics.top_losses]),
         "sentence.html": lambda: (
@@ -142,7 +147,11 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             + templates.render("sentence.html", kind="status", sentence=bad)
         ),
         "static_page.html": lambda: site_files._index(
-            "app", [{**model_page(info), "network": bad, "examples": []}], bad, bad
+            "app",
+            [{**model_page(info), "network": bad, "examples": []}],
+            [{"name": name} for name in site_files.TITLES],
+            bad,
+            bad,
         ).decode(),
         "studio_head.html": lambda: studio_page._head(hostile_named(studio), snapshot),
         "training.html": lambda: "".join(retrain.render_outcome(snapshot, each, None) for each in (running, failed)),
@@ -152,6 +161,14 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "trial.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
         "unopened.html": lambda: about.note(ServedModel(bad, problem=bad)),
     }
+
+
+def searched(bad: str) -> Preview:
+    """What a search may find for a label that is tried with other words."""
+    hit = SeenHit(Hit("", bad, query=bad, page_url="javascript:alert(1)", title=bad), b"", Look(np.ones(1), np.ones(1)))
+    groups = [HitGroup(n, bad, bad, (hit,) * (2 - n), 0.5, 0.5, True, np.ones(1)) for n in (0, 1)]
+    queries = QueryResult(bad, 9, 9, 0.5), QueryResult(bad, 9, 9, 0.1, tried=True)
+    return Preview((LabelPreview(bad, queries, tuple(groups)),), ((bad, bad, 0.9),))
 
 
 def hostile_named(studio: StudioState) -> StudioState:
