@@ -15,6 +15,7 @@ LONGEST_TITLE = 160  # letters
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
 ANYTHING = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
+WORDS_QUESTION = ("Mirror, mirror on the wall,", "which of these words fits after all?")
 NEVER_WHOSE = "I find faces. I never tell whose they are, and I keep none of them."
 EXPLAIN, HIDE = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed
 
@@ -86,6 +87,31 @@ def certainty(prediction: Prediction) -> str:
 def nearest(label: str) -> str:
     """What stands over the probabilities of a photo that is none of the labels."""
     return f"Nearest of what I know: {plain(label)}"
+
+
+def words_subtitle(labels: Sequence[str]) -> str:
+    """What happens when a photo is shown to a model that compares it with words."""
+    if len(labels) == 1:
+        return f"Show me a photo. I will tell you how well it fits: {labels[0]}."
+    many = len(labels) > SPELLED_OUT
+    shown = ", ".join(labels[:SPELLED_OUT]) + ", and so on" * many
+    return (
+        f"Show me a photo. I will tell you which of {f'{len(labels):,}' if many else 'these'} words fits best: {shown}."
+    )
+
+
+def fits_best(label: str) -> str:
+    """The answer of such a model. label: a word of somebody's own, as it was written."""
+    return f"“{label}” fits best."
+
+
+def fits_certainty(share: str, *, competing: bool, by: str) -> str:
+    """What its probabilities can mean: where words compete, one of them must win. share: in per cent; by: the model."""
+    if competing:
+        meaning = f"It gets {share} of my trust, the other labels the rest: one of them must win, even if none fits."
+    else:
+        meaning = f"I am {share} sure. Each label is judged by itself: several may fit, or none."
+    return f"{meaning} Compared by {by}."
 
 
 def regions_sentence(regions: Sequence[str], label: str, *, known: bool = True) -> str:

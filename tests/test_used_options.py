@@ -21,7 +21,7 @@ VALUES = {
     "--count": "100", "--license": "any", "--minutes": "5", "--weights": "w.pth", "--proxy": "http://proxy:1",
     "--top": "5", "--ray-address": "auto", "--ray-workers": "1", "--default": "a", "--task-model": "face-detection=x",
     "--calibrate": "photos", "--as": "gradio", "--data": "data/a", "--exclude": "a=b",
-    "--tabs": "things",
+    "--tabs": "things", "--labels": "a,b", "--template": "a", "--words-model": "hf:a/b",
 }  # fmt: skip
 # What has an effect whatever else is said, or is met anyway (--yes, where nothing is asked; --again without a model)
 ALWAYS = {
@@ -33,6 +33,7 @@ ALWAYS = {
     "publish": "to what license own-photos yes out",
     "serve": "models studio host port",
 }  # fmt: skip
+OF_WORDS = "labels template words-model"
 # Command → what else is said → the options that do nothing then
 IDLE = {
     "train": {
@@ -63,9 +64,11 @@ IDLE = {
         "": "", "--precision fp32": "calibrate", "--precision int8": "", "--task object-detection": "trust",
     },
     "publish": {
-        "": "", "--what model": "as again data tabs", "--what model,dataset": "as again tabs", "--what space": "data",
-        "--as static": "again", "--as zero": "tabs", "--out x": "again private dry-run", "models/b": "again",
-        "--tabs faces --as auto": "again",
+        "": f"{OF_WORDS}", "--what model": f"as again data tabs {OF_WORDS}",
+        "--what model,dataset": f"as again tabs {OF_WORDS}", "--what space": f"data {OF_WORDS}",
+        "--as static": f"again {OF_WORDS}", "--as zero": f"tabs {OF_WORDS}",
+        "--out x": f"again private dry-run {OF_WORDS}", "models/b": f"again {OF_WORDS}",
+        "--tabs faces --as auto": f"again {OF_WORDS}", "--tabs words --as auto": "again",
     },
     "serve": {"": "", "--studio x": "default task-model mcp allow-private-hosts"},
 }  # fmt: skip

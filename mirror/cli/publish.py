@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mirror.cli.options import Use, require_used
 from mirror.errors import UsageError
+from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
 from mirror.terminal import say
 
 WAYS = ("auto", "static", "gradio", "zero", "container")
@@ -30,6 +31,7 @@ examples:
   python -m mirror publish models/fruit --own-photos       with the photos, which are yours
   python -m mirror publish models/fruit models/nuts        one page for both, without a server
   python -m mirror publish models/fruit --tabs things,faces --as static     with tabs for 1,000 things and for faces
+  python -m mirror publish models/fruit --tabs words --labels "a duck,a goose"     which of your own words fits a photo
   python -m mirror publish models/fruit --out build        no account: build/space/, build/model/, build/dataset/
   python -m mirror publish models/fruit --as container --out build     and then docker build build/space
 """
@@ -61,8 +63,20 @@ def add(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     command.add_argument(
         "--tabs", metavar="TABS", type=tabs, default=(),
-        help="further tabs of a static page: things (1,000 of them), garments, faces, with commas between them, or all "
-        "(default: the model alone)",
+        help="further tabs of a static page: things (1,000 of them), garments, faces, words (of your own), with commas "
+        "between them, or all, which is the first three (default: the model alone)",
+    )  # fmt: skip
+    command.add_argument(
+        "--labels", metavar="A,B,C|FILE", help="for the tab words: the labels, or a file with a label a line"
+    )
+    command.add_argument(
+        "--template", default=BARE_LABEL, metavar="TEXT",
+        help="for the tab words: what is made of a label, as 'a photo of {}' (default: the bare label)",
+    )  # fmt: skip
+    command.add_argument(
+        "--words-model", metavar="MODEL",
+        help="for the tab words: hf:OWNER/NAME or a folder of CLIP, SigLIP or their kin, best one that `mirror compile "
+        "--task zero-shot-image-classification --precision int8` made (default: openai/clip-vit-base-patch32)",
     )  # fmt: skip
     command.add_argument("--private", action="store_true", help="only for you and those you let in")
     command.add_argument("--data", type=Path, metavar="DIR", help="the model's photo folder (default: data/<its name>)")
@@ -93,12 +107,12 @@ def parts(text: str) -> tuple[str, ...]:
 
 def tabs(text: str) -> tuple[str, ...]:
     """`things,faces` → ("things", "faces"), in the page's order."""
-    from mirror.static.further_tabs import TABS
+    from mirror.static.further_tabs import READY, TABS
 
     given = {part.strip() for part in text.split(",")}
     if not given <= {*TABS, "all"}:
         raise argparse.ArgumentTypeError(f"{text!r} is not made of {', '.join(TABS)}, with commas between them, or all")
-    return tuple(tab for tab in TABS if tab in given or "all" in given)
+    return tuple(tab for tab in TABS if tab in given or ("all" in given and tab in READY))
 
 
 def license_id(text: str) -> str:
@@ -114,10 +128,12 @@ def _is_of_a_server(options: argparse.Namespace) -> bool:
 
 
 TO_THE_HUB = Use("publishing on the Hub, and --out builds the folders here", lambda options: not options.out)
+WORDS = Use("the tab words", lambda options: "words" in options.tabs, "or add --tabs words")
 USES = {
     "--as": Use("the Space, which --what leaves out", lambda options: "space" in options.what),
     "--data": Use("the data set, which --what leaves out", lambda options: "dataset" in options.what),
     "--tabs": Use("a static page", lambda options: "space" in options.what and options.way in ("auto", "static")),
+    **dict.fromkeys(("--labels", "--template", "--words-model"), WORDS),
     "--again": Use("a Space on a server", _is_of_a_server),
     "--private": TO_THE_HUB,
     "--dry-run": TO_THE_HUB,
@@ -128,6 +144,7 @@ def run(options: argparse.Namespace) -> int:
     require_used(options, USES)
     from mirror.model_folder import published_name, read_model_folder
     from mirror.publish.publication import Publication
+    from mirror.tasks.label_input import labels_in
 
     model, *others = map(read_model_folder, options.models)
     data = options.data or Path("data", published_name(model.info))
@@ -136,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
     publication = Publication(
         model, options.way, options.what, options.private, data if data.is_dir() else None, options.license,
         options.own_photos, tuple(others), options.again, options.tabs,
+        TaskRequest(ZERO_SHOT, options.words_model, labels_in(options.labels or ""), options.template),
     )  # fmt: skip
     if options.out is not None:
         publication.write(options.out, options.to, say)

@@ -6,6 +6,7 @@ number of images is fixed. As constants they cost nothing, and paddings can be f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def fold_shapes(path: Path) -> int:
             node = next(node for node in graph.node if name in node.output)
             node.output[list(node.output).index(name)] = f"{name}/unused"
             graph.initializer.append(numpy_helper.from_array(values[0], name))
-    _drop_unused(graph)
+    drop_unused(graph)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     return before - len(graph.node)
@@ -134,13 +135,27 @@ def _batch_axis(graph: Any) -> str:
     return graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
 
 
-def _drop_unused(graph: Any) -> None:
-    """Removes nodes, from the last to the first, whose outputs nobody takes, and initializers likewise."""
-    taken = {output.name for output in graph.output}
-    for node in reversed(list(graph.node)):
-        if taken.isdisjoint(node.output):
-            graph.node.remove(node)
-        else:
-            taken.update(node.input)
+def drop_unused(graph: Any) -> None:
+    """Removes nodes and initializers that no output depends on. The nodes may stand in any order."""
+    makers = {name: node for node in graph.node for name in node.output}
+    taken: set[str] = set()
+    ahead = [output.name for output in graph.output]
+    while ahead:
+        name = ahead.pop()
+        if name and name not in taken:  # "" stands for an input that is left out
+            taken.add(name)
+            ahead += _taken_by(makers[name]) if name in makers else []
+    for node in [node for node in graph.node if taken.isdisjoint(node.output)]:
+        graph.node.remove(node)
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in taken]:
         graph.initializer.remove(tensor)
+
+
+def _taken_by(node: Any) -> Iterator[str]:
+    """The names that a node takes, those in its branches included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for branch in (*attribute.graphs, attribute.g):
+            yield from (output.name for output in branch.output)
+            for inner in branch.node:
+                yield from _taken_by(inner)

@@ -25,7 +25,7 @@ from mirror.publish.content_checks import check_files, secret_in
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
 from mirror.publish.hub_refusals import refusals, require_endpoint
 from mirror.publish.model_repository import model_repository
-from mirror.publish.published_files import Files, megabytes, total_size, write_folder
+from mirror.publish.published_files import Files, megabytes, size_of, total_size, write_folder
 from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free, require_sent
 from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
@@ -40,7 +40,10 @@ from mirror.publish.space_trial import (
     require_hardware,
     wait_until_it_runs,
 )
-from mirror.static.further_tabs import tab_model
+from mirror.static.further_tabs import WORDS, tab_model
+from mirror.static.site_files import NETWORK
+from mirror.tasks.registry import check
+from mirror.tasks.request import ZERO_SHOT, TaskRequest
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -51,6 +54,7 @@ SPACE, MODEL, DATASET = "space", "model", "dataset"
 PARTS = (SPACE, MODEL, DATASET)
 SDKS = {STATIC: "static", GRADIO: "gradio", ZERO: "gradio", CONTAINER: "docker"}
 WITHOUT_ACCOUNT = STATIC  # what auto builds where no account is asked: what every account may host
+LARGE_FOR_A_PHONE = 40e6  # bytes
 BUILDING = "Building and checking the folders"
 COSTS = {
     STATIC: "a static Space, free for everyone: the photo is answered in the visitor's browser",
@@ -65,8 +69,8 @@ class Publication:
     """way: one of WAYS; parts: of PARTS; data: the model's photo folder, where it is here; license: of the photos;
     own_photos: they belong to who publishes them; others: models that are shown on the same static page, and are not
     published but for that; again: a Space that has all files already is built anew; tabs: further
-    ones of the static page (mirror/static/further_tabs.py). Raises UsageError where they cannot
-    be."""
+    ones of the static page (mirror/static/further_tabs.py); words: what answers in the one of that name. Raises
+    UsageError where they cannot be."""
 
     model: ModelFolder
     way: str = AUTO
@@ -78,10 +82,13 @@ class Publication:
     others: tuple[ModelFolder, ...] = ()
     again: bool = False
     tabs: tuple[str, ...] = ()
+    words: TaskRequest | None = None
 
     def __post_init__(self) -> None:
         if self.tabs and (self.way not in (AUTO, STATIC) or SPACE not in self.parts):
             raise UsageError("Further tabs are for a static page: add --as static, or leave out --tabs.")
+        if WORDS in self.tabs:
+            check(self.words or TaskRequest(ZERO_SHOT))
         for tab in self.tabs:
             found = tab_model(tab)
             if found and found.info.labels in [model.info.labels for model in (self.model, *self.others)]:
@@ -126,8 +133,9 @@ class Publication:
         for part, files in built.items():
             write_folder(out / part, files)
             say(f"{out / part}: {len(files):,} files, {megabytes(total_size(files))}")
-        if self.left_out:
-            say(self.left_out)
+        for line in (self._words_said(built.get(SPACE, {})), self.left_out):
+            if line:
+                say(line)
 
     def publish(
         self, api: HfApi, repository: str | None, say: Callable[[str], None], confirm: Callable[[], bool],
@@ -154,6 +162,8 @@ class Publication:
             say(f"  {plan.summary}")
         if SPACE in self.parts:
             say(f"  The Space is {COSTS[way]}.")
+            if line := self._words_said(plans[-1].files):
+                say(f"  {line}")
         if {MODEL, DATASET} & set(self.parts):
             say(f"  {self.photos_said}")
             if self.others:
@@ -175,6 +185,19 @@ class Publication:
             self._try_space(api, way, name, plans[-1].files, say)
         for plan in plans:
             say(f"{api.endpoint}/{plan.address}")
+
+    def _words_said(self, files: Files) -> str | None:
+        """What the tab of one's own words costs its visitors; None where there is none."""
+        if WORDS not in self.tabs:
+            return None
+        size = size_of(files[f"tabs/{WORDS}/{NETWORK}"])
+        said = f"The tab {WORDS} brings {megabytes(size)} to each visitor who opens it"
+        if size <= LARGE_FOR_A_PHONE:
+            return f"{said}."
+        return (
+            f"{said}, which is much for a phone: a smaller model takes less, or one that `mirror compile --task "
+            f"{ZERO_SHOT} --precision int8` made, by --words-model."
+        )
 
     def _choose(self, account: Account, owner: str) -> str:
         """The way, for `auto` by what the account may host. Raises PublishError for one that it may not."""
@@ -224,7 +247,7 @@ class Publication:
 
     def _space(self, way: str, repository: str | None, others: dict[str, Files]) -> Files:
         builders: dict[str, Callable[..., Files]] = {
-            STATIC: partial(space_static, others=self.others, tabs=self.tabs),
+            STATIC: partial(space_static, others=self.others, tabs=self.tabs, words=self.words),
             CONTAINER: space_container,
         }
         build = builders.get(way, space_gradio)

@@ -10,16 +10,19 @@ from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.published_model import published_info
 from mirror.publish.space_card import space_card
 from mirror.publish.space_gradio import example_pictures, own_pictures
-from mirror.static.further_tabs import tab_model
+from mirror.static.further_tabs import WORDS, NetworkTab, tab_model
 from mirror.static.site_files import PREVIEW, site_files
+from mirror.static.words_tab import words_tab
+from mirror.tasks.request import ZERO_SHOT, TaskRequest
 
 
 def space_static(
     model: ModelFolder, *, repository: str | None = None, models: Sequence[str] = (), datasets: Sequence[str] = (),
     photos_may_go: bool = False, others: Sequence[ModelFolder] = (), tabs: Sequence[str] = (),
+    words: TaskRequest | None = None,
 ) -> dict[str, bytes]:  # fmt: skip
     """Path → content of the site. The arguments are those of `space_gradio`; others: further models, for its picker;
-    tabs: further tabs (mirror/static/further_tabs.py)."""
+    tabs: further tabs (mirror/static/further_tabs.py); words: what answers in the one of that name."""
     from huggingface_hub.constants import ENDPOINT
 
     address = f"{ENDPOINT}/spaces/{repository}/resolve/main/" if repository else ""
@@ -32,9 +35,11 @@ def space_static(
 
     shown = [ModelFolder(each.path, published_info(each.info)) for each in (model, *others)]
     models_of_tabs = {tab: tab_model(tab) for tab in tabs}
-    further = {
+    further: dict[str, ModelFolder | NetworkTab | None] = {
         tab: ModelFolder(found.path, published_info(found.info)) if found else None
         for tab, found in models_of_tabs.items()
     }
+    if WORDS in tabs:
+        further[WORDS] = words_tab(words or TaskRequest(ZERO_SHOT))
     site = site_files(shown, tabs=further, examples=examples, photos_may_go=photos_may_go, address=address)
     return site | {"README.md": card, MARK: MARK_TEXT}

@@ -3,10 +3,12 @@
 things     one of 1,000 everyday things, by the packaged model
 garments   models/fashion
 faces      where faces are, by the packaged detector
+words      which of somebody's own words fits best (words_tab.py)
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +24,31 @@ from mirror.tasks.registry import shipped_model
 from mirror.templates import render
 from mirror.wording import plain, with_article
 
-THINGS, GARMENTS, FACES = "things", "garments", "faces"
-TITLES = {THINGS: "What is this?", GARMENTS: "Garments", FACES: "Faces"}
+THINGS, GARMENTS, FACES, WORDS = "things", "garments", "faces", "words"
+TITLES = {THINGS: "What is this?", GARMENTS: "Garments", FACES: "Faces", WORDS: "Your own words"}
 TABS = tuple(TITLES)
+READY = TABS[:3]  # those that need nothing to be told
 FACES_BY = "The detector is CenterFace (Xu et al. 2019, arXiv 1911.03599), under the MIT licence."
 SHOWN_THINGS = 5  # bars
 LICENSES = {THINGS: FOLDER / "efficientnet_lite0.LICENSE", FACES: PACKAGED_FILE.with_suffix(".LICENSE")}
 
 
+@dataclass(frozen=True)
+class NetworkTab:
+    """A tab whose model is in no model folder. page: what the browser knows of it, as JSON; network: its ONNX file;
+    note: on it, as HTML."""
+
+    page: dict[str, Any]
+    network: bytes
+    note: str
+
+
 def tab_model(tab: str) -> ModelFolder | None:
-    """The model folder that answers in a tab; None for faces, which has none. Raises UsageError where it is not here,
-    ModelFolderError where it is damaged."""
+    """The model folder that answers in a tab; None for faces and words, which have none. Raises UsageError where it is
+    not here, ModelFolderError where it is damaged."""
     if tab == THINGS:
         return packaged_folder()
-    if tab == FACES:
+    if tab in (FACES, WORDS):
         return None
     folder = Path(shipped_model("fashion"))
     if not folder.is_dir():
@@ -64,10 +77,11 @@ def tab_page(tab: str, info: ModelInfo) -> dict[str, Any]:
     return {"promise": promise, "spoken": [with_article(first) for first in firsts], "most": SHOWN_THINGS, "says": says}
 
 
-def faces_page() -> dict[str, Any]:
-    """What the page knows of the face detector, as JSON; the sizes and limits are those of face_detection.py."""
+def faces_tab() -> NetworkTab:
+    """The packaged detector; the sizes and limits are those of face_detection.py. Raises ModelFolderError where its
+    file is damaged."""
     names = ("FLOOR", "MAX_BOXES", "FINE", "COARSE", "GLANCE", "ENLARGED", "SMALL", "LARGE", "SAME", "PART")
-    return {
+    page = {
         "name": FACES,
         "kind": FACES,
         "at_least": None,
@@ -84,15 +98,8 @@ def faces_page() -> dict[str, Any]:
         "promise": phrases.NEVER_WHOSE,
         "says": {"why": "", "none": "No face.", "one": "One face.", "many": "{count} faces."},
     }
-
-
-def faces_note() -> str:
-    return render("sentence.html", kind="hint", sentence=f"{phrases.NEVER_WHOSE} {FACES_BY}")
-
-
-def faces_network() -> bytes:
-    """The detector's ONNX file as a browser opens it: for images of any size."""
+    note = render("sentence.html", kind="hint", sentence=f"{phrases.NEVER_WHOSE} {FACES_BY}")
     try:
-        return of_any_size(PACKAGED_FILE.read_bytes())
+        return NetworkTab(page, of_any_size(PACKAGED_FILE.read_bytes()), note)
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelFolderError(f"{PACKAGED_FILE} is damaged: install this program again.") from None

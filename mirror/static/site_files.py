@@ -28,7 +28,7 @@ from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
 from mirror.page_pictures import icon, link_preview
 from mirror.palette import DARK, LIGHT, SERIF, variables
 from mirror.static.browser_network import for_browsers
-from mirror.static.further_tabs import FACES, LICENSES, TITLES, faces_network, faces_note, faces_page, tab_page
+from mirror.static.further_tabs import FACES, LICENSES, TITLES, NetworkTab, faces_tab, tab_page
 from mirror.static.model_page import model_page
 from mirror.templates import FOLDER, render
 from mirror.typed_json import encode, without_extra
@@ -39,6 +39,7 @@ RUNTIME = "ort-1.30.0"  # onnxruntime-web's version, and the folder of its files
 WASM = "ort-wasm-simd-threaded.wasm.gz"
 THUMBNAIL_PIXELS = 192  # twice what a tile shows, for screens that are twice as fine
 PREVIEW = "preview.jpg"
+NETWORK = "network.onnx.gz"  # of a tab, in its folder
 ICON_PIXELS = (192, 512)  # what Android asks for, and iOS takes
 
 Examples = Mapping[str, bytes]  # file name → picture
@@ -47,14 +48,14 @@ Examples = Mapping[str, bytes]  # file name → picture
 def site_files(
     models: Sequence[ModelFolder],
     *,
-    tabs: Mapping[str, ModelFolder | None] = MappingProxyType({}),
+    tabs: Mapping[str, ModelFolder | NetworkTab | None] = MappingProxyType({}),
     examples: Callable[[ModelFolder], Examples] = lambda model: {},
     photos_may_go: bool = False,
     address: str = "",
 ) -> dict[str, bytes]:
     """Path → content of the site, the same bytes each time. The first of `models` is shown first.
 
-    tabs: further ones (further_tabs.py), by their names, each with its model folder.
+    tabs: further ones (further_tabs.py), by their names, each with what answers in it; None for faces.
     examples: pictures to click for a model, by their names. photos_may_go: the pictures of a model's report may show
     photos that it was judged by. address: where the files are to lie, with a / at its end, for the preview of a link;
     "" where that is not known. Raises ModelFolderError for a file that is not what its model.json records, ImageError
@@ -114,7 +115,7 @@ def _index(app: str, pages: list[dict[str, Any]], tabs: list[dict[str, str]], bu
     ).encode()
 
 
-@lru_cache(maxsize=5)
+@lru_cache(maxsize=8)
 def _packed(network: bytes) -> bytes:
     """It takes a second, and a publication builds the page for its plan, its trial and the Hub."""
     return gzip.compress(for_browsers(network), 9, mtime=0)
@@ -166,17 +167,18 @@ def _model_files(
 
 
 def _tab_files(
-    tab: str, model: ModelFolder | None, examples: Callable[[ModelFolder], Examples], first: dict[str, Any],
-    photos_may_go: bool,
+    tab: str, model: ModelFolder | NetworkTab | None, examples: Callable[[ModelFolder], Examples],
+    first: dict[str, Any], photos_may_go: bool,
 ) -> tuple[dict[str, str], dict[str, bytes]]:  # fmt: skip
     """What the page knows of a further tab before it is opened, and its files. first: the page of the first model,
     whose pictures to click serve a tab that has none."""
     folder = f"tabs/{tab}"
-    if model is None:
-        network, note = f"{folder}/network.onnx.gz", f"{folder}/about.html"
-        files = {network: _packed(faces_network()), note: faces_note().encode()}
-        page = faces_page() | {"network": _addressed(network, files[network]), "loads": len(files[network])}
-        page["note"] = _addressed(note, files[note])
+    if not isinstance(model, ModelFolder):
+        made = model or faces_tab()
+        network, note = f"{folder}/{NETWORK}", f"{folder}/about.html"
+        files = {network: _packed(made.network), note: made.note.encode()}
+        page = {"examples": first["examples"]} | made.page | {"loads": len(files[network])}
+        page |= {"network": _addressed(network, files[network]), "note": _addressed(note, files[note])}
     else:
         page, files, _ = _model_files(publishable(model, photos_may_go), examples(model), folder, f"examples/{folder}")
         own = tab_page(tab, model.info)

@@ -23,6 +23,7 @@ from mirror.inference.session import require_finite
 from mirror.tasks.hub import MAX_DESCRIPTION, Located
 from mirror.tasks.hub_errors import loading
 from mirror.tasks.hub_network import TEXT_INPUTS, HubNetwork, description
+from mirror.tasks.processors import ImageProcessor
 from mirror.tasks.request import ZERO_SHOT
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class OnnxTowers(Towers):
     @property
     def tokens_at_most(self) -> int:
         return self._at_most
+
+    @property
+    def processor(self) -> ImageProcessor:
+        """What photos are shown by."""
+        return self._network.processor
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         return [len(encoded.ids) for encoded in self._tokenizer.encode_batch(list(texts))]

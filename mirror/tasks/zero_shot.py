@@ -61,7 +61,7 @@ class ZeroShot:
         """model: a folder of the Hub's layout or a Hub id. Raises UsageError and ModelUnavailable."""
 
         def by(towers: type[OnnxTowers] | type[TransformersTowers], located: Located) -> ZeroShot:
-            return cls(located, towers(located, _competing(located)))
+            return cls(located, towers(located, competing(located)))
 
         return opened_by(
             model or DEFAULT_MODEL,
@@ -133,7 +133,7 @@ class ZeroShotPredictor(BatchPredictor, LabelPredictor):
         return [Prediction(dict(zip(self.labels, row, strict=True))) for row in rows.tolist()]
 
 
-def _competing(located: Located) -> bool:
+def competing(located: Located) -> bool:
     """Whether a model's words compete for an image. Raises ModelUnavailable for a kind that is not known here."""
     kind = located.config.get("model_type")
     if kind not in SOFTMAX | SIGMOID:

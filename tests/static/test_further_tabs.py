@@ -16,21 +16,25 @@ from PIL import Image
 
 from mirror.cli.publish import tabs
 from mirror.errors import UsageError
+from mirror.export.hub_export import export
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.published_files import megabytes
 from mirror.publish.space_static import space_static
-from mirror.static.further_tabs import FACES, TABS, THINGS, TITLES, tab_model
+from mirror.static.further_tabs import FACES, READY, TABS, THINGS, TITLES, WORDS, tab_model
 from mirror.static.site_files import site_files
 from mirror.tasks.detection import SHOWN_FROM
 from mirror.tasks.face_detection import open_faces
-from mirror.tasks.request import FACE_DETECTION, TaskRequest
+from mirror.tasks.hub import locate
+from mirror.tasks.registry import open_label_predictor
+from mirror.tasks.request import FACE_DETECTION, ZERO_SHOT, TaskRequest
 from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded
 from tests.static.hosting import Host, hosted, write
 from tests.static.showing import DUCKLING
+from tests.support.tiny_clip import tiny_clip
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 CLOSE = 1e-3
@@ -42,8 +46,16 @@ PREDICT = """async ([tab, coded]) => {
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, bytes]:
-    return space_static(read_model_folder(ROOT / "models" / "mirror"), tabs=TABS)
+def words(tmp_path_factory: pytest.TempPathFactory) -> TaskRequest:
+    """Words that compete, by a tiny CLIP."""
+    place = tmp_path_factory.mktemp("words")
+    export(locate(str(tiny_clip(place / "torch"))), ZERO_SHOT, place / "clip")
+    return TaskRequest(ZERO_SHOT, str(place / "clip"), ("a cat", "a dog, asleep", "no animal", "חתול <b>", "1"))
+
+
+@pytest.fixture(scope="module")
+def files(words: TaskRequest) -> dict[str, bytes]:
+    return space_static(read_model_folder(ROOT / "models" / "mirror"), tabs=TABS, words=words)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +138,7 @@ def test_tabs_that_cannot_be_are_refused_at_once(settings: dict[str, Any], says:
     settings = dict(settings)
     model = read_model_folder(ROOT / "models" / settings.pop("model", "mirror"))
     with pytest.raises(UsageError, match=re.escape(says)):
-        Publication(model, tabs=TABS, **settings)
+        Publication(model, tabs=READY, **settings)
 
 
 def test_garments_need_their_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +150,13 @@ def test_garments_need_their_model(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("all", TABS), ("faces, things", (THINGS, FACES)), ("garments", ("garments",)), ("faces,all", TABS)],
+    [
+        ("all", READY),
+        ("faces, things", (THINGS, FACES)),
+        ("garments", ("garments",)),
+        ("faces,all", READY),
+        ("words,all", TABS),
+    ],  # fmt: skip
 )
 def test_tabs_are_named_with_commas_between_them(text: str, found: tuple[str, ...]) -> None:
     assert tabs(text) == found
@@ -146,7 +164,7 @@ def test_tabs_are_named_with_commas_between_them(text: str, found: tuple[str, ..
 
 @pytest.mark.parametrize("text", ["", "face", "things;faces", "things,"])
 def test_other_names_of_tabs_are_refused(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is not made of things, garments, faces, with commas"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not made of things, garments, faces, words, with commas"):
         tabs(text)
 
 
@@ -160,7 +178,9 @@ def test_the_size_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-def test_every_tab_answers_as_python_does(chromium: Any, place: Host, people: dict[str, bytes]) -> None:
+def test_every_tab_answers_as_python_does(
+    chromium: Any, place: Host, people: dict[str, bytes], words: TaskRequest
+) -> None:
     visit = Visit(chromium.new_page(), place).open()
 
     def said(tab: str, body: bytes) -> Any:
@@ -178,6 +198,12 @@ def test_every_tab_answers_as_python_does(chromium: Any, place: Host, people: di
             apart = max(abs(found["probabilities"][label] - p) for label, p in expected.probabilities.items())
             if apart > CLOSE or (found["label"], found["known"]) != (expected.label, expected.known):
                 different.append((tab, name, apart))
+    compared = open_label_predictor(words)
+    for name, body in (pictures | people).items():
+        found, expected = said(WORDS, body), compared.classify(compared.decode(body))
+        apart = max(abs(found["probabilities"][label] - p) for label, p in expected.probabilities.items())
+        if apart > CLOSE or found["label"] != expected.label:
+            different.append((WORDS, name, apart))
     detector = open_faces(TaskRequest(FACE_DETECTION))
     for name, body in people.items():
         answer = said(FACES, body)["detections"]
@@ -197,7 +223,7 @@ def test_every_tab_answers_as_python_does(chromium: Any, place: Host, people: di
 
 @pytest.mark.browser
 def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
-    phone: Any, place: Host, people: dict[str, bytes], tmp_path: Path
+    phone: Any, place: Host, people: dict[str, bytes], words: TaskRequest, tmp_path: Path
 ) -> None:
     visit = Visit(phone.new_page(), place).open()
     page = visit.page
@@ -228,6 +254,16 @@ def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
     assert page.get_attribute("#mirror-panel", "aria-labelledby") == "things-tab"
     page.click("#about-tab")
     page.get_by_text("1,000", exact=False).first.wait_for()
+
+    page.click("#words-tab")
+    compared = open_label_predictor(words)
+    found = compared.classify(compared.decode(people["portrait"]))
+    says(f"“{found.label}” fits best.")
+    assert page.inner_text("#answer .sure").endswith("one of them must win, even if none fits. Compared by clip.")
+    assert set(page.locator("#probabilities li span[dir]").all_inner_texts()) == set(words.labels)
+    assert page.is_hidden("#why-button")
+    page.click("#about-tab")
+    page.get_by_text("clip compares each photo with 5 labels:", exact=True).wait_for()
 
     page.click("#faces-tab")
     says("One face.")

@@ -21,6 +21,9 @@ from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import preprocess
 from mirror.model_schema import BatchResize, Preprocessing
 from mirror.preparation import as_opened
+from mirror.static.words_tab import page_preprocessing
+from mirror.tasks.image_classification import sigmoid
+from mirror.tasks.processors import ImageProcessor
 from mirror.typed_json import encode
 from mirror.wording import percent
 from tests.static.formats import EXAMPLES, encoded, oriented
@@ -28,6 +31,15 @@ from tests.support.limits import LIMIT
 
 SUITE = Path(__file__).with_name("node")
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+HUB_WAYS: dict[str, dict[str, Any]] = {  # preprocessor_config.json, as the tab of one's own words takes it
+    "CLIP": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 24}, "crop_size": 24},
+    "CLIP, cropped beyond": {
+        "image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 21}, "crop_size": 32, "resample": 2,
+    },
+    "SigLIP": {"image_processor_type": "SiglipImageProcessor", "size": {"height": 24, "width": 20}},
+    "as levels": {"image_processor_type": "ViTImageProcessor", "size": 24, "do_rescale": False, "image_std": [9, 8, 7]},
+    "not normalised": {"image_processor_type": "ViTImageProcessor", "size": 24, "do_normalize": False},
+}  # fmt: skip
 RANDOM = np.random.default_rng(5)
 
 
@@ -84,7 +96,8 @@ def preprocessings() -> list[dict[str, Any]]:
         "grey": Preprocessing(resize="crop", size=(32, 32), prepare="greyscale", **plain),
         "whole batches": Preprocessing(resize="crop", size=(48, 48), batch_resizes=(step,), **plain),
     }
-    return [
+    images = (noise(61, 47), noise(30, 90))
+    found = [
         {
             "name": f"{name}, {image.size}",
             "photo": as_json(image),
@@ -93,8 +106,21 @@ def preprocessings() -> list[dict[str, Any]]:
             "within": 1e-5 if how.batch_resizes else 0,
         }
         for name, how in ways.items()
-        for image in (noise(61, 47), noise(30, 90))
+        for image in images
     ]
+    for name, settings in HUB_WAYS.items():
+        processor = ImageProcessor.of(settings, name)
+        found += [
+            {
+                "name": f"{name}, {image.size}",
+                "photo": as_json(image),
+                "how": page_preprocessing(processor, name),
+                "pixels": coded(processor(image)["pixel_values"].tobytes()),
+                "within": 1e-5,
+            }
+            for image in images
+        ]
+    return found
 
 
 def jpegs() -> list[dict[str, Any]]:
@@ -218,6 +244,7 @@ def test_parts_that_need_no_browser_give_the_numbers_of_pillow_and_python(tmp_pa
             for one in logits
             for t in (1.0, 2.5)
         ],
+        "sigmoid": [{"logits": one, "probabilities": sigmoid(np.array(one)).tolist()} for one in logits],
         "percents": [
             (share, percent(share)) for share in (0.0, 0.001, 0.004, 0.006, 0.124, 0.5, 0.994, 0.996, 0.99999, 1.0)
         ],

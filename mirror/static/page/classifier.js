@@ -1,7 +1,7 @@
 // A model: a photo → probabilities, and whether it looks known, as mirror/inference/classifier.py answers.
 
 import { inside, normalized, visible } from "./heat.js";
-import { load, open, softmax, tensor } from "./network.js";
+import { load, open, sigmoid, softmax, tensor } from "./network.js";
 import { loaded, PhotoError } from "./photo_error.js";
 import { preprocess } from "./preprocess.js";
 import { prepare } from "./preparation.js";
@@ -9,7 +9,8 @@ import { prepare } from "./preparation.js";
 /**
  * @typedef {{name: string, labels: string[], preprocessing: import("./preprocess.js").Preprocessing, temperature: number,
  *   threshold: number | null, similarity: boolean, at_least: number | null, network: string, heat: string | null,
- *   input: string}} Model what the network of a model needs; the rest of page.json is for the page
+ *   input: string, several?: boolean}} Model what the network of a model needs, several: each label is judged
+ *   by itself; the rest of page.json is for the page
  * @typedef {{label: string, probability: number, probabilities: Record<string, number>, known: boolean,
  *   similarity: number | null}} Prediction
  * @typedef {{prediction: Prediction, prepared: import("./preparation.js").Prepared, maps: any}} Answer
@@ -71,7 +72,7 @@ export class Classifier {
     const { model } = this, [height, width] = inputSize(model.preprocessing);
     const names = ["logits", ...(model.similarity ? ["similarity"] : []), ...(model.heat ? ["maps"] : [])];
     const outputs = await this.session.run({ [model.input]: tensor(pixels, [1, 3, height, width]) }, names);
-    const shares = softmax(outputs.logits.data, model.temperature);
+    const shares = model.several ? sigmoid(outputs.logits.data) : softmax(outputs.logits.data, model.temperature);
     const similarity = model.similarity ? outputs.similarity.data[0] : null;
     const best = shares.reduce((most, share, i) => (share > shares[most] ? i : most), 0);
     /** @type {Prediction} */

@@ -55,6 +55,9 @@ export const open = (model) => runtime.InferenceSession.create(model, { executio
 /** @param {Float32Array} values @param {readonly number[]} shape */
 export const tensor = (values, shape) => new runtime.Tensor("float32", values, shape);
 
+/** A probability for each logit by itself. @param {ArrayLike<number>} logits */
+export const sigmoid = (logits) => Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
+
 /**
  * Probabilities of logits / temperature (Guo et al. 2017, arXiv 1706.04599).
  * @param {ArrayLike<number>} logits @param {number} temperature

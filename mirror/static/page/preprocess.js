@@ -1,6 +1,9 @@
 // What the network is shown of a photo: mirror/inference/preprocess.py, pixel for pixel.
 
+import { PhotoError } from "./photo_error.js";
 import { all, read, Resizer } from "./resample.js";
+
+const MAX_PIXELS = 64 << 20; // of a resized photo, as mirror/tasks/processors.py has it
 
 /**
  * @typedef {{resize: string, size: [number, number], mean: number[], std: number[], resample: string, pad_mode: string,
@@ -53,6 +56,10 @@ function resizedAs(photo, how) {
   let rows = all(photo.height);
   if (how.resize === "none") {
     Object.assign(size, { width: photo.width, height: photo.height });
+  } else if (how.resize === "shortest") { // as CLIP's; the crop follows
+    const longer = Math.trunc((height * Math.max(photo.width, photo.height)) / Math.min(photo.width, photo.height));
+    if (height * longer > MAX_PIXELS) throw new PhotoError(`An image of ${photo.width} x ${photo.height} pixels is too narrow for this model: crop it.`);
+    Object.assign(size, photo.width <= photo.height ? { width: height, height: longer } : { width: longer, height });
   } else if (how.resize !== "squish") {
     const pick = how.resize === "crop" ? Math.min : Math.max;
     const scale = pick(photo.width / width, photo.height / height);

@@ -8,6 +8,7 @@ from functools import partial
 import gradio as gr
 from PIL import Image
 
+from mirror import phrases
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
@@ -177,14 +178,9 @@ async def _read_file(
 
 
 def answer_card(prediction: Prediction, model: ZeroShot) -> Outputs:
-    """What the probabilities can mean is said with them: where labels compete, one of them must win."""
-    share = percent(prediction.probability)
-    if model.towers.competing:
-        sentence = f"It gets {share} of my trust, the other labels the rest: one of them must win, even if none fits."
-    else:
-        sentence = f"I am {share} sure. Each label is judged by itself: several may fit, or none."
-    sentence += f" Compared by {public_name(model.name)}."
-    return card("known", f"“{prediction.label}” fits best.", sentence), bars(prediction, SHOWN_LABELS)
+    share, by = percent(prediction.probability), public_name(model.name)
+    sentence = phrases.fits_certainty(share, competing=model.towers.competing, by=by)
+    return card("known", phrases.fits_best(prediction.label), sentence), bars(prediction, SHOWN_LABELS)
 
 
 def _failed(sentence: str) -> Outputs:

@@ -10,7 +10,7 @@ import { kindOf, opened } from "../../../mirror/static/page/containers.js";
 import { draftScale } from "../../../mirror/static/page/decode.js";
 import { sharpened } from "../../../mirror/static/page/garment.js";
 import { decodeReduced } from "../../../mirror/static/page/jpeg.js";
-import { softmax } from "../../../mirror/static/page/network.js";
+import { sigmoid, softmax } from "../../../mirror/static/page/network.js";
 import { orientation } from "../../../mirror/static/page/orientation.js";
 import { decodeGrey16 } from "../../../mirror/static/page/png16.js";
 import { prepare } from "../../../mirror/static/page/preparation.js";
@@ -79,6 +79,11 @@ test("the rest", async () => {
   for (const { logits, temperature, probabilities } of expected.softmax) {
     softmax(logits, temperature).forEach((share, i) => assert.ok(Math.abs(share - probabilities[i]) < 1e-12));
   }
+  for (const { logits, probabilities } of expected.sigmoid) {
+    sigmoid(logits).forEach((share, i) => assert.ok(Math.abs(share - probabilities[i]) < 1e-12));
+  }
+  const clip = { resize: "shortest", size: [224, 224], crop: [224, 224] };
+  assert.throws(() => preprocess({ width: 3, height: 90000, bands: () => [] }, clip), /3 x 90000 pixels is too narrow/);
   for (const [share, text] of expected.percents) assert.equal(percent(share), text);
   for (const [width, height, least, scale] of expected.drafts) assert.equal(draftScale(width, height, least), scale);
   assert.equal(kindOf(new Uint8Array()), "");
