@@ -138,7 +138,7 @@ def test_training_says_what_to_install_before_anything_else(light: dict[str, str
 def test_a_pickle_among_the_models_is_shown_as_one_that_cannot_be_opened(light: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "plain.pkl").write_bytes(plain_pickle().read_bytes())
     with serve("--models", str(tmp_path), **light) as page:
-        with pytest.raises(AppError, match="This model cannot be opened on this page"):
+        with pytest.raises(AppError, match="The model plain cannot answer"):
             Client(page.url, verbose=False).predict(handle_file(DUCKLING), "plain", api_name="/predict")
         assert INSTALL in page.log()
 

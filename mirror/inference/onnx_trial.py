@@ -13,12 +13,12 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mirror.errors import ModelFolderError
 from mirror.inference import sandbox
-from mirror.inference.onnx_check import check_network
+from mirror.inference.onnx_check import check_network, graph_inputs
 from mirror.inference.session import OnnxModel
 from mirror.inference.user_cache import is_ours, make_private, user_cache
 from mirror.storage import parse_json, read_file, write_atomically
@@ -29,6 +29,7 @@ VERSION = 2  # of what is remembered
 _KEPT_BYTES = 64 * 1024
 
 Shapes = dict[str, list[int]]
+Inputs = dict[str, tuple[int | None, ...]]
 Shape = tuple[int, ...] | Mapping[str, tuple[int, ...]]  # of the one image, or of all inputs by name
 # The networks that come with this program need no trial at the first start: sha256 and shape of the input → shapes of
 # the outputs. One that is missing here is tried out; tests/inference/test_onnx_trial.py says what to add.
@@ -75,6 +76,27 @@ def open_tried(
     """The network, once `try_network` has let it pass, and what that gives. threads: for one run; default: all CPUs."""
     shapes = try_network(data, name, shape, sha256)
     return OnnxModel(data, threads, several=isinstance(shape, Mapping)), shapes
+
+
+def open_tried_file(
+    file: Path,
+    name: str,
+    shape: Callable[[Inputs], Shape],
+    *,
+    limit: int,
+    sha256: str | None = None,
+    threads: int | None = None,
+) -> tuple[OnnxModel, Shapes, Inputs]:
+    """`open_tried` for a file of up to `limit` bytes, which is not held in memory twice. shape: from the sides that the
+    graph takes, None where one is free, which are given back too. Raises OSError besides."""
+    data = read_file(file, limit=limit)
+    check_network(data, name)
+    inputs = graph_inputs(data)
+    shapes = try_network(data, name, shape(inputs), sha256)
+    if not is_ours(file):  # another could have changed it meanwhile
+        return OnnxModel(data, threads, several=True), shapes, inputs
+    del data
+    return OnnxModel(file, threads, several=True), shapes, inputs
 
 
 def _named(shape: Shape) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,8 @@ import numpy as np
 from PIL import Image
 
 from mirror.errors import ModelFolderError, ModelUnavailable
-from mirror.inference.onnx_check import check_network, graph_inputs
-from mirror.inference.onnx_trial import try_network
-from mirror.inference.session import OnnxModel, require_finite
-from mirror.inference.user_cache import is_ours
+from mirror.inference.onnx_trial import Inputs, open_tried_file
+from mirror.inference.session import require_finite
 from mirror.storage import parse_json, read_file
 from mirror.tasks.hub import MAX_DESCRIPTION, MAX_ONNX, Located
 from mirror.tasks.processors import ImageProcessor
@@ -44,16 +43,12 @@ class HubNetwork:
         assert located.onnx is not None
         self.name, self.outputs = located.name, tuple(outputs)
         self.processor = ImageProcessor.of(_preprocessing(located), located.name)
-        file, sha256 = located.onnx.resolve(), located.sha256  # in the Hub's cache it is a link to a blob
+        file = located.onnx.resolve()  # in the Hub's cache it is a link to a blob
         try:
-            data = read_file(file, limit=MAX_ONNX)
-            check_network(data, f"{located.onnx.name} of {located.name}")
-            self.inputs = graph_inputs(data)
-            self.shapes = try_network(data, f"{located.onnx.name} of {located.name}", self._tried_on(tokens), sha256)
-            is_whole = is_ours(file)  # nobody else may have changed it meanwhile
-            if is_whole:
-                del data  # read once more, but not held in memory twice
-            self._engine = OnnxModel(file if is_whole else data, _threads(), several=True)
+            self._engine, self.shapes, self.inputs = open_tried_file(
+                file, f"{located.onnx.name} of {located.name}", partial(self._tried_on, tokens), limit=MAX_ONNX,
+                sha256=located.sha256, threads=_threads(),
+            )  # fmt: skip
         except OSError as error:
             raise ModelUnavailable(
                 f"{located.name} cannot be read ({error.strerror or error}): fetch it again."
@@ -91,20 +86,20 @@ class HubNetwork:
         """Whether photos go through one by one: the graph has room for one only, or they are of several sizes."""
         return self.inputs["pixel_values"][0] == 1 or not self.processor.gives_one_size
 
-    def _tried_on(self, tokens: int) -> dict[str, tuple[int, ...]]:
-        """The sides of what the network is tried on."""
+    def _tried_on(self, tokens: int, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        """The sides of what a network that takes `inputs` is tried on."""
         photo = Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE))
         if "longest_edge" in self.processor.size:  # hundreds of times the work, and tells no more
             shown = {"pixel_values": np.zeros((3, TRIAL_SIDE, TRIAL_SIDE)), "pixel_mask": np.zeros((TRIAL_SIDE,) * 2)}
         else:
             shown = self.processor(photo)
         sides = {name: (1, *value.shape) for name, value in shown.items()} | dict.fromkeys(TEXT_INPUTS, (1, tokens))
-        unknown = [name for name in self.inputs if name not in sides]
-        if unknown or "pixel_values" not in self.inputs:
+        unknown = [name for name in inputs if name not in sides]
+        if unknown or "pixel_values" not in inputs:
             raise ModelUnavailable(
-                f"The network of {self.name} takes {', '.join(self.inputs)}, which is not supported: choose another."
+                f"The network of {self.name} takes {', '.join(inputs)}, which is not supported: choose another."
             )
-        shows, takes = sides["pixel_values"][1:], self.inputs["pixel_values"][1:]
+        shows, takes = sides["pixel_values"][1:], inputs["pixel_values"][1:]
         if any(own and own != side for own, side in zip(takes, shows, strict=True)):
             given, taken = (" x ".join(str(side or "any") for side in each[-2:]) for each in (shows, takes))
             raise ModelUnavailable(
@@ -113,7 +108,7 @@ class HubNetwork:
             )
         return {
             name: tuple(own or side for own, side in zip(own_sides, sides[name], strict=True))
-            for name, own_sides in self.inputs.items()
+            for name, own_sides in inputs.items()
         }
 
 

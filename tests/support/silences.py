@@ -17,6 +17,7 @@ import termios
 import time
 
 SILENCE_SECONDS = 3.0
+LAST_SECONDS = 600.0  # from the last output to the end
 
 
 def main() -> int:
@@ -51,7 +52,7 @@ def main() -> int:
         if options.until and options.until in all_text:
             os.killpg(child.pid, signal.SIGINT)
             options.until = None
-    code = child.wait()
+    code = child.wait(LAST_SECONDS)
     print(f"\n{time.monotonic() - begun:.1f} s, exit code {code}; silences of {SILENCE_SECONDS:.0f} s and more:")
     for seconds, before in silences:
         print(f"{seconds:6.1f} s after: {before[:150]}")

@@ -63,6 +63,7 @@ class Warm:
         scratch = tempfile.mkdtemp()
         run: dict[str, Any] = {"arguments": arguments, "cwd": str(cwd), "output": scratch, "log": str(log)}
         run["environment"] = {**self._environment, **variables}
+        log.touch()  # for whoever reads it before anything is said
         assert self._process.stdin and self._process.stdout
         print(json.dumps(run), file=self._process.stdin, flush=True)
         return Running(int(read_line(self._process)), Path(scratch, "status"))

@@ -14,8 +14,13 @@ from tests.web.tiny import BLUE, YELLOW, photo
 pytestmark = pytest.mark.browser
 
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
-LOOK = """async () => (await axe.run({rules: {'target-size': {enabled: true}}})).violations.map(
-    v => v.id + ': ' + v.nodes.map(n => n.html).join())"""
+# once every colour has changed to what it is to be
+LOOK = """async () => {
+    const ends = (each) => each.effect?.getComputedTiming().endTime < 10_000;
+    await Promise.allSettled(document.getAnimations().filter(ends).map((each) => each.finished));
+    return (await axe.run({rules: {'target-size': {enabled: true}}})).violations.map(
+    v => v.id + ': ' + v.nodes.map(n => n.html).join());
+}"""
 TABS = {"What is this?": "general", "What is where?": "objects", "Your own words": "words", "Faces": "faces"}
 # WCAG 2.2, 1.4.12: what a reader may set without losing anything
 SPACED = "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from mirror.web.studio import child
+from tests.support.limits import LIMIT, read_line
 from tests.world import wait_until
 
 STUDIO = """
@@ -33,7 +34,7 @@ def test_a_studio_that_is_killed_leaves_no_process_behind() -> None:
         [sys.executable, "-c", STUDIO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as studio:
         assert studio.stdout is not None
-        pid = int(studio.stdout.readline())
+        pid = int(read_line(studio))
         assert is_alive(pid)
         studio.kill()
     wait_until(lambda: not is_alive(pid))
@@ -44,4 +45,4 @@ def test_a_process_is_told_its_arguments_and_tells_what_it_says() -> None:
     assert process.stdin is not None and process.stdout is not None
     with process.stdin, process.stdout as said:
         assert said.read() == "['a b', 'ü'] é\nwrong\n"
-    assert process.wait() == 0
+    assert process.wait(LIMIT) == 0
