@@ -66,6 +66,8 @@ def add_endpoint(
 class SentenceBlocks(gr.Blocks):
     """error_title: stands above the sentence of an error."""
 
+    in_short = False  # what of the sentence was sent (photo_input.py)
+
     def __init__(self, *, error_title: str = ERROR_TITLE, **settings: Any):
         super().__init__(**settings)
         self.error_title = error_title
@@ -80,7 +82,7 @@ class SentenceBlocks(gr.Blocks):
         try:
             return await super().process_api(block_fn, *arguments, **settings)
         except MirrorError as error:
-            raise to_gradio_error(error, self.error_title) from None
+            raise to_gradio_error(error, self.error_title, in_short=self.in_short) from None
         except VisitorLeft:
             raise gr.Error(LEFT, print_exception=False) from None
         except gr.Error as error:
@@ -92,6 +94,8 @@ class SentenceBlocks(gr.Blocks):
 
 class VisitedBlocks(SentenceBlocks):
     """For strangers: their requests wait in a fair queue that keeps nothing and knows which was last."""
+
+    in_short = True
 
     def queue(self, *arguments: Any, **settings: Any) -> VisitedBlocks:
         super().queue(*arguments, **settings)

@@ -92,13 +92,14 @@ def preview(photo: bytes | Path, pixels: int = PREVIEW_PIXELS, decoded: Image.Im
     return small_jpeg(decoded, pixels, 88)
 
 
-def to_gradio_error(error: MirrorError, title: str = ERROR_TITLE) -> gr.Error:
-    """The error as gradio shows it: one sentence, no traceback in the log."""
+def to_gradio_error(error: MirrorError, title: str = ERROR_TITLE, *, in_short: bool = True) -> gr.Error:
+    """The error as gradio shows it: one sentence, no traceback in the log. in_short: what was sent is repeated in part;
+    not to the owner of the machine, whose folders have names as long as they are."""
     sentence = str(error)
     if isinstance(error, NoProxy) or (isinstance(error, FetchError) and error.reason in NETWORK_REASONS):
         sentence = f"{getattr(error, 'url', 'The address')} cannot be fetched: {ONLY_PUBLIC}"
-    for long in {getattr(error, "url", ""), *LONG_QUOTE.findall(sentence)}:  # what was sent is repeated in short
-        if len(long) > QUOTED:
+    for long in {getattr(error, "url", ""), *LONG_QUOTE.findall(sentence)}:
+        if in_short and len(long) > QUOTED:
             sentence = sentence.replace(long, f"{long[: QUOTED // 2]} … {long[-QUOTED // 3 :]}")
     sentence = "".join(letter if letter.isprintable() else " " for letter in sentence)
     if len(sentence) > LONGEST_SENTENCE:  # it repeats a label or an address of the visitor's

@@ -252,7 +252,9 @@ def test_a_hostile_title_is_only_text(chromium, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_moved_away_is_one_sentence_and_comes_back(chromium, tmp_path: Path) -> None:
-    with working(chromium, tmp_path, model=False) as studio:
+    place = tmp_path / ("a-name-of-some-length-" * 5)  # which the owner reads whole
+    place.mkdir()
+    with working(chromium, place, model=False) as studio:
         studio.page.wait_for_function("[...document.querySelectorAll('.tile > img')].every((image) => image.complete)")
         away = studio.folder.with_name("away")
         studio.folder.rename(away)
