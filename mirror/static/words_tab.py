@@ -25,7 +25,8 @@ from mirror.export.graph import drop_unused
 from mirror.export.hub_export import compile_hub_model
 from mirror.export.parity import synthetic_photos
 from mirror.inference.classifier import softmax
-from mirror.inference.session import LOGITS, OnnxModel
+from mirror.inference.onnx_trial import open_tried
+from mirror.inference.session import LOGITS
 from mirror.static.further_tabs import WORDS, NetworkTab
 from mirror.storage import read_file
 from mirror.tasks.hub import MAX_ONNX, Located, locate
@@ -155,8 +156,10 @@ def _in_onnx(model: str) -> Iterator[Located]:
 
 def _require_same(network: bytes, predictor: ZeroShotPredictor, towers: OnnxTowers) -> None:
     """Raises ModelUnavailable where the half answers otherwise than the whole."""
-    photo, engine = next(synthetic_photos()), OnnxModel(network)
-    (logits,) = engine.run({INPUT: towers.processor(photo)[PIXELS][None]})
+    photo = next(synthetic_photos())
+    pixels = towers.processor(photo)[PIXELS][None]
+    engine, _ = open_tried(network, f"The half of {predictor.name} that sees photos", pixels.shape)
+    (logits,) = engine.run(pixels)
     found = softmax(logits) if towers.competing else sigmoid(logits)
     expected = list(predictor.classify(photo).probabilities.values())
     if not np.abs(found[0] - expected).max() <= LARGEST_DIFFERENCE:
