@@ -51,8 +51,11 @@ def add_network(command: argparse.ArgumentParser) -> None:
 
 def network_of(options: argparse.Namespace, images: Sequence[str]) -> NetworkSettings | None:
     """How the URLs among the images are fetched; None where there is none."""
-    if not any(map(is_url, images)):
-        return None
+    return network_settings(options) if any(map(is_url, images)) else None
+
+
+def network_settings(options: argparse.Namespace) -> NetworkSettings:
+    """How whatever has an address is fetched."""
     from mirror.net.fetch import NetworkSettings
 
     return NetworkSettings(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirror.cli.train_steps import label_and_query, model_name, network_of, searches
+from mirror.cli.options import network_settings
+from mirror.cli.train_steps import label_and_query, model_name, searches
 from mirror.errors import UsageError, require_installed
 from mirror.wording import count, listed, percent
 
@@ -36,9 +37,8 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
         f"{count(len(terms), 'search', 'searches')} of {settings.hits} hits, and up to {labels * settings.tries} with "
         f"other words where much is off topic, {settings.pause:.0f} seconds apart; no photo is kept but on the sheet."
     )
-    found = preview(
-        folder, terms, eye, license=options.license, network=network_of(options), settings=settings
-    )  # fmt: skip
+    network = network_settings(options)
+    found = preview(folder, terms, eye, license=options.license, network=network, settings=settings)
     write_preview(folder, found, eye)
     sheet = folder / PREVIEW_HTML
     with writing(sheet):

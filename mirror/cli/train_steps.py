@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
+from mirror.cli.options import network_settings
 from mirror.cli.train_options import model_name_argument
 from mirror.collect.copies import LABELLED, NEAR_DUPLICATE, SEARCHED
 from mirror.collect.corrections import CorrectedFolder
@@ -22,7 +23,6 @@ from mirror.images import example_picture
 from mirror.measured import error_sentence, group_sentences
 from mirror.model_folder import MOST_EXAMPLES
 from mirror.model_schema import PHOTO_LIST, ModelInfo
-from mirror.net.fetch import NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.terminal import sentence
 from mirror.wording import count
@@ -40,7 +40,7 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         open_collected,
     )
 
-    folder, network = Path("data") / name, network_of(options)
+    folder, network = Path("data") / name, network_settings(options)
     if options.collected:
         return open_collected(options.collected, options.models / name)
     if options.data:
@@ -60,12 +60,6 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
         folder, terms, options.count, license=options.license, copies=rule, network=network, judge=judge
     )
     return Collected(photos, "search", tuple((term.label, term.query) for term in terms), options.license)
-
-
-def network_of(options: argparse.Namespace) -> NetworkSettings:
-    return NetworkSettings(
-        proxy=options.proxy, insecure=options.insecure, allow_private_hosts=options.allow_private_hosts
-    )
 
 
 def split(collected: Collected, folds: int | None, hold_out: bool, seed: int) -> tuple[CorrectedFolder, bool]:

@@ -146,9 +146,10 @@ def _excluded(
     photos: PhotoFolder, rows: Iterable[Photo], judge: PhotoJudge | None
 ) -> Iterator[tuple[Photo, tuple[str, str]]]:
     """Those of the stored photos that the judge leaves out, each with the reason and the detail."""
-    for row in rows if judge else ():
-        why = judge(row.label, read_file(row.path(photos.path), inside=photos.path)) if judge else None
-        if why:
+    if judge is None:
+        return
+    for row in rows:
+        if why := judge(row.label, read_file(row.path(photos.path), inside=photos.path)):
             yield row, why
 
 
