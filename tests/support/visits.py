@@ -64,6 +64,24 @@ class Visit:
             [selector, events, name, mime, list(body)],
         )
 
+    def goto(self, url: str) -> None:
+        """Another address, as a visitor types it who has seen the page at rest: no request of it is cut off."""
+        self.rest()
+        self.page.goto(url)
+        self.is_ready()
+
+    def reload(self) -> None:
+        """The page once more, in the same way."""
+        self.rest()
+        self.page.reload()
+        self.is_ready()
+
+    def is_ready(self) -> None:
+        """Waits until the page's own script runs, and no part of gradio is still on its way."""
+        self.page.locator("#question h1").wait_for()
+        self.page.locator('[role="tab"][tabindex="-1"]').first.wait_for()
+        self.page.locator("p.loading").first.wait_for(state="detached")
+
     def rest(self) -> None:
         """Waits until every request has ended: the page must leave none open."""
         end = time.monotonic() + TIMEOUT / 1000
@@ -99,10 +117,7 @@ def visiting(
     page.on("request", lambda request: visit.pending.add(request))
     for ended in ("requestfinished", "requestfailed"):
         page.on(ended, lambda request: visit.pending.discard(request))
-    page.goto(url)
-    page.locator("#question h1").wait_for()
-    page.locator('[role="tab"][tabindex="-1"]').first.wait_for()  # the page's own script runs
-    page.locator("p.loading").first.wait_for(state="detached")  # and no part of gradio is still on its way
+    visit.goto(url)
     yield visit
     visit.rest()
     tab.close()

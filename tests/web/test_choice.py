@@ -41,11 +41,11 @@ def is_asked(visit, question: str) -> None:
 def test_ones_own_model_comes_first_and_an_address_names_another(chromium, page):
     with visiting(chromium, page.url) as visit:
         is_asked(visit, FRUIT)
-        visit.page.goto(f"{page.url}/?model=mirror")
+        visit.goto(f"{page.url}/?model=mirror")
         is_asked(visit, SHIPPED)
         visit.pick("yellow.jpg", photo(YELLOW))
         visit.says("duckling")
-        visit.page.goto(f"{page.url}/?model=no%20such%20model")
+        visit.goto(f"{page.url}/?model=no%20such%20model")
         is_asked(visit, FRUIT)
 
 
@@ -55,7 +55,7 @@ def test_a_choice_is_remembered_and_the_address_leads_to_it(chromium, page):
         choose(visit, "mirror")
         is_asked(visit, SHIPPED)
         visit.page.wait_for_function("location.search === '?model=mirror'")
-        visit.page.goto(page.url)
+        visit.goto(page.url)
         is_asked(visit, SHIPPED)
     with visiting(chromium, page.url) as another:
         is_asked(another, FRUIT)
@@ -67,7 +67,7 @@ def test_a_new_model_is_offered_without_a_restart(chromium, page, models):
         tiny_model(models, "pets", ("cat", "dog"))
         event, answer = ask(page.url, "predict", {"url": PNG}, "pets")
         assert event == "complete" and {each["label"] for each in answer[0]["confidences"]} == {"cat", "dog"}
-        visit.page.reload()
+        visit.reload()
         choose(visit, "pets")
         is_asked(visit, PETS)
         visit.pick("yellow.jpg", photo(YELLOW))

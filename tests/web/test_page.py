@@ -374,7 +374,7 @@ def test_without_a_model_the_page_says_how_to_train_one_and_then_answers(chromiu
         visit.shot(f"page-no-model-{viewport['width']}")
         assert visit.page.get_by_role("tab", name="Live").count() == 0
         tiny_model(tmp_path)
-        visit.page.reload()  # no restart
+        visit.reload()  # no restart
         visit.page.locator("h1", has_text=SHIPPED).wait_for()
         visit.page.locator(".note", has_text="There is no model yet").wait_for(state="detached")
         visit.pick("duckling.jpg", photo(YELLOW))
