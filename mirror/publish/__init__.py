@@ -13,6 +13,7 @@ dataset_repository.py  the data set repository: the list of photos, and the phot
 content_checks.py      what must hold before anything is sent: README rules, sizes, secrets, photos
 requirement_check.py   whether a Space's builder can install what the Space asks for
 account.py             who publishes, and what that account may host
+hub_login.py           logging in by huggingface_hub's own login, and who is logged in
 hub_refusals.py        what the Hub refuses, as one sentence each
 repository_commit.py   files → one commit on a known parent, or none where they are there already
 space_trial.py         waits until a Space runs, asks it an example and compares

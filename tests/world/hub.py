@@ -8,8 +8,9 @@
 plan: "free" or "pro"; organisations: name → whether it pays; scope: what the token may do, "write", "read",
 "fine-grained", "fine-grained-read", "oauth" or "expired". mode: how files are sent, "auto" (binary ones and those over
 10 MB by LFS), "regular" or "lfs"; part: bytes of a part of an upload in several. stages: what a Space goes through.
-hosts: where a Space that runs answers. `requests`: what was asked, in order. What the Hub says of limits is from its
-documentation and from the threads that quote it (gradio and docker Spaces cost a plan since July 2026).
+hosts: where a Space that runs answers. device: what becomes of a login by the browser (RFC 8628). `requests`: what was
+asked, in order. What the Hub says of limits is from its documentation and from the threads that quote it (gradio and
+docker Spaces cost a plan since July 2026).
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Hub:
         self.name, self.plan, self.scope, self.mode, self.part = name, plan, scope, mode, part
         self.organisations, self.stages, self.ends = dict(organisations or {}), stages, ends
         self.hosts, self.logs, self.token = dict(hosts or {}), logs, "hf_" + "tokenofthetests" * 2
+        self.device = "authorization_pending"  # what a login by the browser is told; "" hands out the token
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.blobs: dict[str, bytes] = {}  # sha256 → what LFS holds
         self.parts: dict[str, dict[int, bytes]] = {}

@@ -80,6 +80,8 @@ class HubHandler(BaseHTTPRequestHandler):
         hub, parts = self.hub, path.strip("/").split("/")
         if parts[0] in ("lfs", "v1", "v2"):  # what uploads go to has addresses of its own
             return self._stored(parts, body)
+        if parts[0] == "oauth":
+            return self._device_login(parts[1:])
         if self.headers.get("Authorization") != f"Bearer {hub.token}":
             return 401, {"error": "Invalid username or password."}, {}
         if hub.scope == "expired":
@@ -101,6 +103,17 @@ class HubHandler(BaseHTTPRequestHandler):
                 return 404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"}
             return self._of_repository(repository, parts[4:], body)
         return 404, {"error": f"no such page: {path}"}, {}
+
+    def _device_login(self, rest: list[str]) -> tuple[int, Any, dict[str, Any]]:
+        """A code for a login by the browser, and, each time it is asked, what became of it."""
+        if rest == ["device"]:
+            page = f"{self.hub.url}/oauth/device"
+            code = {"device_code": "of-the-device", "user_code": "ABCD-1234", "verification_uri": page}
+            return 200, code | {"verification_uri_complete": page, "expires_in": 300, "interval": 0.05}, {}
+        if self.hub.device:
+            return 400, {"error": self.hub.device}, {}
+        self.hub.scope = "oauth"
+        return 200, {"access_token": self.hub.token, "refresh_token": "hf_refresh", "expires_in": 2592000}, {}
 
     def _of_repository(self, repository: Repository, rest: list[str], body: bytes) -> tuple[int, Any, dict[str, Any]]:
         hub, what = self.hub, rest[0] if rest else "info"
