@@ -21,6 +21,7 @@ from mirror.publish.hub_login import (
     token_variable,
 )
 from tests.publish.conftest import ROOT
+from tests.world import wait_until
 from tests.world.hub import Hub
 
 
@@ -41,19 +42,17 @@ def test_by_the_browser_the_code_is_shown_and_the_token_is_not(hub: Hub, tmp_pat
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     code = "from mirror.publish.hub_login import log_in; raise SystemExit(log_in())"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env=environment,
-    )  # fmt: skip
-    assert process.stdout is not None
-    lines: list[str] = []
-    while (shown := read_device_code(lines)) is None:
-        assert (line := process.stdout.readline()), lines
-        lines.append(line)
+    log = tmp_path / "log"
+    with open(log, "w", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=said, stderr=said, env=environment
+        )
+    wait_until(lambda: read_device_code(log.read_text("utf-8").splitlines()) is not None)
+    shown = read_device_code(log.read_text("utf-8").splitlines())
     assert shown == DeviceCode(f"{hub.url}/oauth/device", "ABCD-1234")
     hub.device = ""
-    rest, _ = process.communicate(timeout=300)
-    assert process.returncode == 0 and hub.token not in "".join(lines) + rest
+    process.communicate(timeout=300)
+    assert process.returncode == 0 and hub.token not in log.read_text("utf-8")
     assert (tmp_path / "token").read_text() == hub.token
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
     account = read_login()
