@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,31 +18,19 @@ from mirror.collect.search_types import Hit
 from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from tests.support.hit_lists import CHECKS, find
-from tests.support.lacking import HEAVY
+from tests.support.lacking import no_torch
 from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, environment
 from tests.world import World
 
-# Finds no torch, which looking at hits does not need
-LIGHTER = """\
-import runpy, sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {names!r}:
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Absent())
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 # Without what training needs, the command says that first
 TRAINS = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-ABSENT = tuple(name for name in HEAVY if name in ("torch", "torchvision", "fastai", "timm", "transformers", "onnx"))
 
 
 def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world: World, tmp_path: Path) -> None:
     find(world, "duckling", [*(("duckling", n) for n in range(9)), *((CHECKS, n) for n in range(2))])
     network = ("--proxy", world.proxy_url, "--insecure")
-    command = [sys.executable, "-c", LIGHTER.format(names=ABSENT), str(REPOSITORY / "train.py"), *network]
+    command = [*no_torch(), str(REPOSITORY / "train.py"), *network]
     done = subprocess.run(
         [*command, "--name", "birds", "--preview", "duckling", "--exclude", "duckling=off-topic"],
         cwd=tmp_path, env=environment(PYTHONPATH=str(REPOSITORY)), capture_output=True, text=True, timeout=LIMIT,
@@ -55,7 +42,7 @@ def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world:
     assert "Collecting leaves out what looks like “" in done.stdout
     assert done.stdout.splitlines()[-1] == "All of them to look at: data/birds/preview.html"
     kept = {file.name for file in (tmp_path / "data" / "birds").iterdir()}
-    assert kept == {".lock", "hits.jsonl", "preview.html", "preview.json"}
+    assert kept == {".lock", "hits.jsonl", "preview.html", "preview.json", "search.json"}
 
 
 def test_a_label_whose_hits_have_nothing_in_common_is_told_as_well() -> None:

@@ -42,7 +42,8 @@ IDLE = {
         "--data x": "count license preview exclude allow-private-hosts",
         "--photos x": "count license preview exclude keep-near-duplicates drop-near-duplicates follow-links",
         "--collected x":
-            "count license preview exclude keep-near-duplicates drop-near-duplicates follow-links allow-private-hosts",
+            "count license preview exclude collect-only keep-near-duplicates drop-near-duplicates follow-links "
+            "allow-private-hosts",
         "--arch auto": "weights follow-links",
         "--epochs 0": "minutes follow-links",
         "--epochs 3": "minutes follow-links",

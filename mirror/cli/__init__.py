@@ -10,7 +10,8 @@ serve.py    the page and the studio, for `python app.py` too
 train.py    words or photos → a model: the settings and the recipe
 train_options.py, train_checks.py, train_steps.py: its options; what it finds out first; its steps around the training,
             and what it prints
-train_preview.py  train.py --preview: what a search finds, before it is collected; --exclude
+train_preview.py, train_collect.py: train.py --preview: what a search finds, before it is collected; --exclude; and
+            train.py --collect-only: the photos, and nothing after them
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     python train.py apple pear --name fruit                            # apple or pear?
     python train.py --name fruit --search apple=apple --search pear="pear fruit" --search pear="pear on a tree"
     python train.py --name fruit --preview apple pear                  # what a search finds, before it is collected
+    python train.py --name fruit --collect-only apple pear             # the photos alone
+    python train.py --name fruit                                       # goes on with the words of data/fruit
     python train.py --name mine --data my_photos                       # my_photos/<label>/*.jpg
     python train.py --name again --photos models/fruit/photos.csv      # the very photos of a model
     python train.py --collected data/mirror                            # photos that lie there, as the studio left them
@@ -21,7 +23,7 @@ from pathlib import Path
 
 from mirror.cli.options import reach_libraries, require_used
 from mirror.cli.outcome import ended
-from mirror.cli.train_options import PREVIEW_USES, USES, add_options, require_followed
+from mirror.cli.train_options import add_options, require_followed, uses
 from mirror.errors import require_installed
 from mirror.preparation import published_dataset
 from mirror.progress import working
@@ -49,11 +51,13 @@ def recipe(options: argparse.Namespace) -> None:
         model_name,
         read_photos_of_none,
         say_result,
+        search_terms,
         split,
     )
     from mirror.model_folder import write_examples
 
     name = model_name(options, NAME)
+    terms = search_terms(options, Path("data", name), SEARCH)
     check_given(options, name)
     mark_excluded(options, Path("data", name))
     examples = example_pictures(options.examples)
@@ -66,7 +70,7 @@ def recipe(options: argparse.Namespace) -> None:
 
     names = names_at_hand() if options.arch == AUTO else []
     backbone = None if names else find_backbone(options.arch, options.weights, options.size, SIZE)
-    collected = collect(options, name, SEARCH)
+    collected = collect(options, name, terms)
     with collected.folder as folder:
         photos, hold_out = split(collected, options.folds, options.hold_out, options.seed)
         path = options.models / name
@@ -109,11 +113,15 @@ def run(options: argparse.Namespace) -> int:
 
     searches(options)  # says so where they contradict each other
     if not options.dataset:
-        require_used(options, USES | PREVIEW_USES if options.preview else USES)
+        require_used(options, uses(options))
     if options.preview and not options.dataset:
         from mirror.cli.train_preview import preview_searches
 
         return preview_searches(options, NAME, SEARCH)
+    if options.collect_only and not options.dataset:
+        from mirror.cli.train_collect import collect_photos
+
+        return collect_photos(options, NAME, SEARCH)
     require_installed("Training", *NEEDED)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)

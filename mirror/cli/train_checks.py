@@ -27,23 +27,24 @@ MODEL_BYTES, PHOTOS_BYTES = 200 << 20, 50 << 20  # room for a ResNet-18's folder
 
 
 def check_given(options: argparse.Namespace, name: str) -> None:
-    """What can be known before a network is looked for. name: of the model. Raises MirrorError."""
+    """What can be known before anything is searched for or fetched. name: of the model. Raises MirrorError."""
     check_license(options.license)
     if options.weights and not options.weights.is_file():
         raise WeightsError(f"There is no weights file at {options.weights}: check --weights.")
     searched = not (options.data or options.photos or options.collected)
-    if searched and options.count < MIN_PHOTOS_PER_LABEL:
+    trains = not options.collect_only
+    if searched and trains and options.count < MIN_PHOTOS_PER_LABEL:
         raise UsageError(
             f"Training needs at least {MIN_PHOTOS_PER_LABEL} photos of every label: raise --count {options.count}."
         )
-    require_room(options.models / name, MODEL_BYTES, " by --models")
+    if trains:
+        require_room(options.models / name, MODEL_BYTES, " by --models")
     if not options.collected:
         require_room(Path("data", name), PHOTOS_BYTES, ", by starting this in another folder")
     if options.data:
-        require_two(
-            {file.origin.label for file in find_files(options.data, lambda line: None, options.follow_links)},
-            options.data,
-        )
+        files = find_files(options.data, lambda line: None, options.follow_links)
+        if trains:
+            require_two({file.origin.label for file in files}, options.data)
     if options.photos:
         read_list(options.photos)
     if options.collected:

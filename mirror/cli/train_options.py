@@ -24,6 +24,7 @@ USES = {  # without --dataset, whose recipe says itself what it follows
     "--count": OF_A_SEARCH,
     "--license": OF_A_SEARCH,
     "--preview": OF_A_SEARCH,
+    "--collect-only": Use("photos that are yet to be collected", lambda options: not options.collected),
     "--exclude": OF_A_SEARCH,
     "--keep-near-duplicates": OF_NEW_PHOTOS,
     "--drop-near-duplicates": OF_NEW_PHOTOS,
@@ -34,12 +35,16 @@ USES = {  # without --dataset, whose recipe says itself what it follows
     "--minutes": Use("as many epochs as pay, and --epochs says how many", lambda options: options.epochs is None),
 }  # fmt: skip
 
-OF_TRAINING = Use("collecting and training, and --preview does neither", lambda options: not options.preview)
-PREVIEW_USES = dict.fromkeys(
-    ("--count", "--keep-near-duplicates", "--drop-near-duplicates", "--others", "--arch", "--weights", "--size",
-     "--epochs", "--minutes", "--folds", "--hold-out", "--seed", "--models", "--precision", "--again", "--no-pickle",
-     "--examples", "--no-photos-in-report"), OF_TRAINING,
+OF_BOTH = Use("collecting and training, and --preview does neither", lambda options: not options.preview)
+OF_TRAINING = Use("training, and --collect-only ends before it", lambda options: not options.collect_only)
+_TRAINING = (
+    "--others", "--arch", "--weights", "--size", "--epochs", "--minutes", "--folds", "--hold-out", "--seed", "--models",
+    "--precision", "--again", "--no-pickle", "--examples", "--no-photos-in-report",
 )  # fmt: skip
+PREVIEW_USES = dict.fromkeys(
+    ("--count", "--keep-near-duplicates", "--drop-near-duplicates", "--collect-only", *_TRAINING), OF_BOTH
+)
+COLLECT_USES = dict.fromkeys(_TRAINING, OF_TRAINING)
 
 
 def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[str], size: int) -> None:
@@ -49,13 +54,14 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     words = parser.add_argument_group("photos")
     words.add_argument(
         "words", nargs="*", default=[], metavar="WORD",
-        help="search for it, and call what is found by it: apple pear is --search apple --search pear",
+        help="search for it, and call what is found by it: apple pear is --search apple --search pear; without any, a "
+        "photo folder goes on with the words that it was last searched with",
     )  # fmt: skip
     where = words.add_mutually_exclusive_group()
     where.add_argument(
         "--search", action="append", metavar="LABEL=QUERY",
         help="words to search for and the label of what is found; repeat it, also for one label "
-        f"(default: {list(search)})",
+        f"(default: those of the photo folder, else {list(search)})",
     )  # fmt: skip
     where.add_argument("--data", type=Path, metavar="DIR", help="a folder of label folders, instead of searching")
     where.add_argument("--photos", type=Path, metavar="CSV", help="a model's photos.csv: fetch exactly those again")
@@ -69,7 +75,9 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         f"(default name: {', '.join(dataset.model for dataset in _datasets())})",
     )  # fmt: skip
     add = words.add_argument
-    add("--count", type=count, help="usable photos of each label (default: %(default)s)")
+    add("--count", type=count,
+        help="usable photos of each label (default: as many as the photo folder was last asked for, else %(default)s)",
+    )  # fmt: skip
     add("--license", metavar="NAME", help="only photos listed under it: any, Public, Share, Modify, …Commercially")
     add("--preview", action="store_true",
         help="collect and train nothing: look at the first hits of each search, grouped by what they show, as a sheet "
@@ -79,6 +87,10 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         "--exclude", action="append", metavar="LABEL=GROUP",
         help="leave out photos like a group that --preview showed, by its word or number, or all that it found off "
         "topic: cygnet=wool, cygnet=3, cygnet=off-topic; it holds until another --exclude or --preview",
+    )  # fmt: skip
+    add("--collect-only", action="store_true",
+        help="collect the photos and end there; stopped or killed, the same command goes on, and a larger --count "
+        "collects more",
     )  # fmt: skip
     copies = words.add_mutually_exclusive_group()
     copies.add_argument(
@@ -136,6 +148,11 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         help="pictures that the page shows to click: whoever opens it sees them, so give those that you may show",
     )  # fmt: skip
     add("--no-photos-in-report", action="store_true", help="copy no photo into the model folder, for publishing it")
+
+
+def uses(options: argparse.Namespace) -> dict[str, Use]:
+    """What each option is for where no published set is trained on."""
+    return USES | (COLLECT_USES if options.collect_only else {}) | (PREVIEW_USES if options.preview else {})
 
 
 def require_followed(options: argparse.Namespace, dataset: PublishedDataset) -> None:

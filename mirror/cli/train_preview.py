@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.cli.options import network_settings
-from mirror.cli.train_steps import label_and_query, model_name, searches
+from mirror.cli.train_steps import model_name, search_terms
 from mirror.errors import UsageError, require_installed
 from mirror.wording import count, listed, percent
 
@@ -22,15 +22,17 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
     """Prints what the words find, and where the contact sheet is. Raises MirrorError."""
     require_installed("Previewing", *NEEDED)
     from mirror.collect.metadata import writing
-    from mirror.collect.search_types import SearchTerm
+    from mirror.collect.search_file import keep_search, search_of
+    from mirror.collect.search_types import check_license
     from mirror.doctor.contact_sheet import PREVIEW_HTML, contact_sheet
     from mirror.doctor.exclusions import write_preview
     from mirror.doctor.eye import Eye
     from mirror.doctor.hits_preview import PreviewSettings, preview
     from mirror.storage import write_atomically
 
-    terms = [SearchTerm(query, label) for label, query in searches(options) or map(label_and_query, search)]
     folder = Path("data", model_name(options, default_name))
+    terms = search_terms(options, folder, search)
+    keep_search(folder, search_of(terms, count=options.count, license=check_license(options.license)))
     eye, settings = Eye(), PreviewSettings()
     labels = len({term.label for term in terms})
     print(

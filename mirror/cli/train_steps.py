@@ -17,6 +17,8 @@ from mirror.collect.from_photo_list import Collected, is_split
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.collect.others import Others, read_others
+from mirror.collect.search_file import SEARCH_JSON, read_search
+from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.errors import ImageError, UsageError, reason_in_words
 from mirror.images import example_picture
@@ -24,16 +26,15 @@ from mirror.measured import error_sentence, group_sentences
 from mirror.model_folder import MOST_EXAMPLES
 from mirror.model_schema import PHOTO_LIST, ModelInfo
 from mirror.progress import ProgressBar
-from mirror.terminal import sentence
+from mirror.terminal import say, sentence
 from mirror.wording import count
 
 FEW_HELD = 30  # photos held out, below which cross-validation says more: the interval of none wrong reaches 11 %
 
 
-def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Collected:
-    """The photo folder, open, and what its photos came from. search: LABEL=QUERY, where no option says otherwise."""
+def collect(options: argparse.Namespace, name: str, terms: Sequence[SearchTerm]) -> Collected:
+    """The photo folder, open, and what its photos came from. terms: of a search (`search_terms`)."""
     from mirror.collect import (
-        SearchTerm,
         collect_by_search,
         collect_from_folder,
         collect_from_photo_list,
@@ -50,7 +51,6 @@ def collect(options: argparse.Namespace, name: str, search: Sequence[str]) -> Co
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
         return Collected(photos, PHOTO_LIST, (), options.license, is_split(options.photos))
-    terms = [SearchTerm(query, label) for label, query in searches(options) or map(label_and_query, search)]
     from mirror.doctor.exclusions import read_judge
 
     rule, judge = SEARCHED.with_near(options.near_duplicates), read_judge(folder)
@@ -125,7 +125,7 @@ def model_name(options: argparse.Namespace, default: str) -> str:
 
 def searches(options: argparse.Namespace) -> list[tuple[str, str]]:
     """(label, query) of the words and of --search; [] where there are none. Raises UsageError where they are of one
-    label alone (which can be previewed, but not trained on), or photos are asked for from elsewhere as well."""
+    label alone (which cannot be trained on), or photos are asked for from elsewhere as well."""
     sources = {"--data": options.data, "--photos": options.photos, "--collected": options.collected}
     other = next((name for name, value in {**sources, "--dataset": options.dataset}.items() if value), None)
     if options.words and other:
@@ -133,12 +133,36 @@ def searches(options: argparse.Namespace) -> list[tuple[str, str]]:
             f"{options.words[0]!r} is searched for, and {other} takes photos from elsewhere: leave out one of the two."
         )
     terms = [label_and_query(text) for text in (*options.words, *(options.search or ()))]
-    if not options.preview and len({label for label, _ in terms}) == 1:
+    _require_two_labels([label for label, _ in terms], options)
+    return terms
+
+
+def _require_two_labels(labels: Sequence[str], options: argparse.Namespace) -> None:
+    if len(set(labels)) == 1 and not options.preview and not options.collect_only:
         raise UsageError(
-            f"A model tells labels apart, and there is only {terms[0][0]!r}: give words for another, as in "
+            f"A model tells labels apart, and there is only {labels[0]!r}: give words for another, as in "
             "`python train.py apple pear`."
         )
-    return terms
+
+
+def search_terms(options: argparse.Namespace, folder: Path, default: Sequence[str]) -> list[SearchTerm]:
+    """What is searched for: as given; else the words that the photo folder has, whose count and licence are then put
+    into `options` where none are given; else `default` (LABEL=QUERY). [] where photos come from elsewhere. Raises
+    MirrorError."""
+    given = [SearchTerm(query, label) for label, query in searches(options)]
+    if given or options.data or options.photos or options.collected:
+        return given
+    found = read_search(folder)
+    if found is None:
+        return [SearchTerm(query, label) for label, query in map(label_and_query, default)]
+    _require_two_labels([one.label for one in found.labels], options)
+    if "--count" not in options.given:
+        options.count = found.count
+    if "--license" not in options.given:
+        options.license = found.license
+    words = ", ".join(f"{term.label}={quote(term.query)}" for term in found.terms)
+    say(f"Going on with the words of {folder / SEARCH_JSON}: {words}.")
+    return found.terms
 
 
 def label_and_query(text: str) -> tuple[str, str]:

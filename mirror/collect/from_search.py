@@ -2,9 +2,9 @@
 
     folder = collect_by_search(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], 100, network=…)
 
-Everything is written to disk at once: search pages to hits.jsonl, downloads to .incoming/ until their row is written,
-rows to metadata.csv or rejected.csv. So a run that was killed at any moment goes on where it was, and neither searches
-nor downloads again; a run with a larger count goes on to the next hit, and to the next page.
+Everything is written to disk at once: the words to search.json, search pages to hits.jsonl, downloads to .incoming/
+until their row is written, rows to metadata.csv or rejected.csv. So a run that was killed at any moment goes on where
+it was, and neither searches nor downloads again; with a larger count it goes on to the next hit, and to the next page.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
+from mirror.collect.search_file import search_of, write_search
 from mirror.collect.search_types import EXCLUDED, Hit, PhotoJudge, SearchFilters, SearchTerm, check_license
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reason_in_words
 from mirror.net.fetch import Client, Fetched, NetworkSettings
@@ -92,6 +93,7 @@ def collect_by_search(
         for note in photos.notes:
             log(note)
         _check_belongs(photos, terms, filters, log)
+        write_search(photos.path, search_of(terms, count=count, license=filters.license))
         photos.judge_copies_anew()
         _judge_anew(photos, judge)
         with (

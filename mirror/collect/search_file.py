@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import unicodedata
 from collections.abc import Iterable
@@ -85,24 +86,28 @@ def write_search(folder: Path, search: SearchFile) -> None:
 
 
 def keep_search(folder: Path, search: SearchFile) -> None:
-    """Writes the search; where it is for some of the labels that the folder's names, the other labels stay with it."""
-    before = read_search(folder)
-    new = {one.label: one for one in search.labels}
-    if before and new.keys() < {one.label for one in before.labels}:
-        search = replace(search, labels=tuple(new.get(one.label, one) for one in before.labels))
+    """Writes the words of a search that collects nothing: the count stays as it was, and where the words are for some
+    of the folder's labels alone, the others stay too. Raises DatasetError as `write_search`."""
+    before = None
+    with contextlib.suppress(DatasetError):  # a file that is none is replaced
+        before = read_search(folder)
+    if before:
+        new = {one.label: one for one in search.labels}
+        known = {one.label for one in before.labels}
+        labels = tuple(new.get(one.label, one) for one in before.labels) if new.keys() <= known else search.labels
+        search = replace(search, labels=labels, count=before.count)
     write_search(folder, search)
 
 
 def _check(search: SearchFile) -> None:
-    """Raises DatasetError for words that no command line could have named."""
+    """Raises MirrorError for words that nobody can search with."""
     if not search.labels:
         raise DatasetError("There is no label.")
     if len({one.label for one in search.labels}) < len(search.labels):
         raise DatasetError("A label stands in it twice.")
     check_license(search.license)
     for one in search.labels:
-        if "=" in check_label(one.label):
-            raise DatasetError(f"The label {one.label!r} holds a “=”, which ends a label on a command line.")
+        check_label(one.label)
         if not one.queries:
             raise DatasetError(f"There are no words to search for under “{one.label}”.")
         for query in one.queries:
