@@ -11,7 +11,7 @@ import shlex
 
 from mirror.errors import reason_in_words
 from mirror.measured import between, error_sentence, group_sentences, is_few, judged_by, novelty_sentence
-from mirror.model_schema import OLD_PHOTO_LIST, PHOTO_LIST, Calibration, DataInfo, Estimate, ModelInfo
+from mirror.model_schema import OLD_PHOTO_LIST, OWN, PHOTO_LIST, Calibration, DataInfo, Estimate, ModelInfo
 from mirror.preparation import Preparation, PublishedDataset, preparation, published_dataset
 from mirror.wording import count, listed, none_of, percent, plain
 
@@ -236,9 +236,10 @@ class ModelDescription:
             first, last = data.retrieved[0][:10], data.retrieved[-1][:10]
             sentences.append(f"Retrieved on {first}." if first == last else f"Retrieved {first} to {last}.")
         if data.source == "search" and data.engines:
-            sentences.append(
-                "By engine: " + ", ".join(f"{number:,} {name}" for name, number in data.engines.items()) + "."
-            )
+            found = [f"{number:,} {name}" for name, number in data.engines.items() if name != OWN]
+            sentences.append(f"By engine: {', '.join(found)}.")
+        if added := data.engines.get(OWN):
+            sentences.append(f"{count(added, 'photo')} added by hand.")
         if data.sites:
             sites = ", ".join(f"{site} ({number:,})" for site, number in list(data.sites.items())[:NAMED_SITES])
             sentences.append(f"Sites with most: {sites}.")

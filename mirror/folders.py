@@ -160,12 +160,20 @@ def _sweep(folder: Path) -> None:
         os.close(descriptor)
 
 
-def swap_folder(new: Path, path: Path) -> None:
+def swap_folder(new: Path, path: Path, keep: Path | None = None) -> None:
     """Puts the folder `new` at `path`, in one step where the system can: a reader always finds a folder. Elsewhere what
-    was there steps aside as `.name.old` meanwhile, where `recovered` finds it if the writer is killed."""
+    was there steps aside as `.name.old` meanwhile, where `recovered` finds it if the writer is killed.
+
+    keep: where what was there is put, on the same disk; None: it is removed. A writer that is killed leaves the one
+    folder or the other there, and none is lost."""
+    if keep and path.exists():
+        with contextlib.suppress(OSError):  # what cannot be kept must not be in the way of what is new
+            new.rename(keep)
+            new = keep
     if path.exists() and _exchanged(new, path):
         flush_to_disk(path.parent)
-        shutil.rmtree(new, ignore_errors=True)
+        if new != keep:
+            shutil.rmtree(new, ignore_errors=True)
         return
     old = _old(path)
     for attempt in range(ATTEMPTS):
@@ -180,6 +188,8 @@ def swap_folder(new: Path, path: Path) -> None:
             if attempt == ATTEMPTS - 1 or not path.exists():
                 raise
     flush_to_disk(path.parent)
+    if new == keep and old.exists():
+        old.rename(keep)
     shutil.rmtree(old, ignore_errors=True)
 
 

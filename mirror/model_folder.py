@@ -201,12 +201,14 @@ def _check(info: ModelInfo) -> None:
         raise ModelFolderError(f"metrics.confusion_matrix must have {len(labels)} rows and columns, one a label")
 
 
-def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> ModelFolder:
+def write_model_folder(
+    path: str | Path, build: Callable[[Path], ModelInfo], keep: Callable[[], Path | None] = lambda: None
+) -> ModelFolder:
     """Makes the model folder `path`: `build(folder)` writes the files into an empty folder and returns what they are.
 
     The sha256 of every file built is recorded in model.json. Readers see the old folder or the new one, whole, whenever
-    the writer is killed; if `build` raises, the old one stays. Raises ModelFolderError when the disk refuses or the
-    info is wrong.
+    the writer is killed; if `build` raises, the old one stays. keep: says where the old one goes, None for nowhere.
+    Raises ModelFolderError when the disk refuses or the info is wrong.
     """
     path = Path(os.path.abspath(path))
     if path.exists() and not (path / MODEL_JSON).is_file() and not (path.is_dir() and not any(path.iterdir())):
@@ -228,7 +230,7 @@ def write_model_folder(path: str | Path, build: Callable[[Path], ModelInfo]) -> 
             for picture in own_examples(path):  # not the model's: they outlast it, and model.json names none of them
                 (temporary / EXAMPLES).mkdir(exist_ok=True)
                 shutil.copy2(picture, temporary / EXAMPLES)
-            swap_folder(temporary, path)
+            swap_folder(temporary, path, keep())
         except OSError as error:
             raise ModelFolderError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:

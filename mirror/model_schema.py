@@ -29,6 +29,7 @@ from mirror.typed_json import (
 FORMAT_VERSION = 1
 PICKLE = "learner.pkl"
 MAX_SIDE = 8192  # pixels
+OWN = "own"  # of DataInfo.engines: the engine of photos that a person added by hand
 PHOTO_LIST, OLD_PHOTO_LIST = "photo list", "recipe"  # of DataInfo.source; the latter in models made before 1.0
 
 

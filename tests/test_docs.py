@@ -20,6 +20,7 @@ from mirror.cli.train_steps import searches
 from mirror.errors import MirrorError
 from mirror.privacy import SWITCHES
 from tests.support.limits import LIMIT
+from tests.support.photo_folders import photo_folder
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +30,8 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 CODE = [ROOT / "app.py", ROOT / "train.py", *sorted((ROOT / "mirror").rglob("*.py"))]
 COMMANDS = [
     ("app.py",), ("train.py",), ("-m", "mirror"), ("-m", "mirror", "predict"), ("-m", "mirror", "explain"),
-    ("-m", "mirror", "compile"), ("-m", "mirror", "publish"),
+    ("-m", "mirror", "compile"), ("-m", "mirror", "publish"), ("-m", "mirror", "add-photo"),
+    ("-m", "mirror", "history"),
 ]  # fmt: skip
 # Set by us for a library, or read by libraries of their own accord
 NOT_SETTINGS = {
@@ -60,7 +62,7 @@ def test_help_names_every_option_of_its_parser_and_teaches_by_example(command: t
 
 OURS = re.compile(
     r"\s*(?:\w+=\S+ )*((?:python (?:train|app)\.py|"
-    r"(?:python -m )?mirror (?:predict|explain|compile|publish|train|serve))\b.*)"
+    r"(?:python -m )?mirror (?:predict|explain|compile|publish|train|serve|add-photo|history))\b.*)"
 )
 
 
@@ -99,6 +101,9 @@ def test_the_examples_of_the_command_do_what_they_say(tmp_path: Path) -> None:
     for folder in (".", "photos", "city/a", "city/b"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / "bird.jpg").write_bytes(photo(YELLOW))
+    (tmp_path / "garden.jpg").write_bytes(photo(YELLOW))
+    tiny_model(tmp_path / "models", "fruit")
+    photo_folder(tmp_path / "data" / "fruit")
     shown = [
         line
         for line in re.findall(r"python -m mirror [a-z].*?(?=  |\n)", helped("-m", "mirror"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.cli import build_parser, compile, explain, main, predict, publish, serve, train
+from mirror.cli import add_photo, build_parser, compile, explain, history, main, predict, publish, serve, train
 from mirror.cli.options import NETWORK_USES, require_used
 from mirror.cli.train_options import USES as TRAIN_USES
 from mirror.errors import UsageError
@@ -16,6 +16,7 @@ COMMANDS = {
     "train": (train, TRAIN_USES, []), "predict": (predict, predict.USES, ["a.png"]),
     "explain": (explain, NETWORK_USES, ["a.png"]), "compile": (compile, compile.USES, ["x.pkl"]),
     "publish": (publish, publish.USES, ["models/a"]), "serve": (serve, serve.USES, []),
+    "add-photo": (add_photo, {}, ["data/a", "b", "c.jpg"]), "history": (history, {}, ["a"]),
 }  # fmt: skip
 VALUES = {
     "--count": "100", "--license": "any", "--minutes": "5", "--weights": "w.pth", "--proxy": "http://proxy:1",
@@ -32,6 +33,8 @@ ALWAYS = {
     "compile": "out task precision",
     "publish": "to what license own-photos yes out",
     "serve": "models studio host port",
+    "add-photo": "",
+    "history": "models restore",
 }  # fmt: skip
 OF_WORDS = "labels template words-model"
 # Command → what else is said → the options that do nothing then

@@ -5,6 +5,8 @@ outcome.py  how each ends: its exit code, and a sentence for whatever stood in i
 predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
+history.py  the models that a model has replaced
+add_photo.py  photos of one's own, added to a label
 publish.py  a model folder → a Space, with its model and data set repositories
 serve.py    the page and the studio, for `python app.py` too
 train.py    words or photos → a model: the settings and the recipe
@@ -38,6 +40,8 @@ examples:
   python -m mirror compile export.pkl                           do only that, and see whether it works
   python -m mirror compile export.pkl --calibrate photos/       and in int8, two to four times as fast
   python -m mirror publish models/fruit                         a page on the Hugging Face Hub, and the model
+  python -m mirror add-photo data/fruit pear garden.jpg         a photo of your own, for the next training
+  python -m mirror history fruit                                the models that it has replaced, to put one back
 
 A model is trained by `python train.py`, and shown in the browser by `python app.py`.
 """
@@ -59,11 +63,11 @@ def _run(arguments: list[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     # Here, for app.py imports one of them, and stays light
-    from mirror.cli import compile, explain, predict, publish, serve, train
+    from mirror.cli import add_photo, compile, explain, history, predict, publish, serve, train
 
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (predict, explain, compile, publish, train, serve):
+    for command in (predict, explain, compile, publish, train, serve, add_photo, history):
         command.add(commands)
     return parser

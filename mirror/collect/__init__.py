@@ -12,6 +12,7 @@ label_names.py      what may be a label, and the name of its folder
 photo_folder.py     the photo folder: images/, metadata.csv, rejected.csv
 splits.py           training and validation photos
 corrections.py      decisions.csv: photos relabelled, removed and restored by hand; the photo folder as corrected
+own_photos.py       photos that a person adds to a label by hand
 issue_files.py      what training found out about single photos: suspects.csv, predictions.csv
 from_search.py      collect_by_search: the loop from words to a full folder
 from_folder.py      collect_from_folder: a folder of label folders

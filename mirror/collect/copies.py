@@ -5,6 +5,8 @@
     LABELLED     a person has labelled the photos: only a file with the same bytes under the same label is left out, and
                  a photo under two labels stays under both until that person decides
 
+A photo that a person added by hand stays under either rule: of its copies, those that a search finds go.
+
 Copies that stay are no help in judging a model, so they are kept on one side of every split (splits.py).
 """
 
@@ -38,7 +40,7 @@ class CopyRule:
         return self if kept is None else replace(self, keep_near=kept)
 
     def mislabeled(self, copies: Sequence[Photo], label: str) -> list[Photo]:
-        """The copies of a photo of this label that have to go with it, being under another."""
+        """The copies of a photo of this label that it cannot stay beside, being under another."""
         return [] if self.keep_labels else [photo for photo in copies if photo.label != label]
 
     def outdated(self, rejections: Iterable[Rejection]) -> list[Rejection]:
@@ -115,12 +117,16 @@ def copies_among(photos: Iterable[Photo], rule: CopyRule) -> Iterator[tuple[Phot
     """The photos that the rule leaves out of these, each once, with the reason and the detail. The first of copies
     stays."""
     kept, given = DuplicateIndex(), set[tuple[str, str]]()  # … and the keys of those that were yielded already
+    photos = sorted(photos, key=lambda photo: not photo.is_own)
     for photo in photos:
+        if photo.is_own:
+            kept.add(photo)
+            continue
         copies = kept.copies_of(photo, rule)
         first = next((copy for copy in copies if copy.label == photo.label), None)
         if others := rule.mislabeled(copies, photo.label):
             yield photo, two_labels(others[0])
-            yield from ((other, two_labels(photo)) for other in others if other.key not in given)
+            yield from ((other, two_labels(photo)) for other in others if other.key not in given and not other.is_own)
             given.update(other.key for other in (photo, *others))
         elif first:
             yield photo, copy_of(first, photo.sha256)

@@ -56,7 +56,7 @@ def collect_from_folder(
     try:
         for note in photos.notes:
             log(note)
-        if any(row.engine != FOLDER for row in photos.rows):
+        if any(row.engine != FOLDER and not row.is_own for row in photos.rows):
             raise DatasetError(f"{folder} holds photos from a search; choose another --name for those of {source}.")
         _forget_stale(photos, files, source, log)
         photos.judge_copies_anew()
@@ -142,7 +142,7 @@ def _in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
 
 def _forget_stale(photos: PhotoFolder, files: list[LocalFile], source: Path, log: Log) -> None:
     """Drop the rows of files that have gone or changed, and let their duplicates be judged again."""
-    rows = {row.key: row for row in photos.rows}
+    rows = {row.key: row for row in photos.rows if not row.is_own}
     if not rows:
         return
     origins = {file.key: file.origin for file in files}

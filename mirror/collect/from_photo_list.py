@@ -90,7 +90,7 @@ def collect_from_photo_list(
     listed, online = read_list(photos_csv)
     photos = PhotoFolder(folder, LABELLED)  # whoever made the list has decided what is in it
     try:
-        if unlisted := {photo.key for photo in photos.photos} - {photo.key for photo in listed}:
+        if unlisted := {photo.key for photo in photos.photos if not photo.is_own} - {photo.key for photo in listed}:
             raise UsageError(
                 f"{photos.path} holds {len(unlisted)} photos that the photo list does not name: choose another --name, "
                 "or delete the folder."
@@ -192,7 +192,7 @@ def open_collected(folder: Path, model: Path, *, log: Callable[[str], None] = sa
             listed = Path(model, "photos.csv")
             split = source == PHOTO_LIST and listed.is_file() and is_split(listed)
             return Collected(photos, source, queries, info.data.license_filter, split)
-    rows = photos.photos
+    rows = [photo for photo in photos.photos if not photo.is_own]
     licenses = {row.license_filter for row in rows}
     return Collected(
         photos,

@@ -117,14 +117,16 @@ def collect_by_search(
 def _check_belongs(
     photos: PhotoFolder, terms: list[SearchTerm], filters: SearchFilters, log: Callable[[str], None]
 ) -> None:
-    """Raises UsageError unless this search could have found the folder's photos; logs those of other queries."""
-    other_labels = sorted(set(photos.labels) - {term.label for term in terms})
+    """Raises UsageError unless this search could have found the folder's photos, but for a person's own; logs those of
+    other queries."""
+    found = [photo for photo in photos.photos if not photo.is_own]
+    other_labels = sorted({photo.label for photo in found} - {term.label for term in terms})
     if other_labels:
         raise UsageError(
             f"{photos.path} already holds photos of {', '.join(other_labels)}, which this search does not name: "
             "search for them as well, choose another --name, or delete the folder."
         )
-    licences = {photo.license_filter for photo in photos.photos} - {filters.license}
+    licences = {photo.license_filter for photo in found} - {filters.license}
     if filters.license and licences:
         found_with = ", ".join(sorted(licence or "none" for licence in licences))
         raise UsageError(
@@ -132,7 +134,7 @@ def _check_belongs(
             "choose another --name, or delete the folder."
         )
     queries = {term.query for term in terms}
-    others = Counter((photo.label, photo.query) for photo in photos.photos if photo.query not in queries)
+    others = Counter((photo.label, photo.query) for photo in found if photo.query not in queries)
     for (label, query), count in sorted(others.items()):
         log(f"{label}: {count} photos are kept that were found as “{query}”.")
 
@@ -151,7 +153,7 @@ def _excluded(
     if judge is None:
         return
     for row in rows:
-        if why := judge(row.label, read_file(row.path(photos.path), inside=photos.path)):
+        if not row.is_own and (why := judge(row.label, read_file(row.path(photos.path), inside=photos.path))):
             yield row, why
 
 

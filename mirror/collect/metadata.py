@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mirror.errors import DatasetError
+from mirror.model_schema import OWN
 from mirror.storage import LinkRefused, check_inside, complete_length, journal, read_file, write_atomically
 
 TRAIN, VALIDATION = "train", "validation"
@@ -51,6 +52,11 @@ class Origin:
     @property
     def key(self) -> tuple[str, str]:
         return self.label, self.url
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a person added it by hand: no rule of a search, a folder or a list leaves it out again."""
+        return self.engine == OWN
 
 
 @dataclass(frozen=True, kw_only=True)

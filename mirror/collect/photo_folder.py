@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirror.collect.copies import (
+    LABELLED,
     REMOVED_BY_HAND,
     SEARCHED,
     CopyRule,
@@ -159,17 +160,18 @@ class PhotoFolder:
         """Compare a photo that `screen` has passed (in another thread, perhaps) with all others; record it, store it.
 
         Of copies under one label the first stays. Of copies under two labels none does where nobody has said which is
-        right (`copies`).
+        right (`copies`); a person has of photos of their own, of which only the same bytes are left out.
         """
         self._check_open()
         known = self.outcome(origin.url, origin.label)
         if known is not None:
             return known
-        withdrawn = self._duplicates.withdrawn_copy_of(screened, origin.label, self.copies)
-        if withdrawn is not None:
+        rule = LABELLED if origin.is_own else self.copies
+        withdrawn = self._duplicates.withdrawn_copy_of(screened, origin.label, rule)
+        if withdrawn is not None and not origin.is_own:
             return self.reject(origin, withdrawn.reason, f"a copy of {withdrawn.url}", screened.sha256)
-        duplicates = self._duplicates.copies_of(screened, self.copies)
-        if mislabeled := self.copies.mislabeled(duplicates, origin.label):
+        duplicates = self._duplicates.copies_of(screened, rule)
+        if mislabeled := rule.mislabeled(duplicates, origin.label):
             return self._withdraw(origin, screened, mislabeled)
         if first := next((photo for photo in duplicates if photo.label == origin.label), None):
             return self.reject(origin, *copy_of(first, screened.sha256), screened.sha256)
@@ -257,8 +259,9 @@ class PhotoFolder:
         )
 
     def _withdraw(self, origin: Origin, screened: ScreenedPhoto, photos: list[Photo]) -> Rejection:
-        """Rejects a photo and the stored ones of other labels that show the same."""
+        """Rejects a photo and the stored ones of other labels that show the same, but for a person's own."""
         rows = [rejection(origin, *two_labels(photos[0]), screened.sha256, screened.phash)]
+        photos = [photo for photo in photos if not photo.is_own]
         rows += [_withdrawal(photo, *two_labels(origin)) for photo in photos]
         # Rejections first, in one write: if the process dies before metadata.csv is replaced, opening finishes the job
         append_rows(self.rejected_csv, REJECTED_COLUMNS, rows)

@@ -69,7 +69,8 @@ def assign_splits(photos: Sequence[Photo], *, seed: int, fraction: float = FRACT
 
     Of each label round(fraction * photos), but at least one photo and never all, go to validation, as nearly as the
     groups allow. A label whose photos are all one group is only trained on (`unvalidated_labels` names it). Photos
-    whose split was given keep it. Raises DatasetError for a fraction outside 0-1.
+    whose split was given keep it. Photos that a person added are learned from, and move no other to the other side,
+    unless their label has no others. Raises DatasetError for a fraction outside 0-1.
     """
     if not 0 < fraction < 1:
         raise DatasetError(f"The validation share is {fraction}; give a number between 0 and 1, such as {FRACTION}.")
@@ -77,9 +78,16 @@ def assign_splits(photos: Sequence[Photo], *, seed: int, fraction: float = FRACT
         (photo for photo in photos if not (photo.split_given and photo.split)),
         key=lambda photo: (photo.label, photo.sha256, photo.url),
     )
+    collected = {photo.label for photo in photos if not photo.is_own}
+    added = {photo.key for photo in ordered if photo.is_own and photo.label in collected}
+    chosen_from = [photo for photo in ordered if photo.key not in added]
     split = {photo.key: TRAIN for photo in ordered}
-    for group in _validation_groups(group_photos(ordered), Random(seed), fraction):
+    for group in _validation_groups(group_photos(chosen_from), Random(seed), fraction):
         split.update((photo.key, VALIDATION) for photo in group)
+    # … but what they are near-copies of is not held out beside them
+    for group in group_photos(ordered) if added else ():
+        if any(split[photo.key] == VALIDATION for photo in group):
+            split.update((photo.key, VALIDATION) for photo in group if photo.key in added)
     return [replace(photo, split=split.get(photo.key, photo.split)) for photo in photos]
 
 

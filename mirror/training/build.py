@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from mirror import model_history
 from mirror.errors import ModelFolderError
 from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
@@ -158,15 +159,19 @@ def build_model(
             write_card(folder, info)
         return info
 
+    replaced = path.exists()
     again = "what was seen of the photos is kept, and the same command goes on from there"
     try:
-        return write_model_folder(path, build)
+        made = write_model_folder(path, build, lambda: model_history.place_for(path))
     except OSError as error:
         raise ModelFolderError(f"{path} cannot be written ({error.strerror or error}): make room; {again}.") from None
     except MemoryError:
         raise ModelFolderError(
             f"{path} was not made, for the memory is used up: close other programs or choose a smaller --arch; {again}."
         ) from None
+    if model_history.shorten(path) and replaced:
+        log(f"The model that it replaces is kept: {model_history.command(path)}.")
+    return made
 
 
 def export_learner(learner: Any, file: Path) -> None:
