@@ -5,7 +5,7 @@
   const ANSWERS = "#answer, .answer", LIVE = `${ANSWERS}, #why`, SHOWN = "#why figure";
   const FINGER = matchMedia("(hover: none) and (pointer: coarse)");
   const TAPPED = [["or click to choose one", "Tap to choose a photo"], ["Click to Access Webcam", "Tap to use the camera"]];
-  const WAIT_MS = 3000; // for the photo's frame, which has no input while it uploads
+  const WAIT_MS = 15000; // for the photo's frame, which comes late on a slow line, and has no input while it uploads
 
   // The tab that is open has the only frame of photos, and the only field for an address, with a size
   const open = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
@@ -21,7 +21,10 @@
   // The same answer to another photo changes nothing but the picture, which comes with it as a data: address
   function changed({ target }) {
     const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
-    if (element?.matches(".glass img[src^='data:']")) return open(ANSWERS);
+    if (element?.matches(".glass img[src^='data:']")) {
+      held.delete(element.closest(".glass"));
+      return open(ANSWERS);
+    }
     return element?.closest(LIVE);
   }
 
@@ -91,7 +94,7 @@
     if (!file && !/^(https?:|data:image)/i.test(text)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    shown.delete(open(".glass"));
+    forget(open(".glass"));
     if (file) give(file);
     else ask(text);
   }
@@ -103,27 +106,40 @@
     if (!file || !zone) return take(event, event.dataTransfer);
     event.preventDefault();
     event.stopImmediatePropagation();
+    forget(zone.closest(".glass"));
+    held.set(zone.closest(".glass"), file);
     const again = new DragEvent("drop", { dataTransfer: parcel(file), bubbles: true, cancelable: true });
     ours.add(again);
     event.target.dispatchEvent(again);
   }
 
   function choose({ target, isTrusted }) {
-    if (isTrusted && target.closest?.(".glass")) shown.delete(target.closest(".glass"));
-    if (target.matches?.(".glass input[type=file]") && target.files[0]) target.files = parcel(target.files[0]).files;
+    const glass = target.closest?.(".glass");
+    if (isTrusted && glass) forget(glass);
+    if (!glass || !target.matches("input[type=file]") || !target.files[0]) return;
+    target.files = parcel(target.files[0]).files;
+    held.set(glass, target.files[0]);
   }
 
-  // The photo of the tab that is left goes along into the one that is opened, unless that shows it already
+  // The photo of the tab that is left goes along into the one that is opened, unless that shows it already; one that is
+  // still on its way too
   let last = null, photos = 0;
   const shown = new WeakMap(); // a photo's frame → which photo it holds, and the picture of it, once that is known
+  const held = new WeakMap(); // a photo's frame → the file that it was given, until the picture of it is there
+  function forget(glass) {
+    shown.delete(glass);
+    held.delete(glass);
+  }
+
   async function carry(event) {
     const tab = event.target.closest?.('[role="tab"]'), left = open(".glass");
+    if (!tab && event.isTrusted && left?.closest("#looking, .looking")?.contains(event.target)) held.delete(left);
     if (!tab || tab.getAttribute("aria-selected") === "true") return;
     if (left) {
-      const src = left.querySelector("img[src^='data:']")?.src, known = shown.get(left);
+      const src = left.querySelector("img[src^='data:']")?.src, known = shown.get(left), file = held.get(left);
       if (src && known && known.src === undefined) known.src = src;
-      else if (src && known?.src !== src) shown.set(left, { photo: ++photos, src });
-      last = src ? shown.get(left) : null;
+      else if (src ? known?.src !== src : file && !known) shown.set(left, { photo: ++photos, src });
+      last = src || file ? { photo: shown.get(left).photo, src, file } : null;
     }
     for (const end = performance.now() + WAIT_MS; last && performance.now() < end;) {
       await frame();
@@ -131,9 +147,9 @@
       if (!glass || glass === left) continue;
       if (shown.get(glass)?.photo === last.photo) return;
       shown.set(glass, { photo: last.photo });
-      const blob = await (await fetch(last.src)).blob();
+      const { src, file } = last, blob = src ? await (await fetch(src)).blob() : file;
       glass.querySelector("[aria-label='Remove Image']")?.click();
-      return give(new File([blob], "photo.jpg", { type: blob.type }));
+      return give(src ? new File([blob], "photo.jpg", { type: blob.type }) : file);
     }
   }
 

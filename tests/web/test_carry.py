@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.visits import visiting
@@ -42,4 +44,22 @@ def test_a_removed_photo_goes_nowhere(chromium, served):
         visit.open_tab("Faces")
         visit.page.locator("#faces-answer .says", has_text="Show me people.").wait_for()
         visit.page.wait_for_timeout(500)
+        assert visit.page.locator("#faces-photo img").count() == 0
+
+
+def test_a_photo_that_is_still_on_its_way_goes_along_and_a_removed_one_does_not(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        held: list[Any] = []
+        visit.page.route("**/upload?*", lambda route: held.append(route) if not held else route.continue_())
+        visit.pick("yellow.jpg", photo(YELLOW, (400, 300)))
+        visit.page.get_by_text("Uploading").first.wait_for()
+        visit.open_tab("Faces")
+        visit.page.wait_for_function("document.querySelector('#faces-photo img')?.naturalWidth === 400")
+        held[0].continue_()
+        visit.page.wait_for_function("document.querySelector('#photo img')?.src.startsWith('data:')")
+        visit.page.get_by_role("button", name="Remove Image").locator("visible=true").click()
+        visit.page.locator("#faces-answer .says", has_text="Show me people.").wait_for()
+        visit.open_tab("About this mirror")
+        visit.open_tab("Faces")
+        visit.page.locator("#faces-photo button.upload-container").wait_for()
         assert visit.page.locator("#faces-photo img").count() == 0

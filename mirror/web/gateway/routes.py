@@ -82,7 +82,7 @@ def shown_routes() -> tuple[Route, ...]:
     return (
         *_cached(INDEX, "/config", "/config/", "/theme.css", f"{API}/theme.css", "/favicon.ico", "/robots.txt"),
         *_cached("/assets/{path:path}", "/static/{path:path}"),
-        *_get(f"{API}/startup-events"),
+        *_get(f"{API}/startup-events", f"{API}/app_id"),  # asked for where a connection was lost, until it is back
     )
 
 

@@ -39,7 +39,7 @@ REFUSED: dict[str, str] = {
     f"{API}/proxy={{url_path:path}}": "it fetches other people's pages",
     f"{API}/process_recording": "it leaves a file in the system's folder for each request",
     f"{API}/deep_link": "it writes a visitor's session to the disk",
-    f"{API}/dev/reload": "for developers", f"{API}/app_id": "for developers", f"{API}/app_id/": "for developers",
+    f"{API}/dev/reload": "for developers", f"{API}/app_id/": _OLD,
     f"{API}/custom_component/{{id}}/{{environment}}/{{type}}/{{file_name}}": "there is no custom component",
     "/svelte/{path:path}": "there is no custom component",
     f"{API}/openapi.json": "neither the page nor a client asks for it", "/openapi.json": "it lists every address",
@@ -221,3 +221,9 @@ def raw(port: int, method: str, target: str, headers: str = "") -> bytes:
         while chunk := connection.recv(65536):
             told += chunk
     return told
+
+
+def test_a_page_that_lost_its_connection_learns_when_it_is_back(served):
+    """gradio's page asks until it is answered, and then loads anew."""
+    there, here = httpx.get(f"{served.url}{API}/app_id"), httpx.get(f"{served.url}/config")
+    assert there.json() == {"app_id": here.json()["app_id"]}
