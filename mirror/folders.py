@@ -39,6 +39,11 @@ _NUMBERED = re.compile(r"[0-9]+-")  # as `hold_folder` names them where there ar
 OLD_SECONDS = 24 * 3600  # of a folder that no lock shows to be in use
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a model or a photo folder may be called so: one part of a path, on any system, and not hidden."""
+    return bool(name) and not name.startswith(".") and not any(letter in name for letter in '/\\:*?"<>|\0')
+
+
 def require_room(folder: Path, needed: int, option: str) -> None:
     """Raises MirrorError where a folder that is to be made, or written into, cannot take `needed` bytes: asked before
     the work, not after it. option: which names another place."""

@@ -2,7 +2,8 @@
 
     python app.py                            http://127.0.0.1:7860
     python app.py --models /path/to/models --port 8000
-    python app.py --studio data/mirror       the photos of a model: look through them, clean them, train again
+    python app.py --studio                   the workshop: from words or photos to a model of your own, in the browser
+    python app.py --studio data/mirror       one project of it: look through its photos, clean them, train again
     mirror serve                             the same where the package is installed, with models/ in this folder
 
 It imports neither torch nor fastai: models answer through onnxruntime.
@@ -49,6 +50,7 @@ environment:
 A model is a folder that train.py made, or a fastai learner pickle dropped into the folder of models.
 No photo that a visitor shows is kept: uploads are deleted within a minute.
 """
+EVERY_PROJECT = Path()  # --studio without a folder
 OF_THE_PAGE = Use("the page, and --studio opens the studio", lambda options: not options.studio)
 USES = dict.fromkeys(("--default", "--task-model", "--mcp", "--allow-private-hosts"), OF_THE_PAGE)
 ABOUT: dict[str, Any] = {
@@ -72,9 +74,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--default", metavar="NAME", help="the model to begin with (default: the one that you trained last)"
     )
     parser.add_argument(
-        "--studio", type=Path, metavar="DIR",
-        help="instead of the page, for you alone, at the address that it prints: browse and clean a photo folder of "
-        "train.py, and train again",
+        "--studio", type=Path, metavar="DIR", nargs="?", const=EVERY_PROJECT,
+        help="instead of the page, for you alone, at the address that it prints: begin with words or photos, look at "
+        "what is found, collect, train, try, clean; with DIR only that photo folder of train.py",
     )  # fmt: skip
     parser.add_argument(
         "--host", metavar="NAME", help="the address to listen on; 0.0.0.0 for every one (default: 127.0.0.1)"
@@ -169,12 +171,14 @@ def build(
     return page, launch_settings(registry, home, host, mcp=mcp or wants_mcp())
 
 
-def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
-    """The studio of a photo folder, what to launch it with, and what says where it is. UsageError where others could
-    reach it."""
-    from mirror.collect.corrections import require_photo_folder
+def build_studio(
+    home: Path, photos: Path | None, models: Path, host: str | None
+) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
+    """The studio, what to launch it with, and what says where it is. home: the folder of data/; photos: the one photo
+    folder that it is for, None for every project. UsageError where others could reach it."""
+    from mirror.web.workshop.projects import Projects
 
-    require_photo_folder(photos)  # before gradio is imported, which takes seconds
+    projects = Projects(home, models, photos)  # before gradio is imported, which takes seconds
     from mirror.web.studio.access import require_this_machine
 
     require_this_machine(host)
@@ -183,9 +187,9 @@ def build_studio(photos: Path, models: Path, host: str | None) -> tuple[gr.Block
     from mirror.web.gradio_patches import import_gradio
 
     import_gradio()
-    from mirror.web.studio.studio_page import open_studio
+    from mirror.web.workshop.workshop_page import open_studio
 
-    return open_studio(photos, models)
+    return open_studio(projects)
 
 
 def main(arguments: Sequence[str] | None, home: Path) -> int:
@@ -200,7 +204,8 @@ def run(options: argparse.Namespace, home: Path) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped container takes its uploads with it
     check(options)
     if options.studio:
-        page, settings, announce = build_studio(options.studio, models_folder(options.models, home), options.host)
+        photos = None if options.studio is EVERY_PROJECT else options.studio
+        page, settings, announce = build_studio(home, photos, models_folder(options.models, home), options.host)
     else:
         private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
         page, settings = build(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mirror.cli.options import Use, count, whole_number
 from mirror.errors import UsageError
+from mirror.folders import is_folder_name
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
 
 MOST_MINUTES = 60 * 24 * 30
@@ -177,6 +178,6 @@ def minutes(text: str) -> float:
 
 
 def model_name_argument(text: str) -> str:
-    if not text or text in (".", "..") or text.startswith(".") or any(c in text for c in '/\\:*?"<>|\0'):
+    if not is_folder_name(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no folder name")
     return text

@@ -91,7 +91,7 @@ class Browser:
         self._ids = {target[1]: one["id"] for one in config["dependencies"] for target in one["targets"]}
         self._starts = next(
             one["id"] for one in config["dependencies"] for target in one["targets"]
-            if any(c["id"] == target[0] and c["props"].get("value") == "Train again" for c in config["components"])
+            if any(c["id"] == target[0] and c["props"].get("value") == "Train" for c in config["components"])
         )  # fmt: skip
 
     def decide(self, action: str, names: list[str], label: str) -> bool:

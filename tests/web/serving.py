@@ -77,7 +77,7 @@ def pages() -> Warm:
     """A process that has imported what a page needs, five seconds' work, and forks for each."""
     warm = Warm(
         "app:main",
-        ["mirror.web.gradio_patches:import_gradio", "mirror.web.page", "mirror.web.studio.studio_page"],
+        ["mirror.web.gradio_patches:import_gradio", "mirror.web.page", "mirror.web.workshop.workshop_page"],
         environment(),
     )
     atexit.register(warm.__exit__)

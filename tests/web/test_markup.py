@@ -37,9 +37,12 @@ from mirror.static.model_page import model_page
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.web import about, heat_map, link_preview, mirror_tab, page
 from mirror.web.models import ServedModel
-from mirror.web.studio import gallery, render, retrain, studio_page
+from mirror.web.studio import gallery, render, retrain
 from mirror.web.studio.state import StudioState
 from mirror.web.tabs import object_detection_tab
+from mirror.web.workshop import start_page, workshop, workshop_page
+from mirror.web.workshop.long_run import Progress
+from mirror.web.workshop.projects import Card, Project, Projects
 from tests.web.studio.folders import model_of, photo_folder
 from tests.web.tiny import tiny_model
 
@@ -109,8 +112,8 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
     snapshot, bad = studio.snapshot(), HOSTILE
     image = mirror_tab.PLACEHOLDER.resize((64, 64))
     explanation = Explanation(bad, 0.9, np.eye(4, dtype=np.float32), (0.0, 0.0, 1.0, 1.0), image)
-    running = retrain.TrainingProgress(True, (bad, bad), 1, 2)
-    failed = retrain.TrainingProgress(False, (bad,), failure=bad)
+    running = Progress(True, (bad, bad), 1, 2)
+    failed = Progress(False, (bad,), failure=bad)
     info = served.info
     return {
         "about.html": lambda: about.note(served),
@@ -119,6 +122,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "bars.html": lambda: mirror_tab.bars(Prediction({bad: 0.9, "a": 0.1}, known=False)),
         "camera.html": lambda: templates.render("camera.html", seconds=bad, still=bad),
         "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
+        "command.html": lambda: workshop.command([bad]),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
         "dialogs.html": lambda: templates.render("dialogs.html", keys=[(bad, bad)]),
@@ -133,6 +137,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             b'<head>"root":"http://x/y"', urlencode({"model": bad}).encode()
         ).decode(),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
+        "nothing_yet.html": lambda: templates.render("nothing_yet.html", what=bad),
         "pictures.html": lambda: (
             templates.render(
                 "pictures.html", pictures=[(bad, "data:image/png;base64,")], report="data:image/png,", name=bad
@@ -140,6 +145,11 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             + about.pictures(served)
         ),
         "preview.html": lambda: contact_sheet(searched(bad)),
+        "projects.html": lambda: templates.render(
+            "projects.html",
+            cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, bad, bad))],
+            free_name=bad,
+        ),
         "question.html": lambda: page._question(served),
         "report.html": lambda: report_page(info, [HardPhoto(b"", loss) for loss in info.metrics.top_losses]),
         "sentence.html": lambda: (
@@ -153,12 +163,14 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             bad,
             bad,
         ).decode(),
-        "studio_head.html": lambda: studio_page._head(hostile_named(studio), snapshot),
         "training.html": lambda: "".join(retrain.render_outcome(snapshot, each, None) for each in (running, failed)),
         "training_plan.html": lambda: (
             retrain.render_plan(snapshot, [bad], "", bad) + retrain.render_plan(snapshot, [], bad)
         ),
         "trial.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
+        "workshop_head.html": lambda: workshop_page._head(
+            Project(bad, Path(HOSTILE.replace("/", "∕")), studio.models, Path()), Projects(Path()), bad
+        ),
         "unopened.html": lambda: about.note(ServedModel(bad, problem=bad)),
     }
 
@@ -169,12 +181,6 @@ def searched(bad: str) -> Preview:
     groups = [HitGroup(n, bad, bad, (hit,) * (2 - n), 0.5, 0.5, True, np.ones(1)) for n in (0, 1)]
     queries = QueryResult(bad, 9, 9, 0.5), QueryResult(bad, 9, 9, 0.1, tried=True)
     return Preview((LabelPreview(bad, queries, tuple(groups)),), ((bad, bad, 0.9),))
-
-
-def hostile_named(studio: StudioState) -> StudioState:
-    named = object.__new__(StudioState)
-    vars(named).update(vars(studio) | {"folder": Path(HOSTILE.replace("/", "∕"))})
-    return named
 
 
 TEMPLATES = sorted(path.name for path in templates.FOLDER.glob("*.html") if path.name != "macros.html")

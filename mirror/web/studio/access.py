@@ -52,7 +52,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()",
 }
 NO_FRAME = "default-src 'none'; frame-ancestors 'none'"  # sandboxed, a page would be none of the studio's
 NO_TOKEN = (
@@ -97,7 +97,7 @@ def routes() -> tuple[Route, ...]:
     """What the page asks for, as Chromium's requests show; all else of gradio's is closed."""
     readable = frozenset({"GET", "HEAD"})
     addresses = ("/", "/assets/{path:path}", "/static/{path:path}", "/favicon.ico", "/theme.css")
-    photos = (f"{PHOTOS}/{{name:path}}", f"{THUMBNAILS}/{{name:path}}")
+    photos = (f"{PHOTOS}/{{project}}/{{name:path}}", f"{THUMBNAILS}/{{project}}/{{name:path}}")
     streams = (STREAM, f"{API}/heartbeat/{{session_hash}}", LAUNCHING)
     return (
         *(Route(address, readable) for address in (*addresses, *photos)),

@@ -101,7 +101,7 @@ function act(event) {
 document.addEventListener("keydown", (event) => {
   const elsewhere = event.target.closest("input, textarea, select, dialog");
   const pressing = event.target.closest("button, a, summary") && /^( |Enter|Arrow.*|Home|End)$/.test(event.key);
-  if (elsewhere || pressing || document.querySelector("dialog[open]") || !element.querySelector(".board")) return;
+  if (elsewhere || pressing || document.querySelector("dialog[open]") || !element.querySelector(".board")?.offsetParent) return;
   const page = { "[": "[", "]": "]", PageUp: "[", PageDown: "]" }[event.key];
   if (page) element.querySelector(`button[data-step="${page}"]:not(:disabled)`)?.click();
   else if (event.key === "?") dialog("keys").showModal();
@@ -113,7 +113,7 @@ document.addEventListener("keydown", (event) => {
 element.dataset.keys = "heard"; // for whoever waits for it
 
 // After a decision the board is drawn anew: the keys go on where they were
-let tab = "";
+let tab = element.querySelector(".board")?.dataset.tab ?? "";
 watch("value", () => {
   const board = element.querySelector(".board");
   if (board && board.dataset.tab !== tab) place = 0;

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mirror.inference.sandbox import ROOT
 
@@ -19,13 +20,15 @@ threading.Thread(target=watch, daemon=True).start()
 """
 
 
-def start(code: str, arguments: Sequence[str] = (), **environment: str) -> subprocess.Popen[str]:
-    """Runs `code`, which finds this package; its output and errors are `stdout`, line by line. environment: instead of
-    the studio's own, which names what is to be kept of that."""
+def start(
+    code: str, arguments: Sequence[str] = (), folder: Path | None = None, **environment: str
+) -> subprocess.Popen[str]:
+    """Runs `code`, which finds this package; its output and errors are `stdout`, line by line. folder: to start it in,
+    instead of the studio's own; environment: instead of the studio's own, which names what is to be kept of that."""
     kept = environment or dict(os.environ)
     path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
     return subprocess.Popen(
         [sys.executable, "-c", ENDS_WITH_ITS_PARENT + code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+        stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", cwd=folder,
         env={**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip

@@ -11,7 +11,7 @@ from mirror.collect.metadata import Photo
 from mirror.web.studio.state import Snapshot
 from mirror.wording import percent, plain
 
-LABELS, CONFUSION, DECIDED, RETRAIN = "labels", "confusion", "decided", "retrain"
+LABELS, CONFUSION, DECIDED = "labels", "confusion", "decided"
 TABS = {
     LABELS: "Photos",
     DISPUTED: "Disputed",
@@ -19,7 +19,6 @@ TABS = {
     LOOK_ALIKE: "Look-alikes",
     CONFUSION: "Mix-ups",
     DECIDED: "Decided",
-    RETRAIN: "Train again",
 }
 ISSUE_TABS = (DISPUTED, OUTLIER, LOOK_ALIKE)
 TILES_A_PAGE = 48  # divides into rows of 8, 6, 4 or 3, and into look-alike pairs

@@ -1,4 +1,4 @@
-"""The photos of the folder as the browser gets them: only files of its images/, by what they are, never by their names.
+"""The photos of a project as the browser gets them: only files of its images/, by what they are, never by their names.
 
 A photo folder may come from a stranger: metadata.csv may name a page (`evil.html`, `.svg`) or a link to a file of the
 person's own. So a file is opened without following any link, and its first bytes say which type it is sent as; whatever
@@ -7,10 +7,14 @@ is no picture is sent as nothing in particular, which no browser shows.
 
 from __future__ import annotations
 
+import base64
 import os
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -31,14 +35,39 @@ HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def routes(state: StudioState) -> list[Route]:
-    """For Starlette: a photo, and its thumbnail as JPEG."""
+def photo_address(project: str, file_name: str) -> str:
+    return f"{PHOTOS}/{in_address(project)}/{quote(file_name)}"
+
+
+def thumbnail_address(project: str, file_name: str) -> str:
+    return f"{THUMBNAILS}/{in_address(project)}/{quote(file_name)}"
+
+
+def in_address(project: str) -> str:
+    """A project's name as a part of an address, of letters that need no percent sign there."""
+    if _PLAIN.fullmatch(project):
+        return project
+    return "~" + base64.urlsafe_b64encode(os.fsencode(project)).rstrip(b"=").decode()
+
+
+def name_in(address: str) -> str:
+    """The name that `in_address` made that of. Raises ValueError for what it cannot have made."""
+    if not address.startswith("~"):
+        return address
+    letters = address[1:].encode()
+    return os.fsdecode(base64.urlsafe_b64decode(letters + b"=" * (-len(letters) % 4)))
+
+
+def routes(find: Callable[[str], StudioState | None]) -> list[Route]:
+    """For Starlette: a photo, and its thumbnail as JPEG. find: a project's name → its photos, None where there are
+    none, or MirrorError."""
 
     def photo(request: Request) -> Response:
         try:
-            with open_inside(state.folder, _listed(request)) as file:
+            with open_inside(*_listed(request)) as file:
                 data = file.read(MAX_PHOTO_BYTES)
         except (MirrorError, OSError, ValueError):
             return _not_found()
@@ -48,21 +77,22 @@ def routes(state: StudioState) -> list[Route]:
 
     def thumbnail(request: Request) -> Response:
         try:
-            name = _listed(request)
-            with open_inside(state.folder, name) as file:
+            folder, name = _listed(request)
+            with open_inside(folder, name) as file:
                 changed = os.fstat(file.fileno()).st_mtime_ns
-            body = _thumbnail(state.folder, name, changed)
+            body = _thumbnail(folder, name, changed)
         except (MirrorError, OSError, ValueError):
             return _not_found()
         return Response(body, media_type="image/jpeg", headers=HEADERS)
 
-    def _listed(request: Request) -> str:
-        name = request.path_params["name"]
-        if not state.lists(name):
+    def _listed(request: Request) -> tuple[Path, str]:
+        state, name = find(name_in(request.path_params["project"])), request.path_params["name"]
+        if state is None or not state.lists(name):
             raise FileNotFoundError(name)
-        return name
+        return state.folder, name
 
-    return [Route(f"{PHOTOS}/{{name:path}}", photo), Route(f"{THUMBNAILS}/{{name:path}}", thumbnail)]
+    place = "{project}/{name:path}"
+    return [Route(f"{PHOTOS}/{place}", photo), Route(f"{THUMBNAILS}/{place}", thumbnail)]
 
 
 def open_inside(folder: Path, name: str) -> BinaryIO:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from mirror.collect.corrections import DECISIONS_CSV, REMOVE, Correction, effective_corrections
 from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER
@@ -17,14 +17,13 @@ from mirror.web.studio.gallery import (
     CONFUSION,
     DECIDED,
     LABELS,
-    RETRAIN,
     TILES_A_PAGE,
     GalleryPage,
     Tile,
     View,
     lay_out,
 )
-from mirror.web.studio.photo_routes import PHOTOS, THUMBNAILS
+from mirror.web.studio.photo_routes import photo_address, thumbnail_address
 from mirror.web.studio.state import Snapshot
 from mirror.wording import count, plain
 
@@ -59,9 +58,7 @@ KEYS = (
 
 
 def render_gallery(snapshot: Snapshot, view: View) -> str:
-    """The board below the tabs; "" for the tab that has none."""
-    if view.tab == RETRAIN:
-        return ""
+    """The board below the tabs."""
     gallery = lay_out(snapshot, view)
     return render(
         "gallery.html",
@@ -74,7 +71,7 @@ def render_gallery(snapshot: Snapshot, view: View) -> str:
         keyed_labels=KEYED_LABELS,
         actions=_actions(snapshot, gallery),
         can_undo=snapshot.can_undo,
-        groups=_groups(gallery),
+        groups=_groups(snapshot.name, gallery),
         total=gallery.total,
         **_pager(gallery),
         **_mistakes(snapshot, view),
@@ -123,17 +120,17 @@ def _actions(snapshot: Snapshot, gallery: GalleryPage) -> list[tuple[str, str, s
     return [button for button, shown in offered.items() if shown]
 
 
-def _groups(gallery: GalleryPage) -> list[tuple[int | None, list[dict[str, Any]]]]:
+def _groups(project: str, gallery: GalleryPage) -> list[tuple[int | None, list[dict[str, Any]]]]:
     """(number of the pair, None of single photos; tiles), in the order of the page."""
     first = gallery.view.page * TILES_A_PAGE
     numbered = enumerate(gallery.tiles)
     return [
-        (pair, [_tile(tile, first + index + 1, index == 0) for index, tile in tiles])
+        (pair, [_tile(project, tile, first + index + 1, index == 0) for index, tile in tiles])
         for pair, tiles in groupby(numbered, key=lambda item: item[1].pair)
     ]
 
 
-def _tile(tile: Tile, number: int, first: bool) -> dict[str, Any]:
+def _tile(project: str, tile: Tile, number: int, first: bool) -> dict[str, Any]:
     """What the template shows of a photo. number: its place in the view, from 1; first: whether it is the page's."""
     photo, label = tile.photo, plain(tile.current.label)
     state = "removed" if tile.current.removed else ""
@@ -154,8 +151,8 @@ def _tile(tile: Tile, number: int, first: bool) -> dict[str, Any]:
         "state": state,
         "spoken": ", ".join(filter(None, [tag.replace("→", "is now"), state, tile.note, tile.name])),
         "missing": tile.missing,
-        "thumbnail": f"{THUMBNAILS}/{quote(photo.file_name)}",
-        "photo": f"{PHOTOS}/{quote(photo.file_name)}",
+        "thumbnail": thumbnail_address(project, photo.file_name),
+        "photo": photo_address(project, photo.file_name),
         "badges": badges,
         "note": tile.note,
         "details": [(name, value, is_web_link(value)) for name, value in _details(tile) if value],

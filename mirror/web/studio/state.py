@@ -34,13 +34,14 @@ from mirror.model_schema import ModelInfo
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All of it at one moment.
+    """All of it at one moment. name: of the project.
 
     issues, predictions: of photos that are in the folder; `problem`: a sentence on why the model says nothing of
     them, or "". is_foreign: models/<name> is a model of other labels, which a training would replace. busy: who works
     on the folder ("pid 123"), or None.
     """
 
+    name: str
     folder: Path
     folder_state: FolderState
     model: ModelFolder | None = None
@@ -101,14 +102,14 @@ class Snapshot:
 
 
 class StudioState:
-    """Reads a photo folder and its model again whenever their files have changed. Raises DatasetError for no such
-    folder."""
+    """Reads a photo folder and its model again whenever their files have changed. name: of the model, where it is not
+    the folder's. Raises DatasetError for no such folder."""
 
-    def __init__(self, folder: Path, models: Path):
+    def __init__(self, folder: Path, models: Path, name: str = ""):
         require_photo_folder(folder)
         self.folder = folder
         self.models = models
-        self.name = folder.resolve().name
+        self.name = name or folder.resolve().name
         self._cache: dict[Path, tuple[Any, Any]] = {}
         self.snapshot()
 
@@ -126,7 +127,7 @@ class StudioState:
         folder_state = FolderState(photos, decisions, current_labels(photos, decisions, rejected))
         report_files = [self.model / name for name in (MODEL_JSON, SUSPECTS_CSV, PREDICTIONS_CSV)]
         report = self._cached(report_files, lambda: _read_report(self.model))
-        return _with_model(Snapshot(self.folder, folder_state, busy=holder_of(self.folder)), *report)
+        return _with_model(Snapshot(self.name, self.folder, folder_state, busy=holder_of(self.folder)), *report)
 
     def lists(self, file_name: str) -> bool:
         """Whether metadata.csv has a photo of this name."""

@@ -42,7 +42,8 @@ class TrialPage:
 
     def _start(self) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("GRADIO_SERVER")}
-        self._process = child.start(SERVE, [str(ROOT), "--models", str(self.models), "--host", "127.0.0.1"], **kept)
+        arguments = [str(ROOT), "--models", str(self.models), "--host", "127.0.0.1"]
+        self._process = child.start(SERVE, arguments, None, **kept)
         told = threading.Event()
         threading.Thread(target=self._read, args=(self._process, told), name="trial", daemon=True).start()
         if not told.wait(PATIENCE) or not self._url:

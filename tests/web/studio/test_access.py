@@ -61,7 +61,7 @@ def test_where_it_would_be_reachable_it_does_not_start(host: str | None, environ
 @pytest.fixture(scope="module")
 def warm_app() -> Iterator[Warm]:
     """app.py, with gradio imported as it imports it."""
-    with Warm("app:main", ["mirror.web.studio.studio_page"], environment()) as program:
+    with Warm("app:main", ["mirror.web.workshop.workshop_page"], environment()) as program:
         yield program
 
 
@@ -250,7 +250,7 @@ def raw(page: Served, method: str, path: str, headers: dict[str, str]) -> tuple[
 def test_nobody_without_the_token_gets_anything(studio: tuple[Served, Path], client: httpx.Client) -> None:
     page, folder = studio
     photo = next(folder.glob("images/cygnet/*.jpg")).relative_to(folder).as_posix()
-    own = [("GET", f"/studio/{kind}/{photo}") for kind in ("photos", "thumbnails")] + [("HEAD", "/")]
+    own = [("GET", f"/studio/{kind}/{folder.name}/{photo}") for kind in ("photos", "thumbnails")] + [("HEAD", "/")]
     asset = re.search(r"\./(assets/[\w./-]+\.js)", client.get("/").text)[1]
     own += [("GET", f"/{asset}"), ("GET", "/theme.css"), ("GET", "/favicon.ico"), ("POST", "/gradio_api/queue/join")]
     preflight = {"Origin": page.url, "Access-Control-Request-Method": "POST"}
@@ -295,10 +295,10 @@ def test_photos_are_served_by_what_they_are(studio: tuple[Served, Path], client:
     _, folder = studio
     photo = next(folder.glob("images/cygnet/*.jpg"))
     name = photo.relative_to(folder).as_posix()
-    assert client.get(f"/studio/photos/{name}").content == photo.read_bytes()
-    assert client.get(f"/studio/thumbnails/{name}").headers["content-type"] == "image/jpeg"
+    assert client.get(f"/studio/photos/{folder.name}/{name}").content == photo.read_bytes()
+    assert client.get(f"/studio/thumbnails/{folder.name}/{name}").headers["content-type"] == "image/jpeg"
     for name, (what, kind) in STRANGE.items():
-        told = client.get(f"/studio/photos/images/ants/{name}")
+        told = client.get(f"/studio/photos/{folder.name}/images/ants/{name}")
         if kind is None:
             assert (told.status_code, told.text) == (404, "There is no such photo."), name
             continue
@@ -306,13 +306,15 @@ def test_photos_are_served_by_what_they_are(studio: tuple[Served, Path], client:
         assert told.headers["x-content-type-options"] == "nosniff"
         assert told.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
         assert told.headers.get("content-disposition") == ("attachment" if kind == INERT else None)
-        assert client.get(f"/studio/thumbnails/images/ants/{name}").status_code == 404
+        assert client.get(f"/studio/thumbnails/{folder.name}/images/ants/{name}").status_code == 404
     others = ("images/secret.jpg", "images/linked/secret.jpg", "decisions.csv", "metadata.csv", "images", "images/ants",
               "images/..%2Fmetadata.csv", "..%2F..%2Fx", "%2Fetc%2Fpasswd", "images/x%00.jpg", "", ".")  # fmt: skip
     for kind in ("photos", "thumbnails"):
         for other in others:
-            told = client.get(f"/studio/{kind}/{other}")
+            told = client.get(f"/studio/{kind}/{folder.name}/{other}")
             assert told.status_code == 404, other
+        for project in ("other", "..", "%2e%2e", "~", "~Lw", "", f"{folder.name}/..", "~Li4v"):
+            assert client.get(f"/studio/{kind}/{project}/{photo.relative_to(folder).as_posix()}").status_code == 404
 
 
 SAME = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
@@ -449,10 +451,11 @@ def test_every_answer_says_how_it_may_be_used(studio: tuple[Served, Path], clien
 def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None:
     photo_folder(tmp_path / "birds", each=1)
     code = (
-        "import os; from pathlib import Path; os.umask(0); from mirror.web.studio.studio_page import open_studio;"
+        "import os; from pathlib import Path; os.umask(0); from mirror.web.workshop.workshop_page import open_studio;"
+        "from mirror.web.workshop.projects import Projects;"
         "from mirror.collect.corrections import REMOVE; from tests.support.photo_folders import correct;"
         "from mirror.collect.metadata import read_photos;"
-        f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(folder, folder.parent);"
+        f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(Projects(folder.parent, folder.parent, folder));"
         "correct(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(), check=True, timeout=LIMIT)
@@ -462,8 +465,9 @@ def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None
 def test_it_imports_neither_torch_nor_fastai(tmp_path: Path) -> None:
     photo_folder(tmp_path / "birds", each=1)
     code = (
-        "import sys; from pathlib import Path; from mirror.web.studio.studio_page import open_studio;"
-        f"open_studio(Path({str(tmp_path / 'birds')!r}), Path({str(tmp_path)!r}));"
+        "import sys; from pathlib import Path; from mirror.web.workshop.workshop_page import open_studio;"
+        f"from mirror.web.workshop.projects import Projects; home = Path({str(tmp_path)!r});"
+        "open_studio(Projects(home, home, home / 'birds'));"
         "print([name for name in ('torch', 'fastai', 'transformers') if name in sys.modules])"
     )
     run = subprocess.run(
@@ -519,7 +523,7 @@ def test_a_handler_called_with_wrong_arguments_answers_one_sentence_and_logs_no_
     for number in (-1, 10_000):
         well, told = ask_studio(client, number, [None], None)
         assert not well and is_one_sentence(told), (number, told)
-    assert "Traceback" not in page.log() and "studio_page" not in page.log(), page.log()
+    assert "Traceback" not in page.log() and "workshop_page" not in page.log(), page.log()
     assert (folder / "decisions.csv").read_text() == before
 
 

@@ -1,4 +1,4 @@
-"""train.py as a child: what it is told, how far it is said to be, and how it ends when it does not end well."""
+"""Training again: what train.py is told, and what is said of the model before and after."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from mirror.model_folder import read_model_folder
 from mirror.model_schema import Metrics, Validation
 from mirror.templates import render
 from mirror.web.studio.retrain import (
-    CANCELLED,
-    Retraining,
-    TrainingProgress,
-    _parse_count,
     comparison,
     recorded_options,
     render_outcome,
@@ -25,8 +21,8 @@ from mirror.web.studio.retrain import (
 )
 from mirror.web.studio.retrain_options import read_options
 from mirror.web.studio.state import StudioState
+from mirror.web.workshop.long_run import Progress
 from tests.web.studio.folders import QUICK, model_of, photo_folder
-from tests.world import wait_until
 
 
 @pytest.mark.parametrize(
@@ -114,64 +110,19 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert "also names --models /else&lt;b&gt;where, --insecure, which the studio does not pass on." in told
 
 
-@pytest.mark.parametrize(
-    ("line", "counted"),
-    [
-        ("looking at photos: 30 of 120 views", (30, 120)),
-        ("looking at photos: 1,030 of 2,120 views", (1030, 2120)),
-        ("40 photos (18 cygnet, 22 duckling); 8 of them are held out to judge by.", (None, None)),
-        ("5 of 3 is nothing that a bar can show", (None, None)),
-        ("", (None, None)),
-    ],
-)
-def test_the_bar_follows_what_the_training_counts(line: str, counted) -> None:
-    assert _parse_count(line) == counted
-
-
-def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path: Path) -> None:
-    photos = photo_folder(tmp_path / "birds", each=3)
-    info = read_model_folder(model_of(tmp_path / "models", "birds", photos)).info
-    state = StudioState(tmp_path / "birds", tmp_path / "models")
-    training = Retraining()
-    assert training.progress() == TrainingProgress(False)
-    for _ in range(2):
-        training.start(train_arguments("birds", state.folder, state.models, info), None)
-        with pytest.raises(UsageError, match="A training runs already"):
-            training.start([], None)
-        wait_until(lambda: not training.progress().running)
-        failure = training.progress().failure
-        assert failure.startswith("Training needs at least 8 usable photos of every label but 'cygnet' has 3")
-        assert failure in render_outcome(state.snapshot(), training.progress(), None).replace("&#39;", "'")
-
-
-def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
-    photos = photo_folder(tmp_path / "birds", each=8)
-    model = model_of(tmp_path / "models", "birds", photos)
-    before = {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()}
-    training = Retraining()
-    state = StudioState(tmp_path / "birds", tmp_path / "models")
-    training.start(train_arguments("birds", state.folder, state.models, state.snapshot().info), None)
-    wait_until(lambda: state.snapshot().busy)
-    assert training.progress().running
-    training.cancel()
-    wait_until(lambda: not training.progress().running)
-    assert training.progress().failure == CANCELLED and state.snapshot().busy is None
-    assert {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
-
-
 def test_a_training_that_went_well_has_a_report_to_download(tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "birds", each=8)
     model = model_of(tmp_path / "models", "birds", photos)
     snapshot = StudioState(tmp_path / "birds", tmp_path / "models").snapshot()
     for progress, there in (
-        (TrainingProgress(False, ("models/birds: error 3.1 %",)), True),
-        (TrainingProgress(False), False),
-        (TrainingProgress(True, ("looking at photos",)), False),
-        (TrainingProgress(False, ("train.py: no.",), failure="no."), False),
+        (Progress(False, ("models/birds: error 3.1 %",)), True),
+        (Progress(False), False),
+        (Progress(True, ("looking at photos",)), False),
+        (Progress(False, ("train.py: no.",), failure="no."), False),
     ):
         html = render_outcome(snapshot, progress, None, model)
         assert ('download="birds-report.html"' in html) is there, progress
-    assert "download=" not in render_outcome(snapshot, TrainingProgress(False, ("done",)), None, tmp_path / "gone")
+    assert "download=" not in render_outcome(snapshot, Progress(False, ("done",)), None, tmp_path / "gone")
 
 
 def judged(info, rate: float, interval: tuple[float, float], photos: int = 200):

@@ -16,7 +16,7 @@ import pytest
 from mirror.collect.corrections import read_corrections
 from mirror.collect.metadata import Photo
 from mirror.model_folder import read_model_folder
-from mirror.web.studio.gallery import RETRAIN, TABS
+from mirror.web.studio.gallery import LABELS, TABS
 from tests.pictures import ARTIFACTS
 from tests.support.visits import TIMEOUT
 from tests.web.serving import serve
@@ -38,9 +38,12 @@ class Studio:
     complaints: list[str] = field(default_factory=list)
 
     def tab(self, name: str) -> None:
+        """A step, or a tab of the one that cleans."""
         self.page.get_by_role("tab", name=re.compile(f"^{name}")).click()
-        tab = next(tab for tab, said in TABS.items() if said == name)
-        self.page.locator(".training" if tab == RETRAIN else f".board[data-tab={tab}]").first.wait_for()
+        tab = next((tab for tab, said in TABS.items() if said == name), LABELS)
+        self.page.locator(".training" if name == "Train" else f".board[data-tab={tab}]").locator(
+            "visible=true"
+        ).first.wait_for()
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -125,24 +128,24 @@ def test_relabel_two_remove_one_reload_and_train_again(chromium, tmp_path: Path)
         assert studio.journal() == [*expected, (third.file_name, "remove", "")]
 
         studio.page.reload()
-        studio.page.locator(".board").wait_for()
+        studio.page.locator("[data-keys] .board").wait_for()
         assert third.file_name not in studio.tiles()
         assert "cygnet → duckling" in studio.tile(first).inner_text()
         assert "21 photos, 1 removed" in studio.page.locator("#studio p").inner_text()
         assert (studio.folder / "metadata.csv").read_bytes() == metadata
         assert {path: path.read_bytes() for path in studio.folder.rglob("*.jpg")} == files
 
-        studio.tab("Train again")
+        studio.tab("Train")
         shown = studio.page.locator(".training code").inner_text()
         assert "--collected" in shown and "--arch tf_efficientnet_lite0 --seed 7 --size 96" in shown
         studio.page.get_by_role("button", name="Train again").click()
         studio.page.locator(".progress progress").wait_for()
-        studio.tab("Photos")
+        studio.tab("Clean")
         studio.page.locator(".notice", has_text="are being trained on").wait_for()
         studio.press("x")
         studio.page.get_by_text("is in use by another process").wait_for()
         studio.shot("while-training")
-        studio.tab("Train again")
+        studio.tab("Train")
         studio.page.locator(".judged h3", has_text="Before").wait_for(timeout=TRAINING)
         before, now = (card.inner_text() for card in studio.page.locator(".judged").all())
         assert "9.1 %" in before and "2.8 % to 30.1 %" in before and "95 % interval" in now
@@ -151,6 +154,7 @@ def test_relabel_two_remove_one_reload_and_train_again(chromium, tmp_path: Path)
         studio.says(r"^The training has ended: error \d+\.\d % .* on \d+ photos\.$")
         assert studio.page.locator("#said [role=status][aria-live=polite]").count() == 1
         studio.page.get_by_role("button", name="Try it").click()
+        studio.page.get_by_role("button", name="Open the page").click()
         link = studio.page.get_by_role("link", name="?model=birds")
         link.wait_for(timeout=TRAINING)
         assert "am I a duckling or a cygnet after all?" in httpx.get(link.get_attribute("href")).text
@@ -217,7 +221,7 @@ def test_everything_by_keys(chromium, tmp_path: Path) -> None:
 def test_each_tab_by_mouse(chromium, tmp_path: Path) -> None:
     with working(chromium, tmp_path, each=30) as studio:
         photos = studio.photos
-        assert studio.page.get_by_role("tab").all_inner_texts()[:5] == [
+        assert studio.page.get_by_role("tablist").last.get_by_role("tab").all_inner_texts()[:5] == [
             "Photos", "Disputed (2)", "Outliers (1)", "Look-alikes (1)", "Mix-ups",
         ]  # fmt: skip
         assert len(studio.tiles()) == 48

@@ -1,0 +1,11 @@
+"""The workshop: from words or photos to a model, a step at a time, on this machine only. `app.py --studio`.
+
+projects.py       a name → its photo folder, its model, the commands that run for it: what lies there, and no state else
+long_run.py       a command that takes long, as a child process: started, watched, cancelled
+workshop.py       what a step is given: its project, how its parts are heard and drawn; part.js
+workshop_page.py  the page: start page, steps as tabs, the project in the address; head.js, workshop.css
+start_page.py     a card a project
+train_step.py     train.py on the photos as decided
+try_step.py       the page with the model, as a visitor sees it
+clean_step.py     the board of photos (mirror/web/studio)
+"""
