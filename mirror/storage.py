@@ -93,16 +93,20 @@ def open_file(path: Path, flags: int = os.O_RDONLY, *, inside: Path | None = Non
 def read_file(path: Path, *, inside: Path | None = None, limit: int = MAX_FILE) -> bytes:
     """The bytes of a regular file, opened as `open_file` does. OSError (EFBIG) where they are more than `limit`."""
     with os.fdopen(open_file(path, inside=inside), "rb") as file:
-        too_large = OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
         size = os.fstat(file.fileno()).st_size
         if size > limit:
-            raise too_large
+            raise too_large(path, limit)
         data = file.read(size + 1)  # not limit + 1: room is made for as much as is asked for
         if len(data) > size:  # it grew meanwhile, or is of /proc, which tells no size
             data += file.read(limit + 1 - len(data))
     if len(data) > limit:
-        raise too_large
+        raise too_large(path, limit)
     return data
+
+
+def too_large(path: Path, limit: int) -> OSError:
+    """EFBIG, for a file of more than `limit` bytes."""
+    return OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
 
 
 def parse_json(text: bytes | str, **options: Any) -> Any:

@@ -7,6 +7,7 @@ grad_cam.py                   where in a photo an answer came from, and a pictur
 classifier.py                 Classifier: images in, Predictions out; whether a photo is like those it learned from
 pickle_cache.py               a plain learner pickle → a model folder, once, in a process of its own
 onnx_check.py, onnx_trial.py  a network from anywhere: its bytes are looked at, then it is run once where limits hold
+onnx_weights.py               a large network is mapped, not read
 pickle_scan.py                what a learner pickle names, read without running it
 learner_names.py              the names that learner pickles hold
 learner_refusals.py           why one is not served, in sentences that hold nothing of it

@@ -48,7 +48,7 @@ class _Found:
     seen: int = 0
 
 
-def check_network(data: bytes, name: str) -> None:
+def check_network(data: bytes | memoryview, name: str) -> None:
     """Raises ModelFolderError, with `name` in its sentence, for the bytes of a network that is not to be opened."""
     contents = _Found()
     try:
@@ -60,7 +60,7 @@ def check_network(data: bytes, name: str) -> None:
         raise ModelFolderError(f"{name} {refused}: make the model again.") from None
 
 
-def graph_inputs(data: bytes) -> dict[str, tuple[int | None, ...]]:
+def graph_inputs(data: bytes | memoryview) -> dict[str, tuple[int | None, ...]]:
     """What a graph that `check_network` let pass is given: name → sides, None where one is free. Weights that it lists
     among its inputs are left out. Raises ValueError, LookupError or TypeError for what is no graph."""
     graph = list(_inside(dict(read_fields(memoryview(data)))[GRAPH]))

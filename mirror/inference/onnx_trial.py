@@ -19,8 +19,9 @@ from pathlib import Path
 from mirror.errors import ModelFolderError
 from mirror.inference import sandbox
 from mirror.inference.onnx_check import check_network, graph_inputs
+from mirror.inference.onnx_weights import mapped, without_weights
 from mirror.inference.session import OnnxModel
-from mirror.inference.user_cache import is_ours, make_private, user_cache
+from mirror.inference.user_cache import is_ours, make_private, sha256_of_large, user_cache
 from mirror.storage import parse_json, read_file, write_atomically
 
 SECONDS = 60.0  # a ResNet-18 takes 0.02
@@ -29,6 +30,7 @@ VERSION = 2  # of what is remembered
 _KEPT_BYTES = 64 * 1024
 
 Shapes = dict[str, list[int]]
+Bytes = bytes | memoryview
 Inputs = dict[str, tuple[int | None, ...]]
 Shape = tuple[int, ...] | Mapping[str, tuple[int, ...]]  # of the one image, or of all inputs by name
 # The networks that come with this program need no trial at the first start: sha256 and shape of the input → shapes of
@@ -50,7 +52,7 @@ _locks: dict[str, threading.Lock] = {}
 _known: dict[str, Shapes] = {}
 
 
-def try_network(data: bytes, name: str, shape: Shape, sha256: str | None = None) -> Shapes:
+def try_network(data: Bytes, name: str, shape: Shape, sha256: str | None = None) -> Shapes:
     """The shapes of a network's outputs for input of `shape`: noise for pixels, ones where it takes whole numbers.
     data: the file; name: of it, for sentences; sha256: of its bytes, where it is known already.
 
@@ -87,16 +89,19 @@ def open_tried_file(
     sha256: str | None = None,
     threads: int | None = None,
 ) -> tuple[OnnxModel, Shapes, Inputs]:
-    """`open_tried` for a file of up to `limit` bytes, which is not held in memory twice. shape: from the sides that the
-    graph takes, None where one is free, which are given back too. Raises OSError besides."""
-    data = read_file(file, limit=limit)
-    check_network(data, name)
-    inputs = graph_inputs(data)
-    shapes = try_network(data, name, shape(inputs), sha256)
-    if not is_ours(file):  # another could have changed it meanwhile
-        return OnnxModel(data, threads, several=True), shapes, inputs
-    del data
-    return OnnxModel(file, threads, several=True), shapes, inputs
+    """`open_tried` for a file of up to `limit` bytes, which is not read whole (onnx_weights.py). shape: from the sides
+    that the graph takes, None where one is free, which are given back too. Raises OSError besides."""
+    if not is_ours(file):  # another could change it meanwhile
+        data = read_file(file, limit=limit)
+        check_network(data, name)
+        inputs = graph_inputs(data)
+        return *open_tried(data, name, shape(inputs), sha256, threads), inputs
+    with mapped(file, limit) as view:
+        check_network(view, name)
+        inputs = graph_inputs(view)
+        shapes = try_network(view, name, shape(inputs), sha256 or sha256_of_large(file))
+        graph = without_weights(view, file.name)
+    return OnnxModel(graph, threads, several=True, weights=file.parent.absolute()), shapes, inputs
 
 
 def _named(shape: Shape) -> str:
@@ -117,7 +122,7 @@ def _remembered(path: Path) -> Shapes | None:
         return None
 
 
-def _try(data: bytes, name: str, shape: Shape, path: Path) -> Shapes:
+def _try(data: Bytes, name: str, shape: Shape, path: Path) -> Shapes:
     memory = MEMORY + 4 * len(data)
     module = ["mirror.inference.onnx_trial", json.dumps(shape)]
     try:

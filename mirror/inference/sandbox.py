@@ -63,8 +63,8 @@ class ProcessResult:
 
 
 def run_sandboxed(
-    module: Sequence[str], *, seconds: float, memory: int, files: int, input: bytes = b"", path: Sequence[str] = (),
-    writes: Sequence[Path] | None = None, reads: Sequence[Path] | None = None,
+    module: Sequence[str], *, seconds: float, memory: int, files: int, input: bytes | memoryview = b"",
+    path: Sequence[str] = (), writes: Sequence[Path] | None = None, reads: Sequence[Path] | None = None,
 ) -> ProcessResult:  # fmt: skip
     """Runs `python -m module…`, whose code calls `confine` first. Raises OSError.
 

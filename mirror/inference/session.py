@@ -28,6 +28,7 @@ _NUMBERS = {
     "tensor(int64)": "int64",
     "tensor(int32)": "int32",
 }
+WEIGHTS = "session.model_external_initializers_file_folder_path"
 PINNING = "session.intra_op_thread_affinities"
 
 
@@ -38,9 +39,11 @@ class OnnxModel:
     image gets from those of shape [N, width].
     """
 
-    def __init__(self, model: bytes | Path, threads: int | None = None, *, several: bool = False):
+    def __init__(
+        self, model: bytes | Path, threads: int | None = None, *, several: bool = False, weights: Path | None = None
+    ):
         """`model`: the file, or its bytes. `threads`: for one run; default: the CPUs this process may use. `several`:
-        it may take more than one image.
+        it may take more than one image. `weights`: the folder of what the bytes keep in other files.
 
         Raises ModelFolderError when onnxruntime cannot load it.
         """
@@ -54,6 +57,8 @@ class OnnxModel:
         options.add_session_config_entry("session.load_model_format", "ONNX")  # not whatever the bytes look like
         for name, value in (THREADING | pinning(options.intra_op_num_threads)).items():
             options.add_session_config_entry(name, value)
+        if weights is not None:
+            options.add_session_config_entry(WEIGHTS, str(weights))
         try:
             source = model if isinstance(model, bytes) else str(model)
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.errors import ModelUnavailable, UsageError, require_installed
-from mirror.inference.user_cache import is_ours
+from mirror.inference.user_cache import is_ours, sha256_of_large
 from mirror.storage import make_folder, parse_json, read_file, write_atomically
 from mirror.tasks.hub_errors import loading, quietly
 from mirror.tasks.request import KNOWN, ONNX_FORMS
@@ -181,16 +181,11 @@ def _folder(model: str, for_torch: bool) -> Located:
         require_installed(model, "torch", "transformers")
     with loading(model):
         files = [path for path in folder.iterdir() if path.is_file() and path.suffix in (TEXTS if onnx else READ)]
-        hashes = {path: _sha256(path) for path in [*sorted(files), *([onnx] if onnx else [])]}
+        hashes = {path: sha256_of_large(path) for path in [*sorted(files), *([onnx] if onnx else [])]}
     digest = hashlib.sha256("".join(f"{path.name}\0{sha256}\0" for path, sha256 in hashes.items()).encode())
     identity = f"sha256:{digest.hexdigest()}"
     sha256 = hashes[onnx] if onnx else None
     return Located(model, folder, identity, True, _config(model, folder), onnx, sha256)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _onnx_in(folder: Path) -> Path | None:
