@@ -18,12 +18,13 @@ from typing import Any
 
 from mirror.errors import ModelUnavailable, UsageError, require_installed
 from mirror.export.hub_parity import check_parity
-from mirror.export.hub_precision import NETWORK, reduce_precision
+from mirror.export.hub_precision import reduce_precision
 from mirror.export.parity import synthetic_photos
 from mirror.folders import swap_folder
 from mirror.storage import parse_json, write_atomically
-from mirror.tasks.hub import PARITY, Located, locate
+from mirror.tasks.hub import Located, locate
 from mirror.tasks.hub_errors import loading, quietly
+from mirror.tasks.hub_layout import NETWORK, PARITY
 from mirror.tasks.hub_network import TRIAL_SIDE
 from mirror.tasks.processors import ImageProcessor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT

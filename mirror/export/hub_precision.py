@@ -21,12 +21,12 @@ from mirror.errors import ModelUnavailable
 from mirror.export.hub_parity import WORDS
 from mirror.export.precision import LIMITS
 from mirror.images import load_image
+from mirror.inference.user_cache import sha256_of_large
 from mirror.tasks.detection import SHOWN_FROM, Box, Detections
+from mirror.tasks.hub_layout import FILES, NETWORK
 from mirror.tasks.registry import open_detector, open_label_predictor
 from mirror.tasks.request import OBJECT_DETECTION, ZERO_SHOT, TaskRequest
 
-NETWORK = "onnx/model.onnx"
-FILES = {"fp16": "onnx/model_fp16.onnx", "int8": "onnx/model_int8.onnx"}
 SAME = 0.5  # intersection over union from which two boxes are one thing
 NEAR = 0.1  # that a shown detection may lose of its score, and still count as found
 
@@ -37,9 +37,9 @@ def reduce_precision(folder: Path, task: str, precision: str, photos: Sequence[P
     before = _answers(folder, task, photos)
     network, smaller = folder / NETWORK, folder / FILES[precision]
     _write(network, smaller, precision)
-    network.rename(folder / "float32.onnx")
+    smaller.replace(network)  # whose cost is not told yet
     after = _answers(folder, task, photos)
-    (folder / "float32.onnx").unlink()
+    network.rename(smaller)
     change, agreement, compared = (
         _of_detections(before, after) if task == OBJECT_DETECTION else _of_labels(before, after)
     )
@@ -54,7 +54,8 @@ def reduce_precision(folder: Path, task: str, precision: str, photos: Sequence[P
         raise ModelUnavailable(
             f"{told}; {LIMITS.largest_mean_change} and {100 * LIMITS.least_agreement:.0f} % are allowed: take fp32."
         )
-    return {"mean_change": change, "agreement": agreement, "compared": compared, "precision_sentence": told}
+    cost = {"mean_change": change, "agreement": agreement, "compared": compared, "precision_sentence": told}
+    return cost | {"sha256": sha256_of_large(smaller)}
 
 
 def _write(network: Path, smaller: Path, precision: str) -> None:

@@ -22,6 +22,7 @@ from mirror.model_folder import ModelFolder
 from mirror.model_schema import ModelInfo, Preprocessing
 from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.published_model import model_files
+from mirror.tasks.hub_layout import CONFIG, NETWORK, QUANTIZED
 
 PICKLE_OF_HUB = "model.pkl"  # the name that from_pretrained_fastai opens
 INPUT = "pixel_values"
@@ -63,10 +64,10 @@ def model_repository(
     if in_browsers:
         network = for_transformers(model.read(info.onnx.file), info.temperature)
         files |= {
-            "config.json": _json(config(info)),
+            CONFIG: _json(config(info)),
             "preprocessor_config.json": _json(preprocessor_config(info.preprocessing)),
-            "onnx/model.onnx": network,
-            "onnx/model_quantized.onnx": network,
+            NETWORK: network,
+            QUANTIZED: network,
         }
     if info.pickle in files:
         files |= {PICKLE_OF_HUB: files[info.pickle], "pyproject.toml": _pyproject(info)}

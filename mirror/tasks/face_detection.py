@@ -56,7 +56,8 @@ def _network(model: str | None) -> FaceNetwork:
     path = Path(model, HUB_FILE) if os.path.isdir(model) else Path(model)
     if path.is_file():
         return open_network(path, str(path))
-    from mirror.tasks.hub import fetch_file, hub_id
+    from mirror.tasks.hub import hub_id
+    from mirror.tasks.hub_client import fetch_file
 
     name = hub_id(model)
     if name is None:
@@ -64,8 +65,8 @@ def _network(model: str | None) -> FaceNetwork:
             f"There is no file {path}: {FACE_DETECTION} takes a YuNet .onnx file, opencv/face_detection_yunet from the "
             "Hub, or no --model for the packaged detector."
         )
-    located = fetch_file(name, HUB_FILE, "leave out --model for the packaged detector")
-    return open_network(located.source, name)
+    file, _ = fetch_file(name, HUB_FILE, "leave out --model for the packaged detector")
+    return open_network(file, name)
 
 
 class FaceDetector(BatchPredictor, Detector):

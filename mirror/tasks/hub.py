@@ -3,20 +3,17 @@
     located = locate("hf:google/vit-base-patch16-224")   # or a folder; fetched here, where it is not yet
     located.onnx                                         # its network in ONNX, which is preferred; None: for torch
 
-Only what is needed is fetched, of the commit that the Hub names. The Hub has a few seconds to answer; where it does
-not, its cache does. HF_ENDPOINT, HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and HTTPS_PROXY mean what they mean to
+Only what is needed is fetched, of the commit that the Hub names; from then on that commit answers, and the Hub is not
+asked. `hf:OWNER/NAME@main` asks it for the newest, which answers from then on; `@COMMIT` names one. The Hub has a few
+seconds to answer. HF_ENDPOINT, HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and HTTPS_PROXY mean what they mean to
 huggingface_hub.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import queue
 import re
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase as fnmatch
@@ -26,28 +23,30 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirror.errors import ModelUnavailable, UsageError, require_installed
-from mirror.inference.user_cache import is_ours, sha256_of_large
-from mirror.storage import make_folder, parse_json, read_file, write_atomically
+from mirror.inference.user_cache import sha256_of_large
+from mirror.storage import parse_json, read_file
+from mirror.tasks.hub_client import NEWEST, PIN, info_of, is_fixed, progress_bar, remember, require_ours
 from mirror.tasks.hub_errors import loading, quietly
+from mirror.tasks.hub_layout import (
+    CONFIG,
+    DESCRIPTIONS,
+    IN_FEWER_BITS,
+    IN_FULL,
+    PARITY,
+    SHARDS,
+    WEIGHTS,
+    chosen_network,
+    require_measured,
+    require_network,
+)
 from mirror.tasks.request import KNOWN, ONNX_FORMS
 from mirror.terminal import warn
 
-CONFIG = "config.json"
 MAX_CONFIG = 16 << 20  # bytes; 21,000 labels take 1.5 MB
 PREFIX = "hf:"  # of a model on the Hub
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w")
-ANSWER_SECONDS = 5.0  # for the Hub's first answer; see _in_time
-DEADLINE_SECONDS = 8.0  # the same with looking up its name, which has no limit of its own
-DESCRIPTIONS = ("*.json", "*.txt", "*.model")  # configuration, preprocessing and words
-# A model's weights, the first of these that it has
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-SHARDS = {"model.safetensors.index.json": "model-*.safetensors", "pytorch_model.bin.index.json": "pytorch_model-*.bin"}
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w(@[\w.-]+)?")
 TEXTS = (".json", ".txt", ".model")  # the files of a folder that its answers depend on,
 READ = (*TEXTS, ".safetensors", ".bin")  # and with torch these too
-# A model's network in ONNX, the first of these that it has. Of numbers in 8 bits the loss must be known: see PARITY
-ONNX = ("onnx/model.onnx", "model.onnx", "onnx/model_fp16.onnx", "onnx/model_int8.onnx", "onnx/model_quantized.onnx")
-IN_8_BITS = ONNX[3:]
-PARITY = "parity.json"  # what `mirror compile --task` measured
 MAX_ONNX = 2 << 30  # bytes: what a protobuf message may have
 MAX_DESCRIPTION = 64 << 20  # bytes; the largest tokenizer has 34 MB
 T = TypeVar("T")
@@ -69,12 +68,14 @@ class Located:
 
 
 def hub_id(model: str) -> str | None:
-    """owner/name of `hf:owner/name`, of a model that the tasks know and of one that the Hub's cache holds; None for
-    whatever else, where owner/name may be a path that was mistyped, and be anybody's on the Hub."""
+    """owner/name of `hf:owner/name`, of a model that the tasks know and of one that the Hub's cache holds, with its
+    `@revision` where it has one; None for whatever else, where owner/name may be a path that was mistyped, and be
+    anybody's on the Hub."""
     name = model.removeprefix(PREFIX)
     if os.path.lexists(model) or not HUB_ID.fullmatch(name):
         return None
-    return name if name != model or name in KNOWN or _cached(name) else None
+    repository = name.partition("@")[0]
+    return name if name != model or repository in KNOWN or _cached(repository) else None
 
 
 def not_found(model: str) -> str:
@@ -103,20 +104,31 @@ def locate(model: str, hint: str = "", *, for_torch: bool = False) -> Located:
     if name is None:
         return _folder(model, for_torch)
     original, model = name, name if torch_is_here() else ONNX_FORMS.get(name, name)
+    model, _, revision = model.partition("@")
     with loading(model, hint):
-        try:
-            source = _fetched(model, for_torch)
-        except Exception as error:
-            cached = _cached(model, for_torch)
-            if cached is None:
-                raise error from None
-            source = cached
-        _require_ours(model, source)
-    onnx = None if for_torch else _onnx_in(source)
-    if model != original:
+        source = _snapshot(model, revision, for_torch)
+        require_ours(model, source)
+        onnx = None if for_torch else _onnx_in(source)
+        if onnx is not None and onnx.relative_to(source).as_posix() in IN_FEWER_BITS:
+            _require_measured(model, source, onnx, sha256_of_large(onnx))
+    if model != original.partition("@")[0]:
         warn(f"{model} answers for {original}, which needs torch: its network in ONNX, published by others.")
     identity = f"{model}@{source.name}" + (f"/{onnx.relative_to(source).as_posix()}" if onnx else "")
     return Located(model, source, identity, local=False, config=_config(model, source), onnx=onnx)
+
+
+def _snapshot(model: str, revision: str, for_torch: bool) -> Path:
+    """The folder of the commit that answers, fetched where it is not in the cache."""
+    pinned = _cached(model, for_torch, revision or PIN) if is_fixed(revision) else None
+    if pinned is not None:
+        return pinned
+    try:
+        return _fetched(model, revision, for_torch)
+    except Exception as error:
+        cached = _cached(model, for_torch, revision or NEWEST)
+        if cached is None:
+            raise error from None
+        return cached
 
 
 def opened_by(model: str, by_onnx: Callable[[Located], T], by_torch: Callable[[Located], T], hint: str = "") -> T:
@@ -150,34 +162,13 @@ def can_be_had(model: str) -> bool:
     return not constants.HF_HUB_OFFLINE or _cached(name, for_torch=False) is not None
 
 
-def fetch_file(repository: str, name: str, hint: str = "") -> Located:
-    """One file of a model on the Hub; `source` is the file. Raises ModelUnavailable."""
-    with loading(repository, hint):
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
-
-        try:
-            info = _info(repository)
-            with quietly("huggingface_hub"):
-                path = hf_hub_download(repository, name, revision=info.sha)
-        except Exception as error:
-            cached = try_to_load_from_cache(repository, name)
-            if not isinstance(cached, str):
-                raise error from None
-            path, revision = cached, Path(cached).parent.name
-            _require_ours(repository, Path(path).parent)
-        else:
-            revision = info.sha
-            _require_ours(repository, Path(path).parent)
-            _remember(Path(path), revision)
-    return Located(repository, Path(path), f"{repository}@{revision}/{name}", local=False)
-
-
 def _folder(model: str, for_torch: bool) -> Located:
     folder = Path(model)
     if not (folder / CONFIG).is_file():
         raise ModelUnavailable(f"{model} holds no {CONFIG}: give a folder that transformers' save_pretrained made.")
     onnx = None if for_torch else _onnx_in(folder)
     if onnx is None:
+        require_network(model, [name for name in (*IN_FEWER_BITS, *WEIGHTS) if (folder / name).is_file()])
         require_installed(model, "torch", "transformers")
     with loading(model):
         files = [path for path in folder.iterdir() if path.is_file() and path.suffix in (TEXTS if onnx else READ)]
@@ -185,13 +176,28 @@ def _folder(model: str, for_torch: bool) -> Located:
     digest = hashlib.sha256("".join(f"{path.name}\0{sha256}\0" for path, sha256 in hashes.items()).encode())
     identity = f"sha256:{digest.hexdigest()}"
     sha256 = hashes[onnx] if onnx else None
+    if onnx and sha256:
+        _require_measured(model, folder, onnx, sha256)
     return Located(model, folder, identity, True, _config(model, folder), onnx, sha256)
 
 
 def _onnx_in(folder: Path) -> Path | None:
-    """The network of a folder; of numbers in 8 bits only where what they cost was measured."""
-    kinds = ONNX if (folder / PARITY).is_file() else [name for name in ONNX if name not in IN_8_BITS]
-    return next((folder / name for name in kinds if (folder / name).is_file()), None)
+    """The network of a folder."""
+    names = [name for name in (*IN_FULL, *IN_FEWER_BITS) if (folder / name).is_file()]
+    chosen = chosen_network(names, _parity(folder))
+    return folder / chosen if chosen else None
+
+
+def _parity(folder: Path) -> dict[str, Any]:
+    try:
+        told = parse_json(read_file((folder / PARITY).resolve(), limit=MAX_CONFIG))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _require_measured(model: str, folder: Path, onnx: Path, sha256: str) -> None:
+    require_measured(model, onnx.relative_to(folder).as_posix(), sha256, _parity(folder))
 
 
 def _config(model: str, folder: Path) -> dict[str, Any]:
@@ -205,22 +211,24 @@ def _config(model: str, folder: Path) -> dict[str, Any]:
     return config
 
 
-def _fetched(model: str, for_torch: bool) -> Path:
-    """The snapshot of the Hub's newest revision, fetched where it is not in the cache."""
-    from huggingface_hub import snapshot_download
+def _fetched(model: str, revision: str, for_torch: bool) -> Path:
+    """The snapshot of a revision ("": of the commit that answers so far, else the newest), which answers from now on
+    where no other was named."""
+    from huggingface_hub import hf_hub_download, snapshot_download
 
-    info = _info(model)
+    pinned = _cached(model, None, PIN) if not revision else None  # without what is wanted now
+    info = info_of(model, pinned.name if pinned else revision)
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or ()}
-    kinds = ONNX if PARITY in sizes else [name for name in ONNX if name not in IN_8_BITS]
-    onnx = None if for_torch else next((name for name in kinds if name in sizes), None)
+    parity: dict[str, Any] = {}
+    if PARITY in sizes and not for_torch and sizes[PARITY] <= MAX_CONFIG:
+        with quietly("huggingface_hub"):
+            parity = _parity(Path(hf_hub_download(model, PARITY, revision=info.sha)).parent)
+    onnx = None if for_torch else chosen_network(sizes, parity)
     weights = next((name for name in WEIGHTS if name in sizes), None)
     if onnx and sizes[onnx] > MAX_ONNX and weights and torch_is_here():
         onnx = None
-    if CONFIG in sizes and (onnx or weights) is None and any(name in sizes for name in IN_8_BITS):
-        raise ModelUnavailable(
-            f"{model} on the Hub has its network in 8 bits alone, and nobody says what they cost it: choose another, "
-            "or make one by `mirror compile --task`."
-        )
+    if CONFIG in sizes and onnx is None:
+        require_network(f"{model} on the Hub", sizes)
     if CONFIG not in sizes or (onnx or weights) is None:
         raise ModelUnavailable(
             f"{model} on the Hub holds no model that answers here, neither in ONNX nor for torch: choose another."
@@ -239,16 +247,19 @@ def _fetched(model: str, for_torch: bool) -> Path:
             )
     wanted = [escape(name) for name in dict.fromkeys([*described, *network])]
     with quietly("huggingface_hub"):  # it logs every retry
-        folder = Path(snapshot_download(model, revision=info.sha, allow_patterns=wanted, tqdm_class=_bar()))
-    _remember(folder / CONFIG, info.sha)
+        folder = Path(snapshot_download(model, revision=info.sha, allow_patterns=wanted, tqdm_class=progress_bar()))
+    if pinned is None:
+        remember(folder, revision)
+        if not revision:
+            warn(f"{model}: commit {info.sha[:12]} answers from now on; {PREFIX}{model}@main asks for the newest.")
     return folder
 
 
-def _cached(model: str, for_torch: bool | None = None) -> Path | None:
-    """The newest snapshot in the cache, where it is whole enough to be opened. for_torch: None for either way."""
+def _cached(model: str, for_torch: bool | None = None, revision: str = NEWEST) -> Path | None:
+    """The snapshot of a revision in the cache, where it can be opened. for_torch: None for either way."""
     from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(model, CONFIG)
+    config = try_to_load_from_cache(model, CONFIG, revision=revision)
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
@@ -256,62 +267,3 @@ def _cached(model: str, for_torch: bool | None = None) -> Path | None:
         return folder
     has_weights = any((folder / name).exists() for name in WEIGHTS)
     return folder if has_weights and (for_torch is None or torch_is_here()) else None
-
-
-def _require_ours(model: str, snapshot: Path) -> None:
-    """Raises ModelUnavailable where another user could have written a snapshot of the Hub's cache, or what it links
-    to: the Hub's client fetches nothing that lies there already."""
-    entry = snapshot.parent.parent  # models--owner--name, which holds snapshots/ and blobs/
-    folders = [entry, snapshot.parent, snapshot, *(blobs for blobs in [entry / "blobs"] if blobs.is_dir())]
-    if not all(map(is_ours, (*folders, *(path.resolve() for path in snapshot.rglob("*"))))):
-        raise ModelUnavailable(
-            f"{model} is not opened: {entry} belongs to another user, or anybody may write to it. Set HF_HOME to a "
-            "folder of your own."
-        )
-
-
-def _info(model: str) -> Any:
-    """What the Hub says of a model (huggingface_hub.ModelInfo), with its revision and its files."""
-    from huggingface_hub import HfApi
-
-    return _in_time(lambda: HfApi().model_info(model, timeout=ANSWER_SECONDS, files_metadata=True))
-
-
-def _in_time(ask: Callable[[], T]) -> T:
-    """What `ask` gives or raises; TimeoutError after DEADLINE_SECONDS, while it goes on in a thread that nobody waits
-    for."""
-    answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put((True, ask()))
-        except Exception as error:
-            answers.put((False, error))
-
-    threading.Thread(target=run, name="hub", daemon=True).start()
-    try:
-        answered, value = answers.get(timeout=DEADLINE_SECONDS)
-    except queue.Empty:
-        raise TimeoutError("no answer") from None
-    if not answered:
-        raise value
-    return value
-
-
-def _remember(path: Path, sha: str) -> None:
-    """Notes in the cache that `main` is `sha`, which fetching a file of a named revision does not."""
-    ref = path.parents[2] / "refs" / "main"
-    with contextlib.suppress(OSError):
-        make_folder(ref.parent)
-        write_atomically(ref, sha.encode())
-
-
-def _bar() -> type:
-    """The Hub's own progress bar, on a terminal only."""
-    from huggingface_hub.utils import tqdm
-
-    class Bar(tqdm):
-        def __init__(self, *arguments: Any, **settings: Any):
-            super().__init__(*arguments, **(settings | {"disable": not sys.stderr.isatty()}))
-
-    return Bar

@@ -35,6 +35,11 @@ for model in sys.argv[1:]:
         row = {"error": str(error), "kind": type(error).__name__}
     print(json.dumps(row | {"seconds": time.monotonic() - start}))
 """
+FILE = LOCATE.replace("tasks.hub import locate", "tasks.hub_client import fetch_file")
+FILE = FILE.replace('locate("hf:" + model)', "fetch_file(model, 'config.json')")
+FILE = FILE.replace("found.identity", "found[1]").replace(
+    "sorted(path.name for path in found.source.iterdir())", "[str(found[0])]"
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,8 @@ def located(endpoint: str, home: Path, *models: str, code: str = LOCATE, **varia
     child = subprocess.run(
         [sys.executable, "-c", code, *models], env=kept | settings, capture_output=True, text=True, timeout=120
     )
-    assert child.returncode == 0 and child.stderr == "", child.stderr
+    said = [line for line in child.stderr.splitlines() if " answers from now on; hf:" not in line]
+    assert child.returncode == 0 and not said, child.stderr
     return [json.loads(line) for line in child.stdout.splitlines()]
 
 
@@ -70,13 +76,21 @@ def test_a_hub_model_is_fetched_once_and_then_opens_without_the_hub(vit: Path, t
     assert len(fetched) == 2 * len(first["files"]), "asked for once, and got once"
 
 
-def test_a_new_revision_on_the_hub_is_another_model(vit: Path, tmp_path: Path):
+def test_the_commit_that_was_fetched_first_answers_until_the_newest_is_asked_for(vit: Path, tmp_path: Path):
     model = shutil.copytree(vit, tmp_path / "model")
     with Hub({"someone/vit": model}) as hub:
-        (before,) = located(hub.url, tmp_path / "home", "someone/vit")
+        (first,) = located(hub.url, tmp_path / "home", "someone/vit")
         tiny_vit(model, seed=1)
-        (after,) = located(hub.url, tmp_path / "home", "someone/vit")
-    assert before["identity"] != after["identity"]
+        hub.asked.clear()
+        now, newest, old = hub.commit("someone/vit"), "someone/vit@main", first["identity"].partition("@")[2]
+        (kept,) = located(hub.url, tmp_path / "home", "someone/vit")
+        assert kept["identity"] == first["identity"] and not hub.asked, "the Hub is not asked again"
+        renewed, after, before = located(hub.url, tmp_path / "home", newest, "someone/vit", f"someone/vit@{old}")
+        (lacking,) = located(hub.url, tmp_path / "home", f"someone/vit@{'0' * 40}")
+    (offline,) = located("http://127.0.0.1:1", tmp_path / "home", newest)
+    assert renewed["identity"] == after["identity"] == offline["identity"] == f"someone/vit@{now}"
+    assert before["identity"] == first["identity"] != renewed["identity"]
+    assert lacking["kind"] == "ModelUnavailable" and "someone/vit" in lacking["error"]
 
 
 @pytest.mark.parametrize(
@@ -252,10 +266,7 @@ def test_whatever_goes_wrong_is_one_sentence(raised: Exception, expected: str):
 
 
 def test_one_file_of_a_model_is_fetched_and_remembered(vit: Path, tmp_path: Path):
-    code = LOCATE.replace("import locate", "import fetch_file").replace(
-        'locate("hf:" + model)', "fetch_file(model, FILE)"
-    )
-    code = code.replace("sorted(path.name for path in found.source.iterdir())", "found.source.stat().st_size")
+    code = FILE.replace("'config.json'", "FILE").replace("[str(found[0])]", "found[0].stat().st_size")
     with Hub({"someone/vit": vit}) as hub:
         (first,) = located(hub.url, tmp_path, "someone/vit", code=code.replace("FILE", "'config.json'"))
         (lacking,) = located(hub.url, tmp_path, "someone/vit", code=code.replace("FILE", "'face.onnx'"))
@@ -264,12 +275,6 @@ def test_one_file_of_a_model_is_fetched_and_remembered(vit: Path, tmp_path: Path
     assert first["identity"] == again["identity"] == f"someone/vit@{commit}/config.json"
     assert first["files"] == (vit / "config.json").stat().st_size
     assert lacking["error"] == "someone/vit on the Hugging Face Hub lacks a file that is needed: choose another model."
-
-
-FILE = LOCATE.replace("import locate", "import fetch_file").replace(
-    'locate("hf:" + model)', "fetch_file(model, 'config.json')"
-)
-FILE = FILE.replace("found.source.iterdir()", "[found.source]")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
@@ -290,3 +295,14 @@ def test_what_another_user_put_into_the_cache_is_not_opened(vit: Path, tmp_path:
     for row, whose in zip([*online, *offline], theirs * 2, strict=True):
         assert row.get("kind") == "ModelUnavailable" and "belongs to another user" in row["error"], (whose, row)
         assert row["error"].endswith("Set HF_HOME to a folder of your own.")
+
+
+def test_a_file_is_of_the_commit_that_was_fetched_first_until_the_newest_is_asked_for(vit: Path, tmp_path: Path):
+    model = shutil.copytree(vit, tmp_path / "model")
+    with Hub({"someone/vit": model}) as hub:
+        (first,) = located(hub.url, tmp_path / "home", "someone/vit", code=FILE)
+        (model / "config.json").write_text("{}")
+        kept, renewed, after = located(
+            hub.url, tmp_path / "home", "someone/vit", "someone/vit@main", "someone/vit", code=FILE
+        )
+    assert first["identity"] == kept["identity"] != renewed["identity"] == after["identity"]
