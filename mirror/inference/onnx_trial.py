@@ -96,11 +96,12 @@ def open_tried_file(
         check_network(data, name)
         inputs = graph_inputs(data)
         return *open_tried(data, name, shape(inputs), sha256, threads), inputs
-    with mapped(file, limit) as view:
-        check_network(view, name)
-        inputs = graph_inputs(view)
-        shapes = try_network(view, name, shape(inputs), sha256 or sha256_of_large(file))
-        graph = without_weights(view, file.name)
+    view = mapped(file, limit)
+    check_network(view, name)
+    inputs = graph_inputs(view)
+    shapes = try_network(view, name, shape(inputs), sha256 or sha256_of_large(file))
+    graph = without_weights(view, file.name)
+    del view
     return OnnxModel(graph, threads, several=True, weights=file.parent.absolute()), shapes, inputs
 
 

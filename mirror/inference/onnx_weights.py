@@ -8,7 +8,6 @@ the memory. Its bytes must not change while it is open: a new file takes the pla
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -22,18 +21,14 @@ RAW_DATA, KEY, VALUE, EXTERNAL = 9, 1, 2, 1  # of a tensor; of an entry of its e
 LARGE = 64 << 10  # bytes of a tensor that stays in the file; shapes and the like have to be in the graph
 
 
-@contextlib.contextmanager
-def mapped(file: Path, limit: int) -> Iterator[memoryview]:
-    """The bytes of a regular file, none of which is read before it is looked at. OSError as `read_file` has it."""
+def mapped(file: Path, limit: int) -> memoryview:
+    """The bytes of a regular file, none of which is read before it is looked at; gone with the last view of them.
+    OSError as `read_file` has it."""
     with os.fdopen(open_file(file), "rb") as opened:
         size = os.fstat(opened.fileno()).st_size
         if size > limit:
             raise too_large(file, limit)
-        if not size:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as pages, memoryview(pages) as view:
-            yield view
+        return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)) if size else memoryview(b"")
 
 
 def without_weights(data: memoryview, name: str) -> bytes:

@@ -42,6 +42,8 @@ def _sentence(name: str, error: Exception, hint: str) -> str:
 
     if isinstance(error, errors.GatedRepoError):
         return f"{name} is open only to those who accept its terms: do so at huggingface.co/{name} and set HF_TOKEN."
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{name} on the Hugging Face Hub has no such commit or branch: name another after the @, or none."
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
         return f"{name} on the Hugging Face Hub lacks a file that is needed: choose another model."
     if isinstance(error, errors.RepositoryNotFoundError) or _status(error) in (401, 404):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SIGMOID_TOKENS = 64  # that SigLIP reads, always padded to them, as transformers' pipeline does
 TOKENS = {"clip": 77, "metaclip_2": 77}  # that a text may have where the files do not say so
 TOKENIZER = "tokenizer.json"
+PADDED_LEFT = ("GemmaTokenizer", "Siglip2Tokenizer")  # where neither file says so, as transformers' classes have it
 OUTPUTS = ("image_embeds", "text_embeds", "logits_per_image")
 PROBES = ("cat", "a red car", "two dogs in a garden", "1")  # texts by which scale and bias are found
 AGREEMENT = 1e-3  # of a logit, within which scale and bias must explain it
@@ -69,7 +70,7 @@ class OnnxTowers(Towers):
     def __init__(self, located: Located, competing: bool):
         """Raises ModelUnavailable where it cannot be opened."""
         self.competing, self._kind = competing, str(located.config.get("model_type"))
-        self._at_most, self._tokenizer, self._pad = _tokenizer(located, competing, self._kind)
+        self._at_most, self._tokenizer = _tokenizer(located, competing, self._kind)
         self._network = HubNetwork(located, OUTPUTS, tokens=self._at_most if not competing else 8)
         self._one_by_one = self._network.takes_one
         self.scale, self.bias = self._measured(located.name)
@@ -84,7 +85,7 @@ class OnnxTowers(Towers):
         return self._network.processor
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        return [len(encoded.ids) for encoded in self._tokenizer.encode_batch(list(texts))]
+        return [sum(encoded.attention_mask) for encoded in self._tokenizer.encode_batch(list(texts))]
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         (features,) = self._network.run(self._words(texts) | _one_photo(self._network), ["text_embeds"])
@@ -99,11 +100,8 @@ class OnnxTowers(Towers):
     def _words(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """What the network reads of texts, padded to the longest (to all that SigLIP reads)."""
         encoded = self._tokenizer.encode_batch(list(texts))
-        length = max(len(each.ids) for each in encoded) if self.competing else self._at_most
-        ids = np.full((len(encoded), length), self._pad, np.int64)
-        mask = np.zeros_like(ids)
-        for row, each in enumerate(encoded):
-            ids[row, : len(each.ids)], mask[row, : len(each.ids)] = each.ids, 1
+        ids = np.array([each.ids for each in encoded], np.int64)
+        mask = np.array([each.attention_mask for each in encoded], np.int64)
         given = dict(zip(TEXT_INPUTS, (ids, mask, np.zeros_like(ids)), strict=True))
         return {name: value for name, value in given.items() if name in self._network.inputs}
 
@@ -186,8 +184,8 @@ def _one_photo(network: HubNetwork) -> dict[str, np.ndarray]:
     return network.photos([Image.new("RGB", (64, 64))])
 
 
-def _tokenizer(located: Located, competing: bool, kind: str) -> tuple[int, Any, int]:
-    """The tokens that a text may have, the tokenizer, and the token that texts are padded with."""
+def _tokenizer(located: Located, competing: bool, kind: str) -> tuple[int, Any]:
+    """The tokens that a text may have, and the tokenizer, which pads to the longest (to all that SigLIP reads)."""
     path = located.source / TOKENIZER
     if not path.is_file() or path.stat().st_size > MAX_DESCRIPTION:
         raise ModelUnavailable(f"{located.name} has no {TOKENIZER}, by which words are read: choose another model.")
@@ -198,7 +196,7 @@ def _tokenizer(located: Located, competing: bool, kind: str) -> tuple[int, Any, 
 
         try:
             tokenizer = Tokenizer.from_file(str(path.resolve()))
-            tokenizer.no_padding()
+            padding = tokenizer.padding or {}
             tokenizer.no_truncation()
             tokenizer.encode_batch(["", *PROBES])
         except BaseException as error:  # tokenizers is Rust: its panics are no Exception
@@ -209,11 +207,17 @@ def _tokenizer(located: Located, competing: bool, kind: str) -> tuple[int, Any, 
             ) from None
     token = settings.get("pad_token") or description(located, "special_tokens_map.json").get("pad_token")
     token = token.get("content") if isinstance(token, dict) else token
-    pad = tokenizer.token_to_id(token) if isinstance(token, str) else None
+    token = token if isinstance(token, str) else str(padding.get("pad_token", ""))
+    by_class = "left" if str(settings.get("tokenizer_class")).removesuffix("Fast") in PADDED_LEFT else "right"
+    side = str(settings.get("padding_side") or padding.get("direction") or by_class).lower()
+    tokenizer.enable_padding(
+        direction="left" if side == "left" else "right", pad_id=tokenizer.token_to_id(token) or 0, pad_token=token,
+        length=None if competing else SIGMOID_TOKENS,
+    )  # fmt: skip
     if not competing:
-        return SIGMOID_TOKENS, tokenizer, pad or 0
+        return SIGMOID_TOKENS, tokenizer
     text = located.config.get("text_config")
     positions = text.get("max_position_embeddings") if isinstance(text, dict) else None
     limits = [settings.get("model_max_length"), positions or TOKENS.get(kind)]
     numbers = [int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < 1e6]
-    return min(numbers, default=TOKENS["clip"]), tokenizer, pad or 0
+    return min(numbers, default=TOKENS["clip"]), tokenizer

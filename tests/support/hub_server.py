@@ -92,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         if rest[:1] == ["tree"]:
             listed = [(self.hub.name(model, file), self.hub.size(file), _git(file)) for file in files]
             self._json([{"type": "file", "path": name, "size": size, "oid": oid} for name, size, oid in listed])
+        elif rest[:1] == ["revision"] and rest[1] not in ("main", commit):
+            self._json({"error": "Invalid rev id"}, 404, **{"X-Error-Code": "RevisionNotFound"})
         else:
             siblings = [{"rfilename": self.hub.name(model, file), "size": self.hub.size(file)} for file in files]
             about = {"id": model, "modelId": model, "sha": commit, "siblings": siblings, "tags": [], "private": False}

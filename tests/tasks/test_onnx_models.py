@@ -29,7 +29,7 @@ from mirror.tasks.request import OBJECT_DETECTION as DETECTION
 from tests.support.hub_server import Hub
 from tests.support.lacking import only_the_light_set
 from tests.support.limits import LIMIT
-from tests.support.tiny_clip import picture, tiny_chinese_clip, tiny_clip, tiny_metaclip, tiny_siglip
+from tests.support.tiny_clip import picture, tiny_chinese_clip, tiny_clip, tiny_metaclip, tiny_siglip, tiny_siglip2
 from tests.support.tiny_detector import scene, tiny_detector, tiny_rt_detr, tiny_yolos
 from tests.support.tiny_vit import tiny_convnext, tiny_swin, tiny_vit
 from tests.web.serving import serve
@@ -51,6 +51,7 @@ MODELS: dict[str, tuple[str, Maker]] = {
     "MetaCLIP 2": (ZERO_SHOT, tiny_metaclip),
     "Chinese CLIP": (ZERO_SHOT, tiny_chinese_clip),
     "SigLIP": (ZERO_SHOT, tiny_siglip),
+    "SigLIP 2, of any proportions": (ZERO_SHOT, tiny_siglip2),
 }
 ANSWER = """\
 import json, sys
