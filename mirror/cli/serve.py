@@ -76,7 +76,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--studio", type=Path, metavar="DIR", nargs="?", const=EVERY_PROJECT,
         help="instead of the page, for you alone, at the address that it prints: begin with words or photos, look at "
-        "what is found, collect, train, try, clean; with DIR only that photo folder of train.py",
+        "what is found, collect, train, try, clean, in data/ beside the folder of models; with DIR only that photo "
+        "folder of train.py",
     )  # fmt: skip
     parser.add_argument(
         "--host", metavar="NAME", help="the address to listen on; 0.0.0.0 for every one (default: 127.0.0.1)"
@@ -172,13 +173,13 @@ def build(
 
 
 def build_studio(
-    home: Path, photos: Path | None, models: Path, host: str | None
+    photos: Path | None, models: Path, host: str | None
 ) -> tuple[gr.Blocks, dict[str, Any], Callable[[], None]]:
-    """The studio, what to launch it with, and what says where it is. home: the folder of data/; photos: the one photo
-    folder that it is for, None for every project. UsageError where others could reach it."""
+    """The studio, what to launch it with, and what says where it is. photos: the one photo folder that it is for, None
+    for every project of data/, which lies beside the folder of models. UsageError where others could reach it."""
     from mirror.web.workshop.projects import Projects
 
-    projects = Projects(home, models, photos)  # before gradio is imported, which takes seconds
+    projects = Projects(models.absolute().parent, models, photos)  # before gradio is imported, which takes seconds
     from mirror.web.studio.access import require_this_machine
 
     require_this_machine(host)
@@ -205,7 +206,7 @@ def run(options: argparse.Namespace, home: Path) -> int:
     check(options)
     if options.studio:
         photos = None if options.studio is EVERY_PROJECT else options.studio
-        page, settings, announce = build_studio(home, photos, models_folder(options.models, home), options.host)
+        page, settings, announce = build_studio(photos, models_folder(options.models, home), options.host)
     else:
         private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
         page, settings = build(

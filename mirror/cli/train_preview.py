@@ -40,7 +40,10 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
         f"other words where much is off topic, {settings.pause:.0f} seconds apart; no photo is kept but on the sheet."
     )
     network = network_settings(options)
-    found = preview(folder, terms, eye, license=options.license, network=network, settings=settings)
+    found = preview(
+        folder, terms, eye, license=options.license, network=network, settings=settings,
+        so_far=lambda some: write_preview(folder, some, eye),
+    )  # fmt: skip
     write_preview(folder, found, eye)
     sheet = folder / PREVIEW_HTML
     with writing(sheet):

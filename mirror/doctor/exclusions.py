@@ -1,6 +1,7 @@
-"""preview.json of a photo folder: the groups a preview found, those that are not to be collected, and who judges by it.
+"""preview.json of a photo folder: what a preview found, the groups that are not to be collected, and who judges by it.
 
-    write_preview(folder, found, eye)             what `train.py --preview` leaves beside the sheet: numbers, no photo
+    write_preview(folder, found, eye)             what `train.py --preview` leaves beside the sheet
+    read_preview(folder)                          the same again, for a page; None where there is none
     exclude(folder, [("cygnet", "wool")])         `--exclude cygnet=wool`, or a click in a page
     judge = read_judge(folder)                    None where nothing is excluded
     judge("cygnet", jpeg)                         (reason, detail) for rejected.csv, or None
@@ -25,17 +26,27 @@ from mirror.doctor.eye import Eye
 from mirror.doctor.hits_preview import HitGroup, Preview
 from mirror.errors import DatasetError, ModelFolderError, UsageError
 from mirror.storage import parse_json, read_file, write_atomically
-from mirror.typed_json import Count, List, Number, Record, Share, decode, encode
+from mirror.typed_json import MAX_TEXT, Count, List, Number, Record, Share, decode, encode
 from mirror.wording import listed
 
 PREVIEW_JSON = "preview.json"
 OFF_TOPIC = "off-topic"  # in place of a group's name: all that were found to be
 MAX_BYTES = 64 << 20
+MOST_LETTERS = 300  # of a title
+
+
+@dataclass(frozen=True)
+class StoredHit(Record):
+    """picture: a small JPEG in Base64; page: the address of the page that it stands on."""
+
+    picture: str
+    title: str = ""
+    page: str = ""
 
 
 @dataclass(frozen=True)
 class StoredGroup(Record):
-    """centre: [D] float16, little-endian, in Base64."""
+    """centre: [D] float16, little-endian, in Base64; hits: to be shown."""
 
     number: Count
     name: str
@@ -44,12 +55,37 @@ class StoredGroup(Record):
     off_topic: bool
     centre: str
     excluded: bool = False
+    hits: List[StoredHit] = ()
+
+
+@dataclass(frozen=True)
+class StoredQuery(Record):
+    """off_topic: the share of the hits that were seen, 0 to 1; tried: the words are the doctor's own."""
+
+    query: str
+    hits: Count
+    seen: Count
+    off_topic: Share
+    tried: bool = False
 
 
 @dataclass(frozen=True)
 class StoredLabel(Record):
+    """better: words that find less off topic, "" where none of those tried do."""
+
     label: str
     groups: List[StoredGroup]
+    queries: List[StoredQuery] = ()
+    better: str = ""
+
+
+@dataclass(frozen=True)
+class Likeness(Record):
+    """Two labels whose hits look alike; share: how much (1: no difference is seen)."""
+
+    label: str
+    other: str
+    share: Number
 
 
 @dataclass(frozen=True)
@@ -58,19 +94,44 @@ class StoredPreview(Record):
 
     network: str
     labels: List[StoredLabel]
+    alike: List[Likeness] = ()
 
 
 def write_preview(folder: Path, found: Preview, eye: Eye) -> Path:
     """The file's path; nothing is excluded in it yet. Raises DatasetError."""
-    labels = tuple(StoredLabel(one.label, tuple(map(_stored, one.groups))) for one in found.labels)
-    return _write(folder, StoredPreview(eye.network, labels))
+    labels = tuple(
+        StoredLabel(
+            one.label, tuple(map(_stored, one.groups)),
+            tuple(StoredQuery(q.query, q.hits, q.seen, q.off_topic, q.tried) for q in one.queries),
+            one.better.query if one.better else "",
+        )
+        for one in found.labels
+    )  # fmt: skip
+    return _write(folder, StoredPreview(eye.network, labels, tuple(Likeness(*pair) for pair in found.alike)))
+
+
+def read_preview(folder: Path) -> StoredPreview | None:
+    """None where there is none. Raises DatasetError."""
+    path = folder / PREVIEW_JSON
+    try:
+        stored = decode(StoredPreview, parse_json(read_file(path, limit=MAX_BYTES, inside=folder)))
+        sizes = {_vector(group.centre).size for one in stored.labels for group in one.groups}
+        if len(sizes) > 1:
+            raise ValueError("its centres differ in length")
+        return stored
+    except FileNotFoundError:
+        return None
+    except (ModelFolderError, ValueError) as error:
+        raise DatasetError(f"{path} is no preview ({error}): make it again (--preview), or delete it.") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({(error.strerror or '').lower()}); check it.") from None
 
 
 def exclude(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[StoredGroup]:
     """Marks these (label, group) in the folder's preview.json, and no others; returns the groups. A group is named by
     its word, by its number, or OFF_TOPIC. Raises UsageError for one that is not there, DatasetError without the file.
     """
-    stored = _read(folder)
+    stored = read_preview(folder)
     if stored is None:
         raise UsageError(
             f"Nothing is known of groups in {folder}: look at the hits first, by the same command with --preview."
@@ -125,7 +186,7 @@ def _detail(label: str, group: StoredGroup) -> str:
 
 def read_judge(folder: Path) -> Judge | None:
     """None where the folder's preview excludes nothing, or where there is none. Raises DatasetError."""
-    stored = _read(folder)
+    stored = read_preview(folder)
     if stored is None or not any(group.excluded for one in stored.labels for group in one.groups):
         return None
     eye = Eye()
@@ -152,7 +213,13 @@ def _numbers(stored: StoredPreview, label: str, name: str) -> list[int]:
 
 def _stored(group: HitGroup) -> StoredGroup:
     centre = base64.b64encode(group.centre.astype("<f2").tobytes()).decode("ascii")
-    return StoredGroup(group.number, group.name, group.share, round(group.agreement, 4), group.off_topic, centre)
+    hits = tuple(
+        StoredHit(text, seen.hit.title[:MOST_LETTERS], seen.hit.page_url[:MAX_TEXT])
+        for seen in group.hits
+        if len(text := base64.b64encode(seen.picture).decode("ascii")) <= MAX_TEXT
+    )
+    agreement = round(group.agreement, 4)
+    return StoredGroup(group.number, group.name, group.share, agreement, group.off_topic, centre, hits=hits)
 
 
 def _vector(centre: str) -> np.ndarray:
@@ -164,19 +231,3 @@ def _write(folder: Path, stored: StoredPreview) -> Path:
     with writing(path):
         write_atomically(path, json.dumps(encode(stored), indent=1).encode() + b"\n", inside=folder)
     return path
-
-
-def _read(folder: Path) -> StoredPreview | None:
-    path = folder / PREVIEW_JSON
-    try:
-        stored = decode(StoredPreview, parse_json(read_file(path, limit=MAX_BYTES, inside=folder)))
-        sizes = {_vector(group.centre).size for one in stored.labels for group in one.groups}
-        if len(sizes) > 1:
-            raise ValueError("its centres differ in length")
-        return stored
-    except FileNotFoundError:
-        return None
-    except (ModelFolderError, ValueError) as error:
-        raise DatasetError(f"{path} is no preview ({error}): make it again (--preview), or delete it.") from None
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({(error.strerror or '').lower()}); check it.") from None

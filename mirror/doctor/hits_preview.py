@@ -150,8 +150,10 @@ def preview(
     log: Callable[[str], None] = say,
     settings: PreviewSettings | None = None,
     engines: Sequence[type[Engine]] = ENGINES,
+    so_far: Callable[[Preview], object] = lambda found: None,
 ) -> Preview:
-    """What the terms find. folder: the photo folder whose hits.jsonl keeps the searches; eye: the network that looks.
+    """What the terms find. folder: the photo folder whose hits.jsonl keeps the searches; eye: the network that looks;
+    so_far: is told after each label.
 
     Raises SearchError where no engine answers, FetchError where no thumbnail arrives, DatasetError where the folder
     cannot be written.
@@ -168,10 +170,10 @@ def preview(
     ):
         searcher = Searcher(network, filters, settings=settings.search, log=progress.log, engines=engines)
         run = _Preview(eye, searcher, SearchCache(folder, filters), client, settings, progress)
-        labels = {
-            label: run.label(label, [term.query for term in terms if term.label == label])
-            for label in dict.fromkeys(term.label for term in terms)
-        }
+        labels: dict[str, tuple[LabelPreview, np.ndarray | None]] = {}
+        for label in dict.fromkeys(term.label for term in terms):
+            labels[label] = run.label(label, [term.query for term in terms if term.label == label])
+            so_far(Preview(tuple(found for found, _ in labels.values()), ()))
     cores = {label: core for label, (_, core) in labels.items() if core is not None}
     pairs = ((one, other, alike(cores[one], cores[other])) for one, other in combinations(cores, 2))
     close = tuple(pair for pair in pairs if pair[2] >= ALIKE)

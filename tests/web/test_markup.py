@@ -25,6 +25,7 @@ from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
 from mirror.collect.search_types import Hit
 from mirror.doctor.contact_sheet import contact_sheet
+from mirror.doctor.exclusions import Likeness, StoredGroup, StoredHit, StoredLabel, StoredQuery
 from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from mirror.inference.classifier import Prediction
@@ -52,7 +53,12 @@ HOSTILE = (
     """<img src=x onerror="window.taken=1"> x=y onmouseover=alert(1) ' onfocus='alert(1)' {{ 7 * 7 }}"""
 )
 KEPT = {"onnx", "preprocessing", "files", "format_version"}  # of model.json: names that are checked when it is read
-NO_TEXT = ("camera.html", "comparison.html", "question.html")  # numbers alone, or labels that are plain English nouns
+NO_TEXT = (
+    "begin_photos.html",
+    "camera.html",
+    "comparison.html",
+    "question.html",
+)  # numbers alone, or labels that are plain English nouns
 LOOK = """html => {
     const area = document.createElement('div');
     document.body.replaceChildren(area);
@@ -122,6 +128,11 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "bars.html": lambda: mirror_tab.bars(Prediction({bad: 0.9, "a": 0.1}, known=False)),
         "camera.html": lambda: templates.render("camera.html", seconds=bad, still=bad),
         "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
+        "begin_counts.html": lambda: templates.render(
+            "begin_counts.html", labels={bad: 1, "b": 2}, received=1, problem=bad, ready=True, shut=False
+        ),
+        "begin_photos.html": lambda: templates.render("begin_photos.html"),
+        "begin_words.html": lambda: templates.render("begin_words.html", rows=[(bad, bad)], command=bad, shut=False),
         "command.html": lambda: workshop.command([bad]),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
@@ -136,7 +147,21 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "link_preview.html": lambda: link_preview.with_preview(lambda _: (bad, bad))(
             b'<head>"root":"http://x/y"', urlencode({"model": bad}).encode()
         ).decode(),
+        "look_sheet.html": lambda: templates.render("look_sheet.html", labels=looked(bad), running=False),
+        "look_top.html": lambda: "".join(
+            templates.render(
+                "look_top.html",
+                progress=each,
+                found=True,
+                words=True,
+                off_topic=1,
+                command=bad,
+                alike=[Likeness(bad, bad, 0.9)],
+            )
+            for each in (running, failed)
+        ),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
+        "notices.html": lambda: templates.render("notices.html", notices=[bad]),
         "nothing_yet.html": lambda: templates.render("nothing_yet.html", what=bad),
         "pictures.html": lambda: (
             templates.render(
@@ -173,6 +198,15 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         ),
         "unopened.html": lambda: about.note(ServedModel(bad, problem=bad)),
     }
+
+
+def looked(bad: str) -> list[StoredLabel]:
+    """The same, as a folder's preview.json has it."""
+    groups = [
+        StoredGroup(n, bad, 0.5, 0.5, True, "", excluded, tuple(StoredHit(bad, bad, bad) for _ in range(n)))
+        for n, excluded in ((1, True), (2, False))
+    ]
+    return [StoredLabel(bad, tuple(groups), (StoredQuery(bad, 9, 9, 0.5),), bad), StoredLabel(bad, ())]
 
 
 def searched(bad: str) -> Preview:

@@ -29,6 +29,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mirror.decoding.limits import MAX_PHOTO_BYTES
 from mirror.errors import UsageError
 from mirror.web.failures import Failures
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO, Policy
@@ -41,7 +42,7 @@ from mirror.web.studio.photo_routes import PHOTOS, THUMBNAILS
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
 TOKEN = "token"  # the parameter of the address, as Jupyter names it
 TOKEN_BYTES = 32  # from the system's generator: 256 bits cannot be guessed
-MAX_BODY_BYTES = 1024 * 1024  # a decision about 1,000 photos takes 100 kB
+MAX_BODY_BYTES = MAX_PHOTO_BYTES * 4 // 3 + 1024 * 1024  # a photo as text; a decision about 1,000 takes 100 kB
 LAUNCHING = f"{API}/startup-events"  # gradio asks its own page for it once, before the address is printed
 NAVIGABLE = re.compile(rf"/|{PHOTOS}/.+")  # what a window may be sent to
 HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
@@ -98,7 +99,8 @@ def routes() -> tuple[Route, ...]:
     readable = frozenset({"GET", "HEAD"})
     addresses = ("/", "/assets/{path:path}", "/static/{path:path}", "/favicon.ico", "/theme.css")
     photos = (f"{PHOTOS}/{{project}}/{{name:path}}", f"{THUMBNAILS}/{{project}}/{{name:path}}")
-    streams = (STREAM, f"{API}/heartbeat/{{session_hash}}", LAUNCHING)
+    # app_id: asked for after a lost connection, as when a laptop wakes up
+    streams = (STREAM, f"{API}/heartbeat/{{session_hash}}", LAUNCHING, f"{API}/app_id")
     return (
         *(Route(address, readable) for address in (*addresses, *photos)),
         *(Route(address, frozenset({"GET"})) for address in streams),

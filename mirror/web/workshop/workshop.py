@@ -55,14 +55,16 @@ class Workshop:
     def __init__(self, projects: Projects, head: Callable[[Project, str], Changes], shows: Sequence[Any] = ()):
         self.projects = projects
         self.project, self.shown = gr.State(projects.only or ""), gr.State("")
+        self.ran = gr.State(False)  # whether a command of the project ran when it was drawn last
         self.clock = gr.Timer(SECONDS, active=False)
         self.message = gr.HTML(sentence(""), elem_id="said")
         self.steps: gr.Tabs | None = None
         self._head = head
         self._handlers: list[_Handler] = []
         self._drawings: dict[str, list[_Drawing]] = {}
+        self._waits: list[Callable[[], bool]] = []
         self._endings: dict[str, Callable[[Project], str]] = {}
-        self._shown = dict.fromkeys([self.project, self.shown, self.clock, self.message, *shows])
+        self._shown = dict.fromkeys([self.project, self.shown, self.ran, self.clock, *shows])
         self.outputs: list[Any] = []  # of every event, once they are attached
 
     def of(self, name: str) -> Project:
@@ -90,6 +92,10 @@ class Workshop:
         """What is said when the step's command has ended, for whoever did not watch it."""
         self._endings[step] = ending
 
+    def wait_for(self, pending: Callable[[], bool]) -> None:
+        """The page is drawn anew each second as long as that is so, as while a command runs."""
+        self._waits.append(pending)
+
     def say(self, said: str) -> Changes:
         return {self.message: sentence(said)}
 
@@ -103,23 +109,22 @@ class Workshop:
     def wire(self, tabs: Mapping[str, gr.Tab]) -> None:
         """Attaches everything; called once, when all steps are there."""
         assert self.steps is not None
-        self.outputs = outputs = [*self._shown, *tabs.values(), self.steps]
+        self.outputs = outputs = [*self._shown, *tabs.values(), self.steps, self.message]  # said once it is shown
         states = list(dict.fromkeys(part for drawings in self._drawings.values() for d in drawings for part in d.state))
-        given = [self.project, self.shown, *states]
+        given = [self.project, self.shown, self.ran, *states]
 
         def attach(
             event: Callable[..., Any], handle: Callable[..., Changes | None], inputs: Sequence[Any] = (),
             slow: bool = False,
         ) -> None:  # fmt: skip
             def answer(*values: Any) -> dict[Any, Any]:
-                (name, step), rest = values[:2], values[2 + len(states) :]
-                kept = dict(zip(states, values[2 : 2 + len(states)], strict=True))
-                return self._answer(self.of(name), step, kept, handle, rest, slow=slow)
+                (name, step, ran), rest = values[:3], values[len(given) :]
+                kept = dict(zip(states, values[3 : len(given)], strict=True))
+                return self._answer(self.of(name), step, kept, handle, rest, ran=ran, slow=slow)
 
             def heard(event: gr.EventData, *values: Any) -> dict[Any, Any]:
                 data = event._data if isinstance(event._data, dict) else {}
-                place = 2 + len(states)
-                return answer(*values[:place], data, *values[place:])
+                return answer(*values[: len(given)], data, *values[len(given) :])
 
             # one at a time, so that a look at what runs cannot bring back a tab that was just left
             turn: dict[str, Any] = {"concurrency_id": "studio"}
@@ -132,7 +137,7 @@ class Workshop:
             attach(one.event, one.handle, one.inputs, one.slow)
         for step, tab in tabs.items():
             attach(tab.select, partial(_opening, step))
-        attach(self.clock.tick, lambda project: None if project.running else self._ended(project))
+        attach(self.clock.tick, lambda project: None)
 
     def open(self, project: Project, step: str) -> dict[Any, Any]:
         """Everything on the page, of a project that is opened with that step."""
@@ -140,23 +145,30 @@ class Workshop:
 
     def _answer(
         self, project: Project, step: str, kept: Mapping[Any, Any], handle: Callable[..., Changes | None],
-        values: Sequence[Any], *, slow: bool = False,
+        values: Sequence[Any], *, ran: bool = False, slow: bool = False,
     ) -> dict[Any, Any]:  # fmt: skip
         changes = dict(handle(project, *values) or {})
         wanted = changes.pop(GO, None)
-        running: dict[Any, Any] = {self.clock: gr.update(active=project.running)}
+        runs = project.running
+        running: dict[Any, Any] = {self.clock: gr.update(active=runs or any(pending() for pending in self._waits))}
         if slow and wanted is None:  # the person may look at something else by now
             return running | changes
         if wanted is not None and self.steps is not None:
             step = wanted
             running |= {self.shown: step, self.steps: gr.Tabs(selected=step)}
+        running[self.ran] = runs
+        if ran and not runs:
+            running |= self._ended(project)
         state = {**kept, **{part: value for part, value in changes.items() if part in kept}}
         return {**running, **self._head(project, step), **self._draw(project, step, state), **changes}
 
     def _draw(self, project: Project, step: str, state: Mapping[Any, Any]) -> dict[Any, Any]:
         drawn: dict[Any, Any] = {}
         for one in self._drawings.get(step, ()):
-            drawn |= one.draw(project, *(state.get(part, part.value) for part in one.state))
+            try:
+                drawn |= one.draw(project, *(state.get(part, part.value) for part in one.state))
+            except MirrorError as error:  # a table that is torn, a model that is damaged
+                drawn |= self.say(str(error))
         return drawn
 
     def _ended(self, project: Project) -> Changes:
@@ -176,7 +188,11 @@ def _opening(step: str, project: Project) -> Changes:
 
 def command(arguments: Sequence[str], program: str = "train.py") -> str:
     """The command line that does the same, as HTML."""
-    return render("command.html", command=shlex.join(["python", program, *arguments]))
+    return render("command.html", command=command_line(arguments, program))
+
+
+def command_line(arguments: Sequence[str], program: str = "train.py") -> str:
+    return shlex.join(["python", program, *arguments])
 
 
 def sentence(said: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from mirror.errors import MirrorError
+from mirror.errors import MirrorError, UsageError
 from mirror.templates import render
 from mirror.web.blocks import PRIVATE, SentenceBlocks
 from mirror.web.gateway import connections
@@ -23,13 +23,15 @@ from mirror.web.page import FAVICON, page_script
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.photo_routes import routes
 from mirror.web.theme import css, theme
-from mirror.web.workshop import clean_step, start_page, train_step, try_step
+from mirror.web.workshop import begin_step, clean_step, preview_step, start_page, train_step, try_step
 from mirror.web.workshop.projects import Project, Projects
 from mirror.web.workshop.workshop import Workshop
 from mirror.wording import count
 
 HERE = Path(__file__).parent
 STEPS: dict[str, tuple[str, Callable[[Workshop], None]]] = {
+    "begin": ("Begin", begin_step.add),
+    "look": ("Look", preview_step.add),
     "train": ("Train", train_step.add),
     "try": ("Try", try_step.add),
     "clean": ("Clean", clean_step.add),
@@ -57,10 +59,13 @@ def build(projects: Projects) -> SentenceBlocks:
         workshop.wire(tabs)
 
         def load(wanted: str, step: str) -> dict[Any, Any]:
+            top = {head: render("workshop_head.html", icon=_icon(), name="")}
             if not (projects.only or wanted):
-                top = render("workshop_head.html", icon=_icon(), name="")
-                return {head: top, start: start_page.render_cards(projects)}
-            project = projects.of(projects.only or wanted)
+                return {**top, start: start_page.render_cards(projects)}
+            try:
+                project = projects.of(projects.only or wanted)
+            except UsageError as error:  # a name that a link has, or that somebody typed
+                return {**top, start: start_page.render_cards(projects), **workshop.say(str(error))}
             opened = step if step in tabs else _first_step(project, projects.only is not None)
             return {project_page: gr.update(visible=True), start: "", **workshop.open(project, opened)}
 

@@ -109,7 +109,7 @@ def test_another_page_can_do_nothing(chromium, studio: tuple[Served, Path], name
         own = context.new_page()
         own.goto(served.address)
         own.locator(".board").wait_for()
-        assert own.url == f"{served.url}/?step=clean"
+        own.wait_for_url(f"{served.url}/?step=clean")
         with own.expect_request(lambda r: "remove" in (r.post_data or "")) as sent:
             own.keyboard.press("x")
         own.locator("#said p", has_text="removed").wait_for()
@@ -175,7 +175,8 @@ def test_the_printed_address_opens_from_a_link_in_another_page(chromium, studio,
             page.get_by_text("the studio").click()
             shown = page
         shown.locator(".board").wait_for()
-        assert shown.url == f"{served.url}/?step=clean" and shown.evaluate("[window.opener, document.referrer]") == [None, ""]
+        shown.wait_for_url(f"{served.url}/?step=clean")
+        assert shown.evaluate("[window.opener, document.referrer]") == [None, ""]
         assert "token=" not in shown.evaluate("JSON.stringify(performance.getEntries().map((one) => one.name))")
         shown.go_back()
         assert "token=" not in shown.url  # the history does not keep it
@@ -194,7 +195,7 @@ def test_the_studio_opens_only_where_its_address_was_opened(chromium, studio: tu
         assert page.locator("body").inner_text() == NO_TOKEN
         page.goto(served.address)
         page.locator(".board").wait_for()
-        assert page.url == f"{served.url}/?step=clean"
+        page.wait_for_url(f"{served.url}/?step=clean")
         assert "token=" not in page.evaluate("JSON.stringify(performance.getEntries().map((one) => one.name))")
         assert page.evaluate("document.cookie") == "" and page.evaluate("document.referrer") == ""
         page.goto(served.url.replace("127.0.0.1", "localhost"))

@@ -1,0 +1,122 @@
+"""The step that looks: what a search finds for the words, by what it shows, before it is collected; what of it is left
+out, and words that find it better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from mirror.collect.search_types import SearchTerm
+from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, StoredPreview, exclude, read_preview
+from mirror.errors import UsageError
+from mirror.templates import render
+from mirror.web.workshop.projects import Project
+from mirror.web.workshop.words import keep_words
+from mirror.web.workshop.workshop import Changes, Workshop, command_line, value_of
+from mirror.wording import listed
+
+STEP = "look"
+
+
+def add(workshop: Workshop) -> None:
+    top, sheet = workshop.part("look-top"), workshop.part("look-sheet")
+    drawn = gr.State(None)  # of which project and moment the sheet is that the browser shows
+
+    def draw(project: Project, before: Any) -> Changes:
+        found, progress = read_preview(project.folder), project.run(STEP).progress()
+        shown = [one for one in found.labels] if found else []
+        changes: dict[Any, Any] = {
+            top: render(
+                "look_top.html", progress=progress, found=bool(shown), words=bool(project.words()),
+                off_topic=sum(g.share > 0 and g.off_topic and not g.excluded for one in shown for g in one.groups),
+                alike=found.alike if found else (), command=_command(project, found),
+            )
+        }  # fmt: skip
+        now = (project.name, _stamp(project), progress.running)
+        if now != before:
+            changes |= {drawn: now, sheet: render("look_sheet.html", labels=shown, running=progress.running)}
+        return changes
+
+    def press(project: Project, pressed: dict[str, Any]) -> Changes | None:
+        do = value_of(pressed, "do", str)
+        if do == "look":
+            return begin(workshop, project)
+        if do == "cancel":
+            project.run(STEP).cancel()
+            return None
+        if do in ("begin", "collect"):
+            return workshop.go(do)
+        if project.run(STEP).progress().running:
+            raise UsageError("It is still being looked for; choose when that has ended.")
+        if do == "better":
+            return use_better(project, value_of(pressed, "label", str), value_of(pressed, "query", str))
+        return workshop.say(leave_out(project, do, pressed))
+
+    def use_better(project: Project, label: str, query: str) -> Changes:
+        keep_words(project, better_words(project.words(), label, query))
+        return begin(workshop, project)
+
+    workshop.on_show(STEP, draw, [top, sheet], [drawn])
+    workshop.on_end(STEP, lambda project: project.run(STEP).progress().failure or "This is what the search finds.")
+    for part in (top, sheet):
+        workshop.on(part.press, press)
+
+
+def begin(workshop: Workshop, project: Project) -> Changes:
+    """Looks at what the project's words find, and shows it as it comes. Raises UsageError where there are none."""
+    if not project.words():
+        raise UsageError("There are no words yet to search for: begin with some.")
+    searches = [part for term in project.words() for part in ("--search", f"{term.label}={term.query}")]
+    project.run(STEP).start(project.train("--preview", *searches))
+    return {**workshop.say("The search has begun."), **workshop.go(STEP)}
+
+
+def leave_out(project: Project, do: str, pressed: dict[str, Any]) -> str:
+    """Excludes a group (do: "out"), takes it in again ("in"), or excludes whatever is off topic ("off-topic"); says so.
+    Raises UsageError where nothing of a label would be left."""
+    found = read_preview(project.folder)
+    if found is None:
+        raise UsageError("Nothing was looked at yet: look first.")
+    out = [(one.label, str(group.number)) for one in found.labels for group in one.groups if group.excluded]
+    if do == OFF_TOPIC:
+        out += [(one.label, OFF_TOPIC) for one in found.labels]
+    else:
+        chosen = (value_of(pressed, "label", str), str(value_of(pressed, "group", int)))
+        out = [pair for pair in out if pair != chosen] + ([chosen] if do == "out" else [])
+    if not exclude(project.folder, list(dict.fromkeys(out))):
+        return "Nothing is left out."
+    after = read_preview(project.folder)
+    groups = [
+        f"{group.name} ({one.label})"
+        for one in (after.labels if after else ())
+        for group in one.groups
+        if group.excluded
+    ]
+    return f"Photos that look like {listed(groups)} are left out when they are collected."
+
+
+def better_words(terms: Sequence[SearchTerm], label: str, query: str) -> list[SearchTerm]:
+    """The terms, with this query alone for the label. Raises UsageError for a label that there is not."""
+    labels = list(dict.fromkeys(term.label for term in terms))
+    if label not in labels or not query.strip():
+        raise UsageError(f"Nothing is searched for under “{label}”: load the page again.")
+    better = SearchTerm(query.strip(), label)
+    return [term for one in labels for term in ([better] if one == label else [t for t in terms if t.label == one])]
+
+
+def _command(project: Project, found: StoredPreview | None) -> str:
+    """What leads to the sheet as it is, by hand."""
+    excluded = [
+        f"--exclude={one.label}={group.number}" for one in found.labels for group in one.groups if group.excluded
+    ] if found else []  # fmt: skip
+    return command_line(project.train("--preview", *excluded))
+
+
+def _stamp(project: Project) -> tuple[int, int]:
+    try:
+        status = (project.folder / PREVIEW_JSON).stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
