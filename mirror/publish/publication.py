@@ -55,6 +55,7 @@ PARTS = (SPACE, MODEL, DATASET)
 SDKS = {STATIC: "static", GRADIO: "gradio", ZERO: "gradio", CONTAINER: "docker"}
 WITHOUT_ACCOUNT = STATIC  # what auto builds where no account is asked: what every account may host
 LARGE_FOR_A_PHONE = 40e6  # bytes
+UNPUBLISHED = "Nothing was published."
 BUILDING = "Building and checking the folders"
 COSTS = {
     STATIC: "a static Space, free for everyone: the photo is answered in the visitor's browser",
@@ -171,7 +172,7 @@ class Publication:
         if self.left_out:
             say(f"  {self.left_out}")
         if dry_run or not confirm():
-            say("Nothing was published.")
+            say(UNPUBLISHED)
             return
         for plan in plans:
             sent = publish_repository(api, plan, say)

@@ -37,8 +37,12 @@ def check_argument(component: Block, value: Any, name: str) -> Any:
     try:
         if isinstance(component, PhotoInput):
             return component.preprocess(value)
-        if isinstance(component, gr.Dropdown):
+        if isinstance(component, gr.Dropdown | gr.Radio):
             return _choice(component, value, name)
+        if isinstance(component, gr.CheckboxGroup):
+            return _choices(component, value, name)
+        if isinstance(component, gr.Checkbox):
+            return value is True
         if isinstance(component, gr.Number | gr.Slider):
             return _number(component, value, name)
         if isinstance(component, gr.Textbox):
@@ -60,7 +64,7 @@ def _default(component: Block) -> Any:
     return None if isinstance(component, PhotoInput) else getattr(component, "value", None)
 
 
-def _choice(dropdown: gr.Dropdown, value: Any, name: str) -> Any:
+def _choice(dropdown: gr.Dropdown | gr.Radio, value: Any, name: str) -> Any:
     """None, as the page and API clients leave it, is the choice that the page begins with."""
     if value is None:
         return dropdown.value
@@ -73,6 +77,13 @@ def _choice(dropdown: gr.Dropdown, value: Any, name: str) -> Any:
         raise UsageError(f"{name} must be a name: choose one of {', '.join(choices)}.")
     what = str(dropdown.label).lower()
     raise UsageError(f"There is no {what} named {quoted(value)}: choose one of {', '.join(choices)}.")
+
+
+def _choices(group: gr.CheckboxGroup, value: Any, name: str) -> list[str]:
+    offered = [choice for _, choice in group.choices]
+    if not isinstance(value, list) or any(one not in offered for one in value):
+        raise UsageError(f"{name} must be a list out of {', '.join(map(str, offered))}.")
+    return value
 
 
 def _number(component: gr.Number | gr.Slider, value: Any, name: str) -> float | int | None:

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,19 +22,20 @@ from mirror.publish.hub_login import (
     token_variable,
 )
 from tests.publish.conftest import ROOT
+from tests.support.hub_home import hub_at_home
 from tests.world import wait_until
 from tests.world.hub import Hub
 
 
-@pytest.fixture(autouse=True)
-def at_home(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """huggingface_hub's store of tokens is an empty one, and its Hub the local one. Returns the file of the token."""
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
-    monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", hub.url)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_STORED_TOKENS_PATH", str(tmp_path / "stored_tokens"))
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with hub_at_home(tmp_path, monkeypatch) as hub:
+        yield hub
+
+
+@pytest.fixture
+def at_home(tmp_path: Path) -> Path:
+    """The file of the token."""
     return tmp_path / "token"
 
 

@@ -32,6 +32,8 @@ from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
+from mirror.publish.hub_login import DeviceCode
+from mirror.publish.publication import UNPUBLISHED
 from mirror.report_page import HardPhoto, report_page
 from mirror.static import site_files
 from mirror.static.model_page import model_page
@@ -41,7 +43,7 @@ from mirror.web.models import ServedModel
 from mirror.web.studio import gallery, render, retrain
 from mirror.web.studio.state import StudioState
 from mirror.web.tabs import object_detection_tab
-from mirror.web.workshop import start_page, workshop, workshop_page
+from mirror.web.workshop import publish_step, start_page, workshop, workshop_page
 from mirror.web.workshop.long_run import Progress
 from mirror.web.workshop.projects import Card, Project, Projects
 from tests.web.studio.folders import model_of, photo_folder
@@ -174,6 +176,29 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             "projects.html",
             cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, bad, bad))],
             free_name=bad,
+        ),
+        "publication.html": lambda: (
+            publish_step.render_publication(running)
+            + publish_step.render_publication(failed)
+            + publish_step.render_publication(Progress(False, (f"  {bad}", bad, UNPUBLISHED)))
+            + publish_step.render_publication(Progress(False, (bad, f"https://{bad}", "https://a.example answers.")))
+        ),
+        "publish_login.html": lambda: "".join(
+            templates.render(
+                "publish_login.html",
+                who=who,
+                waiting=code is not None,
+                code=code,
+                failure=bad,
+                variable=variable,
+                by_browser=True,
+                command=bad,
+            )
+            for who, code, variable in (
+                (None, DeviceCode(f"https://a.example/{bad}", bad), ""),
+                (publish_step.Who("", bad, bad), None, bad),
+                (publish_step.Who("", "", bad), None, ""),
+            )
         ),
         "question.html": lambda: page._question(served),
         "report.html": lambda: report_page(info, [HardPhoto(b"", loss) for loss in info.metrics.top_losses]),

@@ -12,4 +12,5 @@ preview_step.py   what a search finds, in groups that can be left out, and bette
 train_step.py     train.py on the photos as decided
 try_step.py       the page with the model, as a visitor sees it
 clean_step.py     the board of photos (mirror/web/studio)
+publish_step.py   who is logged in at the Hub, what goes there, and its address; publish_choices.py: as a command line
 """
