@@ -175,11 +175,7 @@ def test_the_printed_address_opens_from_a_link_in_another_page(chromium, studio,
             page.get_by_text("the studio").click()
             shown = page
         shown.locator(".board").wait_for()
-<<<<<<< HEAD
         shown.wait_for_url(f"{served.url}/?step=clean")
-=======
-        assert shown.url == f"{served.url}/?step=clean"
->>>>>>> c694361 (The workshop's last step publishes: who you are at the Hub, what goes and what stays, and the address in the end)
         assert shown.evaluate("[window.opener, document.referrer]") == [None, ""]
         assert "token=" not in shown.evaluate("JSON.stringify(performance.getEntries().map((one) => one.name))")
         shown.go_back()
