@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from mirror.web.studio.gallery import TABS as STUDIO_TABS
 from tests.support.visits import DESKTOP, OVERLAPS, PHONE, Visit, visiting
 from tests.web.serving import REPOSITORY, serve
 from tests.web.studio.folders import photo_folder
@@ -91,11 +93,19 @@ def test_axe_finds_nothing_in_the_studio(chromium: Any, axe: str, tmp_path, dark
         tab.locator(".tile").first.wait_for()
         tab.evaluate(axe)
         found = {}
-        for each in tab.get_by_role("tab").all():
+        for each in tab.locator("#steps > .tab-wrapper [role=tablist]:not(.visually-hidden) [role=tab]").all():
             each.click()
-            tab.wait_for_timeout(300)
+            tab.locator(
+                f"#studio[data-step={each.get_attribute('id').removeprefix('step-').removesuffix('-button')}]"
+            ).wait_for()
             found[each.inner_text()] = tab.evaluate(LOOK)
+        tab.get_by_role("tab", name="Clean").click()
+        for name, said in STUDIO_TABS.items():
+            tab.get_by_role("tab", name=re.compile(f"^{said}")).click()
+            tab.locator(f".board[data-tab={name}]").wait_for()
+            found[said] = tab.evaluate(LOOK)
         tab.close()
+    assert len(found) >= 11
     assert {place: faults for place, faults in found.items() if faults} == {}
 
 

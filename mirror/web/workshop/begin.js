@@ -123,4 +123,6 @@ element.addEventListener("click", (event) => {
   if ("choose" in dataset && named()) photos.click();
   else if ("folder" in dataset) folder.click();
   else if ("camera" in dataset) camera(event.target.closest("button"));
+  else if ("burst" in dataset && !event.detail && stream && named()) take(); // pressed by neither pointer nor key
 });
+document.addEventListener("click", ({ target }) => { if (stream && target.closest("[role=tab]")) camera(find("[data-camera]")); });

@@ -26,7 +26,6 @@ BEGIN_JS = Path(__file__).with_name("begin.js")
 
 def add(workshop: Workshop) -> None:
     connection, received = Connection(), itertools.count(1)
-    connection.ask()
     notes = gr.HTML()
     words = workshop.part("begin-words")
     photos = gr.HTML(
@@ -35,8 +34,9 @@ def add(workshop: Workshop) -> None:
     counts = workshop.part("begin-counts")
 
     def draw(project: Project) -> Changes:
-        connection.ask()
-        told = [*hindrances(connection.reached), *([] if project.collectable else [elsewhere(project)])]
+        if project.collectable:
+            connection.ask()
+        told = [*hindrances(connection.reached), *filter(None, [project.elsewhere])]
         return {
             notes: render("notices.html", notices=told),
             words: render(
@@ -49,8 +49,8 @@ def add(workshop: Workshop) -> None:
         do = value_of(pressed, "do", str)
         if do in ("train", "collect"):
             return workshop.go(do)
-        if not project.collectable:
-            raise UsageError(elsewhere(project))
+        if project.elsewhere:
+            raise UsageError(project.elsewhere)
         fields = value_of(pressed, "fields", list)
         if do == "folder":
             return use_folder(project, fields)
@@ -84,14 +84,6 @@ def add(workshop: Workshop) -> None:
     for part in (words, counts):
         workshop.on(part.press, asked)
     workshop.on(photos.photo, receive, slow=True)
-
-
-def elsewhere(project: Project) -> str:
-    """Why nothing is searched for a project whose folder no train.py would collect into."""
-    return (
-        f"{project.folder} is not a folder of data/, where train.py collects: its photos can be cleaned and trained "
-        "on, and yours can be added; a search for others begins in a project of its own (`python app.py --studio`)."
-    )
 
 
 def _command(project: Project) -> str:

@@ -4,6 +4,8 @@ out, and words that find it better."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -25,7 +27,7 @@ def add(workshop: Workshop) -> None:
     drawn = gr.State(None)  # of which project and moment the sheet is that the browser shows
 
     def draw(project: Project, before: Any) -> Changes:
-        found, progress = read_preview(project.folder), project.run(STEP).progress()
+        found, progress = _found(project.folder, _stamp(project)), project.run(STEP).progress()
         shown = [one for one in found.labels] if found else []
         changes: dict[Any, Any] = {
             top: render(
@@ -66,9 +68,11 @@ def add(workshop: Workshop) -> None:
 
 def begin(workshop: Workshop, project: Project) -> Changes:
     """Looks at what the project's words find, and shows it as it comes. Raises UsageError where there are none."""
+    if project.elsewhere:
+        raise UsageError(project.elsewhere)
     if not project.words():
         raise UsageError("There are no words yet to search for: begin with some.")
-    searches = [part for term in project.words() for part in ("--search", f"{term.label}={term.query}")]
+    searches = [f"--search={term.label}={term.query}" for term in project.words()]
     project.run(STEP).start(project.train("--preview", *searches))
     return {**workshop.say("The search has begun."), **workshop.go(STEP)}
 
@@ -112,6 +116,12 @@ def _command(project: Project, found: StoredPreview | None) -> str:
         f"--exclude={one.label}={group.number}" for one in found.labels for group in one.groups if group.excluded
     ] if found else []  # fmt: skip
     return command_line(project.train("--preview", *excluded))
+
+
+@lru_cache(4)
+def _found(folder: Path, stamp: tuple[int, int]) -> StoredPreview | None:
+    """stamp: of its file, so that a new one is read."""
+    return read_preview(folder)
 
 
 def _stamp(project: Project) -> tuple[int, int]:

@@ -62,6 +62,16 @@ class Project:
         return self.folder.resolve() == (self.home / "data" / self.name).resolve()
 
     @property
+    def elsewhere(self) -> str:
+        """Why nothing is searched for it; "" where something can be."""
+        if self.collectable:
+            return ""
+        return (
+            f"{self.folder} is not a folder of data/, where train.py collects: its photos can be cleaned, trained "
+            "on and added to; a search begins in a project of its own (`python app.py --studio`)."
+        )
+
+    @property
     def is_new(self) -> bool:
         """Whether nothing of it is there yet."""
         return not (self.folder.exists() or self.model.exists())
@@ -129,15 +139,16 @@ class Project:
 
 class Projects:
     """Those of a folder. home: where data/ and models/ are; models: another folder of models. only: the one photo
-    folder that there is to see, wherever it lies. Raises DatasetError for `only` without photos and words."""
+    folder that there is to see, wherever it lies. Raises DatasetError for one that is
+    broken, or without photos and words."""
 
     def __init__(self, home: Path, models: Path | None = None, only: Path | None = None):
         self.home, self.models = home, models or home / "models"
         self.only = only.resolve().name if only else None
         self._opened: dict[str, Project] = {}
         if only and self.only:
-            self._opened[self.only] = Project(self.only, only, self.models, home)
-            if not any((only / name).is_file() for name in (SEARCH_JSON, PREVIEW_JSON)):
+            self._opened[self.only] = project = Project(self.only, only, self.models, home)
+            if not project.state() and not any((only / name).is_file() for name in (SEARCH_JSON, PREVIEW_JSON)):
                 require_photo_folder(only)
 
     def of(self, name: str) -> Project:

@@ -87,6 +87,8 @@ def test_a_studio_of_one_folder_knows_no_other(home: Path, tmp_path: Path) -> No
     assert Projects(home, None, home / "data" / "words").of("words").words()
     with pytest.raises(DatasetError, match="holds no metadata.csv"):
         Projects(home, None, home / "data" / "empty")
+    with pytest.raises(DatasetError, match="metadata.csv"):
+        Projects(home, None, home / "data" / "torn")
 
 
 def test_a_linked_photo_folder_keeps_the_name_it_has_here(home: Path, tmp_path: Path) -> None:
