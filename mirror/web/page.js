@@ -3,6 +3,11 @@
 // key stops at one of them.
 () => {
   const ANSWERS = "#answer, .answer", LIVE = `${ANSWERS}, #why`, SHOWN = "#why figure";
+  const REFUSED = {
+    NotAllowedError: "The camera is refused: allow it for this page in your browser, and start again.",
+    NotFoundError: "There is no camera on this device: show me a photo instead.",
+    NotReadableError: "Another program is using the camera: close that, and start again.",
+  };
   const FINGER = matchMedia("(hover: none) and (pointer: coarse)");
   const TAPPED = [["or click to choose one", "Tap to choose a photo"], ["Click to Access Webcam", "Tap to use the camera"]];
   const WAIT_MS = 15000; // for the photo's frame, which comes late on a slow line, and has no input while it uploads
@@ -153,6 +158,22 @@
     }
   }
 
+  // ---- the camera -----------------------------------------------------------------------------------------------------
+
+  // Why there is no camera, in a sentence; for camera.js too
+  window.cameraRefusal = (error) => navigator.mediaDevices
+    ? REFUSED[error?.name] ?? "The camera cannot be opened: show me a photo instead."
+    : "Browsers give a camera only to pages that come by https.";
+
+  // gradio's camera says nothing where it gets none
+  function refused(event) {
+    const place = open(".glass")?.querySelector("[title='grant webcam access'] .wrap");
+    if (!place || (navigator.mediaDevices && !REFUSED[event.reason?.name])) return;
+    event.preventDefault();
+    place.setAttribute("role", "alert");
+    place.lastChild.data = window.cameraRefusal(event.reason);
+  }
+
   // ---- keys ----------------------------------------------------------------------------------------------------------
 
   function move(event) {
@@ -181,6 +202,7 @@
   addEventListener("change", choose, true);
   addEventListener("click", carry, true);
   addEventListener("keydown", move, true);
+  addEventListener("unhandledrejection", refused);
   prepare();
   const watched = { childList: true, characterData: true, subtree: true, attributeFilter: ["class", "src"] };
   new MutationObserver(look).observe(document.body, watched);

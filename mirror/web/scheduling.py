@@ -111,6 +111,7 @@ class Stage:
         self._running: Counter[Visitor | str] = Counter()
         self._free = capacity
         self._lines: _RoundRobin[str, _Sessions] = _RoundRobin(_Sessions)  # addresses → sessions → requests
+        self._give_way: set[asyncio.Future[None]] = set()  # who waits until nothing is done here
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """What `work` gives, on a thread, at a place of this stage. Raises Left, and what `work` raises."""
@@ -130,6 +131,16 @@ class Stage:
     @property
     def idle(self) -> bool:
         return self._free == self.capacity and not self._lines.members
+
+    async def rest(self) -> None:
+        """Waits until it is idle."""
+        while not self.idle:
+            rests = asyncio.get_running_loop().create_future()
+            self._give_way.add(rests)
+            try:
+                await rests
+            finally:
+                self._give_way.discard(rests)
 
     @property
     def waiting(self) -> int:
@@ -190,6 +201,9 @@ class Stage:
         self._free += 1
         self._count(visitor, -1)
         self._grant()
+        for rests in self._give_way if self.idle else ():
+            if not rests.done():
+                rests.set_result(None)
 
     def _count(self, visitor: Visitor, change: int) -> None:
         for key in (visitor, visitor.address):

@@ -19,6 +19,26 @@ def play(coroutine: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(coroutine, 30))
 
 
+def test_who_gives_way_waits_until_nothing_is_done_and_leaves_nothing_behind():
+    async def steps() -> None:
+        stage = Stage(2)
+        await stage.rest()  # which it does
+        one, two = stage.turn(), stage.turn()
+        await one.__aenter__()
+        await two.__aenter__()
+        resting, impatient = asyncio.ensure_future(stage.rest()), asyncio.ensure_future(stage.rest())
+        await Line.settle()
+        impatient.cancel()
+        await one.__aexit__(None, None, None)
+        await Line.settle()
+        assert not resting.done()
+        await two.__aexit__(None, None, None)
+        await resting
+        assert stage.idle and not stage._give_way
+
+    play(steps())
+
+
 class Line:
     """Requests at a stage: who has had a turn, in which order, and who is let go."""
 

@@ -6,11 +6,6 @@ const SIGHT = [16, 12], MOVED = 6; // pixels that movement is looked for in, and
 const find = (selector) => element.querySelector(selector);
 const [video, boxes, button] = ["video", ".boxes", "button"].map(find);
 const canvas = document.createElement("canvas");
-const REFUSED = {
-  NotAllowedError: "The camera is refused: allow it for this page in your browser, and start again.",
-  NotFoundError: "There is no camera on this device: show me a photo instead.",
-  NotReadableError: "Another program is using the camera: close that, and start again.",
-};
 let stream = null; // while the camera runs
 let mirrored = true;
 
@@ -130,7 +125,7 @@ async function look() {
 }
 
 async function start() {
-  if (!navigator.mediaDevices) return stop("Browsers give a camera only to pages that come by https.", "trouble");
+  if (!navigator.mediaDevices) return stop(window.cameraRefusal(), "trouble"); // of the page's own script
   say("Waiting for the camera …");
   button.disabled = true;
   try {
@@ -143,7 +138,7 @@ async function start() {
     await video.play();
     find(".stage").style.setProperty("--ratio", video.videoWidth / video.videoHeight);
   } catch (error) {
-    return stop(REFUSED[error.name] ?? "The camera cannot be opened: show me a photo instead.", "trouble");
+    return stop(window.cameraRefusal(error), "trouble");
   } finally {
     button.disabled = false;
   }

@@ -8,10 +8,10 @@ browser then sends a newer one. Photos come first: a frame gives way while one i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import gradio as gr
@@ -85,9 +85,12 @@ def frame_answerer(look: Look) -> Callable[..., Awaitable[dict[str, Any]]]:
 
 
 async def _photos_first() -> None:
-    end = monotonic() + GIVES_WAY
-    while monotonic() < end and not all(stage.idle for stage in (DECODING, MIRROR_MODEL, TASK_MODELS)):
-        await asyncio.sleep(0.01)
+    stages = (DECODING, MIRROR_MODEL, TASK_MODELS)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GIVES_WAY):
+            while not all(stage.idle for stage in stages):
+                for stage in stages:
+                    await stage.rest()
 
 
 def _decoded(frame: Any) -> Image.Image:

@@ -49,12 +49,13 @@ class TaskHandler:
 
 @dataclass(frozen=True)
 class PhotoEvents:
-    """What a tab's outputs hold for a photo: `busy` until the answer is there, `failed` of a sentence without one."""
+    """What a tab's outputs hold for a photo: `busy` until the answer is there; without one, `failed` of a sentence and
+    the model (None where that is not open)."""
 
     network: NetworkSettings
     handler: TaskHandler
     busy: Sequence[Any]
-    failed: Callable[[str], Sequence[Any]]
+    failed: Callable[[str, Any], Sequence[Any]]
 
     def wire(
         self, fields: PhotoFields, outputs: Sequence[Component], waiting: Sequence[Any],
@@ -81,10 +82,10 @@ class PhotoEvents:
         try:
             photo = given_address(address)
         except MirrorError as error:
-            yield None, *self.failed(to_gradio_error(error).message)
+            yield None, *self.failed(to_gradio_error(error).message, None)
             return
         if photo is None:
-            yield None, *self.failed(NO_ADDRESS)
+            yield None, *self.failed(NO_ADDRESS, None)
             return
         async for values in self.show(photo, *inputs):
             yield values
@@ -106,9 +107,9 @@ class PhotoEvents:
                     except MirrorError as error:
                         problem = error
         except MirrorError as error:
-            yield None, *self.failed(to_gradio_error(error).message)
+            yield None, *self.failed(to_gradio_error(error).message, model)
             return
-        yield preview_jpeg, *(answer if problem is None else self.failed(to_gradio_error(problem).message))
+        yield preview_jpeg, *(answer if problem is None else self.failed(to_gradio_error(problem).message, model))
 
 
 async def answer_photo(network: NetworkSettings, handler: TaskHandler, photo: SentPhoto | None, *inputs: Any) -> Any:

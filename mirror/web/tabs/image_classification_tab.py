@@ -113,5 +113,5 @@ def _model_note(predictor: LabelPredictor) -> str:
     return render("answered_by.html", name=predictor.name, labels=len(predictor.labels))
 
 
-def _failed(sentence: str) -> tuple:
-    return error_card(sentence), "", gr.skip()
+def _failed(sentence: str, predictor: LabelPredictor | None) -> tuple:
+    return error_card(sentence), "", _model_note(predictor) if predictor else gr.skip()

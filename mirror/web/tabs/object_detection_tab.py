@@ -105,7 +105,7 @@ def lay_out(
         return await answer_photo(network, handler(as_picture), image, threshold)
 
     busy = (card("waiting", "Let me look …", "The first time takes longer: I have to open the model."), "", "")
-    events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence: (error_card(sentence), "", ""))
+    events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence, _: (error_card(sentence), "", ""))
     events.wire(fields, [sentence, picture, table], waiting, [slider])
     inputs = {"image": fields.photo, "threshold": gr.Number(SHOWN_FROM, minimum=0, maximum=1, visible=False)}
     told = f"Each {noun} found in a photo: score, label and box (in pixels of the upright photo)."

@@ -183,5 +183,5 @@ def answer_card(prediction: Prediction, model: ZeroShot) -> Outputs:
     return card("known", phrases.fits_best(prediction.label), sentence), bars(prediction, SHOWN_LABELS)
 
 
-def _failed(sentence: str) -> Outputs:
+def _failed(sentence: str, _: ZeroShot | None = None) -> Outputs:
     return error_card(sentence), ""

@@ -322,11 +322,18 @@ def test_without_a_camera_the_page_says_what_to_do(chromium, served, without, sa
     flags = [flag for flag in CHROMIUM_FLAGS if flag not in without]
     browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=flags)
     try:
-        with visiting(browser, served.url) as visit:
+        with visiting(browser, served.url, viewport={"width": 375, "height": 553}) as visit:
             go_to_faces(visit, "Camera")
             start(visit)
             camera_says(visit, says)
             assert visit.page.get_by_role("button", name="Start the camera").is_enabled()
+            visit.open_tab("The mirror")
+            photo_frame = visit.page.locator("#photo")
+            photo_frame.get_by_role("button", name="Capture from camera").click()
+            photo_frame.get_by_text("Click to Access Webcam").click()
+            photo_frame.get_by_role("alert").filter(has_text=re.compile(says[1:])).wait_for()
+            photo_frame.get_by_role("button", name="Upload file").click()  # which nothing covers
+            photo_frame.get_by_text("Drop a photo here").wait_for()
     finally:
         browser.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,15 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from mirror.inference.classifier import Classifier, Prediction
+from mirror.net.fetch import NetworkSettings
 from mirror.tasks import imagenet
-from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card
+from mirror.tasks.predictor import LabelPredictor
+from mirror.tasks.registry import open_label_predictor
+from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
+from mirror.templates import render
+from mirror.web.photo_fields import ExamplePhoto
+from mirror.web.tabs.handlers import PhotoEvents, TaskHandler
+from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, _answer, _decode, _failed, answer_card
 from mirror.web.tabs.task_models import NOT_NOW
 from tests.pictures import for_the_readme
 from tests.support.tiny_vit import tiny_vit
@@ -48,6 +56,23 @@ def client(served: Served) -> Client:
 def classifier() -> Classifier:
     """The same model as the page's."""
     return Classifier.load(imagenet.packaged_folder(), threads=1)
+
+
+def test_who_would_have_answered_is_told_where_a_photo_fails(tmp_path: Path):
+    """Of two events the later one writes: the opening of the tab no more, where a photo came meanwhile."""
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    predictor = open_label_predictor(TaskRequest(IMAGE_CLASSIFICATION, IMAGENET))
+
+    async def shown() -> list[tuple]:
+        async def opened() -> LabelPredictor:
+            return predictor
+
+        events = PhotoEvents(NetworkSettings(), TaskHandler(opened, _answer, _decode), ("", "", ""), _failed)
+        return [values async for values in events.show(ExamplePhoto(tmp_path / "broken.jpg"))]
+
+    *_, (picture, says, chances, note) = asyncio.run(shown())
+    assert picture is None and "is not an image" in says and chances == ""
+    assert note == render("answered_by.html", name=predictor.name, labels=1000)
 
 
 # ---- programs -------------------------------------------------------------------------------------------------------
