@@ -15,19 +15,23 @@ from typing import Any
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
+from skimage import data
 
 from mirror.cli import main
 from mirror.errors import ModelUnavailable
 from mirror.export.hub_export import export
 from mirror.export.hub_parity import check_parity
 from mirror.export.hub_precision import _of_detections, _of_labels
+from mirror.inference.classifier import Classifier
+from mirror.model_folder import read_model_folder
+from mirror.publish.publication import Publication
 from mirror.tasks.detection import Box, Detection, Detections
 from mirror.tasks.hub import MAX_ONNX, locate
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, ONNX_FORMS, ZERO_SHOT, TaskRequest
 from mirror.tasks.request import OBJECT_DETECTION as DETECTION
 from tests.support.hub_server import Hub
-from tests.support.lacking import only_the_light_set
+from tests.support.lacking import ROOT, only_the_light_set
 from tests.support.limits import LIMIT
 from tests.support.tiny_clip import picture, tiny_chinese_clip, tiny_clip, tiny_metaclip, tiny_siglip, tiny_siglip2
 from tests.support.tiny_detector import scene, tiny_detector, tiny_rt_detr, tiny_yolos
@@ -328,24 +332,39 @@ def test_what_the_hub_does_not_give_is_one_sentence(made: dict, photos: list[Pat
         assert says in row["error"] and "\n" not in row["error"]
 
 
-def test_the_page_shows_both_tabs_and_answers_them_without_torch(
+def test_the_articles_systems_answer_on_the_built_space_without_torch(
     made: dict, photos: list[Path], answers: dict, tmp_path: Path
 ) -> None:
+    """The mirror and faces from the Space's own files; any image classifier, objects and words from the Hub. (Garments:
+    tests/publish/test_space_page.py, whose Space of models/fashion is another.)"""
     forms = dict(zip(ONNX_FORMS.values(), (made[name][1] for name in ("ViT", "DETR", "CLIP")), strict=True))
+    Publication(read_model_folder(ROOT / "models/mirror"), "gradio", ("space",)).write(tmp_path, "a/b", lambda _: None)
+    space = tmp_path / "space"
     light = only_the_light_set(tmp_path) | {"HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"}
-    (tmp_path / "uploads").mkdir()
-    with Hub(forms) as hub, serve(uploads=tmp_path / "uploads", **light, HF_ENDPOINT=hub.url) as page:
+    light |= {"SYSTEM": "spaces", "SPACE_ID": "a/b", "PYTHONPATH": str(tmp_path)}  # the Space's mirror/, not this one
+    light |= {"MIRROR_TASK_MODELS": f"{IMAGE_CLASSIFICATION}=google/vit-base-patch16-224"}
+    with Hub(forms) as hub, serve(app=space / "app.py", cwd=space, **light, HF_ENDPOINT=hub.url) as page:
+        assert not hub.asked, "nothing is fetched before it is asked for"
         client = Client(page.url, verbose=False)
         shown = [part["props"] for part in client.config["components"] if part["type"] == "tabitem"]
         assert {"What is where?", "Your own words"} <= {tab["label"] for tab in shown if tab["visible"]}
-        found = client.predict(handle_file(photos[0]), 0.5, api_name="/object-detection")
-        expected = [each for each in answers["DETR"]["answers"][0]["detections"] if each["score"] > 0.5]
-        assert found == expected
-        words = client.predict(handle_file(photos[0]), "\n".join(LABELS), api_name="/zero-shot-image-classification")
-        given = {each["label"]: each["confidence"] for each in words["confidences"]}
-        assert given == pytest.approx(answers["CLIP"]["answers"][0], abs=1e-6)
+        photo = handle_file(photos[0])
+        found = client.predict(photo, 0.5, api_name="/object-detection")
+        assert found == [each for each in answers["DETR"]["answers"][0]["detections"] if each["score"] > 0.5]
+        words = client.predict(photo, "\n".join(LABELS), api_name="/zero-shot-image-classification")
+        things = client.predict(photo, api_name="/image-classification")
+        mirror = client.predict(photo, api_name="/predict")
+        expected = Classifier.load(read_model_folder(ROOT / "models/mirror")).predict(photos[0]).probabilities
+        for given, told in ((words, answers["CLIP"]["answers"][0]), (mirror, expected)):
+            assert {each["label"]: each["confidence"] for each in given["confidences"]} == pytest.approx(told, abs=1e-6)
+        vit = answers["ViT"]["answers"][0]
+        assert things["confidences"][0]["confidence"] == pytest.approx(max(vit.values()), abs=1e-6)
+        Image.fromarray(data.astronaut()).save(tmp_path / "astronaut.png")
+        (face,) = client.predict(handle_file(tmp_path / "astronaut.png"), api_name="/face-detection")
+        assert face["label"] == "face"
         said = page.log()
-    assert "Xenova/detr-resnet-50 answers for facebook/detr-resnet-50, which needs torch" in said
+    for name in ("google/vit-base-patch16-224", "facebook/detr-resnet-50", "openai/clip-vit-base-patch32"):
+        assert f"{ONNX_FORMS[name]} answers for {name}, which needs torch" in said
 
 
 def test_the_command_makes_a_folder_that_answers_without_torch(
