@@ -34,6 +34,21 @@ NEAR = 0.1  # that a shown detection may lose of its score, and still count as f
 def reduce_precision(folder: Path, task: str, precision: str, photos: Sequence[Path]) -> dict[str, Any]:
     """Puts the network of `folder` into fewer bits; what that costs, for parity.json. Raises ModelUnavailable where it
     costs more than the limits, or cannot be told from these photos."""
+    told = reduced(folder, task, precision, photos)
+    if not told["compared"]:
+        raise ModelUnavailable(
+            f"Nothing is found on the {len(photos)} photos, so {precision} cannot be judged: give others."
+        )
+    if told["mean_change"] > LIMITS.largest_mean_change or told["agreement"] < LIMITS.least_agreement:
+        raise ModelUnavailable(
+            f"{told['precision_sentence']}; {LIMITS.largest_mean_change} and {100 * LIMITS.least_agreement:.0f} % are "
+            "allowed: take fp32."
+        )
+    return told
+
+
+def reduced(folder: Path, task: str, precision: str, photos: Sequence[Path]) -> dict[str, Any]:
+    """`reduce_precision`, whatever it costs."""
     before = _answers(folder, task, photos)
     network, smaller = folder / NETWORK, folder / FILES[precision]
     _write(network, smaller, precision)
@@ -43,17 +58,9 @@ def reduce_precision(folder: Path, task: str, precision: str, photos: Sequence[P
     change, agreement, compared = (
         _of_detections(before, after) if task == OBJECT_DETECTION else _of_labels(before, after)
     )
-    if not compared:
-        raise ModelUnavailable(
-            f"Nothing is found on the {len(photos)} photos, so {precision} cannot be judged: give others."
-        )
     told = f"{precision}: mean change {change:.4f}, the same on {100 * agreement:.1f} % of {compared} " + (
         "detections" if task == OBJECT_DETECTION else "photos"
     )
-    if change > LIMITS.largest_mean_change or agreement < LIMITS.least_agreement:
-        raise ModelUnavailable(
-            f"{told}; {LIMITS.largest_mean_change} and {100 * LIMITS.least_agreement:.0f} % are allowed: take fp32."
-        )
     cost = {"mean_change": change, "agreement": agreement, "compared": compared, "precision_sentence": told}
     return cost | {"sha256": sha256_of_large(smaller)}
 
