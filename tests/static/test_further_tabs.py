@@ -246,6 +246,7 @@ def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
     page.focus("#mirror-tab")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "things-tab"
+    assert page.url.endswith("/?tab=things")
     things = Classifier.load(tab_model(THINGS))  # type: ignore[arg-type]
     card = re.search('class="says">([^<]+)<', answer_card(things.predict(people["portrait"])))
     assert card
@@ -295,8 +296,10 @@ def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
     page.click("#garments-tab")  # was never opened, so it is not here
     page.wait_for_selector("#answer .trouble")
     assert page.get_attribute("#mirror-tab", "aria-selected") == "true"
-    page.reload()
+    assert "tab=" not in page.url
     page.click("#faces-tab")
+    page.reload()
+    page.wait_for_selector("#faces-tab[aria-selected=true]")  # as the address says
     page.set_input_files("#file", files={"name": "a.png", "mimeType": "image/png", "buffer": people["portrait"]})
     says("One face.")
     phone.set_offline(False)

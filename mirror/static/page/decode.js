@@ -11,7 +11,8 @@ import { PhotoError } from "./photo_error.js";
 import { decodeGrey16 } from "./png16.js";
 import { reduced } from "./resample.js";
 
-export const MAX_BYTES = 20 * 1024 * 1024, MAX_PIXELS = 50_000_000; // as in mirror/images.py
+export const MAX_BYTES = 20 * 1024 * 1024, MAX_PIXELS = 50_000_000; // as in mirror/decoding/limits.py
+const MAX_REDUCED_PIXELS = 256_000_000; // of a JPEG that the browser decodes at a part of its size
 const BAND = 1 << 20; // pixels that are read at a time
 const END_OF_JPEG = new Uint8Array([0xff, 0xd9]);
 
@@ -45,11 +46,13 @@ export async function decode(file, atLeast) {
 /** @param {Uint8Array} bytes @param {number | null} atLeast @returns {Promise<Photo & {close: () => void}>} */
 async function decoded(bytes, atLeast) {
   const { kind, parts, orientation, size } = await opened(bytes);
-  if (size && size[0] * size[1] > MAX_PIXELS) throw tooLarge(size[0], size[1]);
+  const pixels = size ? size[0] * size[1] : 0;
   const scale = size && kind === "jpeg" && atLeast ? draftScale(size[0], size[1], atLeast) : 1;
+  if (size && pixels > (scale > 1 ? MAX_REDUCED_PIXELS : MAX_PIXELS)) throw tooLarge(size[0], size[1]);
   const own = size && scale > 1
     ? (await decodedSmaller(/** @type {Uint8Array[]} */ (parts), size, scale)) ?? decodeReduced(bytes, scale)
     : kind === "png" ? await decodeGrey16(bytes) : null;
+  if (size && pixels > MAX_PIXELS && !own) throw tooLarge(size[0], size[1]);
   if (own && orientation === 1) return { ...own, bands: () => [{ ...own, top: 0, bottom: own.height }], close: () => {} };
   const bitmap = own
     ? await createImageBitmap(new ImageData(new Uint8ClampedArray(own.rgba), own.width, own.height))

@@ -257,6 +257,7 @@ async function open(index, focus = false) {
   });
   find("mirror-panel").hidden = about;
   find("about-panel").hidden = !about;
+  address(names[index]);
   if (focus) tabs[index].focus();
   tabs[index].scrollIntoView({ block: "nearest", inline: "nearest" });
   if (about) {
@@ -282,6 +283,14 @@ tabs.forEach((tab, index) => {
   });
 });
 
+/** `?tab=` of the address, by which a link opens a tab. @param {string} name */
+function address(name) {
+  const here = new URL(location.href);
+  here.searchParams.delete("tab");
+  if (name !== names[0]) here.searchParams.set("tab", name);
+  if (location.origin !== "null") history.replaceState(null, "", here); // in a closed frame there is no address to change
+}
+
 /** The bar while the mirror is being loaded, and what is said where that fails. @param {Promise<any>} ready */
 function loadingShown(ready) {
   loading.hidden = false;
@@ -298,6 +307,8 @@ if (picker) {
 }
 showModel();
 loadingShown(mirror.ready);
+const linked = names.indexOf(new URL(location.href).searchParams.get("tab") ?? "");
+if (linked > 0) open(linked);
 
 // Only now, so that nothing comes over the line twice: it keeps what is there already
 mirror.ready.then(() => navigator.serviceWorker?.register("service-worker.js")).catch(() => {}); // as in some frames
