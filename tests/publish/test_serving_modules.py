@@ -11,8 +11,10 @@ from mirror.publish.serving_modules import LEFT_OUT, closure, seams, serving_fil
 
 ROOT = Path(__file__).resolve().parents[2]
 SEAMS = {  # inside functions that a Space never calls
-    ("mirror.cli", "mirror.cli.compile"): "build_parser: the commands",
+    ("mirror.cli", "mirror.cli.add_photo"): "build_parser: the commands",
+    ("mirror.cli", "mirror.cli.compile"): "build_parser",
     ("mirror.cli", "mirror.cli.explain"): "build_parser",
+    ("mirror.cli", "mirror.cli.history"): "build_parser",
     ("mirror.cli", "mirror.cli.predict"): "build_parser",
     ("mirror.cli", "mirror.cli.publish"): "build_parser",
     ("mirror.cli", "mirror.cli.train"): "build_parser",

@@ -47,7 +47,7 @@ def add(workshop: Workshop) -> None:
 
     def asked(project: Project, pressed: dict[str, Any]) -> Changes:
         do = value_of(pressed, "do", str)
-        if do in ("train", "collect"):
+        if do == "train":
             return workshop.go(do)
         if project.elsewhere:
             raise UsageError(project.elsewhere)
