@@ -103,15 +103,16 @@ def locate(model: str, hint: str = "", *, for_torch: bool = False) -> Located:
         raise UsageError(not_found(model))
     if name is None:
         return _folder(model, for_torch)
-    original, model = name, name if torch_is_here() else ONNX_FORMS.get(name, name)
-    model, _, revision = model.partition("@")
+    original, _, revision = name.partition("@")
+    others = not torch_is_here() and revision in ("", NEWEST)  # a commit is of this repository
+    model = ONNX_FORMS.get(original, original) if others else original
     with loading(model, hint):
         source = _snapshot(model, revision, for_torch)
         require_ours(model, source)
         onnx = None if for_torch else _onnx_in(source)
         if onnx is not None and onnx.relative_to(source).as_posix() in IN_FEWER_BITS:
             _require_measured(model, source, onnx, sha256_of_large(onnx))
-    if model != original.partition("@")[0]:
+    if model != original:
         warn(f"{model} answers for {original}, which needs torch: its network in ONNX, published by others.")
     identity = f"{model}@{source.name}" + (f"/{onnx.relative_to(source).as_posix()}" if onnx else "")
     return Located(model, source, identity, local=False, config=_config(model, source), onnx=onnx)

@@ -199,9 +199,11 @@ def test_the_articles_models_answer_in_their_published_onnx_forms(
             (IMAGE_CLASSIFICATION, "google/vit-base-patch16-224", ()),
             (DETECTION, "facebook/detr-resnet-50", ()),
             (ZERO_SHOT, "openai/clip-vit-base-patch32", LABELS),
+            (IMAGE_CLASSIFICATION, "google/vit-base-patch16-224@main", ()),
         ]
         rows = without_torch(asked, photos[:1], tmp_path / "home", HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url)
-    assert [row.get("error") for row in rows] == [None] * 3
+    assert [row.get("error") for row in rows] == [None] * 4
+    assert rows[0] == rows[3]
     assert rows[1]["identity"] == f"Xenova/detr-resnet-50@{hub.commit('Xenova/detr-resnet-50')}/onnx/model.onnx"
 
 
