@@ -17,6 +17,7 @@ from typing import Any
 from mirror.errors import ModelUnavailable
 
 CONFIG = "config.json"
+PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # the second holds it under "image_processor"
 PARITY = "parity.json"
 NETWORK = "onnx/model.onnx"
 QUANTIZED = "onnx/model_quantized.onnx"

@@ -23,10 +23,10 @@ from mirror.inference.onnx_trial import Inputs, open_tried_file
 from mirror.inference.session import require_finite
 from mirror.storage import parse_json, read_file
 from mirror.tasks.hub import MAX_DESCRIPTION, MAX_ONNX, Located
+from mirror.tasks.hub_layout import PREPROCESSING
 from mirror.tasks.processors import ImageProcessor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 
-PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # the second holds it under "image_processor"
 TRIAL_SIDE = 256  # pixels: of a photo that a network of any size is tried on
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # How the names of the architectures that do a task go on; of models that compare pictures with words they end so

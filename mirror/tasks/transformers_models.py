@@ -15,6 +15,7 @@ from typing import Any
 from mirror.errors import ModelUnavailable
 from mirror.tasks.hub import Located
 from mirror.tasks.hub_errors import loading, quietly
+from mirror.tasks.hub_layout import PREPROCESSING
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 
 OFFLINE = {"local_files_only": True, "trust_remote_code": False}  # for from_pretrained: all is here, nothing runs
@@ -39,6 +40,11 @@ def require(located: Located, task: str) -> None:
     if not able & set(architectures):
         raise ModelUnavailable(
             f"{located.name} is a {architectures[0]}, which does no {task}: choose a model that is made for {task}."
+        )
+    if not any((located.source / name).is_file() for name in PREPROCESSING):
+        raise ModelUnavailable(
+            f"{located.name} does not tell how its photos are prepared, for it has no {PREPROCESSING[0]}: choose "
+            "another."
         )
 
 

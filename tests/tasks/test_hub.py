@@ -201,6 +201,14 @@ def test_a_model_of_another_task_is_refused_before_it_is_loaded(vit: Path):
             require(locate(str(vit)), task)
 
 
+def test_weights_without_what_prepares_photos_are_one_sentence(vit: Path, tmp_path: Path):
+    lacking = shutil.copytree(vit, tmp_path / "lacking")
+    (lacking / "preprocessor_config.json").unlink()
+    says = "lacking does not tell how its photos are prepared, for it has no preprocessor_config.json: choose another."
+    with pytest.raises(ModelUnavailable, match=says):
+        require(locate(str(lacking)), "image-classification")
+
+
 def test_weights_that_are_missing_are_not_made_up(vit: Path, tmp_path: Path):
     from transformers import AutoModelForImageClassification, ViTModel
 
