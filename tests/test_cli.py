@@ -195,6 +195,8 @@ USAGE = [
         ["predict", "a.png", "--out", "no/such/a.parquet"],
         "no/such/a.parquet cannot be written: No such file or directory.",
     ),
+    (["predict", "a.png", "--out", "a.xlsx"], "--out a.xlsx would be a plain table: give a name that ends in .csv,"),
+    (["predict", "a.png", "--out", "a.json"], "--out a.json would be a plain table: give a name that ends in .csv,"),
     (["paint"], "Argument COMMAND: invalid choice: 'paint'"),
     (["compile"], "The following arguments are required: PICKLE|MODEL: see `python -m mirror compile --help`."),
 ]

@@ -26,7 +26,7 @@ from mirror.cli.options import (
     reach_libraries,
     require_used,
 )
-from mirror.errors import MirrorError
+from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar, working
 from mirror.sources import LeftOut, find_sources
 from mirror.storage import replacing
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Watcher = Callable[[dict[str, Any]], None]  # is shown each row
 ENGINES = ("local", "ray")
 SUFFIX_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+TABLES = ("", ".txt", ".log")  # what a table's file is called
 
 NOTES = """\
 tasks:
@@ -182,6 +183,7 @@ USES = NETWORK_USES | {
 
 def run(options: argparse.Namespace) -> int:
     require_used(options, USES)
+    _check_name(options)
     if (options.proxy or options.insecure) and _asks_hub(options):
         reach_libraries(options)
     format = format_of(options)
@@ -208,6 +210,15 @@ def run(options: argparse.Namespace) -> int:
     if places is not None:
         draw_map(places, options.map)
     return 1 if unanswered else 0
+
+
+def _check_name(options: argparse.Namespace) -> None:
+    """Raises UsageError for an --out that is named as what is not written: a table called .xlsx opens in no program."""
+    if options.format is None and options.out and options.out.suffix.lower() not in (*TABLES, *SUFFIX_FORMATS):
+        raise UsageError(
+            f"--out {options.out} would be a plain table: give a name that ends in .csv, .jsonl or .parquet, "
+            "or in .txt for the table, or say which by --format."
+        )
 
 
 def request_from(options: argparse.Namespace) -> TaskRequest:
