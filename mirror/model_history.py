@@ -91,9 +91,14 @@ def shorten(model: Path) -> bool:
 def told(info: ModelInfo) -> str:
     """`made on 2026-11-29 of 200 photos: error 3.1 % (95 % interval 1.2–7.6 %) on 153 photos`"""
     judged = info.metrics.validation if info.metrics else None
-    made = f"made on {info.created_at[:10]}" if info.created_at else "made"
+    return f"{made(info)}: {error_sentence(judged) if judged and judged.photos else 'its error is not known'}"
+
+
+def made(info: ModelInfo) -> str:
+    """`made on 2026-11-29 of 200 photos`"""
+    day = f" on {info.created_at[:10]}" if info.created_at else ""
     photos = f" of {count(sum(info.data.counts.values()), 'photo')}" if info.data else ""
-    return f"{made}{photos}: {error_sentence(judged) if judged and judged.photos else 'its error is not known'}"
+    return f"made{day}{photos}"
 
 
 def command(model: Path, time: str = "") -> str:

@@ -85,10 +85,16 @@ def image_folder(photos: Iterable[Photo], data: Path) -> Files:
 
 
 def _listed(model: ModelFolder) -> list[Photo]:
-    """The photos that the model was made of, from its own list, with addresses on the Web alone."""
+    """The photos that the model was made of, from its own list, with addresses on the Web alone, and without the names
+    that files have on somebody's machine."""
     model.file(PHOTOS_CSV)
     return [
-        dataclasses.replace(photo, url=web_address(photo.url), page_url=web_address(photo.page_url))
+        dataclasses.replace(
+            photo,
+            url=web_address(photo.url),
+            page_url=web_address(photo.page_url),
+            title="" if photo.is_own else photo.title,
+        )
         for photo in read_photos(model.path / PHOTOS_CSV)
     ]
 

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from mirror.collect.corrections import REMOVE, record_corrections
-from mirror.collect.metadata import write_photos
+from mirror.collect.metadata import read_photos, write_photos
+from mirror.collect.own_photos import add_own_photos
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder, sha256_of
@@ -39,8 +40,6 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def trained(model: ModelFolder, photos: Path, tmp_path: Path) -> ModelFolder:
     """A model folder whose photos.csv lists them."""
-    from mirror.collect.metadata import read_photos
-
     (tmp_path / "trained").mkdir()
     write_photos(tmp_path / "trained" / "photos.csv", read_photos(photos / "metadata.csv"))
     files = {"photos.csv": sha256_of(tmp_path / "trained" / "photos.csv")}
@@ -56,6 +55,16 @@ def opened(files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from datasets import load_dataset
 
     return load_dataset(str(tmp_path / "dataset"), cache_dir=str(tmp_path / "cache"))
+
+
+def test_what_a_file_is_called_on_somebodys_machine_is_told_to_nobody(trained: ModelFolder, photos: Path) -> None:
+    add_own_photos(photos, LABELS[0], [("Anna at home.jpg", drawing(99))])
+    write_photos(trained.path / "photos.csv", read_photos(photos / "metadata.csv"))
+    info = dataclasses.replace(trained.info, files={"photos.csv": sha256_of(trained.path / "photos.csv")})
+    for leave in (False, True):
+        files = dataset_repository(ModelFolder(trained.path, info), photos, photos_may_go=leave)
+        told = b"".join(one if isinstance(one, bytes) else one.read_bytes() for one in files.values())
+        assert b"Anna" not in told and b'"own"' in told if leave else b",own," in told
 
 
 def test_without_leave_the_photos_stay_here(trained: ModelFolder, photos: Path) -> None:

@@ -43,7 +43,7 @@ from mirror.web.models import ServedModel
 from mirror.web.studio import gallery, render, retrain
 from mirror.web.studio.state import StudioState
 from mirror.web.tabs import object_detection_tab
-from mirror.web.workshop import publish_step, start_page, workshop, workshop_page
+from mirror.web.workshop import publish_step, start_page, try_step, workshop, workshop_page
 from mirror.web.workshop.long_run import Progress
 from mirror.web.workshop.projects import Card, Project, Projects
 from tests.web.studio.folders import model_of, photo_folder
@@ -60,6 +60,7 @@ NO_TEXT = (
     "camera.html",
     "comparison.html",
     "question.html",
+    "try_photo.html",
 )  # numbers alone, or labels that are plain English nouns
 LOOK = """html => {
     const area = document.createElement('div');
@@ -146,6 +147,9 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             for view in (gallery.View(tab), gallery.View(tab, bad), gallery.View(tab, "", (bad, "b")))
         ),
         "heat_map.html": lambda: heat_map.figure(explanation),
+        "history.html": lambda: templates.render(
+            "history.html", rows=[{"name": bad, "time": bad, "made": bad, "error": {}}], remark=bad, kept=5, command=bad
+        ),
         "link_preview.html": lambda: link_preview.with_preview(lambda _: (bad, bad))(
             b'<head>"root":"http://x/y"', urlencode({"model": bad}).encode()
         ).decode(),
@@ -218,6 +222,10 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             retrain.render_plan(snapshot, [bad], "", bad) + retrain.render_plan(snapshot, [], bad)
         ),
         "trial.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
+        "try_added.html": lambda: templates.render("try_added.html", told=bad, file_name=bad, name=bad),
+        "try_answer.html": lambda: try_step._render(1, mirror_tab.card(bad, bad, bad), labels=(bad,)),
+        "try_kept.html": lambda: templates.render("try_kept.html", number=1, few=[bad], command=bad),
+        "try_photo.html": lambda: templates.render("try_photo.html"),
         "workshop_head.html": lambda: workshop_page._head(
             Project(bad, Path(HOSTILE.replace("/", "∕")), studio.models, Path()), Projects(Path()), bad
         ),

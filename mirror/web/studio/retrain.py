@@ -77,15 +77,22 @@ def render_ending(snapshot: Snapshot, progress: Progress) -> str:
 def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> dict[str, Any]:
     """What templates/comparison.html shows: error rates on one scale, each with its interval. before: None where there
     is nothing to compare with. cleaned: whether photos that the error counts were decided about."""
-    judged = [
-        (name, info.metrics.validation)
-        for name, info in (("Before", before), ("Now", now))
-        if info and info.metrics and info.metrics.validation.photos
-    ]
-    widest = max((validation.interval[1] for _, validation in judged), default=0) or 1.0
-    remark = _remark([validation for _, validation in judged], cleaned) if judged else ""
-    models = [_error(name, validation, widest) for name, validation in judged]
-    return {"models": models, "remark": remark, "known": bool(now)}
+    both = [judged_of(before), judged_of(now)]
+    rows = zip(("Before", "Now"), on_one_scale(both), strict=True)
+    models = [{"name": name, **error} for name, error in rows if error]
+    judged = [one for one in both if one]
+    return {"models": models, "remark": _remark(judged, cleaned) if judged else "", "known": bool(now)}
+
+
+def judged_of(info: ModelInfo | None) -> Validation | None:
+    """What it was measured by; None where there is no model, or it was judged by no photo."""
+    return info.metrics.validation if info and info.metrics and info.metrics.validation.photos else None
+
+
+def on_one_scale(judged: Sequence[Validation | None]) -> list[dict[str, Any]]:
+    """For each what is shown of its error and the interval, in shares of the widest; {} for None."""
+    widest = max((one.interval[1] for one in judged if one), default=0) or 1.0
+    return [_error(one, widest) if one else {} for one in judged]
 
 
 def _cleaned(snapshot: Snapshot) -> bool:
@@ -96,10 +103,9 @@ def _cleaned(snapshot: Snapshot) -> bool:
     )
 
 
-def _error(name: str, judged: Validation, widest: float) -> dict[str, Any]:
+def _error(judged: Validation, widest: float) -> dict[str, Any]:
     low, high = judged.interval
     return {
-        "name": name,
         "rate": f"{100 * judged.error_rate:.1f} %",  # as error_sentence has them
         "interval": f"{percent(judged.confidence)} interval: {100 * low:.1f} % to {100 * high:.1f} %",
         "wrong": f"{judged.errors:,} wrong of {count(judged.photos, 'photo')}, {judged_by(judged)}",

@@ -10,7 +10,8 @@ words.py          the words of a project: a form's, and search.json's
 means.py          what this machine lacks, and what works all the same
 preview_step.py   what a search finds, in groups that can be left out, and better words
 train_step.py     train.py on the photos as decided
-try_step.py       the page with the model, as a visitor sees it
+try_step.py       a photo meets the model, and is added to a label where the answer is wrong; try.js
+history_step.py   the models that the model has replaced, and one of them put back
 clean_step.py     the board of photos (mirror/web/studio)
 publish_step.py   who is logged in at the Hub, what goes there, and its address; publish_choices.py: as a command line
 """

@@ -23,7 +23,16 @@ from mirror.web.page import FAVICON, page_script
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.photo_routes import routes
 from mirror.web.theme import css, theme
-from mirror.web.workshop import begin_step, clean_step, preview_step, publish_step, start_page, train_step, try_step
+from mirror.web.workshop import (
+    begin_step,
+    clean_step,
+    history_step,
+    preview_step,
+    publish_step,
+    start_page,
+    train_step,
+    try_step,
+)
 from mirror.web.workshop.projects import Project, Projects
 from mirror.web.workshop.workshop import Workshop
 from mirror.wording import count
@@ -35,6 +44,7 @@ STEPS: dict[str, tuple[str, Callable[[Workshop], None]]] = {
     "train": ("Train", train_step.add),
     "try": ("Try", try_step.add),
     "clean": ("Clean", clean_step.add),
+    "history": ("History", history_step.add),
     "publish": ("Publish", publish_step.add),
 }
 # ?project=NAME&step=STEP in the address; what else the event carries stays as it is
