@@ -15,7 +15,7 @@ from PIL import Image
 from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.serving import Served, serve
-from tests.web.tiny import BLUE, RED, YELLOW, tiny_model
+from tests.web.tiny import BLUE, YELLOW, tiny_model
 
 pytestmark = pytest.mark.browser
 
@@ -116,12 +116,13 @@ def test_it_goes_off_by_itself(film, two, why):
 
 
 def test_it_stays_on_while_something_moves(film, two):
-    with film(YELLOW, RED) as browser, visiting(browser, two.url, permissions=["camera"]) as visit:
+    colours = [(red, green, blue) for red in (0, 120, 250) for green in (0, 250) for blue in (0, 250)]
+    with film(*colours) as browser, visiting(browser, two.url, permissions=["camera"]) as visit:
         visit.open_tab("Live")
-        visit.page.evaluate("document.querySelector('.camera').dataset.still = 1")
+        visit.page.evaluate("document.querySelector('.camera').dataset.still = 2")
         visit.page.get_by_role("button", name="Start the camera").click()
-        says(visit, "duckling|cygnet")
-        visit.page.wait_for_timeout(3000)
+        says(visit, "duckling|cygnet|Neither")
+        visit.page.wait_for_timeout(4000)
         assert is_on(visit)
         visit.page.get_by_role("button", name="Stop the camera").click()
 
