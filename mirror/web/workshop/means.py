@@ -83,6 +83,6 @@ def hindrances(reached: bool | None, *, environ: Mapping[str, str] = os.environ)
 def has_weights(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a network that a first training begins with is here: where torch, which is not imported for that, keeps
     it, or as a package."""
-    cache = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache"
+    cache = environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     hub = Path(environ.get("TORCH_HOME") or Path(cache, "torch")) / "hub" / "checkpoints"
     return any(hub.glob("resnet18-*.pth")) or bool(find_spec(PACKAGED_WEIGHTS))

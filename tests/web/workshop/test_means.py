@@ -32,7 +32,7 @@ def test_without_weights_it_is_said_whether_they_will_come(
     tmp_path: Path, monkeypatch, reached: bool, says: str
 ) -> None:
     monkeypatch.setattr(means, "PACKAGED_WEIGHTS", "no_such_package")
-    assert says in hindrances(reached, environ={"HOME": str(tmp_path)})[-1]
+    assert says in hindrances(reached, environ={"TORCH_HOME": str(tmp_path)})[-1]
 
 
 def test_without_packages_it_is_said_what_to_install_and_what_works(tmp_path: Path, monkeypatch) -> None:
