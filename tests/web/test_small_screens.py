@@ -81,6 +81,12 @@ def test_the_answer_is_in_sight_after_every_way_of_showing_a_photo(chromium, all
         visit.open_tab("About this mirror")
         page.locator(".note table").locator("visible=true").first.wait_for()
         fits(visit, size)
+        visit.open_tab("Live")
+        start = page.get_by_role("button", name="Start the camera").locator("visible=true")
+        start.wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        assert size[1] < 500 or start.bounding_box()["y"] + 46 <= size[1]
+        fits(visit, size)
 
 
 def test_the_same_answer_to_another_photo_is_in_sight_too(chromium, all_tabs) -> None:
