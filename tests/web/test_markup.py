@@ -23,7 +23,9 @@ import pytest
 
 from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
-from mirror.collect.search_types import Hit
+from mirror.collect.metadata import Origin, rejection
+from mirror.collect.search_file import search_of
+from mirror.collect.search_types import Hit, SearchTerm
 from mirror.doctor.contact_sheet import contact_sheet
 from mirror.doctor.exclusions import Likeness, StoredGroup, StoredHit, StoredLabel, StoredQuery
 from mirror.doctor.eye import Look
@@ -41,9 +43,10 @@ from mirror.tasks.detection import Box, Detection, Detections
 from mirror.web import about, heat_map, link_preview, mirror_tab, page
 from mirror.web.models import ServedModel
 from mirror.web.studio import gallery, render, retrain
-from mirror.web.studio.state import StudioState
+from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.tabs import object_detection_tab
-from mirror.web.workshop import publish_step, start_page, try_step, workshop, workshop_page
+from mirror.web.workshop import collect_step, publish_step, start_page, train_step, try_step, workshop, workshop_page
+from mirror.web.workshop.collected import Collected, collected_of
 from mirror.web.workshop.long_run import Progress
 from mirror.web.workshop.projects import Card, Project, Projects
 from tests.web.studio.folders import model_of, photo_folder
@@ -130,6 +133,9 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "answered_by.html": lambda: templates.render("answered_by.html", name=bad, labels=1000),
         "bars.html": lambda: mirror_tab.bars(Prediction({bad: 0.9, "a": 0.1}, known=False)),
         "camera.html": lambda: templates.render("camera.html", seconds=bad, still=bad),
+        "collect.html": lambda: collect_step.render_sheet(
+            Project(bad, Path(), studio.models, Path()), gathered(snapshot, bad), failed
+        ),
         "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
         "begin_counts.html": lambda: templates.render(
             "begin_counts.html", labels={bad: 1, "b": 2}, received=1, problem=bad, ready=True, shut=False
@@ -137,6 +143,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "begin_photos.html": lambda: templates.render("begin_photos.html"),
         "begin_words.html": lambda: templates.render("begin_words.html", rows=[(bad, bad)], command=bad, shut=False),
         "command.html": lambda: workshop.command([bad]),
+        "doubts.html": lambda: train_step.render_doubts(Project(bad, Path(), studio.models, Path()), snapshot),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
         "dialogs.html": lambda: templates.render("dialogs.html", keys=[(bad, bad)]),
@@ -240,6 +247,13 @@ def looked(bad: str) -> list[StoredLabel]:
         for n, excluded in ((1, True), (2, False))
     ]
     return [StoredLabel(bad, tuple(groups), (StoredQuery(bad, 9, 9, 0.5),), bad), StoredLabel(bad, ())]
+
+
+def gathered(snapshot: Snapshot, bad: str) -> Collected:
+    """What a search may have collected, and left out, for a label."""
+    photos = [dataclasses.replace(photo, label=bad, title=bad) for photo in snapshot.photos.values()]
+    left_out = [rejection(Origin(bad, bad, "javascript:alert(1)", bad), bad, f"nearly the same as {photos[0].url}")]
+    return collected_of(search_of([SearchTerm(bad, bad)], count=9), photos, left_out)
 
 
 def searched(bad: str) -> Preview:

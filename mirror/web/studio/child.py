@@ -12,7 +12,9 @@ from mirror.inference.sandbox import ROOT
 
 # Its standard input ends when the studio does, however that ends (a signal from the kernel at a parent's death comes
 # when the thread ends that started the child). os.read holds no lock that Python's end would wait for
+# (which begins with SIGINT ignored where a shell has started the studio in the background)
 ENDS_WITH_ITS_PARENT = """import os, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def watch():
     os.read(0, 1)
     os.kill(os.getpid(), signal.SIGINT)

@@ -74,7 +74,7 @@ def render_gallery(snapshot: Snapshot, view: View) -> str:
         groups=_groups(snapshot.name, gallery),
         total=gallery.total,
         **_pager(gallery),
-        **_mistakes(snapshot, view),
+        **mistakes(snapshot, view),
         **_history(snapshot, view),
     )
 
@@ -202,7 +202,7 @@ def _pager(gallery: GalleryPage) -> dict[str, Any]:
     }
 
 
-def _mistakes(snapshot: Snapshot, view: View) -> dict[str, Any]:
+def mistakes(snapshot: Snapshot, view: View) -> dict[str, Any]:
     """matrix: the confusion matrix of the photos that the model was judged by, a button a cell; mix_ups: the most
     frequent ones, where there are too many labels for a table."""
     labels = list(snapshot.info.labels) if snapshot.info and snapshot.predictions and view.tab == CONFUSION else []

@@ -5,7 +5,7 @@ it is, and the error before and after, with their intervals.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,33 +18,49 @@ from mirror.measured import error_sentence, is_few, judged_by
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Validation
 from mirror.templates import render
-from mirror.web.studio.retrain_options import Options, read_options
+from mirror.web.studio.retrain_options import Options, read_options, without
 from mirror.web.studio.state import Snapshot
 from mirror.wording import count, percent, plain
 
 if TYPE_CHECKING:
     from mirror.web.workshop.long_run import Progress
 
+# An option that is chosen → those that were recorded beside what it replaces
+IN_PLACE_OF = {"--arch": ("--size",), "--minutes": ("--epochs",)}
 
-def train_arguments(name: str, folder: Path, models: Path, info: ModelInfo | None) -> list[str]:
-    """train.py's arguments. info: of the model there is, whose settings are kept; None: train.py's own settings.
 
-    Raises UsageError where they cannot be kept.
-    """
+def train_arguments(
+    name: str, folder: Path, models: Path, info: ModelInfo | None, chosen: Mapping[str, str] | None = None
+) -> list[str]:
+    """train.py's arguments, for the photos that lie in `folder`. The rest as `settings`, which may raise UsageError."""
     arguments = ["--name", name, "--collected", str(folder), "--models", str(models), "--again"]
+    return [*arguments, *settings(arguments, info, chosen)]
+
+
+def settings(arguments: Sequence[str], info: ModelInfo | None, chosen: Mapping[str, str] | None = None) -> list[str]:
+    """What else train.py is told. info: of the model there is, whose settings are kept; None: train.py's own settings.
+    chosen: options that a person chose now, which win over those.
+
+    Raises UsageError where they cannot be kept. arguments: those before, for the command that it then names.
+    """
+    chosen = chosen or {}
+    new = [word for option in chosen.items() for word in option]
     if info is None:
-        return arguments
+        return new
     options = recorded_options(info)
-    if options.local:
-        missing = " ".join(f"{option} …" for option in options.local)
+    kept = [
+        *without(options.passed, [gone for option in chosen for gone in (option, *IN_PLACE_OF.get(option, ()))]),
+        *new,
+    ]
+    if local := [option for option in options.local if option not in chosen]:
+        missing = " ".join(f"{option} …" for option in local)
         raise UsageError(
-            f"The model was made with {' and '.join(options.local)}, and it does not say where that lies: train it "
-            f"again with `python train.py {shlex.join([*arguments, *options.passed])} {missing}`."
+            f"The model was made with {' and '.join(local)}, and it does not say where that lies: train it "
+            f"again with `python train.py {shlex.join([*arguments, *kept])} {missing}`."
         )
-    arguments += options.passed
     if info.metrics and info.metrics.top_losses and not shows_photos(info):
-        arguments.append("--no-photos-in-report")
-    return arguments
+        kept.append("--no-photos-in-report")
+    return kept
 
 
 def recorded_options(info: ModelInfo | None) -> Options:
@@ -54,13 +70,13 @@ def recorded_options(info: ModelInfo | None) -> Options:
 
 
 def render_outcome(snapshot: Snapshot, progress: Progress, before: ModelInfo | None, model: Path | None = None) -> str:
-    """How far the training is, or what came of it. before: the model that it replaces; model: the new one, which has
-    a report to download."""
-    ended, report = bool(progress.lines), {}
-    if model and ended and not progress.running and not progress.failure:
+    """How far the training is, or what came of it. before: the model that the one of now replaced; model: the one of
+    now, which has a report to download."""
+    report: dict[str, str] = {}
+    if model and progress.lines and not progress.running and not progress.failure:
         with suppress(ModelFolderError):  # "Try it" says what is wrong
             report = model_note.report(read_model_folder(model))
-    compared = comparison(before if ended else None, snapshot.info, ended and _cleaned(snapshot))
+    compared = comparison(before, snapshot.info, before is not None and _cleaned(snapshot))
     return render("training.html", progress=progress, **compared, **report)
 
 

@@ -10,7 +10,7 @@ Whatever else is recorded (a path, a proxy, an abbreviation, an option of a newe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 NO_PICKLE, HOLD_OUT = "--no-pickle", "--hold-out"
@@ -83,6 +83,16 @@ def read_options(recorded: Sequence[str]) -> Options:
     listed = [_printable(words) for words in left_out[:SHOWN]]
     more = [f"{len(left_out) - SHOWN} more"] if len(left_out) > SHOWN else []
     return Options(tuple(flat), tuple(dict.fromkeys(local)), (*listed, *more))
+
+
+def without(words: Sequence[str], options: Collection[str]) -> list[str]:
+    """The words of a command line without these options and their values."""
+    kept, value = [], False
+    for word in words:
+        value = word in options if word.startswith("--") else value
+        if not value:
+            kept.append(word)
+    return kept
 
 
 def _takes_value(word: str, following: str) -> bool:

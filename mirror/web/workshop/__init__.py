@@ -9,7 +9,10 @@ begin_step.py     words, photos of one's own, the camera; begin.js
 words.py          the words of a project: a form's, and search.json's
 means.py          what this machine lacks, and what works all the same
 preview_step.py   what a search finds, in groups that can be left out, and better words
-train_step.py     train.py on the photos as decided
+collected.py      how far a photo folder is filled: by label, and what was left out
+collect_step.py   the words are searched: photos as they arrive; pause, go on, more
+training_choices.py  what may be chosen before a training, in plain words
+train_step.py     train.py on the photos as decided; how far it is, and what came of it
 try_step.py       a photo meets the model, and is added to a label where the answer is wrong; try.js
 history_step.py   the models that the model has replaced, and one of them put back
 clean_step.py     the board of photos (mirror/web/studio)

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.errors import UsageError
-from mirror.model_schema import ModelInfo
 from mirror.web.studio import child
 
 KEPT_LINES = 400
@@ -38,8 +37,10 @@ class Program:
     says: str
 
 
-TRAIN = Program("from mirror.cli.train import main; raise SystemExit(main())", "train.py: ")
-MIRROR = Program("from mirror.cli import main; raise SystemExit(main())", "mirror: ")
+# A person watches: what counts says so each second, of which `LongRun` keeps a line
+_LIVE = "from mirror import progress; progress.EVERY_SECONDS = 1.0; "
+TRAIN = Program(_LIVE + "from mirror.cli.train import main; raise SystemExit(main())", "train.py: ")
+MIRROR = Program(_LIVE + "from mirror.cli import main; raise SystemExit(main())", "mirror: ")
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,9 @@ class Progress:
 
 
 class LongRun:
-    """One process at a time, started in the folder `home`. before: model.json of the model that a training replaces,
-    None where there was none."""
+    """One process at a time, started in the folder `home`."""
 
     def __init__(self, home: Path | None = None) -> None:
-        self.before: ModelInfo | None = None
         self._home = home
         self._program = TRAIN
         self._process: subprocess.Popen[str] | None = None
@@ -117,9 +116,16 @@ class LongRun:
         with process.stdin, process.stdout as stream:
             for line in stream:
                 if line.strip():
-                    self._lines.append(line.rstrip())
+                    self._add(line.rstrip())
         process.wait()
         self._ended = time.monotonic()
+
+    def _add(self, line: str) -> None:
+        """One line is kept of what counts on and on."""
+        if self._lines and _counts_on(self._lines[-1], line):
+            self._lines[-1] = line
+        else:
+            self._lines.append(line)
 
     def _failure(self, lines: Sequence[str], process: subprocess.Popen[str]) -> str:
         if process.returncode == 0:
@@ -140,6 +146,12 @@ def parse_count(line: str) -> tuple[int | None, int | None]:
         return None, None
     done, total = (int(number.replace(",", "")) for number in match.groups())
     return (done, total) if 0 < total >= done else (None, None)
+
+
+def _counts_on(line: str, following: str) -> bool:
+    """Whether both lines count the same: "looking at photos: 30 of 120 views", "looking at photos: 60 of 120 views"."""
+    counted, on = _COUNTED.search(line), _COUNTED.search(following)
+    return bool(counted and on and line[: counted.start()] == following[: on.start()])
 
 
 def _wait_or_kill(process: subprocess.Popen[str]) -> None:

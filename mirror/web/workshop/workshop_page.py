@@ -26,6 +26,7 @@ from mirror.web.theme import css, theme
 from mirror.web.workshop import (
     begin_step,
     clean_step,
+    collect_step,
     history_step,
     preview_step,
     publish_step,
@@ -33,6 +34,7 @@ from mirror.web.workshop import (
     train_step,
     try_step,
 )
+from mirror.web.workshop.collected import read_collected
 from mirror.web.workshop.projects import Project, Projects
 from mirror.web.workshop.workshop import Workshop
 from mirror.wording import count
@@ -41,6 +43,7 @@ HERE = Path(__file__).parent
 STEPS: dict[str, tuple[str, Callable[[Workshop], None]]] = {
     "begin": ("Begin", begin_step.add),
     "look": ("Look", preview_step.add),
+    "collect": ("Collect", collect_step.add),
     "train": ("Train", train_step.add),
     "try": ("Try", try_step.add),
     "clean": ("Clean", clean_step.add),
@@ -126,7 +129,8 @@ def _first_step(project: Project, alone: bool) -> str:
         if state is None:
             wanted = "try" if project.info() else "look" if project.words() else "begin"
         else:
-            wanted = "clean" if alone or state.snapshot().info else "train"
+            collected = "train" if read_collected(project.folder).is_full else "collect"
+            wanted = "clean" if alone or state.snapshot().info else collected
     except MirrorError:
         wanted = "clean"
     return wanted if wanted in STEPS else next(iter(STEPS))

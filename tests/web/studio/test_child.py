@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 
@@ -38,6 +39,20 @@ def test_a_studio_that_is_killed_leaves_no_process_behind() -> None:
         assert is_alive(pid)
         studio.kill()
     wait_until(lambda: not is_alive(pid))
+
+
+def test_a_process_can_be_stopped_though_the_studio_was_started_in_the_background() -> None:
+    """A shell starts what is in the background with SIGINT ignored, and children inherit that."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = child.start("import time; print('ready'); time.sleep(600)")
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    assert process.stdin is not None and process.stdout is not None
+    with process.stdin, process.stdout:
+        assert read_line(process) == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT) != 0
 
 
 def test_a_process_is_told_its_arguments_and_tells_what_it_says() -> None:

