@@ -14,6 +14,7 @@ hub_parity.py            … its answers compared with transformers' own pipelin
 hub_precision.py         … in fewer bits, where that changes its answers little enough
 restricted_unpickler.py  a pickle read without running it: networks, numbers, and descriptions of the rest
 pickled_tensors.py       … its tensors, and the weights beside it
+learner_opening.py       a learner pickle → its learner, run or only read
 learner_parts.py         … the descriptions, of which a learner is made anew
 audit.py                 Python itself refuses what compiling never does
 compile_child.py         onnx_export.py in a confined process

@@ -7,6 +7,7 @@ left out: other transforms, callbacks, metrics, the optimizer, the functions tha
 
 from __future__ import annotations
 
+import inspect
 import numbers
 import re
 from collections.abc import Iterator
@@ -219,6 +220,7 @@ def _transforms(pipeline: Any) -> Iterator[Any]:
 
             raise unsupported(last or type(part).__name__)
         made = object.__new__(kind)
+        vars(made).update(_later(kind, part.state))
         for name, value in part.state.items():
             plain = _plain(value)
             if name in COMPOSED:
@@ -227,6 +229,13 @@ def _transforms(pipeline: Any) -> Iterator[Any]:
                 if value is None or plain is not None:
                     vars(made)[name] = plain
         yield made
+
+
+def _later(kind: type, state: dict[str, Any]) -> dict[str, Any]:
+    """What a transform of an older fastai lacks, as it would be by default: fastai keeps under an argument's name what
+    is given."""
+    given = {name: one.default for name, one in inspect.signature(kind).parameters.items() if name not in state}
+    return {name: value for name, value in given.items() if _plain(value) is not None and not hasattr(kind, name)}
 
 
 def _plain(value: Any) -> Any:

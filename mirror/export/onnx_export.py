@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import io
 import logging
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,10 +25,9 @@ from PIL import Image
 from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, UsageError
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
-from mirror.export.learner_parts import learner_of
+from mirror.export.learner_opening import open_learner, refusals
 from mirror.export.learner_transforms import of_three_channels, read_preprocessing
 from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
-from mirror.export.pickled_tensors import NotForAPickle
 from mirror.export.precision import (
     CALIBRATION_PHOTOS,
     UNJUDGED,
@@ -38,8 +36,6 @@ from mirror.export.precision import (
     evenly_spaced,
     with_precision,
 )
-from mirror.export.restricted_unpickler import load as restricted_load
-from mirror.export.restricted_unpickler import refused
 from mirror.images import load_image
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, sha256_of, write_model_folder
@@ -90,8 +86,8 @@ def compile_learner(
     input as "features" [N, D]. Raises UnsupportedLearner with a sentence. trusted: the pickle's code is run, whatever
     it does; where not, it is only read, by `restricted_unpickler.py`, and the learner is made anew.
     """
-    with quiet(), _refusals(pickle):
-        learner = learner or _load(pickle, trusted)
+    with quiet(), refusals(pickle):
+        learner = learner or open_learner(pickle, trusted)
         labels = _labels(learner)
         preprocessing = read_preprocessing_of(learner)
         network = of_three_channels(learner.model, preprocessing)
@@ -184,60 +180,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             installed[package] = version(package)
     return installed
-
-
-@contextlib.contextmanager
-def _refusals(pickle: Path) -> Iterator[None]:
-    """What an untrusted pickle was not allowed to do is a sentence, wherever it tried."""
-    try:
-        yield
-    except Exception as error:
-        sentence = refused(pickle, error)
-        if sentence is None:
-            raise
-        raise sentence from error
-
-
-def _load(pickle: Path, trusted: bool = True) -> Any:
-    """fastai's `load_learner` (2.8), whose handling of import errors hides what was missing."""
-    import torch
-    from fastai.learner import Learner
-
-    try:
-        if not trusted:
-            return learner_of(restricted_load(pickle))
-        learner = torch.load(pickle, map_location="cpu", weights_only=False)
-    except (NotForAPickle, UnsupportedLearner):
-        raise
-    except AttributeError as error:
-        named = re.search(r"attribute '([^']+)'", str(error))
-        name = named[1] if named else str(error)
-        raise UnsupportedLearner(
-            f"{pickle} uses {name}, a function or class of its own training script: "
-            "train it again without one (for labels use parent_label or RegexLabeller) and export it.",
-            "own code",
-        ) from error
-    except ImportError as error:
-        raise UnsupportedLearner(
-            f"{pickle} needs {error.name or error}, which is not installed here: "
-            "install it, or export the learner without code of your own.",
-            "missing",
-        ) from error
-    except Exception as error:  # unpickling runs whatever the file says, and may raise anything
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
-        raise UnsupportedLearner(
-            f"{pickle} is not a learner pickle that opens here ({reason}): export it again.",
-            "not a pickle",
-        ) from error
-    if not isinstance(learner, Learner) or not hasattr(learner, "dls"):
-        kind = type(learner).__name__
-        raise UnsupportedLearner(f"{pickle} holds a {kind}, not a fastai learner: make it with learn.export().", "kind")
-    learner.dls.cpu()
-    if hasattr(learner, "channels_last"):
-        learner = learner.to_contiguous(to_fp32=True)
-    elif hasattr(learner, "mixed_precision"):
-        learner = learner.to_fp32()
-    return learner
 
 
 def _labels(learner: Any) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ EXACT = {
     "torch": "Tensor device Size Generator float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 bool",
     "torch._utils": "_rebuild_parameter _rebuild_tensor _rebuild_tensor_v2 _rebuild_parameter_with_state",
     "torch._tensor": "_rebuild_from_type_v2",
+    "torch.amp.autocast_mode": "autocast",
+    "torch.cuda.amp.autocast_mode": "autocast",  # of to_fp16() until fastai 2.4
     "torch.storage": "TypedStorage UntypedStorage",
     "torch.distributions.beta": "Beta",
     "torch.distributions.dirichlet": "Dirichlet",
