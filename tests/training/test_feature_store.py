@@ -20,6 +20,7 @@ from mirror.errors import ImageError
 from mirror.inference.user_cache import user_cache
 from mirror.training import feature_store, pooled_features
 from mirror.training.augmentation import View
+from mirror.training.depths import deepened
 from mirror.training.feature_store import FeatureStore, network_key, photo_key
 from tests.world.photos import draw_photo
 
@@ -126,6 +127,15 @@ def test_it_stays_within_its_bound_and_forgets_what_was_unused_longest(cache: Pa
         os.utime(cache / f"{name}.sqlite", (number, number))
     assert {path.stem for path in cache.glob("*.sqlite")} == {"b", "c"}
     assert sum(path.stat().st_size for path in cache.iterdir()) < 500_000
+
+
+def test_features_of_every_depth_are_kept_beside_the_last_layers(photos: list[Path]) -> None:
+    network = nn.Sequential(body(), nn.Conv2d(5, 8, 3, stride=2))
+    deep = deepened(network, 32)
+    last, _ = seen(photos, network)
+    (found, before), (again, after) = seen(photos, deep), seen(photos, deep)
+    assert (before, after) == (0, 6) and np.array_equal(again, found) and found.shape == (12, 4 * 5 + 8)
+    np.testing.assert_allclose(found[:, -8:], last, rtol=1e-5, atol=1e-6)
 
 
 def test_one_damaged_photo_is_told_and_the_others_are_seen(photos: list[Path]) -> None:
