@@ -10,7 +10,9 @@ import pytest
 import torch
 from fastai.vision.all import (
     CropPad,
+    CrossEntropyLossFlat,
     Flip,
+    Learner,
     Normalize,
     RandomCrop,
     RandomResizedCrop,
@@ -19,12 +21,12 @@ from fastai.vision.all import (
     aug_transforms,
     imagenet_stats,
 )
+from torch import nn
 
 from mirror.errors import UnsupportedLearner
 from mirror.export.learner_opening import open_learner
 from mirror.export.onnx_export import read_preprocessing_of
 from mirror.inference.pickle_scan import check_pickle
-from tests.export.test_learner_parts import small
 from tests.learners import LABELS, dataloaders, export
 from tests.support.pickles import zipped
 
@@ -42,6 +44,12 @@ TRANSFORMS = {
     "a crop": ([Resize(40), RandomCrop(32)], [Flip(), NORMALIZE]),
     "a padded photo": (CropPad(32), [NORMALIZE]),
 }
+
+
+def small(dls) -> Learner:
+    torch.manual_seed(0)
+    body = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    return Learner(dls, nn.Sequential(*body), loss_func=CrossEntropyLossFlat())
 
 
 def renamed(path: Path, names: dict[bytes, bytes]) -> Path:
