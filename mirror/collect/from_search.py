@@ -2,9 +2,8 @@
 
     folder = collect_by_search(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], 100, network=…)
 
-Everything is written to disk at once: the words to search.json, search pages to hits.jsonl, downloads to .incoming/
-until their row is written, rows to metadata.csv or rejected.csv. So a run that was killed at any moment goes on where
-it was, and neither searches nor downloads again; with a larger count it goes on to the next hit, and to the next page.
+Everything is on disk at once: words in search.json, search pages in hits.jsonl, downloads in .incoming/ until their row
+is in metadata.csv or rejected.csv. So a run that was killed goes on where it was; with a larger count, to the next hit.
 """
 
 from __future__ import annotations
