@@ -187,6 +187,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             "projects.html",
             cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, bad, bad))],
             free_name=bad,
+            icon=workshop_page._icon(),
         ),
         "publication.html": lambda: (
             publish_step.render_publication(running)

@@ -131,7 +131,7 @@ class Project:
                 labels = labels or info.labels
                 judged = info.metrics.validation if info.metrics else None
                 error = error_sentence(judged) if judged and judged.photos else ""
-                last = f"trained on {_day(self.model / MODEL_JSON)}"
+                last = f"trained on {(info.created_at or _day(self.model / MODEL_JSON))[:10]}"
         except MirrorError as failure:
             problem = str(failure)
         return Card(self.name, labels, photos, picture, error, last, problem)

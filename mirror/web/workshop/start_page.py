@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from markupsafe import Markup
+
 from mirror.templates import render
 from mirror.web.studio.photo_routes import thumbnail_address
 from mirror.web.workshop.projects import Card, Projects
@@ -13,10 +15,10 @@ from mirror.wording import count, listed, plain
 SHOWN_LABELS = 6
 
 
-def render_cards(projects: Projects) -> str:
+def render_cards(projects: Projects, icon: Markup) -> str:
     """HTML: forms and links alone, so that a project opens in a tab of its own too."""
     cards = [shown_card(card) for card in projects.cards()]
-    return render("projects.html", cards=cards, free_name=projects.free_name())
+    return render("projects.html", cards=cards, free_name=projects.free_name(), icon=icon)
 
 
 def shown_card(card: Card) -> dict[str, Any]:

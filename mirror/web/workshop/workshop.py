@@ -62,6 +62,7 @@ class Workshop:
         self._head = head
         self._handlers: list[_Handler] = []
         self._drawings: dict[str, list[_Drawing]] = {}
+        self._names: frozenset[str] = frozenset()
         self._waits: list[Callable[[], bool]] = []
         self._endings: dict[str, Callable[[Project], str]] = {}
         self._shown = dict.fromkeys([self.project, self.shown, self.ran, self.clock, *shows])
@@ -109,6 +110,7 @@ class Workshop:
     def wire(self, tabs: Mapping[str, gr.Tab]) -> None:
         """Attaches everything; called once, when all steps are there."""
         assert self.steps is not None
+        self._names = frozenset(tabs)
         self.outputs = outputs = [*self._shown, *tabs.values(), self.steps, self.message]  # said once it is shown
         states = list(dict.fromkeys(part for drawings in self._drawings.values() for d in drawings for part in d.state))
         given = [self.project, self.shown, self.ran, *states]
@@ -149,6 +151,8 @@ class Workshop:
     ) -> dict[Any, Any]:  # fmt: skip
         changes = dict(handle(project, *values) or {})
         wanted = changes.pop(GO, None)
+        if wanted is not None and wanted not in self._names:
+            raise UsageError(f"There is no step “{wanted}” here: load the page again.")
         runs = project.running
         running: dict[Any, Any] = {self.clock: gr.update(active=runs or any(pending() for pending in self._waits))}
         if slow and wanted is None:  # the person may look at something else by now

@@ -75,11 +75,11 @@ def build(projects: Projects) -> SentenceBlocks:
         def load(wanted: str, step: str) -> dict[Any, Any]:
             top = {head: render("workshop_head.html", icon=_icon(), name="")}
             if not (projects.only or wanted):
-                return {**top, start: start_page.render_cards(projects)}
+                return {**top, start: start_page.render_cards(projects, _icon())}
             try:
                 project = projects.of(projects.only or wanted)
             except UsageError as error:  # a name that a link has, or that somebody typed
-                return {**top, start: start_page.render_cards(projects), **workshop.say(str(error))}
+                return {**top, start: start_page.render_cards(projects, _icon()), **workshop.say(str(error))}
             opened = step if step in tabs else _first_step(project, projects.only is not None)
             return {project_page: gr.update(visible=True), start: "", **workshop.open(project, opened)}
 
