@@ -8,21 +8,14 @@ from typing import Any
 import pytest
 
 from mirror.web.studio.gallery import TABS as STUDIO_TABS
+from tests.support.axe import AXE, LOOK
 from tests.support.visits import DESKTOP, OVERLAPS, PHONE, Visit, visiting
-from tests.web.serving import REPOSITORY, serve
+from tests.web.serving import serve
 from tests.web.studio.folders import photo_folder
 from tests.web.tiny import BLUE, YELLOW, photo
 
 pytestmark = pytest.mark.browser
 
-AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
-# once every colour has changed to what it is to be
-LOOK = """async () => {
-    const ends = (each) => each.effect?.getComputedTiming().endTime < 10_000;
-    await Promise.allSettled(document.getAnimations().filter(ends).map((each) => each.finished));
-    return (await axe.run({rules: {'target-size': {enabled: true}}})).violations.map(
-    v => v.id + ': ' + v.nodes.map(n => n.html).join());
-}"""
 TABS = {"What is this?": "general", "What is where?": "objects", "Your own words": "words", "Faces": "faces"}
 # WCAG 2.2, 1.4.12: what a reader may set without losing anything
 SPACED = "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }"

@@ -22,11 +22,11 @@ from mirror.model_folder import read_model_folder
 from mirror.web.workshop.history_step import render_history
 from mirror.web.workshop.projects import Project, Projects
 from mirror.web.workshop.try_step import OpenedModel, answered, render_kept
+from tests.support.axe import AXE, LOOK
 from tests.support.photo_folders import drawing
 from tests.support.visits import OVERLAPS, TIMEOUT, Visit
 from tests.web.serving import serve
 from tests.web.studio.folders import model_of, photo_folder
-from tests.web.test_accessibility import AXE, LOOK
 from tests.web.tiny import YELLOW, photo
 
 EARLIER = "2026-11-28T10-00-00Z"
