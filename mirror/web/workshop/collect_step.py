@@ -29,7 +29,7 @@ NOT_HERE = "This folder lies elsewhere than train.py collects to, so that nothin
 
 
 def add(workshop: Workshop) -> None:
-    number = gr.Number(label="Photos of each label", minimum=1, maximum=10_000, precision=0, elem_id="collect-number")
+    number = gr.Number(label="Photos of each label", minimum=0, maximum=10_000, precision=0, elem_id="collect-number")
     with gr.Row(elem_id="collect-buttons"):
         collect = gr.Button("Collect", variant="primary")
         both = gr.Button("Collect, then train")

@@ -81,8 +81,12 @@ def hindrances(reached: bool | None, *, environ: Mapping[str, str] = os.environ)
 
 
 def has_weights(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a network that a first training begins with is here: where torch, which is not imported for that, keeps
-    it, or as a package."""
+    """Whether a network that a first training begins with is here: train.py's own, or as a package."""
+    return has_resnet(environ) or bool(find_spec(PACKAGED_WEIGHTS))
+
+
+def has_resnet(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the weights of train.py's own network are where torch, which is not imported for that, keeps them."""
     cache = environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     hub = Path(environ.get("TORCH_HOME") or Path(cache, "torch")) / "hub" / "checkpoints"
-    return any(hub.glob("resnet18-*.pth")) or bool(find_spec(PACKAGED_WEIGHTS))
+    return any(hub.glob("resnet18-*.pth"))

