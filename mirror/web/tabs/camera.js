@@ -114,6 +114,7 @@ async function look() {
       continue;
     }
     show(answer);
+    if (times.length === 0) find(".card").scrollIntoView({ block: "nearest" });
     times.push(performance.now());
     if (times.length > RATE_FRAMES) times.shift();
     if (times.length > 1) {
