@@ -23,7 +23,8 @@ def collect(*arguments: str) -> None:
     from mirror.collect.corrections import CorrectedFolder
 
     options = train.parse([*arguments])
-    collected = train_steps.collect(options, "mirror", train.SEARCH)
+    terms = train_steps.search_terms(options, Path("data", "mirror"), train.SEARCH)
+    collected = train_steps.collect(options, "mirror", terms)
     with collected.folder as folder:
         photos = CorrectedFolder(folder)
         if collected.source != "photo list":

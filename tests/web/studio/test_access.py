@@ -27,7 +27,7 @@ import pytest
 from mirror.collect.metadata import write_photos
 from mirror.errors import UsageError
 from mirror.web.gateway.gate import NOT_HERE, NOT_SO
-from mirror.web.studio.access import ELSEWHERE, NO_TOKEN, require_this_machine
+from mirror.web.studio.access import ELSEWHERE, MAX_BODY_BYTES, NO_TOKEN, require_this_machine
 from tests.hostile.files import BOMBS, shared_tags
 from tests.support.limits import LIMIT
 from tests.support.warm import Warm
@@ -280,7 +280,7 @@ def test_a_token_that_is_not_the_one_opens_nothing(studio: tuple[Served, Path], 
 def test_with_the_token_only_what_the_page_needs_is_there(studio: tuple[Served, Path], client: httpx.Client) -> None:
     page, folder = studio
     needed = ("/", "/assets/", "/static/", "/favicon.ico", "/theme.css", "/gradio_api/queue/", "/gradio_api/heartbeat/",
-              "/studio/")  # fmt: skip
+              "/gradio_api/app_id", "/studio/")  # fmt: skip
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
     for method, path in [*everything_of_gradios(), *OTHERS]:
         if (method, path) in OTHERS or not (path == "/" or path.startswith(needed[1:])):
@@ -416,7 +416,7 @@ def test_a_form_is_no_decision(client: httpx.Client, kind: str | None, status: i
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_is_bounded(studio: tuple[Served, Path], client: httpx.Client, chunked: bool) -> None:
-    body = b'{"x":"' + b"x" * 3_000_000 + b'"}'
+    body = b'{"x":"' + b"x" * MAX_BODY_BYTES + b'"}'
     content = (body[i : i + 65536] for i in range(0, len(body), 65536)) if chunked else body
     told = client.post("/gradio_api/queue/join", headers=JSON, content=content)
     assert told.status_code == 413 and "too large" in told.text.lower()
