@@ -88,7 +88,8 @@ SAID = ("As ana, to http://hub:", "  space ana/birds: 9 files, 1 MB", "  No phot
 
 def test_the_plan_is_told_as_the_command_tells_it() -> None:
     shown = render_publication(Progress(False, (*SAID, UNPUBLISHED)))
-    assert "This would go" in shown and "<li>space ana/birds: 9 files, 1 MB</li>" in shown and "<a " not in shown
+    assert "<h2>This would go</h2>" in shown  # below the page's h1, no level is left out
+    assert "<li>space ana/birds: 9 files, 1 MB</li>" in shown and "<a " not in shown
 
 
 def test_in_the_end_there_is_the_address_of_the_page_first() -> None:
