@@ -85,6 +85,8 @@ SLOW = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = [Path(__file__).parent / name for name in SLOW]
     for item in items:
+        if re.search(r" at 0x[0-9a-f]+", item.nodeid):
+            raise pytest.UsageError(f"{item.nodeid} is called otherwise in each run: give its parameters ids.")
         if any(item.path.is_relative_to(path) for path in slow) or "killed" in item.name:
             item.add_marker("slow")
     # What takes long begins first, so that no worker is left with a file of it while the others are done

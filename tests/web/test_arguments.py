@@ -28,7 +28,6 @@ def test_what_is_offered_may_be_chosen(component: Any, value: Any, expected: Any
 @pytest.mark.parametrize(
     ("component", "value"),
     [(RADIO, "3"), (RADIO, ["1"]), (RADIO, "One"), (GROUP, ["3"]), (GROUP, None), (GROUP, "1"), (GROUP, [["1"]])],
-    ids=str,
 )
 def test_what_is_not_offered_is_a_sentence(component: Any, value: Any) -> None:
     with pytest.raises(gr.Error, match=r"“Numbers?”|There is no number named") as refused:
