@@ -49,7 +49,7 @@ def add(workshop: Workshop) -> None:
         idle = not project.running and not holder
         wanted = collected.search.count if collected.search else 0
         return {
-            number: gr.update(visible=searches and idle, placeholder=str(wanted)),
+            number: gr.update(visible=searches and idle, value=wanted),
             collect: gr.update(
                 value="Go on" if collected.number and not collected.is_full else "Collect",
                 visible=searches and idle, variant="secondary" if collected.is_full else "primary",
@@ -71,7 +71,7 @@ def add(workshop: Workshop) -> None:
             train_step.begin(project, train_step.chained(project, *more))
         else:
             project.run(STEP).start(project.train(ONLY, *more))
-        return {number: None, **workshop.say("Collecting has begun.")}
+        return workshop.say("Collecting has begun.")
 
     def stop(project: Project) -> Changes:
         if run := collecting(project):

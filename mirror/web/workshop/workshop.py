@@ -133,6 +133,8 @@ class Workshop:
             if slow:
                 turn = {"concurrency_id": "slow", "concurrency_limit": SLOW_AT_ONCE, "trigger_mode": "multiple"}
             carries = isinstance(event, partial)  # an event that a gr.HTML's script names
+            if carries:  # whoever is quick presses another of its buttons before the first is answered
+                turn["trigger_mode"] = "multiple"
             event(heard if carries else answer, [*given, *inputs], outputs, **PRIVATE, **turn)
 
         for one in self._handlers:

@@ -142,3 +142,12 @@ def test_what_no_button_sends_is_one_sentence(client: httpx.Client, carries: Any
     for part in ("begin-words", "look-top"):
         well, told = tab.press(part, carries)
         assert not well and told.endswith('."') and "\n" not in told, (part, carries, told)
+
+
+def test_no_press_is_lost_while_another_is_answered(client: httpx.Client) -> None:
+    """gradio drops an event of the same kind until the last one is answered, unless it is told to keep them all."""
+    calls = Tab(client, "quick").calls
+    carried = [one for one in calls if any(event in ("press", "photo", "look") for _, event in one["targets"])]
+    assert len(carried) >= 8 and {one["trigger_mode"] for one in carried} == {"multiple"}
+    ticks = [one for one in calls if any(event == "tick" for _, event in one["targets"])]
+    assert [one["trigger_mode"] for one in ticks] == ["once"], "looks at what runs do not pile up"
