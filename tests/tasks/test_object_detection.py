@@ -185,7 +185,7 @@ def test_a_detector_without_its_last_layer_is_no_detector(tmp_path):
     [
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 100), "cannot be opened"),
         (lambda folder: (folder / "model.safetensors").unlink(), "cannot be opened"),
-        (lambda folder: (folder / "preprocessor_config.json").unlink(), "cannot be opened"),
+        (lambda folder: (folder / "preprocessor_config.json").unlink(), "does not tell how its photos are"),
         (lambda folder: (folder / "config.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "config.json").unlink(), "holds no config.json"),
     ],

@@ -292,9 +292,9 @@ def without_words(folder: Path) -> Path:
     [
         (tiny_vit, "is a ViTForImageClassification, which does no zero-shot-image-classification: choose a model that"),
         (other_kind, "is of the kind align, which is not supported for zero-shot-image-classification: choose one of"),
-        (without_words, "cannot be opened"),
+        (without_words, "does not tell how its photos are prepared"),
     ],
-    ids=["another task", "another kind", "no tokenizer"],
+    ids=["another task", "another kind", "the network alone"],
 )
 def test_a_model_that_cannot_do_it_is_told_in_one_sentence(make, says: str, tmp_path: Path) -> None:
     with pytest.raises(MirrorError, match=says) as told:

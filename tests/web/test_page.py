@@ -78,9 +78,9 @@ def test_a_removed_photo_is_forgotten_without_the_server(chromium, served):
         visit.page.get_by_role("button", name="Remove Image").click()
         visit.says("Show me a photo.")
         assert visit.bars() == {}
-        visit.page.unroute("**/queue/join*")
         for route in held:
             route.continue_()
+        visit.page.unroute("**/queue/join*")
 
 
 def test_the_browser_alone_shows_that_a_photo_is_removed(served):

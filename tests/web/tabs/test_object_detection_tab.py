@@ -193,6 +193,7 @@ def test_the_slider_shows_and_hides_without_the_server(chromium, served):
         tab.says(f"^{HALF}$")
         while len(asked) < 2:  # the photo, and its own picture, which comes to nothing
             tab.page.wait_for_timeout(100)
+        visit.rest()
         asked.clear()
         for score, sentence, labels in (
             ("0.9", "^2 bicycles.$", ["bicycle", "bicycle"]),
