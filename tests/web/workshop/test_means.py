@@ -35,6 +35,11 @@ def test_without_weights_it_is_said_whether_they_will_come(
     assert says in hindrances(reached, environ={"TORCH_HOME": str(tmp_path)})[-1]
 
 
+def test_where_another_network_takes_its_place_that_is_said(tmp_path: Path) -> None:
+    pytest.importorskip(means.PACKAGED_WEIGHTS)
+    assert hindrances(True, environ={"TORCH_HOME": str(tmp_path)}) == [means.STANDS_IN]
+
+
 def test_without_packages_it_is_said_what_to_install_and_what_works(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(means, "find_spec", lambda name: None)
     search, train = hindrances(True, environ=weights(tmp_path))
