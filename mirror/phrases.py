@@ -15,6 +15,7 @@ LONGEST_TITLE = 160  # letters
 SPELLED_OUT = 6  # a title that names more labels than this is no title
 
 ANYTHING = ("Show me anything.", "An animal, a tool, a dish: I know everyday things by their names.")
+LOOKING = ("Let me look …", "The first time takes longer: I have to open the model.")
 WORDS_QUESTION = ("Mirror, mirror on the wall,", "which of these words fits after all?")
 NEVER_WHOSE = "I find faces. I never tell whose they are, and I keep none of them."
 EXPLAIN, HIDE = "Why do you say so?", "Hide the reason"  # the button before and after it is pressed

@@ -58,9 +58,11 @@ class Failures:
         except Exception as error:
             if of_the_client(error):
                 raise  # the gate ends the answer
-            report(error)
+            refusal = _refusal(error)
+            if refusal.status != 404:  # no failure: a program asked for what there is not
+                report(error)
             if not started:
-                await answer(_refusal(error), receive, send, as_json=scope["method"] == "POST", drain=False)
+                await answer(refusal, receive, send, as_json=scope["method"] == "POST", drain=False)
 
 
 def _refusal(error: Exception) -> Refusal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -41,6 +42,11 @@ SHARE_JS = """async () => {
   const says = text("#answer .says");
   await save(answerPicture(document.title, says, text("#answer .sure"), pictures), "mirror-answer.png");
 }""".replace("SCRIPT", (FOLDER / "share.js").read_text(encoding="utf-8").replace("export ", ""))
+# What page.js hears of a photo that gradio's page could not take, or of a question that was turned down, is the answer
+REFUSED_JS = """element.addEventListener("refused", ({ detail }) => {
+  const says = Object.assign(document.createElement("p"), { className: "says", textContent: detail });
+  props.value = `<div class="verdict trouble">${says.outerHTML}</div>`;
+});"""
 PLACEHOLDER = Image.new("RGB", (1, 1))  # in place of a photo that is not needed any more
 
 
@@ -60,7 +66,7 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples,
         with gr.Column(scale=6, min_width=300):
             fields = lay_out_photo()
         with gr.Column(scale=5, min_width=300):
-            answer = gr.HTML(waiting_card(registry.default), elem_id="answer")
+            answer = lay_out_answer(waiting_card(registry.default), elem_id="answer")
             explain_button, explanation = heat_map.build(registry)
             share = gr.Button("Save as a picture", elem_id="share-button")
             probabilities = gr.HTML(elem_id="probabilities")
@@ -211,6 +217,11 @@ def bars(prediction: Prediction, shown: int = SHOWN_LABELS) -> str:
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:shown]
     rows = [{"label": plain(label), "percent": percent(share), "share": share} for label, share in ranked]
     return render("bars.html", bars=rows, nearest="" if prediction.known else phrases.nearest(prediction.label))
+
+
+def lay_out_answer(html: str, **settings: Any) -> gr.HTML:
+    """The answer's place, in the current column: what there is before an answer, then whatever is said of a photo."""
+    return gr.HTML(html, js_on_load=REFUSED_JS, **settings)
 
 
 def error_card(sentence: str) -> str:

@@ -15,6 +15,12 @@
   // The tab that is open has the only frame of photos, and the only field for an address, with a size
   const open = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
 
+  const frame = () => new Promise(requestAnimationFrame);
+  async function until(found) {
+    for (const end = performance.now() + WAIT_MS; !found() && performance.now() < end;) await frame();
+    return found();
+  }
+
   // ---- the answer ----------------------------------------------------------------------------------------------------
 
   function reveal(element) {
@@ -36,6 +42,7 @@
   let next = null;
   function look(changes) {
     prepare();
+    overhear();
     const found = changes.map(changed).findLast((each) => each?.offsetParent);
     const told = found?.matches(ANSWERS) ? found.querySelector(".verdict:not(.waiting)") : found?.querySelector(SHOWN);
     if (!told) return;
@@ -60,6 +67,40 @@
     }
   }
 
+  let given = 0; // of two photos that wait for the frame, it takes the last
+
+  // ---- what is refused -----------------------------------------------------------------------------------------------
+
+  function refuse(sentence) {
+    open(ANSWERS)?.querySelector(".verdict")?.dispatchEvent(new CustomEvent("refused", { detail: sentence, bubbles: true }));
+  }
+
+  // A photo that is too large is not even sent; gradio would ask how far its upload is
+  async function refusePhoto(sentence) {
+    const mine = ++given, remove = open(".glass").querySelector("[aria-label='Remove Image']");
+    remove?.click();
+    if (remove) await until(() => open(ANSWERS)?.querySelector(".waiting"));
+    if (mine === given) refuse(sentence);
+  }
+
+  function isTooLarge(file) {
+    if (file.size > MAX_UPLOAD_BYTES) refusePhoto(TOO_MANY_BYTES);
+    return file.size > MAX_UPLOAD_BYTES;
+  }
+
+  // What gradio tells in a toast alone is the answer, but for a lost connection, which it looks for again
+  const heard = new WeakSet();
+  function overhear() {
+    for (const toast of document.querySelectorAll(".toast-body:is(.error, .warning)")) {
+      const told = [...toast.querySelectorAll(".toast-message-text")].at(-1);
+      if (!told || heard.has(told) || !open(ANSWERS) || !toast.querySelector(".timer")) continue;
+      heard.add(told);
+      toast.closest(".toast-item").hidden = true;
+      toast.querySelector(".toast-close").click();
+      refuse(told.textContent);
+    }
+  }
+
   // ---- photos --------------------------------------------------------------------------------------------------------
 
   // gradio takes what the browser calls an image; browsers know nothing of .HEIC, .mpo and names without a suffix
@@ -69,16 +110,13 @@
     return data;
   }
 
-  const frame = () => new Promise(requestAnimationFrame);
-  let given = 0; // of two photos that wait for the frame, it takes the last
   async function give(file) {
     const mine = ++given, glass = open(".glass"), find = () => glass.querySelector("input[type=file]");
     if (!glass) return;
     glass.querySelector(".source-selection button:first-child:not(.selected)")?.click(); // from the camera back to files
     await frame();
     await frame();
-    for (const end = performance.now() + WAIT_MS; !find() && performance.now() < end;) await frame();
-    const input = find();
+    const input = await until(find);
     if (!input || mine !== given) return;
     input.files = parcel(file).files;
     input.dispatchEvent(new Event("change"));
@@ -100,8 +138,8 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     forget(open(".glass"));
-    if (file) give(file);
-    else ask(text);
+    if (!file) ask(text);
+    else if (!isTooLarge(file)) give(file);
   }
 
   const ours = new WeakSet(); // drops that carry a file which gradio takes
@@ -112,16 +150,21 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     forget(zone.closest(".glass"));
+    if (isTooLarge(file)) return;
     held.set(zone.closest(".glass"), file);
     const again = new DragEvent("drop", { dataTransfer: parcel(file), bubbles: true, cancelable: true });
     ours.add(again);
     event.target.dispatchEvent(again);
   }
 
-  function choose({ target, isTrusted }) {
-    const glass = target.closest?.(".glass");
+  function choose(event) {
+    const { target, isTrusted } = event, glass = target.closest?.(".glass");
     if (isTrusted && glass) forget(glass);
     if (!glass || !target.matches("input[type=file]") || !target.files[0]) return;
+    if (isTooLarge(target.files[0])) {
+      target.value = ""; // the same one may be chosen again
+      return event.stopImmediatePropagation();
+    }
     target.files = parcel(target.files[0]).files;
     held.set(glass, target.files[0]);
   }

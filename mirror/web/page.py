@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
 from mirror.web import about, heat_map, link_preview, live_tab, mirror_api, mirror_tab, retention
+from mirror.web.arguments import quoted
 from mirror.web.blocks import ASKED, PRIVATE, VisitedBlocks
 from mirror.web.examples import Examples, changed_tiles
 from mirror.web.failures import Failures
@@ -37,7 +39,7 @@ from mirror.web.scheduling import on_thread
 from mirror.web.tabs import task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
-from mirror.web.uploads import MAX_UPLOAD_BYTES
+from mirror.web.uploads import MAX_UPLOAD_BYTES, TOO_MANY_BYTES
 
 FAVICON = FOLDER / "favicon.svg"
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
@@ -46,10 +48,10 @@ SESSIONS = 500  # gradio remembers the last values of this many sessions in memo
 MODEL_JS = "name => { document.documentElement.dataset.model = name }"  # for camera.js
 TITLE_JS = "document.title = document.querySelector('#question h1').textContent;"
 OPENED_JS = f"name => {{ {TITLE_JS} if (name) ({MODEL_JS})(name); }}"
-# ?model=NAME in the address, else what was chosen here before; a page in a frame may have no storage
+# ?model=NAME in the address, and what was chosen here before; a page in a frame may have no storage
 WANTED_JS = """() => {
-  try { return new URLSearchParams(location.search).get('model') || localStorage.getItem('mirror-model') || ''; }
-  catch { return ''; }
+  const asked = new URLSearchParams(location.search).get('model') || '';
+  try { return [asked, localStorage.getItem('mirror-model') || '']; } catch { return [asked, '']; }
 }"""
 CHOSEN_JS = f"""name => {{
   {TITLE_JS}
@@ -71,6 +73,7 @@ def build(
     with VisitedBlocks(title=_title(registry.default), analytics_enabled=False) as page:
         built = registry.default
         question = gr.HTML(_question(built))
+        notice = gr.HTML(visible=False, elem_id="notice")
         picker = lay_out_picker(registry)
         picker.change(None, picker, None, js=MODEL_JS)  # before what waits for an answer: gradio goes one by one
         with gr.Tabs():
@@ -90,25 +93,29 @@ def build(
             """Everything that speaks of a model."""
             return {
                 picker: picker.update(served), question: _question(served), note: about.note(served),
+                notice: gr.update(visible=False),
                 pictures: about.pictures(served), tab.tiles: changed_tiles(examples.of(served)),
                 tab.button: gr.update(visible=heat_map.can_explain(served)),
                 **{part: gr.update(visible=part is not missing) for part in late},
             }  # fmt: skip
 
-        async def open_page(wanted: str) -> dict[Block, Any]:
+        async def open_page(asked: str, chosen: str) -> dict[Block, Any]:
             """The models that there are by now, and the one that the visitor wants, where it is not the first."""
             await on_thread(picker.refresh)
-            served = registry.served.get(wanted) or registry.default
-            if served is None or (served is built and not picker.differs()):
+            served = registry.served.get(asked) or registry.served.get(chosen) or registry.default
+            if served is None:
                 return {picker: gr.skip()}
-            return {picker: picker.update(served)} if served is built else describe(served)
+            told: dict[Block, Any] = {notice: _not_there(asked, served)}
+            if served is built:
+                return {picker: picker.update(served) if picker.differs() else gr.skip(), **told}
+            return {**describe(served), **told}
 
         # A change of the picker's, by the visitor or by open_page, has the photo answered anew: mirror_tab.py
-        outputs = [picker, question, note, pictures, tab.tiles, tab.button, *late]
+        outputs = [picker, question, notice, note, pictures, tab.tiles, tab.button, *late]
         picker.input(lambda model: describe(registry.get(model)), picker, outputs, **ASKED).then(
             None, picker, js=CHOSEN_JS
         )
-        wanted = gr.Textbox(visible=False)
+        wanted = [gr.Textbox(visible=False), gr.Textbox(visible=False)]
         page.load(open_page, wanted, outputs, js=WANTED_JS, **PRIVATE).then(None, picker, js=OPENED_JS)
         about_tab.select(lambda model: about.pictures(registry.get(model)), picker, pictures, **ASKED)
     return page.queue(
@@ -140,7 +147,9 @@ def launch_settings(
 
 def page_script() -> str:
     """What gradio runs once in the browser, as the function that it wants; here and in the studio."""
-    return Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    limits = f"const MAX_UPLOAD_BYTES = {MAX_UPLOAD_BYTES}, TOO_MANY_BYTES = {json.dumps(TOO_MANY_BYTES)};"
+    return script.replace("() => {", f"() => {{\n  {limits}", 1)
 
 
 def _title(served: ServedModel | None) -> str:
@@ -168,6 +177,13 @@ def _question(served: ServedModel | None) -> str:
     first, wall, second = _title(served).partition("wall,")  # a narrow screen breaks the line there
     lines = (first + wall.rstrip(","), second.strip())
     return render("question.html", icon=icon, lines=lines, subtitle=_subtitle(served))
+
+
+def _not_there(asked: str, served: ServedModel) -> dict[str, Any]:
+    """That the model which an address names is not here; nothing, where it is, or none is named."""
+    sentence = f"There is no model named {quoted(asked)} here: {served.name} answers."
+    gone = bool(asked) and asked != served.name
+    return gr.update(value=render("sentence.html", kind="problem", sentence=sentence) if gone else "", visible=gone)
 
 
 def app_settings(

@@ -309,6 +309,8 @@ def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
     page.click(".example:has-text('bag')")
     says("This is: Bag.")
     page.screenshot(path=tmp_path / "garments.png")
+    page.goto(page.url.replace("tab=garments", "tab=nothing"))
+    says("There is no tab named “nothing” here.")
     allowed = ("net::ERR_INTERNET_DISCONNECTED", "net::ERR_FAILED", "Failed to fetch")
     assert [error for error in visit.errors if not any(text in error for text in allowed)] == []
     assert visit.foreign == [] and set(TITLES) == set(TABS)

@@ -45,8 +45,12 @@ def test_ones_own_model_comes_first_and_an_address_names_another(chromium, page)
         is_asked(visit, SHIPPED)
         visit.pick("yellow.jpg", photo(YELLOW))
         visit.says("duckling")
+        assert visit.page.locator("#notice").is_hidden()
         visit.goto(f"{page.url}/?model=no%20such%20model")
         is_asked(visit, FRUIT)
+        visit.page.get_by_text("There is no model named “no such model” here: fruit answers.").wait_for()
+        choose(visit, "mirror")
+        visit.page.locator("#notice").wait_for(state="hidden")
 
 
 def test_a_choice_is_remembered_and_the_address_leads_to_it(chromium, page):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
+from mirror.templates import data_url
 from mirror.web.uploads import MAX_UPLOAD_BYTES
 from tests.support.photo_kinds import heic, sideways
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, SHIPPED, choose, realistic, visiting
-from tests.web.asking import ask_by_number
+from tests.web.asking import ask, ask_by_number
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, tiny_model
 
 pytestmark = pytest.mark.browser
+PNG = data_url(photo(YELLOW, format="PNG"), "png")
 
 
 def test_a_dropped_photo_is_answered(chromium, served):
@@ -139,16 +142,59 @@ def test_text_that_claims_to_be_a_photo_is_told_in_one_sentence(chromium, served
         visit.says("not an image")
 
 
-def test_more_than_twenty_megabytes_are_refused_by_the_page(chromium, served, tmp_path):
-    large = tmp_path / "large.jpg"
-    large.write_bytes(photo(YELLOW) + b"\0" * MAX_UPLOAD_BYTES)
+TOO_LARGE_JS = """([kinds, size]) => {
+    const data = new DataTransfer(), settings = {bubbles: true, cancelable: true};
+    data.items.add(new File([new Uint8Array(size)], "large.jpg", {type: "image/jpeg"}));
+    for (const kind of kinds)
+        document.querySelector("#photo button.upload-container, #photo").dispatchEvent(
+            kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, ...settings})
+                             : new DragEvent(kind, {dataTransfer: data, ...settings}));
+}"""
+
+
+def test_more_than_twenty_megabytes_are_refused_in_the_answer_however_they_come(chromium, served, tmp_path):
+    large, size = tmp_path / "large.jpg", MAX_UPLOAD_BYTES + 1
+    large.write_bytes(b"\xff\xd8".ljust(size))
+    drag = ["dragenter", "dragover", "drop"]
     with visiting(chromium, served.url) as visit:
-        visit.page.set_input_files("#photo input[type=file]", large)
-        visit.page.get_by_text(re.compile("exceeds|too large|maximum", re.IGNORECASE)).first.wait_for()
+        page = visit.page
+        for show, onto_another in (
+            (lambda: page.set_input_files("#photo input[type=file]", large), False),
+            (lambda: page.evaluate(TOO_LARGE_JS, [drag, size]), False),
+            (lambda: page.evaluate(TOO_LARGE_JS, [drag, size]), True),
+            (lambda: page.evaluate(TOO_LARGE_JS, [["paste"], size]), True),
+        ):
+            if onto_another:
+                visit.pick("yellow.jpg", photo(YELLOW))
+                visit.says("This is a duckling")  # also after a refusal and the same answer
+                page.wait_for_function("document.querySelector('#photo img')?.src.startsWith('data:')")
+            show()
+            visit.says("^The photo is larger than 20 MB: please send a smaller one.$")
+            assert page.locator("#photo img").count() == page.locator(".toast-body").count() == 0
+            assert page.locator("#probabilities").is_hidden() and page.locator("#why-button").is_hidden()
+            page.locator("#photo button.upload-container").wait_for()
         visit.shot("page-oversize")
-        visit.rest()
-        about = [c for c in visit.complaints if not re.search("upload|413|^Response$|Failed to load resource", c)]
-        visit.complaints[:] = about  # the refusal itself is a complaint of the browser's
+
+
+def test_what_gradio_tells_in_a_toast_alone_is_said_in_the_answer(chromium, several, own_page):
+    tiny_model(own_page / "models", "removed", ("cat", "dog"))
+    with visiting(chromium, f"{several.url}/?model=removed", viewport=PHONE) as visit:
+        shutil.rmtree(own_page / "models" / "removed")
+        assert ask(several.url, "predict", {"url": PNG}, "another")[0] == "error"  # the page reads its folder anew
+        visit.pick("yellow.jpg", photo(YELLOW))
+        visit.says("There is no model named “removed”: choose one of ants_bees, ")
+        visit.pick("y" * 300 + ".jpg", photo(YELLOW))
+        visit.says("The file's name is too long: at most 255 characters.")
+        assert visit.page.locator(".toast-body:visible").count() == 0
+        visit.page.context.set_offline(True)
+        choose(visit, "fruit")
+        toast = visit.page.get_by_text("Connection to the server was lost")
+        toast.wait_for()  # this one stays a toast, below what the page is operated by
+        assert toast.bounding_box()["y"] > PHONE["height"] / 2
+        visit.page.context.set_offline(False)
+        toast.wait_for(state="detached")
+        visit.is_ready()
+        visit.complaints.clear()  # of the browser: 400 to the name, and the lost connection
 
 
 def test_an_iphone_photo_is_answered_and_shown(chromium, served):
@@ -290,6 +336,8 @@ def test_an_example_is_answered_when_it_is_clicked(chromium, several):
         tiles = visit.page.locator("#examples button.example")
         tiles.first.wait_for()
         assert [tile.inner_text().strip() for tile in tiles.all()] == ["a duckling", "a blue teapot"]
+        left, right = (tile.bounding_box() for tile in tiles.all())
+        assert right["x"] - left["x"] - left["width"] >= 8  # they do not touch
         tiles.nth(0).click()
         visit.says("This is a duckling")
         visit.page.wait_for_function("document.querySelector('#photo img').naturalWidth === 400")

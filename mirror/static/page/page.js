@@ -307,8 +307,10 @@ if (picker) {
 }
 showModel();
 loadingShown(mirror.ready);
-const linked = names.indexOf(new URL(location.href).searchParams.get("tab") ?? "");
+const asked = new URL(location.href).searchParams.get("tab") ?? "";
+const linked = names.indexOf(asked), unknown = linked < 0 && asked.slice(0, 40);
 if (linked > 0) open(linked);
+if (unknown) trouble(`There is no tab named “${unknown}” here.`);
 
 // Only now, so that nothing comes over the line twice: it keeps what is there already
 mirror.ready.then(() => navigator.serviceWorker?.register("service-worker.js")).catch(() => {}); // as in some frames

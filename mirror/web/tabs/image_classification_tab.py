@@ -15,11 +15,11 @@ from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.predictor import LabelPredictor
 from mirror.tasks.registry import open_label_predictor
-from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest
+from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest, public_name
 from mirror.templates import render
 from mirror.web.blocks import ASKED, PRIVATE, add_endpoint
 from mirror.web.examples import lay_out_tiles
-from mirror.web.mirror_tab import bars, card, error_card
+from mirror.web.mirror_tab import bars, card, error_card, lay_out_answer
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
@@ -27,8 +27,6 @@ from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import SentPhoto
 
 SHOWN_LABELS = 5
-BUSY = ("I am looking…", "The first time it takes a while to open the model.")
-
 Outputs = tuple[str, str, str]  # as HTML: the answer's card, the labels' bars, who answers
 
 
@@ -40,13 +38,13 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
         with gr.Column(scale=6, min_width=300):
             fields = lay_out_photo("general")
         with gr.Column(scale=5, min_width=300):
-            answer = gr.HTML(card("waiting", *phrases.ANYTHING), elem_id="general-answer", elem_classes="answer")
+            answer = lay_out_answer(card("waiting", *phrases.ANYTHING), elem_id="general-answer", elem_classes="answer")
             chances = gr.HTML(elem_id="general-probabilities", elem_classes="probabilities")
             model_note = gr.HTML(elem_id="general-model")
             tiles = lay_out_tiles([task_models.example] if task_models.example else [], "general-examples")
 
     handler, outputs = TaskHandler(_opener(task_models), _answer, _decode), [answer, chances, model_note]
-    events = PhotoEvents(network, handler, (card("waiting", *BUSY), "", gr.skip()), _failed)
+    events = PhotoEvents(network, handler, (card("waiting", *phrases.LOOKING), "", gr.skip()), _failed)
     events.wire(fields, outputs, (card("waiting", *phrases.ANYTHING), "", gr.skip()))
     if task_models.example:
         tiles.choose(partial(events.show, ExamplePhoto(task_models.example)), None, [fields.photo, *outputs], **ASKED)
@@ -110,7 +108,7 @@ def answer_card(prediction: Prediction) -> str:
 
 
 def _model_note(predictor: LabelPredictor) -> str:
-    return render("answered_by.html", name=predictor.name, labels=len(predictor.labels))
+    return render("answered_by.html", name=public_name(predictor.name), labels=len(predictor.labels))
 
 
 def _failed(sentence: str, predictor: LabelPredictor | None) -> tuple:

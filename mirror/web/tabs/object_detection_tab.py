@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from mirror import phrases
 from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detection import SHOWN_FROM, Detection, Detections
@@ -22,7 +23,7 @@ from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION, public_name
 from mirror.templates import data_url, render
 from mirror.web.blocks import add_endpoint
-from mirror.web.mirror_tab import card, error_card
+from mirror.web.mirror_tab import card, error_card, lay_out_answer
 from mirror.web.photo_fields import lay_out_photo
 from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
@@ -70,7 +71,7 @@ def lay_out(
             table = gr.HTML(elem_id=f"{name}-table", elem_classes="found-table")
         with gr.Column(scale=6, min_width=300):
             waiting = (card("waiting", invitation, "It stays between us: nothing you show is kept."), "", "")
-            sentence = gr.HTML(waiting[0], elem_id=f"{name}-answer", elem_classes="answer")
+            sentence = lay_out_answer(waiting[0], elem_id=f"{name}-answer", elem_classes="answer")
             slider = gr.Slider(
                 LEAST_SCORE, GREATEST_SCORE, SHOWN_FROM, step=STEP, label="Least score to show",
                 elem_id=f"{name}-score", elem_classes="least-score",
@@ -104,7 +105,7 @@ def lay_out(
         """
         return await answer_photo(network, handler(as_picture), image, threshold)
 
-    busy = (card("waiting", "Let me look …", "The first time takes longer: I have to open the model."), "", "")
+    busy = (card("waiting", *phrases.LOOKING), "", "")
     events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence, _: (error_card(sentence), "", ""))
     events.wire(fields, [sentence, picture, table], waiting, [slider])
     inputs = {"image": fields.photo, "threshold": gr.Number(SHOWN_FROM, minimum=0, maximum=1, visible=False)}

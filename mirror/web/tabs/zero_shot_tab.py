@@ -16,7 +16,7 @@ from mirror.tasks.label_input import split_labels
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, public_name
 from mirror.tasks.zero_shot import ZeroShot
 from mirror.web.blocks import ASKED, add_endpoint
-from mirror.web.mirror_tab import bars, card, error_card
+from mirror.web.mirror_tab import bars, card, error_card, lay_out_answer
 from mirror.web.photo_fields import PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
@@ -34,7 +34,6 @@ EXAMPLES = {
 }
 INVITATION = ("Show me a photo, and tell me your words.", "I choose the one that fits best.")
 NO_WORDS = ("Now tell me your words.", "At least two, or take one of the lists.")
-BUSY = ("I compare…", "The first time it takes a while to open the model.")
 
 Outputs = tuple[str, str]  # as HTML: the answer's card, and the labels' bars
 
@@ -46,12 +45,12 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
             fields = lay_out_photo("words")
         with gr.Column(scale=5, min_width=300):
             labels, template, examples, file, compare = _lay_out_words()
-            answer = gr.HTML(card("waiting", *INVITATION), elem_id="words-answer", elem_classes="answer")
+            answer = lay_out_answer(card("waiting", *INVITATION), elem_id="words-answer", elem_classes="answer")
             chances = gr.HTML(elem_id="words-probabilities", elem_classes="probabilities")
 
     compare_again = partial(_compare_again, task_models, network)
     outputs, inputs = [answer, chances], [fields.photo, labels, template]
-    events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *BUSY), ""), _failed)
+    events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *phrases.LOOKING), ""), _failed)
     events.wire(fields, outputs, (card("waiting", *INVITATION), ""), [labels, template])
     gr.on([compare.click, labels.submit, template.submit], compare_again, inputs, outputs, **ASKED)
     for button, example in zip(examples, EXAMPLES.values(), strict=True):
@@ -154,7 +153,7 @@ async def _compare_again(
         yield card("waiting", *INVITATION), ""
         return
     if split_labels(labels):
-        yield card("waiting", *BUSY), ""
+        yield card("waiting", *phrases.LOOKING), ""
     try:
         yield await answer_photo(network, _page_handler(task_models), photo, labels, template)
     except gr.Error as error:
