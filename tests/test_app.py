@@ -15,7 +15,8 @@ from gradio_client import Client, handle_file
 
 from mirror.cli.serve import task_models
 from tests.support.limits import LIMIT
-from tests.web.serving import REPOSITORY, environment, free_port, run_app, serve
+from tests.support.ports import free_port
+from tests.web.serving import REPOSITORY, environment, run_app, serve
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 HEAVY = {"torch", "fastai", "torchvision", "transformers", "timm", "fastcore"}

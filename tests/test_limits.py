@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import limits
+from tests.support import limits, ports
 
 TESTS = Path(__file__).parent
+GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")  # the ports that the system gives to connections
 PROCESSES = ("run", "call", "check_call", "check_output")  # of subprocess: they take `timeout`
 WAITS = ("wait", "join", "communicate", "result", "get", "acquire", "accept", "recv", "readline")
 BOUNDED = ("wait_for", "timeout")  # of asyncio: what is inside has a limit
@@ -88,3 +89,9 @@ def test_what_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         limits.join(thread)
     over.set()
     thread.join(60)
+
+
+@pytest.mark.skipif(not GIVEN.exists(), reason="only Linux tells which ports it gives")
+def test_no_connection_that_another_test_opens_takes_the_port_of_a_server_to_be() -> None:
+    lowest = int(GIVEN.read_text().split()[0])
+    assert max(ports.free_port() for _ in range(50)) < lowest

@@ -116,24 +116,3 @@ def test_every_option_has_an_effect_on_collecting_or_is_refused() -> None:
     assert there - {"--help", "--version"} - COLLECT_USES.keys() == {
         f"--{name}" for name in f"{followed} {elsewhere}".split()
     }
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--collect-only", "--epochs", "3", "apple"], "--epochs is for training, and --collect-only ends before it"),
-        (["--collect-only", "--weights", "w.pth", "apple"], "--weights is for training, and --collect-only ends"),
-        (["--collect-only", "--collected", "."], "--collect-only is for photos that are yet to be collected"),
-        (["--collect-only", "--preview", "apple"], "--collect-only is for collecting and training, and --preview does"),
-        (["--collect-only", "--license", "mine", "apple"], "'mine' is no licence filter"),
-        (["--collect-only", "--exclude", "apple=wool", "apple"], "Nothing is known of groups in data/mirror"),
-    ],
-)
-def test_what_cannot_be_meant_is_one_sentence(
-    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    output = capsys.readouterr()
-    assert output.err.startswith(f"train.py: {says}") and output.err.count("\n") == 1
-    assert not (tmp_path / "data").exists()

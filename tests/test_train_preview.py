@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from mirror.cli import build_parser
-from mirror.cli.train import main
 from mirror.cli.train_options import PREVIEW_USES
 from mirror.cli.train_preview import table
 from mirror.collect.search_types import Hit
@@ -22,9 +19,6 @@ from tests.support.lacking import no_torch
 from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, environment
 from tests.world import World
-
-# Without what training needs, the command says that first
-TRAINS = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 
 def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world: World, tmp_path: Path) -> None:
@@ -61,35 +55,3 @@ def test_every_option_has_an_effect_on_a_preview_or_is_refused() -> None:
     assert there - {"--help", "--version"} - PREVIEW_USES.keys() == {
         f"--{name}" for name in f"{followed} {elsewhere}".split()
     }
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--preview", "--data", "."], "--preview is for a search, and these photos come from elsewhere: leave it out"),
-        (["--preview", "--folds", "5", "apple"], "--folds is for collecting and training, and --preview does neither"),
-        pytest.param(
-            ["--preview", "--dataset", "fashion-mnist"],
-            "--dataset fashion-mnist is trained by a recipe of its own",
-            marks=TRAINS,
-        ),
-        pytest.param(
-            ["--exclude", "wool", "apple", "pear"],
-            "--exclude 'wool' lacks a label or a group: write LABEL=GROUP",
-            marks=TRAINS,
-        ),
-        pytest.param(
-            ["--exclude", "apple=wool", "apple", "pear"],
-            "Nothing is known of groups in data/mirror: look at the hits",
-            marks=TRAINS,
-        ),
-    ],
-)
-def test_what_cannot_be_meant_is_one_sentence(
-    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    output = capsys.readouterr()
-    assert output.err.startswith(f"train.py: {says}") and output.err.count("\n") == 1
-    assert not (tmp_path / "data").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from mirror.cli.options import NETWORK_USES, require_used
 from mirror.cli.train_options import USES as TRAIN_USES
 from mirror.errors import UsageError
 
+# Without what training needs, the command says that first
+TRAINS = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 COMMANDS = {
     "train": (train, TRAIN_USES, []), "predict": (predict, predict.USES, ["a.png"]),
     "explain": (explain, NETWORK_USES, ["a.png"]), "compile": (compile, compile.USES, ["x.pkl"]),
@@ -116,6 +119,29 @@ def test_an_option_that_would_do_nothing_is_refused_and_every_other_is_not(comma
         ("train --data photos --count 100", "--count is for a search, and these photos come from elsewhere"),
         ("train --data photos --cou=100", "--count is for a search"),  # as argparse takes it
         ("train --data photos --license any", "--license is for a search"),
+        ("train --collect-only --epochs 3 apple", "--epochs is for training, and --collect-only ends before it"),
+        ("train --collect-only --weights w.pth apple", "--weights is for training, and --collect-only ends"),
+        ("train --collect-only --collected .", "--collect-only is for photos that are yet to be collected"),
+        ("train --collect-only --preview apple", "--collect-only is for collecting and training, and --preview does"),
+        ("train --collect-only --license mine apple", "'mine' is no licence filter"),
+        ("train --collect-only --exclude apple=wool apple", "Nothing is known of groups in data/mirror"),
+        ("train --preview --data .", "--preview is for a search, and these photos come from elsewhere: leave it out"),
+        ("train --preview --folds 5 apple", "--folds is for collecting and training, and --preview does neither"),
+        pytest.param(
+            "train --preview --dataset fashion-mnist",
+            "--dataset fashion-mnist is trained by a recipe of its own",
+            marks=TRAINS,
+        ),
+        pytest.param(
+            "train --exclude wool apple pear",
+            "--exclude 'wool' lacks a label or a group: write LABEL=GROUP",
+            marks=TRAINS,
+        ),
+        pytest.param(
+            "train --exclude apple=wool apple pear",
+            "Nothing is known of groups in data/mirror: look at the hits",
+            marks=TRAINS,
+        ),
         ("predict a.png --insecure", "--insecure is for photos that are given by an address and models of the Hub"),
         ("explain a.png --proxy http://proxy:1", "--proxy is for photos that are given by an address"),
         ("compile a.pkl --calibrate photos --precision fp32", "--calibrate is for int8"),

@@ -33,7 +33,7 @@ from tests.hostile import scenes
 from tests.hostile.kills import ROOT, Tally, compare, of_session, rounds
 from tests.hostile.victims import OPERATIONS, done_in
 from tests.support.limits import LIMIT
-from tests.web.serving import free_port
+from tests.support.ports import free_port
 
 PATIENCE = 240.0  # seconds for anything that must come to an end
 RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}

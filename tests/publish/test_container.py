@@ -27,7 +27,7 @@ from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from tests.publish.conftest import ROOT
 from tests.support.limits import LIMIT
-from tests.web.serving import free_port
+from tests.support.ports import free_port
 
 BASE = os.environ.get("MIRROR_BUILDAH")
 PATIENCE = 120  # seconds

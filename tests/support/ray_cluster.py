@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.support.limits import LIMIT
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
@@ -25,13 +26,13 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         self._folder = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
-        port = _free_port()
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         command = [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2",
             "--node-ip-address=127.0.0.1", f"--port={port}", "--include-dashboard=false",
             # where it can, Ray listens for its clients too, else on a port that every cluster of this machine has
-            *([f"--ray-client-server-port={_free_port()}"] if find_spec("grpc") else []),
+            *([f"--ray-client-server-port={free_port()}"] if find_spec("grpc") else []),
             f"--temp-dir={self._folder}", f"--object-store-memory={128 * 1024**2}",
         ]  # fmt: skip
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -67,9 +68,3 @@ def processes_in(folder: Path) -> dict[int, str]:
         except OSError:  # it has just ended
             continue
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]

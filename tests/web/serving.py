@@ -8,7 +8,6 @@ import functools
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.ports import free_port
 from tests.support.warm import Running, Warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,12 +58,6 @@ def environment(**changes: str) -> dict[str, str]:
     """This process's environment without what would change the page, and with one thread for the network."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(OURS)}
     return {**kept, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **changes}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def run_app(*arguments: str, app: Path = REPOSITORY / "app.py", **variables: str) -> subprocess.CompletedProcess:

@@ -20,7 +20,8 @@ import pytest
 from mirror.web.gateway.routes import page_routes
 from mirror.web.gateway.security_headers import host_name, hosts_of
 from mirror.web.page import known_hosts
-from tests.web.serving import Served, free_port, serve
+from tests.support.ports import free_port
+from tests.web.serving import Served, serve
 from tests.web.tiny import YELLOW, photo
 
 
