@@ -21,7 +21,7 @@ BOUNDED = ("wait_for", "timeout")  # of asyncio: what is inside has a limit
 MEANT = {
     "decoding/test_budget.py": "shared._changed.acquire()",  # held for a moment by one other thread
     "hostile/measured.py": "process.stdout.readline()",  # once select has said that there is one
-    "net/test_fetch.py": "server.accept()",  # after settimeout
+    "net/test_proxy.py": "server.accept()",  # after settimeout
     "support/limits.py": "process.stdout.readline()",  # in a thread that is waited for with a limit
     "web/tabs/test_face_detection_tab.py": "each.result()",  # of what is done
     "web/test_queueing.py": "messages.get()",  # waited for by asyncio.wait
