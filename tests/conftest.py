@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import mirror  # noqa: F401  # before any library that would report to someone
+from tests.support.authorities import trust_one
 from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.support.lacking import HEAVY
 from tests.world import World
@@ -32,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PIP_CACHE_DIR", str(Path(base, "pip")))
     folder = tempfile.mkdtemp(prefix="mt-")  # short: Ray's sockets lie in it
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    trust_one(Path(folder))
     os.environ |= {"TMPDIR": folder, "XDG_CACHE_HOME": str(Path(folder, "cache")), "MIRROR_TEST_FOLDER": folder}
     tempfile.tempdir = None
     config.option.loadscopereorder = False  # --dist loadfile hands the files out in the order below

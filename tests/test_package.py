@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 import mirror
+from tests.support.authorities import as_outside
 from tests.support.limits import LIMIT
 from tests.web.serving import serve
 
@@ -27,7 +27,7 @@ TIMEOUT = 300
 
 
 def run(command: list[object], cwd: Path) -> subprocess.CompletedProcess:
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables = {name: value for name, value in as_outside().items() if name != "PYTHONPATH"}
     return subprocess.run(
         list(map(str, command)), cwd=cwd, env=variables, capture_output=True, text=True, timeout=TIMEOUT
     )

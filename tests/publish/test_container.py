@@ -26,6 +26,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from tests.publish.conftest import ROOT
+from tests.support.authorities import as_outside
 from tests.support.limits import LIMIT
 from tests.support.ports import free_port
 
@@ -72,7 +73,7 @@ def container(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     wheels = built / "wheels"
     download = ["download", "-q", "-d", str(wheels), "-r", str(context / "requirements.txt")]
     download += ["--python-version", version, "--only-binary", ":all:"]
-    subprocess.run([sys.executable, "-m", "pip", *download], check=True, timeout=LIMIT)
+    subprocess.run([sys.executable, "-m", "pip", *download], env=as_outside(), check=True, timeout=LIMIT)
     (built / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\nbreak-system-packages = true\n")
     mounts = ["--volume", f"{wheels}:/wheels:ro", "--volume", f"{built / 'pip.conf'}:/etc/pip.conf:ro"]
     build = ["bud", "--isolation", "chroot", "--format", "docker", "--build-arg", "BASE=localhost/base", *mounts]

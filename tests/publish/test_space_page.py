@@ -24,6 +24,7 @@ from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.space_gradio import BUILDER
 from tests.publish.conftest import ROOT
+from tests.support.authorities import as_outside
 from tests.support.limits import LIMIT
 from tests.support.web_server import served
 from tests.web.serving import Served, serve
@@ -57,7 +58,7 @@ def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-r",
         folder / "built/space/requirements.txt",
     ]
-    subprocess.run([*map(str, command), *BUILDER], check=True, timeout=LIMIT)
+    subprocess.run([*map(str, command), *BUILDER], env=as_outside(), check=True, timeout=LIMIT)
     return folder / "bin" / "python"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 API = "/gradio_api"
-CLIENT = httpx.Client(verify=False, timeout=60)  # one, since each takes its time to load certificates
+CLIENT = httpx.Client(timeout=60)
 atexit.register(CLIENT.close)
 
 

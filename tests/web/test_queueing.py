@@ -206,7 +206,7 @@ def join(client: httpx.Client, page: Served, session: str, data: object = PNG) -
 def test_a_visitor_who_sends_too_many_is_told_at_once_and_others_are_not(served, world):
     gate = threading.Event()
     slow = world.direct_host().waits("/slow.png", gate, photo(YELLOW))
-    with httpx.Client(verify=False, timeout=30) as client:
+    with httpx.Client(timeout=30) as client:
         answers = [join(client, served, "greedy", {"path": slow}) for _ in range(MAX_PER_SESSION + 4)]
         assert [answer.status_code for answer in answers] == [200] * MAX_PER_SESSION + [503] * 4
         assert answers[-1].json()["detail"] == queueing.TOO_MANY_OF_YOURS
@@ -218,7 +218,7 @@ def test_a_visitor_who_sends_too_many_is_told_at_once_and_others_are_not(served,
 def test_slow_addresses_and_abandoned_requests_hold_up_nobody_else(served, world):
     """The finding: two addresses that never answer block the mirror for 20 s, eight for 80 s."""
     gate = threading.Event()
-    with httpx.Client(verify=False, timeout=30) as client:
+    with httpx.Client(timeout=30) as client:
         for number in range(16):
             slow = world.direct_host().waits(f"/slow{number}.png", gate, photo(YELLOW))
             assert join(client, served, f"slow{number}", {"path": slow}).status_code == 200
@@ -237,7 +237,7 @@ def test_a_visitor_who_leaves_makes_room(served, world):
     """Closing the browser frees what it held: the requests of a stream that is closed are not worked on."""
     gate = threading.Event()
     slow = world.direct_host().waits("/left.png", gate, photo(YELLOW))
-    with httpx.Client(verify=False, timeout=30) as client:
+    with httpx.Client(timeout=30) as client:
         for _ in range(MAX_PER_SESSION):
             assert join(client, served, "leaving", {"path": slow}).status_code == 200
         assert join(client, served, "leaving").status_code == 503
