@@ -42,6 +42,19 @@ def test_nothing_is_hidden_from_anyone():
     assert told(code) == "a"
 
 
+def test_a_page_has_one_application_and_it_is_the_launched_one():
+    code = (
+        "from mirror.web.gradio_patches import import_gradio; gradio = import_gradio();"
+        "import fastapi, mirror.web.blocks as blocks; made = [];"
+        "begin = gradio.routes.App.__init__;"
+        "gradio.routes.App.__init__ = lambda *a, **k: (made.append(1), begin(*a, **k))[1];\n"
+        "with blocks.VisitedBlocks() as page: gradio.Textbox()\n"
+        "page.queue(max_size=3); before = len(made); page.launch(prevent_thread_lock=True, quiet=True);"
+        "print(before, len(made), len(page.app.routes) > 5); page.close(verbose=False)"
+    )
+    assert told(code) == "0 1 True"
+
+
 def test_what_is_there_already_is_left_alone():
     code = (
         "import pyarrow, gradio; from mirror.web.gradio_patches import import_gradio;"
