@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import importlib
 import os
 import re
 import signal
@@ -19,6 +20,8 @@ from typing import Any
 
 import httpx
 
+from mirror.model_folder import read_model_folder
+from mirror.templates import _ENVIRONMENT
 from tests.support.ports import free_port
 from tests.support.warm import Running, Warm
 
@@ -66,12 +69,25 @@ def run_app(*arguments: str, app: Path = REPOSITORY / "app.py", **variables: str
     return subprocess.run(command, env=environment(**variables), capture_output=True, text=True, timeout=PATIENCE)
 
 
+def prepare() -> None:
+    """What a page does first and no page does differently: it learns to read model.json, and compiles its HTML."""
+    importlib.import_module("pydantic.v1")  # fastapi asks it of each route
+    read_model_folder(REPOSITORY / "models" / "mirror")
+    for name in _ENVIRONMENT.list_templates(["html"]):
+        _ENVIRONMENT.get_template(name)
+
+
 @functools.cache
 def pages() -> Warm:
     """A process that has imported what a page needs, five seconds' work, and forks for each."""
     warm = Warm(
         "app:main",
-        ["mirror.web.gradio_patches:import_gradio", "mirror.web.page", "mirror.web.workshop.workshop_page"],
+        [
+            "mirror.web.gradio_patches:import_gradio",
+            "mirror.web.page",
+            "mirror.web.workshop.workshop_page",
+            "tests.web.serving:prepare",
+        ],
         environment(),
     )
     atexit.register(warm.__exit__)
