@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.pictures import ARTIFACTS
+from tests.pictures import shot
 from tests.web.serving import REPOSITORY
 from tests.web.tiny import YELLOW, photo
 
@@ -26,9 +26,8 @@ class Visit:
     pending: set[Any] = field(default_factory=set)  # requests that have not ended
 
     def shot(self, name: str, *, whole: bool = True) -> None:
-        """A screenshot, of the whole page or of what is in sight of it."""
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=whole)
+        """A screenshot for who asked for them."""
+        shot(self.page, name, whole=whole)
 
     def says(self, pattern: str) -> None:
         """Waits until the mirror says so."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.pictures import ARTIFACTS
+from tests.pictures import shot
 from tests.support.hit_lists import CHECKS, find, picture
 from tests.support.visits import TIMEOUT
 from tests.web.serving import Served, serve
@@ -88,8 +88,7 @@ class Walk:
         return found
 
     def shot(self, name: str) -> None:
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"workshop-{name}.png", full_page=True)
+        shot(self.page, f"workshop-{name}")
 
     def begin(self) -> None:
         """From the start page to the pictures that the two words find."""

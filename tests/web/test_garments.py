@@ -115,4 +115,4 @@ def test_the_shipped_model_names_the_drawn_garments(chromium) -> None:
         visit.page.locator("#examples .example").filter(has_text="ankle boot").click()
         visit.says("Ankle boot")
         visit.rest()
-        for_the_readme("fashion", visit.page.screenshot(full_page=True))
+        for_the_readme("fashion", visit.page)

@@ -200,4 +200,4 @@ def test_the_shipped_mirror_shows_where_it_looked_at_the_drawn_duckling(chromium
         why(visit).click()
         visit.page.locator("#why img").wait_for()
         visit.rest()
-        for_the_readme("page", visit.page.screenshot(full_page=True))
+        for_the_readme("page", visit.page)

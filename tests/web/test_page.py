@@ -1,4 +1,4 @@
-"""The page as a person sees it, in a real Chromium. Screenshots are left in artifacts/ (not in git)."""
+"""The page as a person sees it, in a real Chromium."""
 
 from __future__ import annotations
 

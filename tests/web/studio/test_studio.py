@@ -1,4 +1,4 @@
-"""The studio as a person uses it, in a real Chromium. Screenshots are left in artifacts/ (not in git)."""
+"""The studio as a person uses it, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mirror.collect.corrections import read_corrections
 from mirror.collect.metadata import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.gallery import LABELS, TABS
-from tests.pictures import ARTIFACTS
+from tests.pictures import shot
 from tests.support.visits import TIMEOUT
 from tests.web.serving import serve
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder
@@ -66,8 +66,7 @@ class Studio:
         return [(one.file_name, one.action, one.label) for one in read_corrections(self.folder)]
 
     def shot(self, name: str) -> None:
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"studio-{name}.png")
+        shot(self.page, f"studio-{name}", whole=False)
 
 
 @contextlib.contextmanager

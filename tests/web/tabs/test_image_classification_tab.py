@@ -149,7 +149,7 @@ def test_a_photo_is_named(chromium, served: Served, classifier: Classifier, coff
         tab.shot(f"general-{viewport['width']}-{'dark' if dark else 'light'}")
         if (viewport, dark) == (DESKTOP, False):
             tab.page.locator("#general-probabilities .bars").first.wait_for()
-            for_the_readme("image-classification", tab.page.screenshot())
+            for_the_readme("image-classification", tab.page, whole=False)
 
 
 @pytest.mark.browser

@@ -181,7 +181,7 @@ def test_boxes_lie_where_things_are_and_a_table_lists_them(chromium, served, vie
         assert tab.page.evaluate(CONTRAST) == []
         tab.shot(f"objects-{viewport['width']}-{'dark' if dark else 'light'}")
         if not dark:
-            for_the_readme("object-detection", tab.page.screenshot(full_page=True))
+            for_the_readme("object-detection", tab.page)
 
 
 @browser

@@ -190,7 +190,7 @@ def test_a_photo_and_words_are_compared(chromium, served: Served, model: ZeroSho
         tab.page.evaluate("document.activeElement.blur()")
         tab.shot(f"words-{viewport['width']}-{'dark' if dark else 'light'}")
         if (viewport, dark) == (DESKTOP, False):
-            for_the_readme("zero-shot", tab.page.screenshot(full_page=True))
+            for_the_readme("zero-shot", tab.page)
 
 
 def test_other_words_are_compared_with_the_photo_that_is_there(chromium, served: Served) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mirror.collect.metadata import read_photos
-from tests.pictures import ARTIFACTS
+from tests.pictures import shot
 from tests.support.visits import CONTRAST, OVERLAPS, TIMEOUT
 from tests.web.serving import serve
 from tests.web.studio.folders import photo_folder
@@ -62,8 +62,7 @@ def test_photos_of_ones_own_from_the_camera_and_from_a_folder(chromium: Any, tmp
         page.keyboard.down("Space")
         page.locator("#begin-counts").filter(has_text=re.compile(r"There are \d+ hand")).wait_for()
         page.keyboard.up("Space")
-        if ARTIFACTS.is_dir():
-            page.screenshot(path=ARTIFACTS / "workshop-begin-phone.png", full_page=True)
+        shot(page, "workshop-begin-phone")
         page.get_by_role("button", name="Close the camera").click()
         burst.wait_for(state="hidden")
 

@@ -1,5 +1,5 @@
 """The whole way in one browser: two words, a look at what they find, photos, a kill in the middle, a model, two photos
-corrected, a second model, and the page that everyone can ask. Screenshots of each step are left in artifacts/.
+corrected, a second model, and the page that everyone can ask.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_from_two_words_to_a_page_that_everyone_can_ask(chromium, world: World, 
             walk.begin()
             walk.says("This is what the search finds.")
             walk.page.evaluate("document.querySelector('#studio code').textContent = 'data/mirror'")
-            for_the_readme("workshop", walk.page.screenshot())
+            for_the_readme("workshop", walk.page, whole=False)
             walk.click("Leave out all that is off topic")
             walk.says("are left out when they are collected")
             walk.click("Collect photos")
