@@ -30,6 +30,7 @@ from mirror.tasks.hub import locate
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import FACE_DETECTION, ZERO_SHOT, TaskRequest
 from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card
+from tests.pictures import shot
 from tests.static.conftest import ROOT, Visit
 from tests.static.formats import EXAMPLES, encoded
 from tests.static.hosting import Host, hosted, write
@@ -308,7 +309,7 @@ def test_a_visitor_walks_through_the_tabs_and_the_photo_comes_along(
     page.click("#remove")
     page.click(".example:has-text('bag')")
     says("This is: Bag.")
-    page.screenshot(path=tmp_path / "garments.png")
+    shot(page, "tabs-garments-phone")
     page.goto(page.url.replace("tab=garments", "tab=nothing"))
     says("There is no tab named “nothing” here.")
     allowed = ("net::ERR_INTERNET_DISCONNECTED", "net::ERR_FAILED", "Failed to fetch")
