@@ -55,8 +55,13 @@ def test_help_tells_every_option_and_variable():
         (["--port", "70000"], 2, "--port must lie between 1 and 65535, not 70000: see"),
         (["--port", "eighty"], 2, "invalid int value"),
         (["--colour", "red"], 2, "Unrecognized arguments"),
+        (
+            ["--host", "192.0.2.1"],
+            1,
+            "The page cannot be served at 192.0.2.1 (Cannot assign requested address): choose",
+        ),
     ],
-    ids=["no such folder", "no such port", "no number", "no such option"],
+    ids=["no such folder", "no such port", "no number", "no such option", "no address of this machine"],
 )
 def test_a_wrong_option_is_one_sentence(arguments, code, says):
     told = run_app(*arguments)
@@ -88,8 +93,11 @@ def test_a_port_that_is_taken_is_one_sentence(models):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         told = run_app("--models", str(models), "--port", str(taken.getsockname()[1]))
-    assert told.returncode == 1
-    assert told.stderr.startswith("The page cannot be served: ") and told.stderr.count("\n") == 1
+        port = taken.getsockname()[1]
+        in_the_environment = run_app("--models", str(models), GRADIO_SERVER_PORT=str(port))
+    said = f"The page cannot be served at 127.0.0.1:{port} (Address already in use): choose another --port or --host.\n"
+    assert (told.returncode, told.stdout, told.stderr) == (1, "", said)
+    assert in_the_environment.stderr == said
 
 
 def test_a_port_in_the_environment_that_is_no_number_is_one_sentence(models):
@@ -118,7 +126,7 @@ def test_the_environment_says_where_to_listen_and_where_the_models_are(models, p
     variables = {"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": str(port), "MIRROR_MODELS": str(models)}
     with serve(port=port, **variables) as page:
         assert Client(page.url, verbose=False).predict(handle_file(picture), api_name="/predict")["label"] == "duckling"
-        assert f"http://0.0.0.0:{port}" in page.log()
+        assert f"http://0.0.0.0:{port}" in page.log() and page.log().startswith("Starting the page …\n")
 
 
 def test_the_serving_process_never_imports_training(models, picture):

@@ -248,8 +248,11 @@ def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> 
             2,
             "neither a torchvision nor a timm model: did you mean resnet",
         ),
-        (("--data", "SCARCE", "--arch", "vit_b_16", "--size", "100"), 2, "takes no photos of 100 px"),
-        (("--data", "SCARCE"), 1, "The pretrained weights of resnet18 cannot be had"),
+        (("--data", "ENOUGH", "--arch", "vit_b_16", "--size", "100"), 2, "takes no photos of 100 px"),
+        (("--data", "ENOUGH"), 1, "The pretrained weights of resnet18 cannot be had"),
+        (("--data", "ENOUGH", "--weights", "LIST"), 1, "LIST is no file of weights: give a state dict"),
+        (("--collected", "KEPT"), 1, "at least two labels and there is none; of 'one' 2 were left out"),
+        (("--photos", "ONLINE"), 1, "at least two labels and there is only 'one'"),
         (("--proxy", "http://127.0.0.1:9"), 1, "proxy"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -258,6 +261,10 @@ def test_what_cannot_be_meant_or_done_is_one_sentence(warm_train: Warm, tmp_path
     scarce(tmp_path)
     (tmp_path / "ALONE").mkdir()
     shutil.copytree(tmp_path / "scarce" / "one", tmp_path / "ALONE" / "one")
+    shutil.copytree(tmp_path / "ALONE", tmp_path / "ENOUGH")
+    shutil.copytree(tmp_path / "scarce" / "one", tmp_path / "ENOUGH" / "two")
+    write_photos(tmp_path / "KEPT" / "metadata.csv", [photo(1, "one"), photo(2, "one")])  # without their files
+    write_photos(tmp_path / "ONLINE", [replace(photo(1, "one"), url="https://photos.example/1.jpg")])
     write_photos(tmp_path / "LIST", [replace(photo(1, "one"), url="one/1.png")])
     arguments = [str(tmp_path / "scarce") if argument == "SCARCE" else argument for argument in arguments]
     done = warm_train(*arguments, cwd=tmp_path)

@@ -150,6 +150,7 @@ def test_an_option_that_would_do_nothing_is_refused_and_every_other_is_not(comma
             "publish MODEL --out x --dry-run",
             "--dry-run is for publishing on the Hub, and --out builds the folders here",
         ),
+        ("publish MODEL --to a/b/c --dry-run", "a/b/c cannot be the name of a repository: give one with --to"),
         ("serve --studio data/x --mcp", "--mcp is for the page, and --studio opens the studio: leave it out."),
     ],
 )

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from mirror.cli.options import Use, require_used
 from mirror.errors import UsageError
+from mirror.folders import require_room
+from mirror.progress import working
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
 from mirror.terminal import say
 
 WAYS = ("auto", "static", "gradio", "zero", "container")
 PARTS = ("space", "model", "dataset")
+OUT_BYTES = 100 << 20  # room for what is built of a ResNet-18
 TEXT = """\
 A model is published on the Hugging Face Hub in one command: a page that everyone can ask (a Space), the model with its
 card, and the list of photos that it was made of. First everything is built and checked, then the account is asked, the
@@ -142,10 +145,15 @@ USES = {
 
 def run(options: argparse.Namespace) -> int:
     require_used(options, USES)
-    from mirror.model_folder import published_name, read_model_folder
-    from mirror.publish.publication import Publication
-    from mirror.tasks.label_input import labels_in
+    with working("Starting", log=None):
+        from mirror.model_folder import published_name, read_model_folder
+        from mirror.publish.publication import Publication, require_name
+        from mirror.tasks.label_input import labels_in
 
+    if options.to is not None:
+        require_name(options.to)
+    if options.out is not None:
+        require_room(options.out, OUT_BYTES, " by --out")
     model, *others = map(read_model_folder, options.models)
     data = options.data or Path("data", published_name(model.info))
     if options.data is not None and not data.is_dir():

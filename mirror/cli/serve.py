@@ -15,6 +15,7 @@ import argparse
 import atexit
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.cli.options import Use, require_used
 from mirror.cli.outcome import ended
-from mirror.errors import UsageError
+from mirror.errors import MirrorError, UsageError
+from mirror.progress import working
 from mirror.terminal import Parser
 
 if TYPE_CHECKING:
@@ -112,6 +114,23 @@ def check(options: argparse.Namespace) -> None:
     given = os.environ.get("GRADIO_SERVER_PORT", "7860")
     if not given.isdecimal():  # gradio would end in a traceback when imported
         raise UsageError(f"GRADIO_SERVER_PORT must be a port's number, not {given!r}: see `python app.py --help`.")
+    port = options.port or int(os.environ.get("GRADIO_SERVER_PORT", "0"))
+    require_listening(options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", port)
+
+
+def require_listening(host: str, port: int) -> None:
+    """Raises MirrorError where nobody can listen there, which gradio would say once it is imported. port: 0 for any."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            tried.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        where = f"{host}:{port}" if port else host
+        raise MirrorError(
+            f"The page cannot be served at {where} ({reason}): choose another --port or --host."
+        ) from None
 
 
 def task_model(text: str) -> tuple[str, str]:
@@ -204,15 +223,17 @@ def run(options: argparse.Namespace, home: Path) -> int:
     """Serves until it is stopped, and returns the exit code. Raises UsageError for what cannot be meant."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped container takes its uploads with it
     check(options)
-    if options.studio:
-        photos = None if options.studio is EVERY_PROJECT else options.studio
-        page, settings, announce = build_studio(photos, models_folder(options.models, home), options.host)
-    else:
-        private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
-        page, settings = build(
-            home, options.models, options.task_model, first=options.default, allow_private_hosts=private,
-            host=options.host, mcp=options.mcp,
-        )  # fmt: skip
+    models = models_folder(options.models, home)
+    with working(f"Starting the {'studio' if options.studio else 'page'}"):  # gradio takes seconds to import
+        if options.studio:
+            photos = None if options.studio is EVERY_PROJECT else options.studio
+            page, settings, announce = build_studio(photos, models, options.host)
+        else:
+            private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
+            page, settings = build(
+                home, models, options.task_model, first=options.default, allow_private_hosts=private,
+                host=options.host, mcp=options.mcp,
+            )  # fmt: skip
     vars(sys.modules["__main__"])["demo"] = page  # where `gradio app.py` looks for what it reloads
     try:
         bare = options.host and options.host.count(":") > 1 and not options.host.startswith("[")  # ::1, which a URL

@@ -28,6 +28,7 @@ from mirror.errors import require_installed
 from mirror.preparation import published_dataset
 from mirror.progress import working
 from mirror.terminal import Parser
+from mirror.training.architectures import AUTO
 
 # What is asked for where no option says otherwise; the recipe's own settings: mirror/training/settings.py
 NAME = "mirror"  # of the model, and of its photo folder
@@ -65,7 +66,7 @@ def recipe(options: argparse.Namespace) -> None:
     with working("Loading torch and fastai"):
         import fastai.vision.learner  # noqa: F401
 
-        from mirror.training.backbone_choice import AUTO, choose, names_at_hand
+        from mirror.training.backbone_choice import choose, names_at_hand
         from mirror.training.backbones import find_backbone
 
     names = names_at_hand() if options.arch == AUTO else []
@@ -107,9 +108,10 @@ def recipe(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and returns the exit code. Raises MirrorError."""
-    from mirror.cli.train_checks import MODEL_BYTES
-    from mirror.cli.train_steps import searches
-    from mirror.folders import require_room
+    with working("Starting", log=None):
+        from mirror.cli.train_checks import MODEL_BYTES
+        from mirror.cli.train_steps import searches
+        from mirror.folders import require_room
 
     searches(options)  # says so where they contradict each other
     if not options.dataset:

@@ -11,6 +11,7 @@ from mirror.cli.options import Use, count, whole_number
 from mirror.errors import UsageError
 from mirror.folders import is_folder_name
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
+from mirror.training.architectures import AUTO
 
 MOST_MINUTES = 60 * 24 * 30
 
@@ -31,7 +32,7 @@ USES = {  # without --dataset, whose recipe says itself what it follows
     "--drop-near-duplicates": OF_NEW_PHOTOS,
     "--follow-links": Use("--data", lambda options: options.data),
     "--allow-private-hosts": Use("photos that are fetched", lambda options: _is_search(options) or options.photos),
-    "--weights": Use("one network, and --arch auto tries several", lambda options: options.arch != "auto",
+    "--weights": Use("one network, and --arch auto tries several", lambda options: options.arch != AUTO,
         "or name the one by --arch"),
     "--minutes": Use("as many epochs as pay, and --epochs says how many", lambda options: options.epochs is None),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from random import Random
 from urllib.parse import urlsplit
 
 from mirror.collect.copies import NEAR_DUPLICATE
-from mirror.collect.metadata import TRAIN, VALIDATION, Photo, Rejection
+from mirror.collect.metadata import FOLDER, TRAIN, VALIDATION, Origin, Photo, Rejection
 from mirror.collect.screening import connected_components, look_alike_pairs
 from mirror.errors import DatasetError, reason_in_words
 
@@ -23,10 +23,12 @@ NAMED = 5  # labels in a sentence
 MIN_PHOTOS_PER_LABEL = 8  # below it, a validation side of one photo says nothing
 
 
-def require_enough(photos: Iterable[Photo], left_out: Iterable[Rejection] = ()) -> None:
+def require_enough(photos: Iterable[Photo | Origin], left_out: Iterable[Rejection] = ()) -> None:
     """Raise DatasetError unless there are two labels, each with MIN_PHOTOS_PER_LABEL photos. left_out: photos that
     cannot be used; where they are why, the sentence says so."""
+    photos = list(photos)
     counts = Counter(photo.label for photo in photos)
+    of_folder = bool(photos) and all(photo.engine == FOLDER for photo in photos)
     reasons: dict[str, Counter[str]] = {}
     for row in left_out:
         reasons.setdefault(row.label, Counter())[row.reason] += 1
@@ -34,7 +36,7 @@ def require_enough(photos: Iterable[Photo], left_out: Iterable[Rejection] = ()) 
     if len(counts) < 2:
         labels = f"only {next(iter(counts))!r}" if counts else "none"
         why = "".join(f"; of {label!r} {_why(reasons[label])}" for label in lost[:NAMED])
-        advice = _advice(reasons, lost) if lost else "add another label"
+        advice = _advice(reasons, lost, of_folder) if lost else "add another label"
         raise DatasetError(f"Training needs photos of at least two labels and there is {labels}{why}: {advice}.")
     scarce = [label for label in sorted(counts) if counts[label] < MIN_PHOTOS_PER_LABEL]
     if scarce:
@@ -45,7 +47,7 @@ def require_enough(photos: Iterable[Photo], left_out: Iterable[Rejection] = ()) 
         more = [f"{len(scarce) - NAMED} more labels have too few"] if len(scarce) > NAMED else []
         raise DatasetError(
             f"Training needs at least {MIN_PHOTOS_PER_LABEL} usable photos of every label but "
-            f"{', '.join([*few, *more])}: {_advice(reasons, scarce)}."
+            f"{', '.join([*few, *more])}: {_advice(reasons, scarce, of_folder)}."
         )
 
 
@@ -55,12 +57,14 @@ def _why(reasons: Counter[str]) -> str:
     return f"{reasons.total()} {'was' if reasons.total() == 1 else 'were'} left out: {listed}"
 
 
-def _advice(reasons: Mapping[str, Counter[str]], labels: Sequence[str]) -> str:
-    """What gets photos of these labels."""
+def _advice(reasons: Mapping[str, Counter[str]], labels: Sequence[str], of_folder: bool) -> str:
+    """What gets photos of these labels. of_folder: the photos are a person's own, and nothing is searched for."""
     if any(reasons.get(label, Counter())[NEAR_DUPLICATE] for label in labels):
         return "--keep-near-duplicates keeps what is nearly the same, and other photos tell more"
     if any(reasons.get(label, Counter())["link-leads-outside"] for label in labels):
         return "--follow-links reads links that lead out of the folder"
+    if of_folder:
+        return f"add photos of {'them' if len(labels) > 1 else 'it'}"
     return "raise --count, add a search for the label, or add photos"
 
 

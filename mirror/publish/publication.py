@@ -280,11 +280,15 @@ class Publication:
 
 def repository_name(account: Account, wanted: str | None, model: str) -> str:
     """OWNER/NAME. Raises UsageError for what cannot be one."""
+    name = model if wanted is None else wanted
+    return require_name(name if "/" in name else f"{account.name}/{name}")
+
+
+def require_name(full: str) -> str:
+    """The name of a repository, with or without its owner. Raises UsageError for what cannot be one."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    name = model if wanted is None else wanted
-    full = name if "/" in name else f"{account.name}/{name}"
     if secret := secret_in(full.encode()):
         raise UsageError(
             f"The name of the repository holds what looks like {secret}: give another with --to OWNER/NAME."

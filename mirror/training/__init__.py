@@ -6,6 +6,7 @@ training_data.py     the photos, their labels and groups as numbers
 pretrained.py        pretrained weights, from the nearest place that has them
 learner.py           fastai learners to train
 depths.py            a body that gives what all its stages see
+architectures.py     the names of networks, known without torch
 backbones.py         a network by name → the part before its classifier, whatever family it is of
 backbone_choice.py   --arch auto: of the networks at hand the best for these photos
 pooled_features.py   a body's features, pooled, of many photos

@@ -25,7 +25,6 @@ from mirror.training.pretrained import PACKAGES, find_architecture, is_at_hand, 
 from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
 
-AUTO = "auto"
 FIRST = ("resnet18", *PACKAGES)
 PROBED = 24  # photos that a network is timed on
 MINUTES = 15.0  # for all networks together

