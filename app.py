@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirror.cli import serve
+from mirror.program import run_program
 
 if os.environ.get("SPACES_ZERO_GPU"):  # there no page starts without a function for a GPU; this one needs none
     import spaces
@@ -19,6 +18,8 @@ HOME = Path(__file__).resolve().parent  # models/ and examples/ lie beside this 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    from mirror.cli import serve
+
     return serve.main(arguments, HOME)
 
 
@@ -26,9 +27,11 @@ def __getattr__(name: str) -> Any:
     """`demo`, where Spaces and `gradio app.py` look for it; built when asked for, so that importing stays light."""
     if name != "demo":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mirror.cli import serve
+
     globals()["demo"] = serve.build(HOME)[0]
     return globals()["demo"]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program("mirror.cli.serve", "Stopped.", None, HOME)

@@ -3,14 +3,7 @@
 The settings, each with its reason, and the recipe: mirror/cli/train.py.
 """
 
-import sys
+from mirror.program import run_program
 
 if __name__ == "__main__":
-    try:
-        from mirror.cli.train import main
-
-        code = main()
-    except KeyboardInterrupt:  # while it is imported
-        print("train.py: stopped; the same command goes on from here.", file=sys.stderr)
-        code = 130
-    raise SystemExit(code)
+    run_program("mirror.cli.train", "train.py: stopped; the same command goes on from here.")

@@ -1,13 +1,13 @@
-"""`python -m mirror`: see mirror/cli."""
+"""`python -m mirror`, or `mirror`: see mirror/cli."""
 
-import sys
+from typing import NoReturn
+
+from mirror.program import run_program
+
+
+def main() -> NoReturn:
+    run_program("mirror.cli", "mirror: stopped.")
+
 
 if __name__ == "__main__":
-    try:
-        from mirror.cli import main
-
-        code = main()
-    except KeyboardInterrupt:  # while it is imported
-        print("mirror: stopped.", file=sys.stderr)
-        code = 130
-    raise SystemExit(code)
+    main()

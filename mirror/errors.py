@@ -171,6 +171,18 @@ def lacks_memory(error: BaseException | None) -> bool:
     return False
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+
+def disk_refusal(error: BaseException | None) -> OSError | None:
+    """What of an error, or of one that it came of, is that the disk takes no more, whatever a library made of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
 REASONS = {  # why a photo was left out: the slugs of rejected.csv, in words
     "near-duplicate": "nearly the same as another photo",
     "exact-duplicate": "exactly the same as another photo",

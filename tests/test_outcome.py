@@ -64,6 +64,11 @@ def test_that_there_is_no_more_memory_is_seen_whoever_says_it(error: BaseExcepti
         (DatasetError("There is none."), 1, "There is none."),
         (MemoryError(), 1, NO_MEMORY),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device): make room"),
+        (
+            caused(RuntimeError("a library's words"), OSError(errno.ENOSPC, "No space left on device")),
+            1,
+            "No space left on device): make room",
+        ),
         (KeyboardInterrupt(), 130, "stopped."),
     ],
     ids=repr,
@@ -107,6 +112,126 @@ def test_a_working_folder_that_goes_under_the_command_is_one_sentence(
 
     assert ended(work, "mirror: ") == 1
     assert capsys.readouterr().err == f"mirror: {NO_FOLDER}\n"
+
+
+AT_ONCE = {  # command → what it says
+    "train --data enough --arch resnet999": "--arch resnet999 is neither a torchvision nor a timm model",
+    "train --data enough --weights enough/one/1.png": "enough/one/1.png is no file of weights",
+    "train --data scarce": "at least 8 usable photos of every label but 'two' has 1",
+    "train --data linked": "linked/two/there is a link to a folder and is not followed: --follow-links does.",
+    "train --collected data/kept": "holds no metadata.csv",
+    "serve --models models --host 192.0.2.1": "The page cannot be served at 192.0.2.1",
+    "serve --studio nosuch": "nosuch does not exist",
+    "publish MODEL --out enough/one/1.png/x": "enough/one/1.png (not a directory): choose another place by --out",
+    "publish MODEL --to a/b/c": "a/b/c cannot be the name of a repository",
+    "compile nosuch.pkl": "There is no nosuch.pkl",
+}
+HEAVY = ("torch", "timm", "fastai", "gradio", "onnx", "onnxruntime", "sklearn", "matplotlib", "transformers")
+REFUSED = f"""
+import sys
+from mirror.cli import main
+for command in sys.argv[1:]:
+    print(main(command.split()), {{*{HEAVY}}} & sys.modules.keys(), file=sys.stderr)
+"""
+
+
+def test_what_can_be_known_at_once_is_refused_before_anything_is_imported_that_takes_seconds(tmp_path: Path) -> None:
+    for folder, few in (("enough", 8), ("scarce", 1), ("linked", 8)):
+        for label, count in (("one", 8), ("two", few)):
+            (tmp_path / folder / label).mkdir(parents=True)
+            for number in range(count):
+                (tmp_path / folder / label / f"{number}.png").write_bytes(b"never read")
+    (tmp_path / "linked" / "two").rename(tmp_path / "elsewhere")
+    (tmp_path / "linked" / "two").mkdir()
+    (tmp_path / "linked" / "two" / "0.png").touch()
+    (tmp_path / "linked" / "two" / "there").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "kept").mkdir(parents=True)
+    (tmp_path / "models").mkdir()
+    shipped = str(ROOT / "models" / "mirror")
+    done = run("-c", REFUSED, *(command.replace("MODEL", shipped) for command in AT_ONCE), cwd=tmp_path)
+    endings = [line for line in done.stderr.splitlines() if line.endswith("set()")]
+    assert len(endings) == len(AT_ONCE) and not [line for line in endings if line.startswith("0")], done.stderr
+    for command, says in AT_ONCE.items():
+        assert says in done.stdout + done.stderr, command
+
+
+ENDING = """
+import atexit, os, signal
+class Part:
+    def __del__(self):
+        print("taken apart")
+def main(code):
+    global part
+    part = Part()
+    atexit.register(print, "tidied up")
+    print("done")
+    if code is None:
+        raise ZeroDivisionError
+    if code == "interrupted":
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("some part of a library could not be imported") from None
+    if code == "exit":
+        raise SystemExit
+    return code
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "ends", "says"),
+    [
+        (0, 0, ""),
+        (2, 2, ""),
+        (None, 1, "ZeroDivisionError"),
+        ("exit", 0, ""),
+        ("interrupted", 130, "Stopped while it was imported.\n"),  # whatever a library makes of it
+    ],
+)
+def test_a_program_ends_when_all_is_written_and_tidied_up(code: object, ends: int, says: str, tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(ENDING)
+    program = f"run_program('ending', 'Stopped while it was imported.', {code!r})"
+    begun = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also in the background
+    done = run("-c", f"{begun}; from mirror.program import run_program; {program}", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ends, "done\ntidied up\n")
+    assert ("Traceback" in done.stderr) == (code is None) and done.stderr.endswith(
+        f"{says}\n" if code is None else says
+    )
+
+
+CLOSED = """
+import os, sys
+def main():
+    file = open("made.txt", "w")
+    print("said")
+    print("warned", file=sys.stderr)
+    print(sys.stdin.read(), end="")
+    file.close()
+    return 3
+"""
+
+
+def test_streams_that_are_closed_lead_nowhere(tmp_path: Path) -> None:
+    """No file that is opened gets their numbers, and with them what is printed."""
+    (tmp_path / "closed.py").write_text(CLOSED)
+    program = "from mirror.program import run_program; run_program('closed', '')"
+    done = run("-c", program, cwd=tmp_path, before=lambda: [os.close(number) for number in range(3)])
+    assert (done.returncode, (tmp_path / "made.txt").read_text()) == (3, "")
+
+
+def test_a_terminal_that_lacks_a_letter_gets_an_escape(tmp_path: Path) -> None:
+    (tmp_path / "words.py").write_text("def main():\n    print('words → photos')\n    return 0\n")
+    latin = "import sys; sys.stdout.reconfigure(encoding='latin-1', errors='strict')"
+    done = run("-c", f"{latin}; from mirror.program import run_program; run_program('words', '')", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "words \\u2192 photos\n", "")
+
+
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "mirror", "history", "mirror"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "cannot be written (No space left on device): make room" in done.stderr
 
 
 @pytest.mark.parametrize(

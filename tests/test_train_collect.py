@@ -48,7 +48,7 @@ def test_it_collects_without_torch_pauses_at_ctrl_c_and_goes_on_with_its_words_a
     running.send_signal(signal.SIGINT)
     said, error = running.communicate(timeout=LIMIT)
     assert running.returncode == 130, error
-    assert "Stopped. 2 of 4 photos of cygnet, 0 of 4 photos of duckling in data/birds" in said
+    assert "2 of 4 photos of cygnet, 0 of 4 photos of duckling in data/birds so far." in said
     assert (read_search(folder).terms, read_search(folder).count) == (BIRDS, 4)
 
     gate.set()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Callable
 
-from mirror.errors import MirrorError, lacks_memory
+from mirror.errors import MirrorError, disk_refusal, lacks_memory
+from mirror.program import was_interrupted
 from mirror.terminal import guarded, sentence
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 NO_FOLDER = "The folder that this was started in is no longer there: go to another one (cd), and start it again there."
 NO_MEMORY = "There is not enough memory: close other programs, raise the limit (ulimit -v), or take a larger machine."
 
@@ -21,7 +20,9 @@ def ended(work: Callable[[], int], program: str = "", stopped: str = "stopped.")
     try:
         with guarded():
             _require_folder()
-            return work()
+            code = work()
+            sys.stdout.flush()  # while there is somebody to say that it cannot be written
+            return code
     except KeyboardInterrupt:
         said, code = stopped, 130
     except MirrorError as error:
@@ -31,8 +32,10 @@ def ended(work: Callable[[], int], program: str = "", stopped: str = "stopped.")
         return 1
     except Exception as error:
         said, code = _in_words(error), 1
-        if not said:
+        if not said and not was_interrupted():
             raise
+    if was_interrupted():
+        said, code = stopped, 130
     with contextlib.suppress(OSError):
         print(f"{program}{sentence(said)}", file=sys.stderr)
     return code
@@ -42,9 +45,9 @@ def _in_words(error: Exception) -> str:
     """A sentence for what no code of ours is to blame for; "" for whatever else."""
     if lacks_memory(error):
         return NO_MEMORY
-    if isinstance(error, OSError) and error.errno in FULL:
+    if refusal := disk_refusal(error):
         _let_go_of_output()
-        return f"What it makes cannot be written ({error.strerror}): make room and start again."
+        return f"What it makes cannot be written ({refusal.strerror}): make room and start again."
     try:
         _require_folder()
     except MirrorError as gone:

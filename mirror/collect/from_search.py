@@ -104,7 +104,7 @@ def collect_by_search(
             try:
                 run.fill()
             except KeyboardInterrupt:
-                progress.log(f"Stopped. {run.tally()} in {photos.path}; the same command goes on from here.")
+                progress.log(f"{run.tally()} in {photos.path} so far.")
                 raise
         run.conclude()
     except BaseException:

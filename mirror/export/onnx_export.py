@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, UsageError
+from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, UsageError, disk_refusal
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
 from mirror.export.learner_opening import open_learner, refusals
@@ -227,6 +227,8 @@ def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, 
         axes = {name: {0: "N"} for name in ("pixels", *outputs)}
         torch.onnx.export(wrapped, (example,), str(path), dynamo=False, dynamic_axes=axes, **names)
     except Exception as tracing:  # the network does what tracing cannot follow, or this torch no longer traces
+        if refusal := disk_refusal(tracing):
+            raise refusal from None
         try:
             free = ({0: torch.export.Dim("N")},)
             torch.onnx.export(

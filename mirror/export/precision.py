@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mirror.errors import disk_refusal
 from mirror.export.quantize import Quantizer
 from mirror.images import load_image
 from mirror.inference.classifier import softmax
@@ -179,7 +180,7 @@ def choose_precision(
         try:
             quantizer = Quantizer(network, list(calibration))
         except Exception as error:  # a network may hold anything, and onnxruntime's quantiser fails in any way
-            if asked == "int8":
+            if asked == "int8" or disk_refusal(error):
                 raise
             log(f"int8: this network cannot be quantised ({type(error).__name__}), so fp32 ships.")
             return None

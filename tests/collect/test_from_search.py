@@ -379,10 +379,7 @@ class TestKilled:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
         assert process.returncode != 0
-        assert output.splitlines()[-1] == (
-            f"Stopped. 2 of 5 photos of cygnet, 0 of 5 photos of duckling in {folder}; "
-            "the same command goes on from here."
-        )
+        assert output.splitlines()[-1] == (f"2 of 5 photos of cygnet, 0 of 5 photos of duckling in {folder} so far.")
         gate.set()
         photos, _ = gather(world, folder, [SWAN, DUCK], 5)
         assert counts(photos) == {"cygnet": 5, "duckling": 5}

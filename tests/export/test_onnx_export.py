@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from PIL import Image
 from torch import nn
 
 from mirror.errors import ModelFolderError, UnsupportedLearner, UsageError
-from mirror.export.onnx_export import compile_learner, compile_to_folder
+from mirror.export.onnx_export import compile_learner, compile_to_folder, export_network
 from mirror.export.parity import LARGEST_DIFFERENCE
 from mirror.inference.classifier import Classifier, softmax
 from mirror.inference.preprocess import preprocess
@@ -219,6 +220,14 @@ def test_what_is_no_learner_is_refused_in_one_sentence(tmp_path: Path, content: 
         compile_learner(tmp_path / "x.pkl", tmp_path / "model.onnx")
     assert message in str(caught.value) and str(tmp_path / "x.pkl") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_no_fault_of_the_network() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    with pytest.raises(OSError) as caught:
+        export_network(network, (32, 32), Path("/dev/full"))
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_a_missing_pickle_is_named(tmp_path: Path) -> None:
