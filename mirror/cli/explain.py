@@ -8,6 +8,7 @@ from pathlib import Path
 from mirror.batch.summary import check_place
 from mirror.cli.options import NETWORK_USES, add_model, add_network, network_of, require_used
 from mirror.errors import UsageError
+from mirror.progress import working
 from mirror.sources import is_url
 from mirror.storage import replacing
 from mirror.tasks.registry import default_model
@@ -42,13 +43,14 @@ def run(options: argparse.Namespace) -> int:
     if options.out.suffix.lower() not in PICTURES:
         raise UsageError(f"{options.out} cannot be written: give a name that ends in .png or .jpg.")
     check_place(options.out)
-    from mirror.inference.classifier import Classifier
-    from mirror.inference.grad_cam import describe_regions, explain, overlay
-    from mirror.inference.pickle_cache import open_model
+    with working("Opening the model", log=None):
+        from mirror.inference.classifier import Classifier
+        from mirror.inference.grad_cam import describe_regions, explain, overlay
+        from mirror.inference.pickle_cache import open_model
 
-    classifier = Classifier.load(
-        open_model(options.model or default_model()), network=network_of(options, options.images)
-    )
+        classifier = Classifier.load(
+            open_model(options.model or default_model()), network=network_of(options, options.images)
+        )
     explanation = explain(classifier, image if is_url(image) else Path(image), options.label)
     try:
         with replacing(options.out) as beside:  # also where --out's own name is a link: it is replaced, not followed

@@ -137,16 +137,21 @@ class FeatureExtractor:
 
     def features(self, photos: Sequence[Photo], views: Sequence[View], keep: bool = False) -> np.ndarray:
         """[V, D] of views sorted by photo, nan of photos that cannot be opened. keep: on disk."""
+        progress = ProgressBar("looking at photos", "view", self.log)
 
         def unreadable(photo: int, why: str) -> None:
-            self.log(f"{photos[photo].file_name} is left out: {why}")
+            progress.log(f"{photos[photo].file_name} is left out: {why}")
 
         def known(count: int, failure: str) -> None:
             if failure:
-                self.log(f"Features cannot be kept in {user_cache('features')} ({failure}): stopped, it begins anew.")
+                progress.log(
+                    f"Features cannot be kept in {user_cache('features')} ({failure}): stopped, it begins anew."
+                )
             else:
-                self.log(f"Of {count} photos this network's features were kept in {user_cache('features')}.")
+                progress.log(f"Of {count} photos this network's features were kept in {user_cache('features')}.")
 
+        if views:
+            progress(0, len(views))  # before the network is made ready for them
         return pooled_features(
             self.body,
             [photo.path(self.folder) for photo in photos],
@@ -154,7 +159,7 @@ class FeatureExtractor:
             size=self.size,
             mean=self.architecture.mean,
             std=self.architecture.std,
-            progress=ProgressBar("looking at photos", "view", self.log),
+            progress=progress,
             unreadable=unreadable,
             keep=known if keep else None,
         )

@@ -26,6 +26,7 @@ import numpy as np
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo
 from mirror.collect.screening import LONG_SIDE
 from mirror.model_schema import EpochMetrics
+from mirror.progress import working
 from mirror.terminal import say
 from mirror.training.backbones import Backbone, find_backbone
 from mirror.training.depth_choice import LAST_LAYER, choose_depth
@@ -116,7 +117,8 @@ def train(
     start = Start(folder, data.labels, architecture, found.state, source, settings.size, settings.seed)
     log(f"{architecture.name} at {settings.size} px, weights: {source}")
 
-    body = start.body()
+    with working(f"Making {architecture.name} ready", log):
+        body = start.body()
     extractor = FeatureExtractor(body, folder, architecture, settings.size, log)
     given = any(photo.split_given and photo.split == VALIDATION for photo in data.photos)
     crossed = not (settings.hold_out or given)  # unless the whole network is tuned
@@ -131,20 +133,23 @@ def train(
     learned = np.arange(len(data.photos)) if crossed else data.rows(TRAIN)
     notes = (*_notes(data, views, settings.size, given, log), *_left_out(len(damaged)))
     folds = data.folds or DEFAULT_FOLDS
-    log(f"leaving each photo out once, in {folds} folds")
-    chosen = choose_depth(data, views, learned, folds, settings.seed)
+    with working(f"Leaving each photo out once, in {folds} folds", log):
+        chosen = choose_depth(data, views, learned, folds, settings.seed)
     last, views, unseen = views.last, chosen.views, chosen.out_of_fold.logits
     log(f"the head is {chosen.phrase}")
 
-    learner, tuning = start.learner(data.photos), FineTuning(unseen)
     judging = data.held_apart() if crossed and not data.folds else data
-    plan, room = _plan(settings, judging, unseen, learner)
+    with working("Finding out whether fine-tuning may pay", log):
+        learner, tuning = start.learner(data.photos), FineTuning(unseen)
+        plan, room = _plan(settings, judging, unseen, learner)
     log(plan.reason)
     if plan.epochs:
         learned = judging.rows(TRAIN)
         kept = keep_views(extractor, split_body(body, settings.size), judging, learned, room, settings.seed)
         tuner = Tuner(start, judging, last, views, kept, plan.epochs, log)
-        tuning = tuner.run(learner, last.fit(learned, settings.seed), unseen)
+        with working("Fitting the last layer to begin from", log):
+            begin = last.fit(learned, settings.seed)
+        tuning = tuner.run(learner, begin, unseen)
         if tuning.share:
             data = judging
     if not tuning.share and crossed:
@@ -153,7 +158,8 @@ def train(
         notes = (*notes, CHOSEN.format(found.chosen_of))
         log(notes[-1])
     held = data.rows(VALIDATION)
-    probe = views.fit(data.rows(TRAIN), settings.seed)
+    with working("Fitting the last layer", log):
+        probe = views.fit(data.rows(TRAIN), settings.seed)
     loss = f", cross-validated loss {probe.loss:.3f}" if probe.loss is not None else ""
     log(f"head: logistic regression on {views.features.shape[1]} features (L2 strength 1/{probe.strength:g}{loss})")
     if not tuning.share:

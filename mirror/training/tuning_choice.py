@@ -113,6 +113,7 @@ class Tuner:
         with ProgressBar("fine-tuning", "photo", self.log) as progress:
             trials: list[TuningTrial] = []
             before = 0
+            progress(before, total)
             for fold, (inside, outside) in enumerate(parts):
                 course = self._course(progress, before, total, f"without-{fold}")
                 trials.append(self._trial(inside, outside, course))
