@@ -119,12 +119,14 @@ AT_ONCE = {  # command → what it says
     "train --data enough --weights enough/one/1.png": "enough/one/1.png is no file of weights",
     "train --data scarce": "at least 8 usable photos of every label but 'two' has 1",
     "train --data linked": "linked/two/there is a link to a folder and is not followed: --follow-links does.",
+    f"train {'x' * 101} pear": "cannot be a label; use at most 100 printable characters",
     "train --collected data/kept": "holds no metadata.csv",
     "serve --models models --host 192.0.2.1": "The page cannot be served at 192.0.2.1",
     "serve --studio nosuch": "nosuch does not exist",
     "publish MODEL --out enough/one/1.png/x": "enough/one/1.png (not a directory): choose another place by --out",
     "publish MODEL --to a/b/c": "a/b/c cannot be the name of a repository",
     "compile nosuch.pkl": "There is no nosuch.pkl",
+    "train apple pear --proxy nonsense://x": "What is given as proxy is no proxy",  # the last: it stays in the process
 }
 HEAVY = ("torch", "timm", "fastai", "gradio", "onnx", "onnxruntime", "sklearn", "matplotlib", "transformers")
 REFUSED = f"""

@@ -112,6 +112,7 @@ def run(options: argparse.Namespace) -> int:
         from mirror.cli.train_checks import MODEL_BYTES
         from mirror.cli.train_steps import searches
         from mirror.folders import require_room
+        from mirror.net.guard import check_environment
 
     searches(options)  # says so where they contradict each other
     if not options.dataset:
@@ -128,6 +129,7 @@ def run(options: argparse.Namespace) -> int:
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
     reach_libraries(options)
+    check_environment()
     dataset = published_dataset(options.dataset or "")
     if dataset:
         require_followed(options, dataset)

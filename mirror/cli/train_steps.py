@@ -15,6 +15,7 @@ from mirror.collect.copies import LABELLED, NEAR_DUPLICATE, SEARCHED
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.from_photo_list import Collected, is_split
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
+from mirror.collect.label_names import check_label
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.collect.others import Others, read_others
 from mirror.collect.search_file import SEARCH_JSON, read_search
@@ -133,6 +134,8 @@ def searches(options: argparse.Namespace) -> list[tuple[str, str]]:
             f"{options.words[0]!r} is searched for, and {other} takes photos from elsewhere: leave out one of the two."
         )
     terms = [label_and_query(text) for text in (*options.words, *(options.search or ()))]
+    for label, _ in terms:
+        check_label(label)
     _require_two_labels([label for label, _ in terms], options)
     return terms
 

@@ -38,9 +38,9 @@ class Program:
 
 
 # A person watches: what counts says so each second, of which `LongRun` keeps a line
-_LIVE = "from mirror import progress; progress.EVERY_SECONDS = 1.0; "
-TRAIN = Program(_LIVE + "from mirror.cli.train import main; raise SystemExit(main())", "train.py: ")
-MIRROR = Program(_LIVE + "from mirror.cli import main; raise SystemExit(main())", "mirror: ")
+_LIVE = "from mirror import program, progress; progress.EVERY_SECONDS = 1.0; "
+TRAIN = Program(_LIVE + "program.run_program('mirror.cli.train', 'train.py: stopped.')", "train.py: ")
+MIRROR = Program(_LIVE + "program.run_program('mirror.cli', 'mirror: stopped.')", "mirror: ")
 
 
 @dataclass(frozen=True)
