@@ -20,7 +20,7 @@ from gradio_client import Client, handle_file
 from mirror.cli.train import NEEDED, parse
 from mirror.cli.train_checks import finished
 from mirror.cli.train_steps import model_name, say_result, say_sides, searches
-from mirror.collect import PhotoFolder
+from mirror.collect import PhotoFolder, collect_from_folder
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.collect.metadata import write_photos
@@ -251,7 +251,7 @@ def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> 
         (("--data", "ENOUGH", "--arch", "vit_b_16", "--size", "100"), 2, "takes no photos of 100 px"),
         (("--data", "ENOUGH"), 1, "The pretrained weights of resnet18 cannot be had"),
         (("--data", "ENOUGH", "--weights", "LIST"), 1, "LIST is no file of weights: give a state dict"),
-        (("--collected", "KEPT"), 1, "at least two labels and there is none; of 'one' 2 were left out"),
+        (("--collected", "KEPT"), 1, "at least two labels and there is only 'one'"),
         (("--photos", "ONLINE"), 1, "at least two labels and there is only 'one'"),
         (("--proxy", "http://127.0.0.1:9"), 1, "proxy"),
     ],
@@ -263,7 +263,8 @@ def test_what_cannot_be_meant_or_done_is_one_sentence(warm_train: Warm, tmp_path
     shutil.copytree(tmp_path / "scarce" / "one", tmp_path / "ALONE" / "one")
     shutil.copytree(tmp_path / "ALONE", tmp_path / "ENOUGH")
     shutil.copytree(tmp_path / "scarce" / "one", tmp_path / "ENOUGH" / "two")
-    write_photos(tmp_path / "KEPT" / "metadata.csv", [photo(1, "one"), photo(2, "one")])  # without their files
+    if "KEPT" in arguments:
+        collect_from_folder(tmp_path / "KEPT", tmp_path / "ALONE").close()
     write_photos(tmp_path / "ONLINE", [replace(photo(1, "one"), url="https://photos.example/1.jpg")])
     write_photos(tmp_path / "LIST", [replace(photo(1, "one"), url="one/1.png")])
     arguments = [str(tmp_path / "scarce") if argument == "SCARCE" else argument for argument in arguments]
