@@ -230,13 +230,14 @@ def _is_special(path: Path) -> bool:
 
 
 def flush_to_disk(path: Path) -> None:
-    """What is in a file, or which names are in a folder, outlasts a power cut. Windows opens no folders: there, not."""
+    """What is in a file, or which names are in a folder, outlasts a power cut. Windows opens no folders: there, not.
+    Of files it flushes only what may be written to."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | _BINARY)
     except PermissionError:
         if path.is_dir():
             return
-        raise
+        descriptor = os.open(path, os.O_RDONLY | _BINARY)
     try:
         os.fsync(descriptor)
     finally:

@@ -235,6 +235,33 @@ def test_what_is_written_has_the_mode_that_the_umask_leaves_and_nothing_lies_bes
         assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows refuses by itself")
+def test_files_are_flushed_by_descriptors_that_windows_would_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There _commit refuses what is open for reading alone."""
+    import fcntl
+
+    flushed: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        writable = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and not writable:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flushed.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    storage.write_atomically(tmp_path / "a", b"1")
+    with storage.replacing(tmp_path / "b", sync=True) as beside:
+        beside.write_bytes(b"2")
+    with storage.journal(tmp_path / "c", create=True) as append:
+        append(b"3")
+    before = len(flushed)
+    storage.flush_to_disk(tmp_path / "a")
+    storage.flush_to_disk(tmp_path)
+    assert before >= 3 and len(flushed) == before + 2
+
+
 def test_a_failed_write_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"old")
     with pytest.raises(OSError), storage.replacing(tmp_path / "b.png") as beside:  # noqa: PT012
