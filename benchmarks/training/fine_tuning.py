@@ -7,9 +7,9 @@ kinds that are no ImageNet classes.
 
 All begin from the same weights (tf_efficientnet_lite0, packaged), learn from the same pictures (sets.py) and are judged
 by the same others. Ours: `train.py` as it stands, which chooses between the last layer and all depths, and whether to
-fine-tune, by its training photos. Last layer alone: the logistic regression on the last layer's features. fine_tune(N):
-fastai's recipe in batches of 16, without flips, as ours. Time is that of the processor, which does not count what other
-programs take. What was measured is kept in --results, and the same command goes on from there.
+fine-tune, by its training photos. Last layer alone: the logistic regression on the last layer's features. The others,
+of which --methods names more than are usual: other_recipes.py. Time is that of the processor, which does not count what
+other programs take. What was measured is kept in --results, and the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -18,17 +18,14 @@ import argparse
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.training.material import ARCH, quiet
+from benchmarks.training.other_recipes import Method, begin, fine_tune, from_the_head, layer_by_layer, timms
 from benchmarks.training.sets import MAKERS, TAUGHT, PictureSet, draw_set
-
-Method = Callable[[PictureSet, int], np.ndarray]
 
 
 def ours(pictures: PictureSet, seed: int) -> np.ndarray:
@@ -51,41 +48,18 @@ def last_layer(pictures: PictureSet, seed: int) -> np.ndarray:
     return views.fit(learned, seed).logits(views.served[data.rows("validation")])
 
 
-def fastai_recipe(epochs: int) -> Method:
-    """fastai's vision_learner and its `fine_tune`."""
-
-    def run(pictures: PictureSet, seed: int) -> np.ndarray:
-        from fastai.torch_core import noop
-        from fastai.vision.all import error_rate, vision_learner
-
-        from mirror.training.fine_tuning import no_validation
-        from mirror.training.pretrained import load_into
-
-        start = begin(pictures, seed)
-        loaders = start.learner(pictures.data.photos).dls
-        loaders.train.bs = 16
-        learner = vision_learner(loaders, ARCH, pretrained=False, normalize=False, metrics=error_rate)
-        load_into(learner.model[0], start.state, start.source)
-        learner.freeze()  # as vision_learner(pretrained=True) does
-        with learner.no_bar(), learner.no_logging():
-            learner.fine_tune(epochs, cbs=no_validation())
-            return learner.get_preds(dl=learner.dls.valid, act=noop)[0].numpy()
-
-    return run
-
-
-def begin(pictures: PictureSet, seed: int) -> Any:
-    from mirror.training.learner import Start
-    from mirror.training.pretrained import find_architecture, load_weights
-
-    architecture = find_architecture(ARCH)
-    weights = load_weights(architecture, None, quiet)
-    return Start(pictures.folder, pictures.data.labels, architecture, *weights, pictures.size, seed)
-
-
 OURS, HEAD = "ours", "last layer alone"
-THEIRS = ("fine_tune(5)", "fine_tune(10)")
-METHODS = {THEIRS[0]: fastai_recipe(5), THEIRS[1]: fastai_recipe(10), HEAD: last_layer, OURS: ours}
+METHODS: dict[str, Method] = {
+    "fine_tune(5)": fine_tune(5),
+    "fine_tune(10)": fine_tune(10),
+    HEAD: last_layer,
+    OURS: ours,
+    "fine_tune(5), RandAugment": fine_tune(5, augmented=True),
+    "layer by layer": layer_by_layer,
+    "tuned from the head": from_the_head(1.0),
+    "half the way": from_the_head(0.5),
+}
+USUAL, TIMMS = list(METHODS)[:4], "timm's train.py"
 
 
 def main() -> int:
@@ -95,9 +69,14 @@ def main() -> int:
     add("--photos", type=int, default=20, help="of each label (default: %(default)s)")
     add("--seeds", type=int, default=3, help="draws of pictures (default: %(default)s)")
     add("--threads", type=int, default=1, help="(default: %(default)s)")
-    add("--methods", nargs="+", choices=tuple(METHODS), default=list(METHODS))
+    add("--methods", nargs="+", choices=(*METHODS, TIMMS), default=USUAL)
+    add("--timm", type=Path, help="train.py of timm's repository")
     add("--results", type=Path, help="a file to keep what was measured in, and to go on from")
     options = parser.parse_args()
+    if options.timm:
+        METHODS[TIMMS] = timms(options.timm)
+    elif TIMMS in options.methods:
+        parser.error(f"{TIMMS} needs --timm FILE.")
     os.environ["TQDM_DISABLE"] = "1"
     import torch
 
@@ -123,10 +102,10 @@ def measure(name: str, photos: int, seed: int, methods: list[str], results: Path
         actual = pictures.data.actual[pictures.data.rows("validation")]
         for method in left:
             os.environ["XDG_CACHE_HOME"] = str(Path(place) / f"kept by {method}")  # nobody has another's features
-            begun = time.process_time()
+            begun = sum(os.times()[:4])  # of processes that it starts, too
             wrong = METHODS[method](pictures, seed).argmax(axis=1) != actual
             row = {"set": name, "photos": photos, "seed": seed, "method": method}
-            row |= {"seconds": time.process_time() - begun, "wrong": wrong.astype(int).tolist()}
+            row |= {"seconds": sum(os.times()[:4]) - begun, "wrong": wrong.astype(int).tolist()}
             with open(results, "a") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"{name} {seed} {method}: {100 * wrong.mean():.1f} %, {row['seconds']:.0f} s", flush=True)
