@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.training.fine_tuning import begin, read
+from benchmarks.training.fine_tuning import read
 from benchmarks.training.material import quiet
+from benchmarks.training.other_recipes import begin
 from benchmarks.training.sets import PictureSet, draw_set
 from mirror.training.augmentation import View
 from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
@@ -118,12 +119,15 @@ class Way:
     answers: Callable[[Material], np.ndarray] | None = None
 
 
-def mapped(change: Callable[[np.ndarray, Material], np.ndarray]) -> Callable[[Material], ViewFeatures]:
-    """The last layer's features, changed."""
+def mapped(
+    change: Callable[[np.ndarray, Material], np.ndarray], every: bool = False
+) -> Callable[[Material], ViewFeatures]:
+    """The last layer's features, changed; every: those of every depth."""
 
     def views(material: Material) -> ViewFeatures:
-        changed = change(material.views.last.features, material).astype(np.float32)
-        return replace(material.views, features=changed, width=changed.shape[1])
+        seen = material.views if every else material.views.last
+        changed = change(seen.features, material).astype(np.float32)
+        return replace(seen, features=changed, width=changed.shape[1])
 
     return views
 
@@ -133,6 +137,10 @@ def taught(features: np.ndarray, material: Material) -> np.ndarray:
     classes, bias = material.taught
     said = features @ classes.T + bias
     return np.concatenate([features, said - said.mean(axis=1, keepdims=True)], axis=1)
+
+
+def roots(features: np.ndarray, _: Material) -> np.ndarray:
+    return np.sign(features) * np.sqrt(np.abs(features))
 
 
 def corners(material: Material) -> np.ndarray:
@@ -150,7 +158,8 @@ WAYS = {
     "linear discriminant, shrunk": Way(lambda m: m.views.last, discriminant, DISCRIMINANT),
     "… of every depth": Way(lambda m: m.views, discriminant, DISCRIMINANT),
     "features of length 1": Way(mapped(lambda f, _: f / np.linalg.norm(f, axis=1, keepdims=True) * f.shape[1] ** 0.5)),
-    "square roots of features": Way(mapped(lambda f, _: np.sign(f) * np.sqrt(np.abs(f)))),
+    "square roots of features": Way(mapped(roots)),
+    "square roots of every depth": Way(mapped(roots, every=True)),
     "five views averaged in the answer": Way(lambda m: m.views.last, answers=corners),
     "taught classes beside the features": Way(mapped(taught)),
 }

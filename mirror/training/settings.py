@@ -16,7 +16,8 @@ REACHED = (
 )
 
 # The linear probe (linear_probe.py)
-STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse L2 strengths C (scikit-learn's term), tried from the strictest up
+# Inverse L2 strengths C (scikit-learn's term), from the strictest up; higher ones raise the loss of few photos
+STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 PROBE_FOLDS = 5  # to choose the strength by
 VARIANCE_FLOOR = 1e-3  # added to a feature's variance: one that hardly varies must not be blown up
 MAX_ITERATIONS = 1000  # of L-BFGS
