@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.training.material import ARCH, quiet
-from benchmarks.training.other_recipes import Method, begin, fine_tune, from_the_head, layer_by_layer, timms
+from benchmarks.training.other_recipes import Method, begin, fine_tune, layer_by_layer, timms
 from benchmarks.training.sets import MAKERS, TAUGHT, PictureSet, draw_set
 
 
@@ -54,10 +54,7 @@ METHODS: dict[str, Method] = {
     "fine_tune(10)": fine_tune(10),
     HEAD: last_layer,
     OURS: ours,
-    "fine_tune(5), RandAugment": fine_tune(5, augmented=True),
     "layer by layer": layer_by_layer,
-    "tuned from the head": from_the_head(1.0),
-    "half the way": from_the_head(0.5),
 }
 USUAL, TIMMS = list(METHODS)[:4], "timm's train.py"
 

@@ -1,11 +1,10 @@
 """Recipes that learners are compared with (fine_tuning.py): each takes pictures and a seed, and gives the logits [n, L]
 of the pictures held out.
 
-fastai's own `fine_tune` in batches of 16, without flips, as ours; the same with RandAugment (Cubuk et al. 2020, arXiv
-1909.13719, by torchvision); the body thawed layer by layer (Howard and Ruder 2018, arXiv 1801.06146, section 3.3), in
-as many passes over the pictures as fine_tune(5); our last layers tuned from the head that was fitted, all of it or half
-the way (WiSE-FT), whatever pictures left out say of it; timm's own train.py, which no package of it ships: --timm names
-that file, from its repository.
+fastai's own `fine_tune` in batches of 16, without flips, as ours; the body thawed layer by layer (Howard and Ruder
+2018, arXiv 1801.06146, section 3.3), in as many passes over the pictures as fine_tune(5); timm's own train.py with
+RandAugment (Cubuk et al. 2020, arXiv 1909.13719) and label smoothing, without flips: no package of timm's ships it, so
+--timm names that file, from its repository.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ Method = Callable[[PictureSet, int], np.ndarray]
 
 BATCH = 16
 STAGES = 5  # of layer by layer: the head, then the body in four parts
-EPOCHS = 10  # of tuning from the fitted head, as ours
 TIMM = (
     "--epochs 10 --warmup-epochs 2 --opt adamw --lr 5e-4 --weight-decay 0.05 --aa rand-m9-mstd0.5 --hflip 0 "
     "--scale 0.35 1"
@@ -42,15 +40,13 @@ def begin(pictures: PictureSet, seed: int) -> Any:
     return Start(pictures.folder, pictures.data.labels, architecture, *weights, pictures.size, seed)
 
 
-def fine_tune(epochs: int, augmented: bool = False) -> Method:
+def fine_tune(epochs: int) -> Method:
     """fastai's vision_learner and its `fine_tune`."""
 
     def run(pictures: PictureSet, seed: int) -> np.ndarray:
         from mirror.training.fine_tuning import no_validation
 
         learner = vision_learner(pictures, seed)
-        if augmented:
-            learner.dls.train.after_item.add(randomly_augmented())
         learner.freeze()  # as vision_learner(pretrained=True) does
         with learner.no_bar(), learner.no_logging():
             learner.fine_tune(epochs, cbs=no_validation())
@@ -73,32 +69,6 @@ def layer_by_layer(pictures: PictureSet, seed: int) -> np.ndarray:
             learner.fit_one_cycle(1, slice(rate / 2.6 ** (thawed - 1), rate), cbs=no_validation())
         learner.fit_one_cycle(1, slice(rate / 100, rate / 2), cbs=no_validation())
     return held_out(learner)
-
-
-def from_the_head(share: float) -> Method:
-    """The last layers tuned from the fitted head, that share of the way."""
-
-    def run(pictures: PictureSet, seed: int) -> np.ndarray:
-        from mirror.progress import ProgressBar
-        from mirror.training.feature_cache import FeatureExtractor, extract_features
-        from mirror.training.fine_tuning import Course
-        from mirror.training.kept_views import keep_views
-        from mirror.training.last_layers import split_body
-        from mirror.training.tuning_choice import Tuner
-
-        start, data = begin(pictures, seed), pictures.data
-        learned, learner = data.rows("train"), start.learner(data.photos)
-        extractor = FeatureExtractor(start.body(), pictures.folder, start.architecture, pictures.size, quiet)
-        views = extract_features(extractor, data, learned, views=3, seed=seed).last
-        kept = keep_views(extractor, split_body(extractor.body, pictures.size), data, learned, 3, seed)
-        tuner = Tuner(start, data, views, views, kept, EPOCHS, quiet)
-        progress = ProgressBar("", "photo", quiet)
-        tuner.tune_all(
-            learner, views.fit(learned, seed), share, Course(EPOCHS, seed, progress, total=EPOCHS * len(learned))
-        )
-        return held_out(learner)
-
-    return run
 
 
 def timms(script: Path) -> Method:
@@ -142,20 +112,6 @@ def vision_learner(pictures: PictureSet, seed: int) -> Any:
     learner = vision_learner(loaders, ARCH, pretrained=False, normalize=False, metrics=error_rate)
     load_into(learner.model[0], start.state, start.source)
     return learner
-
-
-def randomly_augmented() -> Any:
-    from fastai.vision.all import PILImage, Transform
-    from torchvision.transforms import RandAugment
-
-    class RandomlyAugmented(Transform):
-        split_idx, order = 0, 2  # photos learned from alone, once they are cropped
-        change = RandAugment()
-
-        def encodes(self, photo: PILImage):  # type: ignore[no-untyped-def]  # fastai goes by the annotations
-            return PILImage.create(np.asarray(self.change(photo)))
-
-    return RandomlyAugmented()
 
 
 def parts(model: Any) -> list[list[Any]]:
