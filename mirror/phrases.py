@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mirror.wording import either, is_noun, is_plural, listed, none_of, number_word, percent, plain, with_article
+from mirror.wording import (
+    either,
+    is_noun,
+    is_plural,
+    isolated,
+    listed,
+    none_of,
+    number_word,
+    percent,
+    plain,
+    with_article,
+)
 
 if TYPE_CHECKING:
     from mirror.inference.classifier import Prediction
@@ -52,7 +63,7 @@ def subtitle(labels: Sequence[str], *, knows_strangers: bool, subject: str = "a 
 
 def choice(name: str, labels: Sequence[str]) -> str:
     """A model as one of several to choose from."""
-    shown = [plain(label) for label in labels]
+    shown = [isolated(plain(label)) for label in labels]
     return f"{name}: {' · '.join(shown) if len(shown) <= SPELLED_OUT else f'{len(shown)} labels'}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 _SILENT_H = ("hour", "honest", "honour", "honor", "heir")
@@ -70,6 +71,13 @@ def is_plural(label: str) -> bool:
 def plain(label: str) -> str:
     """A label as it is spoken: underscores are spaces."""
     return " ".join(label.replace("_", " ").split())
+
+
+def isolated(label: str) -> str:
+    """A label of a script that runs from right to left, between marks that keep it from turning round what stands
+    beside it (Unicode's annex 9, FSI and PDI); any other as it is."""
+    right_to_left = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in label)
+    return f"\u2068{label}\u2069" if right_to_left else label
 
 
 def percent(share: float, digits: int = 0) -> str:

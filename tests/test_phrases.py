@@ -149,3 +149,7 @@ def test_what_is_no_english_noun_is_put_into_no_english_grammar(probability, say
     assert phrases.verdict(Prediction({"Küken": probability, "Fotos": 1 - probability})) == says
     assert phrases.verdict(Prediction({"duckling": 0.95, "Küken": 0.05})) == "This is: duckling."  # on one page alike
     assert phrases.verdict(Prediction({"Fotos": 0.95, "Bilder": 0.05})) == "This is: Fotos."
+
+
+def test_a_label_from_right_to_left_turns_no_other_round_where_models_are_chosen():
+    assert phrases.choice("odd", ["بطة", "$5_$10"]) == "odd: \u2068بطة\u2069 · $5 $10"

@@ -131,14 +131,21 @@
   }
 
   const writes = (target) => target.closest?.("input:not([type=file], [readonly]), textarea, [contenteditable]");
+  // Of a picture that is a link in another page the picture's own; a list of addresses may begin with remarks (RFC 2483)
+  function addressIn(data) {
+    const html = new DOMParser().parseFromString(data.getData("text/html"), "text/html"); // it loads nothing
+    const lines = (data.getData("text/uri-list") || data.getData("text/plain")).split(/[\r\n]+/);
+    const picture = html.querySelector("img")?.getAttribute("src");
+    return [picture, ...lines].map((line) => line?.trim()).find((line) => /^(https?:|data:image)/i.test(line));
+  }
+
   function take(event, data) {
-    const file = data?.files[0], text = (data?.getData("text/uri-list") || data?.getData("text/plain") || "").trim();
-    if (!open(".glass") || (writes(event.target) && (text || !file))) return;
-    if (!file && !/^(https?:|data:image)/i.test(text)) return;
+    const file = data?.files[0], address = data && addressIn(data), text = address || data?.getData("text/plain").trim();
+    if (!open(".glass") || (!file && !address) || (writes(event.target) && (text || !file))) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     forget(open(".glass"));
-    if (!file) ask(text);
+    if (!file) ask(address);
     else if (!isTooLarge(file)) give(file);
   }
 

@@ -23,12 +23,15 @@ from mirror.images import within_memory
 from mirror.net.fetch import NetworkSettings, fetch
 from mirror.web.photo_input import JPEG, PhotoInput
 from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
-from mirror.web.uploads import MAX_BASE64, Address, SentPhoto
+from mirror.web.uploads import MAX_BASE64, MAX_UPLOAD_BYTES, Address, SentPhoto
 
 T = TypeVar("T")
 
 NO_ADDRESS = "Please paste the address of a photo first: it begins with https://."
-NO_PHOTO = "There is no photo: send one as a file or by its http(s) address."
+# gradio's JavaScript client says as much of a file that the server refused for its size
+NO_PHOTO = (
+    f"There is no photo: send one of at most {MAX_UPLOAD_BYTES / 2**20:g} MB as a file, or by its http(s) address."
+)
 # The camera fires nothing but `change`, which also follows each of our own answers: those come to nothing here
 UPLOADS_ONLY = "(photo, ...others) => [photo?.url?.startsWith('data:') ? null : photo, ...others]"
 

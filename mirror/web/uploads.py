@@ -33,7 +33,10 @@ from mirror.web.data_url import DataUrl, is_base64, is_data
 
 MAX_UPLOAD_BYTES = MAX_PHOTO_BYTES
 MAX_ADDRESS = 8_192  # letters of a path or an address: Linux takes 4,096 for a path, web servers some 8,000
-NOT_HERE = "The photo is not here (uploads are deleted soon after the answer): please send it again."
+NOT_HERE = (
+    "The photo is not here: send it as a file (which is deleted soon after the answer), as a data: URL or by its "
+    "http(s) address."
+)
 NOT_A_PHOTO = "This is no photo: send it as a file, as a data: URL or by its http(s) address."
 NOT_BASE64 = "The photo's data: URL cannot be read: send the photo as a file."
 BARE_BASE64_GIVEN = "This is base64 alone: put “data:image/jpeg;base64,” before it, or send the photo as a file."

@@ -129,6 +129,7 @@ def test_another_model_is_chosen_by_the_picker_or_the_address(visit: Visit) -> N
     assert visit.page.input_value("#model") == "fashion" and "Mirror, mirror" in visit.page.title()
     visit.open("?model=nothing")
     assert visit.page.input_value("#model") == "mirror"
+    assert visit.page.inner_text("#answer") == "There is no model named “nothing” here."
 
 
 def test_the_note_says_all_that_the_page_with_a_server_says(opened: Visit, files: dict[str, bytes]) -> None:

@@ -91,6 +91,29 @@ def test_an_address_is_pasted_anywhere_and_text_into_a_field(chromium, served, w
         visit.says("duckling")
 
 
+def test_a_picture_is_dragged_from_another_page(chromium, served, world):
+    host = world.direct_host()
+    yellow, blue = host.body("/a.jpg", photo(YELLOW)), host.body("/b.jpg", photo(BLUE))
+    with visiting(chromium, served.url) as visit:
+        for parts, says in (
+            ({"text/uri-list": f"# of a page\r\n{yellow}\r\n"}, "duckling"),
+            (
+                {"text/uri-list": "https://e.org/", "text/html": f'<a href="https://e.org/"><img src="{blue}"></a>'},
+                "Neither",
+            ),
+        ):
+            visit.page.evaluate(
+                """parts => {
+                    const data = new DataTransfer();
+                    for (const [kind, text] of Object.entries(parts)) data.setData(kind, text);
+                    document.querySelector("#photo").dispatchEvent(
+                        new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+                }""",
+                parts,
+            )
+            visit.says(says)
+
+
 def test_the_page_is_in_english_whatever_the_browser_speaks(chromium, served):
     with visiting(chromium, served.url, locale="de-DE") as visit:
         visit.page.locator("#photo button.upload-container").wait_for()

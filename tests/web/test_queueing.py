@@ -77,6 +77,8 @@ def test_the_model_may_be_left_out(two, data, label):
     ("endpoint", "data", "says"),
     [
         ("predict", [], "There is no photo"), ("predict", [None], "There is no photo"),
+        ("predict", ["photo.jpg"], "send it as a file"), ("predict", ["a text"], "send it as a file"),
+        ("predict", [{}], "send one of at most 20 MB"),  # a file that gradio's JavaScript client could not upload
         ("predict", [PNG, "no such model"], "There is no model named “no such model”: choose one of"),
         ("predict", [PNG, 7], "must be a name"), ("predict", [PNG, ["mirror"]], "must be a name"),
         ("predict", [PNG, {"a": 1}], "must be a name"), ("predict", [PNG, "x" * 9999], "x…”: choose one of"),

@@ -307,10 +307,13 @@ if (picker) {
 }
 showModel();
 loadingShown(mirror.ready);
-const asked = new URL(location.href).searchParams.get("tab") ?? "";
-const linked = names.indexOf(asked), unknown = linked < 0 && asked.slice(0, 40);
+const asked = new URL(location.href).searchParams, linked = names.indexOf(asked.get("tab") ?? "");
 if (linked > 0) open(linked);
-if (unknown) trouble(`There is no tab named “${unknown}” here.`);
+const known = { tab: names, model: site.models.map((/** @type {any} */ one) => one.name) };
+for (const [kind, there] of Object.entries(known)) {
+  const named = asked.get(kind);
+  if (named && !there.includes(named)) trouble(`There is no ${kind} named “${named.slice(0, 40)}” here.`);
+}
 
 // Only now, so that nothing comes over the line twice: it keeps what is there already
 mirror.ready.then(() => navigator.serviceWorker?.register("service-worker.js")).catch(() => {}); // as in some frames

@@ -293,6 +293,7 @@ def test_where_the_model_is_not_to_be_had_the_tab_says_so_and_the_mirror_works(c
         tab = Street(visit)
         tab.pick(encoded(scene()))
         tab.says(f"^{re.escape(NOT_NOW)}$")
+        tab.page.locator("#objects-photo img[src^='data:']").wait_for()  # the photo stays
         assert "facebook/detr-resnet-50 is not on this machine" in page.log()
         tab.page.get_by_role("tab", name="The mirror").click()
         visit.pick("photo.png", encoded(scene()), "image/png")
