@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
-from mirror.cli.train import NEEDED, parse
+from mirror.cli.train import parse
 from mirror.cli.train_checks import finished
 from mirror.cli.train_steps import model_name, say_result, say_sides, searches
 from mirror.collect import PhotoFolder, collect_from_folder
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
 from mirror.collect.metadata import write_photos
+from mirror.defaults import TRAINING
 from mirror.model_folder import read_model_folder
 from mirror.training.settings import TrainingSettings
 from tests.support.limits import LIMIT
@@ -51,7 +52,7 @@ def train(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedP
 @pytest.fixture(scope="module")
 def warm_train() -> Iterator[Warm]:
     """train.py, with what it imports imported."""
-    imports = [*NEEDED, "fastai.vision.all", "mirror.cli.train_steps", "mirror.collect", "mirror.training.build",
+    imports = [*TRAINING, "fastai.vision.all", "mirror.cli.train_steps", "mirror.collect", "mirror.training.build",
                "mirror.training.backbone_choice", "mirror.training.photo_model", "mirror.training.recipe"]  # fmt: skip
     with Warm("mirror.cli.train:main", imports, environment()) as program:
         yield program

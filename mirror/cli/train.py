@@ -24,6 +24,7 @@ from pathlib import Path
 from mirror.cli.options import reach_libraries, require_used
 from mirror.cli.outcome import ended
 from mirror.cli.train_options import add_options, require_followed, uses
+from mirror.defaults import COUNT, TRAINING
 from mirror.errors import require_installed
 from mirror.preparation import published_dataset
 from mirror.progress import working
@@ -33,13 +34,10 @@ from mirror.training.architectures import AUTO
 # What is asked for where no option says otherwise; the recipe's own settings: mirror/training/settings.py
 NAME = "mirror"  # of the model, and of its photo folder
 SEARCH = ("cygnet=baby swan", "duckling=duckling")  # "cygnet" alone also finds wool and whisky of that brand
-COUNT = 100  # usable photos a label
 ARCH = "resnet18"  # small, and enough for a few labels
 SIZE = 288  # px: a little above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423)
 SEED = 42
 PRECISION = "auto"  # int8 where it answers as float32 does, two to four times as fast
-
-NEEDED = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "onnx", "imagehash", "ddgs")
 
 
 def recipe(options: argparse.Namespace) -> None:
@@ -125,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
         from mirror.cli.train_collect import collect_photos
 
         return collect_photos(options, NAME, SEARCH)
-    require_installed("Training", *NEEDED)
+    require_installed("Training", *TRAINING)
     # fastai 2.8 compiles two activations with it when it is imported, which a person can do nothing about
     warnings.filterwarnings("ignore", message="`torch.jit.script", category=FutureWarning)
     reach_libraries(options)

@@ -11,17 +11,16 @@ from shlex import quote
 from mirror.cli.train_checks import check_given
 from mirror.cli.train_preview import mark_excluded
 from mirror.cli.train_steps import collect, model_name, search_terms
+from mirror.defaults import COLLECTING
 from mirror.errors import require_installed
 from mirror.terminal import say
 from mirror.wording import count
-
-NEEDED = ("ddgs", "imagehash")
 
 
 def collect_photos(options: argparse.Namespace, default_name: str, search: Sequence[str]) -> int:
     """Fills the photo folder and says what is in it; needs no torch. search: LABEL=QUERY, where nothing else says what
     to search for. Raises MirrorError; the folder keeps what was found until then."""
-    require_installed("Collecting", *NEEDED)
+    require_installed("Collecting", *COLLECTING)
     name = model_name(options, default_name)
     folder = Path("data", name)
     terms = search_terms(options, folder, search)

@@ -80,6 +80,12 @@ class FolderState:
     corrections: list[Correction]
     current_labels: dict[str, CurrentLabel]
 
+    @classmethod
+    def of(cls, folder: PhotoFolder) -> FolderState:
+        """Of an open folder, as its decisions.csv is now. Raises DatasetError."""
+        corrections = read_corrections(folder.path)
+        return cls(folder.photos, corrections, current_labels(folder.photos, corrections, folder.rejected))
+
     def current_label(self, photo: Photo) -> CurrentLabel:
         return self.current_labels.get(photo.file_name) or CurrentLabel(photo.label)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mirror.collect.copies import EXACT_DUPLICATE, NEAR_DUPLICATE, SEARCHED, CopyRule
+from mirror.collect.corrections import FolderState
 from mirror.collect.download import (
     NETWORK_REASONS,
     DownloadCache,
@@ -31,7 +32,7 @@ from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
-from mirror.collect.search_file import search_of, write_search
+from mirror.collect.search_file import SearchFile, search_of, write_search
 from mirror.collect.search_types import EXCLUDED, Hit, PhotoJudge, SearchFilters, SearchTerm, check_license
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reason_in_words
 from mirror.net.fetch import Client, Fetched, NetworkSettings
@@ -87,26 +88,27 @@ def collect_by_search(
     filters = SearchFilters(license=check_license(license))
     network = network or NetworkSettings()
     settings = settings or CollectSettings()
-    photos = PhotoFolder(folder, copies)
+    photos = PhotoFolder(folder, copies, judge)
     try:
         for note in photos.notes:
             log(note)
         _check_belongs(photos, terms, filters, log)
-        write_search(photos.path, search_of(terms, count=count, license=filters.license))
+        words = search_of(terms, count=count, license=filters.license)
+        write_search(photos.path, words)
         photos.judge_copies_anew()
-        _judge_anew(photos, judge)
+        _judge_anew(photos)
         with (
             Client(network, per_host=settings.download.per_host) as client,
             ProgressBar("", "photo", log, lines=PROGRESS_LINES) as progress,
         ):
             searcher = Searcher(network, filters, settings=settings.search, log=progress.log, engines=engines)
-            run = _SearchRun(photos, terms, count, searcher, client, settings, progress, judge)
+            run = _SearchRun(photos, terms, count, searcher, client, settings, progress)
             try:
                 run.fill()
             except KeyboardInterrupt:
                 progress.log(f"{run.tally()} in {photos.path} so far.")
                 raise
-        run.conclude()
+        run.conclude(words)
     except BaseException:
         photos.close()
         raise
@@ -119,11 +121,13 @@ def _check_belongs(
     """Raises UsageError unless this search could have found the folder's photos, but for a person's own; logs those of
     other queries."""
     found = [photo for photo in photos.photos if not photo.is_own]
-    other_labels = sorted({photo.label for photo in found} - {term.label for term in terms})
-    if other_labels:
+    named, decided = {term.label for term in terms}, FolderState.of(photos)
+    unnamed = [decided.current_label(photo) for photo in found if photo.label not in named]
+    if other_labels := sorted({now.label for now in unnamed if not now.removed} - named):
         raise UsageError(
             f"{photos.path} already holds photos of {', '.join(other_labels)}, which this search does not name: "
-            "search for them as well, choose another --name, or delete the folder."
+            "search for them as well, remove those photos (python app.py --studio), choose another --name, or delete "
+            "the folder."
         )
     licences = {photo.license_filter for photo in found} - {filters.license}
     if filters.license and licences:
@@ -138,22 +142,15 @@ def _check_belongs(
         log(f"{label}: {count} photos are kept that were found as “{query}”.")
 
 
-def _judge_anew(photos: PhotoFolder, judge: PhotoJudge | None) -> None:
+def _judge_anew(photos: PhotoFolder) -> None:
     """What is no longer excluded counts as never tried, and stored photos that are excluded now are withdrawn."""
+    judge = photos.judge
     rows = [row for row in photos.rejected if row.reason == EXCLUDED]
     photos.forget(row.key for row in rows if judge is None or not judge.stands_by(row))
-    photos.withdraw(_excluded(photos, photos.photos, judge))
-
-
-def _excluded(
-    photos: PhotoFolder, rows: Iterable[Photo], judge: PhotoJudge | None
-) -> Iterator[tuple[Photo, tuple[str, str]]]:
-    """Those of the stored photos that the judge leaves out, each with the reason and the detail."""
     if judge is None:
         return
-    for row in rows:
-        if not row.is_own and (why := judge(row.label, read_file(row.path(photos.path), inside=photos.path))):
-            yield row, why
+    stored = ((row, read_file(row.path(photos.path), inside=photos.path)) for row in photos.photos if not row.is_own)
+    photos.withdraw((row, why) for row, jpeg in stored if (why := judge(row.label, jpeg)))
 
 
 class TermHits:
@@ -211,10 +208,8 @@ class _SearchRun:
         client: Client,
         settings: CollectSettings,
         progress: ProgressBar,
-        judge: PhotoJudge | None = None,
     ):
         self._photos = photos
-        self._judge = judge
         self._count = count
         self._client = client
         self._settings = settings
@@ -247,8 +242,9 @@ class _SearchRun:
         self._reject_unanswered()
         self._downloads.clear()
 
-    def conclude(self) -> None:
-        """Logs the labels that are not full; raises where the cause may pass, or where a label has no photo."""
+    def conclude(self, words: SearchFile) -> None:
+        """Logs the labels that are not full, and keeps which they are; raises where the cause may pass, or where a
+        label has no photo."""
         short = {label: searches for label, searches in self._searches.items() if self._missing(label) > 0}
         errors = [search.error for searches in short.values() for search in searches if search.error is not None]
         if errors:
@@ -260,6 +256,8 @@ class _SearchRun:
                 engine=errors[-1].engine,
                 status=errors[-1].status,
             )
+        if short:
+            write_search(self._photos.path, replace(words, exhausted=tuple(short)))
         for label in short:
             causes = self._left_out(label) or "the search found no others"
             if self._photos.count(label) == 0:
@@ -319,15 +317,10 @@ class _SearchRun:
         self._reject_unanswered()  # one host answers, so the fault was theirs and not our network's
         if isinstance(outcome, Fetched):
             # The URL that worked is the one that a reader of metadata.csv or photos.csv can fetch again
-            self._judged(self._photos.add(replace(hit, url=outcome.requested or hit.url), outcome.body))
+            self._photos.add(replace(hit, url=outcome.requested or hit.url), outcome.body)
         else:
             self._photos.reject(hit, outcome.reason, str(outcome))
         self._downloads.forget(hit.url)
-
-    def _judged(self, row: Photo | Rejection) -> None:
-        """Withdraws a photo that the judge leaves out, by what is stored of it: looked at again, it is judged alike."""
-        if isinstance(row, Photo):
-            self._photos.withdraw(_excluded(self._photos, [row], self._judge))
 
     def _reject_unanswered(self) -> None:
         for hit, error in self._unanswered:
@@ -341,7 +334,7 @@ class _SearchRun:
             if isinstance(known, Photo):
                 jpeg = read_file(known.path(self._photos.path), inside=self._photos.path)
                 screened = ScreenedPhoto(known.sha256, jpeg, known.width, known.height, known.phash)
-                self._judged(self._photos.admit(hit, screened))
+                self._photos.admit(hit, screened)
                 return True
             # A duplicate of another photo of that label says nothing about this label
             if isinstance(known, Rejection) and known.reason not in (EXACT_DUPLICATE, NEAR_DUPLICATE):

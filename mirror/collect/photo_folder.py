@@ -48,6 +48,7 @@ from mirror.collect.metadata import (
     writing,
 )
 from mirror.collect.screening import ScreenedPhoto, screen, sha256_of
+from mirror.collect.search_types import PhotoJudge
 from mirror.errors import DatasetError, ImageError
 from mirror.folders import take_lock
 from mirror.storage import PART, LinkRefused, make_folder, recover, write_atomically
@@ -59,12 +60,12 @@ _STORED_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 class PhotoFolder:
     """A photo folder opened for writing, by one process at a time. Close it, or use it in a `with` statement.
 
-    copies: what becomes of copies of its photos. Raises DatasetError when another process has it open, or when its
-    files cannot be what they should be.
+    copies: what becomes of copies of its photos; judge: leaves out photos for what they show. Raises DatasetError when
+    another process has it open, or when its files cannot be what they should be.
     """
 
-    def __init__(self, path: Path | str, copies: CopyRule = SEARCHED):
-        self.path, self.copies = Path(path), copies
+    def __init__(self, path: Path | str, copies: CopyRule = SEARCHED, judge: PhotoJudge | None = None):
+        self.path, self.copies, self.judge = Path(path), copies, judge
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             make_folder(self.path / "images", inside=self.path)
@@ -175,6 +176,8 @@ class PhotoFolder:
             return self._withdraw(origin, screened, mislabeled)
         if first := next((photo for photo in duplicates if photo.label == origin.label), None):
             return self.reject(origin, *copy_of(first, screened.sha256), screened.sha256)
+        if self.judge and not origin.is_own and (why := self.judge(origin.label, screened.jpeg)):
+            return self.reject(origin, *why, screened.sha256)
         photo = self._store(origin, screened)
         append_rows(self.metadata_csv, METADATA_COLUMNS, [photo])
         self._add_photo(photo)

@@ -40,11 +40,13 @@ class WordsOfLabel(Record):
 
 @dataclass(frozen=True)
 class SearchFile(Record):
-    """count: usable photos of each label; license: one of LICENSES, or None for no filter."""
+    """count: usable photos of each label; license: one of LICENSES, or None for no filter; exhausted: labels of which
+    these words find no more photos, as far as was seen."""
 
     labels: List[WordsOfLabel]
     count: Annotated[Count, Field(ge=1)]
     license: str | None = None
+    exhausted: List[str] = ()
 
     @property
     def terms(self) -> list[SearchTerm]:
@@ -95,7 +97,8 @@ def keep_search(folder: Path, search: SearchFile) -> None:
         new = {one.label: one for one in search.labels}
         known = {one.label for one in before.labels}
         labels = tuple(new.get(one.label, one) for one in before.labels) if new.keys() <= known else search.labels
-        search = replace(search, labels=labels, count=before.count)
+        exhausted = before.exhausted if labels == before.labels else ()
+        search = replace(search, labels=labels, count=before.count, exhausted=exhausted)
     write_search(folder, search)
 
 

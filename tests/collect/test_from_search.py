@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from mirror.collect.copies import SEARCHED
+from mirror.collect.corrections import record_corrections
 from mirror.collect.download import DownloadSettings
 from mirror.collect.from_search import CollectSettings, collect_by_search
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search import SearchSettings
+from mirror.collect.search_file import keep_search, read_search, search_of
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, RateLimited, UsageError
 from mirror.net.fetch import NetworkSettings
@@ -191,6 +193,30 @@ def test_a_dry_engine_ends_it_with_a_word(world: World, host: PhotoHost, folder:
     assert messages[-1] == (
         "cygnet: there are no more than 3 of 10 photos (1 the server answered 404); more words (--search) find more."
     )
+    assert read_search(folder).exhausted == ("cygnet",), "which is known as long as the words are the same"
+    keep_search(folder, search_of([SWAN], count=7))
+    assert read_search(folder).exhausted == ("cygnet",)
+    keep_search(folder, search_of([SearchTerm("cygnet", "cygnet")], count=7))
+    assert read_search(folder).exhausted == ()
+    world.results("duckling", [])
+    with pytest.raises(DatasetError, match="No usable photo of duckling"):
+        gather(world, folder, [SWAN, DUCK], 10)
+    assert read_search(folder).exhausted == ("cygnet", "duckling")
+
+
+def test_a_label_whose_photos_were_all_removed_by_hand_may_be_left_out_of_the_search(
+    world: World, host: PhotoHost, folder: Path
+) -> None:
+    world.results("baby swan", host.photos("baby swan", 3))
+    world.results("duckling", host.photos("duckling", 3))
+    photos, _ = gather(world, folder, [SWAN, DUCK], 3)
+    swans = [photo.file_name for photo in photos.photos if photo.label == "cygnet"]
+    record_corrections(folder, [(swans[0], "remove", ""), (swans[1], "relabel", "duckling")])
+    with pytest.raises(UsageError, match="already holds photos of cygnet.*remove those photos"):
+        gather(world, folder, [DUCK], 3)
+    record_corrections(folder, [(swans[2], "remove", "")])
+    photos, _ = gather(world, folder, [DUCK], 3)
+    assert counts(photos) == {"cygnet": 3, "duckling": 3}, "what was removed is still known"
 
 
 def test_queries_of_one_label_take_turns(world: World, host: PhotoHost, folder: Path) -> None:

@@ -21,6 +21,7 @@ from mirror.web.workshop.collected import Collected, read_collected
 from mirror.web.workshop.long_run import LongRun, Progress
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.workshop import Changes, Workshop, command
+from mirror.wording import listed, plain
 
 STEP = "collect"
 ONLY = "--collect-only"
@@ -37,9 +38,10 @@ def add(workshop: Workshop) -> None:
         train = gr.Button("Train", visible=False)
     sheet = workshop.part("collect-sheet")
     by_hand = gr.HTML()
+    asked = gr.State(None)  # of which project the number is that was asked for, and the number
     elsewhere: dict[str, Project] = {}  # on whose folders another process works, as far as it was seen
 
-    def draw(project: Project) -> Changes:
+    def draw(project: Project, before: Any) -> Changes:
         collected, run = read_collected(project.folder), collecting(project)
         progress = run.progress() if run else Progress(False)
         holder = None if project.running else holder_of(project.folder)
@@ -47,17 +49,18 @@ def add(workshop: Workshop) -> None:
             elsewhere[project.name] = project
         searches = collected.search is not None and project.collectable
         idle = not project.running and not holder
-        wanted = collected.search.count if collected.search else 0
+        wanted = (project.name, collected.search.count if collected.search else 0)
+        changed: dict[str, Any] = {} if wanted == before else {"value": wanted[1]}  # else what a person types stays
         return {
-            number: gr.update(visible=searches and idle, value=wanted),
+            number: gr.update(visible=searches and idle, **changed), asked: wanted,
             collect: gr.update(
-                value="Go on" if collected.number and not collected.is_full else "Collect",
-                visible=searches and idle, variant="secondary" if collected.is_full else "primary",
+                value="Go on" if collected.number and not collected.is_done else "Collect",
+                visible=searches and idle, variant="secondary" if collected.is_done else "primary",
             ),
-            both: gr.update(visible=searches and idle and not collected.is_full),
+            both: gr.update(visible=searches and idle and not collected.is_done),
             pause: gr.update(visible=progress.running and (run is project.run(STEP) or not collected.is_full)),
             train: gr.update(
-                visible=idle and collected.can_train, variant="primary" if collected.is_full else "secondary"
+                visible=idle and collected.can_train, variant="primary" if collected.is_done else "secondary"
             ),
             sheet: render_sheet(project, collected, progress, holder),
             by_hand: command(project.train(ONLY)) if searches else "",
@@ -82,7 +85,7 @@ def add(workshop: Workshop) -> None:
         train_step.begin(project, train_step.arguments(project))
         return {**workshop.say("The training has begun."), **workshop.go(train_step.STEP)}
 
-    workshop.on_show(STEP, draw, [number, collect, both, pause, train, sheet, by_hand])
+    workshop.on_show(STEP, draw, [number, collect, both, pause, train, sheet, by_hand], [asked])
     workshop.on_end(STEP, ending)
     workshop.wait_for(lambda: any(holder_of(project.folder) for project in elsewhere.values()))
     workshop.on(collect.click, partial(start, trains=False), [number])
@@ -102,8 +105,15 @@ def ending(project: Project) -> str:
     progress = project.run(STEP).progress()
     if progress.failure and not progress.cancelled:
         return progress.failure
-    told = read_collected(project.folder).told
-    return f"Paused: {told}." if progress.cancelled else f"Collecting has ended: {told}."
+    collected = read_collected(project.folder)
+    if progress.cancelled:
+        return f"Paused: {collected.told}."
+    return f"Collecting has ended: {collected.told}{_no_more(collected)}."
+
+
+def _no_more(collected: Collected) -> str:
+    short = [plain(label) for label in collected.exhausted]
+    return f"; the search finds no more of {listed(short)}" if short else ""
 
 
 def render_sheet(project: Project, collected: Collected, progress: Progress, holder: str | None = None) -> str:
@@ -128,8 +138,11 @@ def _told(project: Project, collected: Collected, progress: Progress, holder: st
         said = f"Photos of your own: {collected.told}. Nothing is searched for." if collected.number else NO_WORDS
     elif not project.collectable:
         said = NOT_HERE
-    elif not collected.number:
+    elif not collected.number and not collected.is_done:
         said = "Nothing is collected yet. Photos appear here as they arrive, and can be stopped at any moment."
+    elif collected.is_done and not collected.is_full:
+        then = "Train on these, or give more words" if collected.can_train else "Give other words"
+        said = f"There are {collected.told}{_no_more(collected)}. {then} under Begin, or add photos of your own there."
     elif collected.is_full:
         said = "All that was asked for is there. For more, ask for a larger number."
     else:

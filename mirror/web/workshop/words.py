@@ -8,10 +8,10 @@ from typing import Any
 from mirror.collect.label_names import check_label
 from mirror.collect.search_file import read_search, search_of, write_search
 from mirror.collect.search_types import SearchTerm
+from mirror.defaults import COUNT
 from mirror.errors import UsageError
 from mirror.web.workshop.projects import Project
 
-COUNT = 100  # usable photos a label, as train.py has it
 MOST_LABELS = 50
 
 
@@ -51,7 +51,7 @@ def keep_words(project: Project, terms: Sequence[SearchTerm]) -> None:
     before = read_search(project.folder)
     count, license = (before.count, before.license) if before else (COUNT, None)
     new = search_of(terms, count=count, license=license)
-    if new != before:
+    if before is None or new.labels != before.labels:
         write_search(project.folder, new)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ def test_each_state_of_a_folder_is_told_and_what_to_do_next(project: Project) ->
     paused = told(project, Progress(False, ("…",), failure=CANCELLED, cancelled=True))
     assert CANCELLED not in paused and "it goes on from here" in paused
     assert "Another command (pid 7) works on these photos" in told(project, holder="pid 7")
+    write_search(project.folder, replace(search_of(WORDS, count=9), exhausted=("cygnet", "duckling")))
+    assert "the search finds no more of cygnet and duckling. Train on these, or give more words" in told(project)
+    assert ending(project).endswith("; the search finds no more of cygnet and duckling.")
     write_search(project.folder, search_of(WORDS, count=8))
     assert "All that was asked for is there." in told(project)
     assert ending(project) == "Collecting has ended: 8 of 8 photos of cygnet and 8 of 8 photos of duckling."

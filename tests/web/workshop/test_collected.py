@@ -42,6 +42,22 @@ def test_a_folder_is_read_as_it_grows_whoever_fills_it(tmp_path: Path) -> None:
         read_collected(folder)
 
 
+def test_a_search_that_finds_no_more_is_done(tmp_path: Path) -> None:
+    folder = tmp_path / "birds"
+    photo_folder(folder, each=8)
+    words = search_of(WORDS, count=9)
+    for exhausted, done, short in (((), False, []), (("cygnet",), False, ["cygnet"])):
+        write_search(folder, replace(words, exhausted=exhausted))
+        found = read_collected(folder)
+        assert (found.is_done, found.is_full, found.exhausted) == (done, False, short)
+    write_search(folder, replace(words, exhausted=("cygnet", "duckling")))
+    assert read_collected(folder).is_done
+    write_search(folder, replace(words, count=8, exhausted=("cygnet", "duckling")))
+    assert read_collected(folder).is_full and read_collected(folder).exhausted == []
+    nothing = collected_of(replace(words, exhausted=("cygnet", "duckling")), [], [])
+    assert nothing.is_done and not nothing.is_full and not nothing.can_train
+
+
 def test_photos_of_ones_own_have_no_number_that_is_wanted() -> None:
     own = [photo(n, label) for label in "ab" for n in range(8)]
     found = collected_of(None, own, [])

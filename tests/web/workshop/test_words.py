@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,10 @@ def test_words_are_kept_with_the_settings_of_the_search_there_was(tmp_path: Path
     keep_words(project, SWANS)
     assert read_search(project.folder) == search_of(SWANS, count=100)
     assert rows_of(project) == [("cygnet", "baby swan, cygnet"), ("duckling", "")]
-    write_search(project.folder, search_of(SWANS, count=30, license="Public"))
+    exhausted = replace(search_of(SWANS, count=30, license="Public"), exhausted=("cygnet",))
+    write_search(project.folder, exhausted)
+    keep_words(project, SWANS)
+    assert read_search(project.folder) == exhausted
     keep_words(project, better_words(project.words(), "cygnet", " cygnet bird "))
     assert read_search(project.folder) == search_of(
         [SearchTerm("cygnet bird", "cygnet"), SWANS[2]], count=30, license="Public"
