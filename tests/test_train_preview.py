@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout.startswith("1 search of 60 hits, and up to 2 with other words")
-    assert "“duckling”: 11 hits, 11 looked at, 18 % off topic" in done.stdout
+    assert re.search(r"“duckling”: 11 hits, 11 looked at, 18 % off topic; they agree 0\.\d\d with each", done.stdout)
     assert "--exclude duckling=off-topic" in done.stdout
     assert "Collecting leaves out what looks like “" in done.stdout
     assert done.stdout.splitlines()[-1] == "All of them to look at: data/birds/preview.html"
@@ -42,8 +43,14 @@ def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world:
 def test_a_label_whose_hits_have_nothing_in_common_is_told_as_well() -> None:
     hit = SeenHit(Hit("https://a.example/1.jpg", "x"), b"", Look(np.zeros(2), np.zeros(1000)))
     single = tuple(HitGroup(n, f"thing {n}", "thing", (hit,), 0.25, 0.1, n > 1, np.zeros(2)) for n in range(1, 5))
-    lines = table(Preview((LabelPreview("x", (QueryResult("x", 4, 4, 0.75),), single),), (("x", "y", 0.9),)))
+    lines = table(Preview((LabelPreview("x", (QueryResult("x", 4, 4, 0.75, among=0.5),), single),), (("x", "y", 0.9),)))
     assert "  and 4 single pictures, 3 of them off topic" in lines
+    assert (
+        lines[1]
+        == "  “x”: 4 hits, 4 looked at, 75 % off topic; they agree 0.50 with each other, – with the other words'"
+    )
+    few = table(Preview((LabelPreview("x", (QueryResult("x", 3, 3, None),), ()),), ()))
+    assert few[1].startswith("  “x”: 3 hits, 3 looked at, – off topic; they agree –"), "nothing is known of them"
     assert lines[-1].startswith("\nThe hits for x and y look alike (0.90;")
 
 

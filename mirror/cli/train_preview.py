@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 from mirror.cli.options import network_settings
 from mirror.cli.train_steps import model_name, search_terms
+from mirror.defaults import PREVIEWING
 from mirror.errors import UsageError, require_installed
 from mirror.wording import count, listed, percent
 
 if TYPE_CHECKING:
+    from mirror.doctor.exclusions import StoredGroup
     from mirror.doctor.hits_preview import Preview
-
-NEEDED = ("ddgs", "sklearn", "imagehash")
 
 
 def preview_searches(options: argparse.Namespace, default_name: str, search: Sequence[str]) -> int:
     """Prints what the words find, and where the contact sheet is. Raises MirrorError."""
-    require_installed("Previewing", *NEEDED)
+    require_installed("Previewing", *PREVIEWING)
     from mirror.collect.metadata import writing
     from mirror.collect.search_file import keep_search, search_of
     from mirror.collect.search_types import check_license
     from mirror.doctor.contact_sheet import PREVIEW_HTML, contact_sheet
-    from mirror.doctor.exclusions import write_preview
+    from mirror.doctor.exclusions import read_preview, write_preview
     from mirror.doctor.eye import Eye
     from mirror.doctor.hits_preview import PreviewSettings, preview
     from mirror.storage import write_atomically
@@ -34,17 +34,19 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
     terms = search_terms(options, folder, search)
     keep_search(folder, search_of(terms, count=options.count, license=check_license(options.license)))
     eye, settings = Eye(), PreviewSettings()
-    labels = len({term.label for term in terms})
+    labels = list(dict.fromkeys(term.label for term in terms))
+    more = len(labels) * settings.tries
     print(
-        f"{count(len(terms), 'search', 'searches')} of {settings.hits} hits, and up to {labels * settings.tries} with "
-        f"other words where much is off topic, {settings.pause:.0f} seconds apart; no photo is kept but on the sheet."
+        f"{count(len(terms), 'search', 'searches')} of {settings.hits} hits, and up to {more} with other words where "
+        f"much is off topic, {settings.pause:.0f} seconds apart; no photo is kept but on the sheet."
     )
     network = network_settings(options)
+    before = read_preview(folder)
     found = preview(
         folder, terms, eye, license=options.license, network=network, settings=settings,
-        so_far=lambda some: write_preview(folder, some, eye),
+        so_far=lambda some: write_preview(folder, some, eye, before, rest=labels),
     )  # fmt: skip
-    write_preview(folder, found, eye)
+    excluded = write_preview(folder, found, eye, before)
     sheet = folder / PREVIEW_HTML
     with writing(sheet):
         write_atomically(sheet, contact_sheet(found).encode(), inside=folder)
@@ -52,6 +54,8 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
         print(line)
     if options.exclude:
         print(_excluded(folder, options.exclude))
+    elif excluded:
+        print(f"\nAs before: {_told(excluded)}")
     print(f"All of them to look at: {sheet}")
     return 0
 
@@ -71,8 +75,11 @@ def _excluded(folder: Path, wanted: Sequence[str]) -> str:
         if not given or not label or not group:
             raise UsageError(f"--exclude {text!r} lacks a label or a group: write LABEL=GROUP, as in cygnet=wool.")
         pairs.append((label, group))
-    groups = exclude(folder, pairs)
-    return f"Collecting leaves out what looks like {listed([f'“{group.name}”' for group in groups]) or 'nothing'}."
+    return _told(exclude(folder, pairs))
+
+
+def _told(excluded: Sequence[StoredGroup]) -> str:
+    return f"Collecting leaves out what looks like {listed([f'“{group.name}”' for group in excluded]) or 'nothing'}."
 
 
 def table(found: Preview) -> list[str]:
@@ -80,8 +87,11 @@ def table(found: Preview) -> list[str]:
     lines = []
     for label in found.labels:
         lines.append(f"\n{label.label}")
-        for words, hits, seen, off in label.rows:
-            lines.append(f"  {words}: {hits} hits, {seen} looked at, {off} off topic")
+        for words, hits, seen, off, among, between in label.rows:
+            lines.append(
+                f"  {words}: {hits} hits, {seen} looked at, {off} off topic; they agree {among} with each other, "
+                f"{between} with the other words'"
+            )
         if not label.groups:
             lines.append("  Too few hits could be looked at to say what they agree about.")
         else:
@@ -97,7 +107,7 @@ def table(found: Preview) -> list[str]:
             strays = sum(group.off_topic for group in label.single)
             lines.append(f"  and {count(len(label.single), 'single picture')}, {strays} of them off topic")
         if label.better:
-            lines.append(f"  Better words: “{label.better.query}” ({percent(label.better.off_topic)} off topic).")
+            lines.append(f"  Better words: “{label.better.query}” ({percent(label.better.off_topic or 0)} off topic).")
         if label.off_topic:
             lines.append(
                 f"  To leave that out: --exclude {label.label}=off-topic, or one of them by its word or number."

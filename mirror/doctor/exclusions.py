@@ -1,6 +1,7 @@
 """preview.json of a photo folder: what a preview found, the groups that are not to be collected, and who judges by it.
 
-    write_preview(folder, found, eye)             what `train.py --preview` leaves beside the sheet
+    write_preview(folder, found, eye)             what `train.py --preview` leaves beside the sheet; what was excluded
+                                                  stays so, by what it shows
     read_preview(folder)                          the same again, for a page; None where there is none
     exclude(folder, [("cygnet", "wool")])         `--exclude cygnet=wool`, or a click in a page
     judge = read_judge(folder)                    None where nothing is excluded
@@ -23,7 +24,7 @@ import numpy as np
 from mirror.collect.metadata import Rejection, writing
 from mirror.collect.search_types import EXCLUDED
 from mirror.doctor.eye import Eye
-from mirror.doctor.hits_preview import HitGroup, Preview
+from mirror.doctor.hits_preview import HitGroup, Preview, QueryResult
 from mirror.errors import DatasetError, ModelFolderError, UsageError
 from mirror.storage import parse_json, read_file, write_atomically
 from mirror.typed_json import MAX_TEXT, Count, List, Number, Record, Share, decode, encode
@@ -60,13 +61,15 @@ class StoredGroup(Record):
 
 @dataclass(frozen=True)
 class StoredQuery(Record):
-    """off_topic: the share of the hits that were seen, 0 to 1; tried: the words are the doctor's own."""
+    """off_topic, tried, among, between: as hits_preview.QueryResult has them."""
 
     query: str
     hits: Count
     seen: Count
-    off_topic: Share
+    off_topic: Share | None = None
     tried: bool = False
+    among: Number | None = None
+    between: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,39 @@ class StoredPreview(Record):
     alike: List[Likeness] = ()
 
 
-def write_preview(folder: Path, found: Preview, eye: Eye) -> Path:
-    """The file's path; nothing is excluded in it yet. Raises DatasetError."""
+def write_preview(
+    folder: Path, found: Preview, eye: Eye, before: StoredPreview | None = None, *, rest: Sequence[str] = ()
+) -> list[StoredGroup]:
+    """Writes the file, and returns the groups that are excluded in it: those that show what a group excluded in
+    `before` showed. rest: labels that stay as they were in `before` where they are not found yet. Raises DatasetError.
+    """
+    old = {one.label: one for one in before.labels} if before and before.network == eye.network else {}
     labels = tuple(
-        StoredLabel(
-            one.label, tuple(map(_stored, one.groups)),
-            tuple(StoredQuery(q.query, q.hits, q.seen, q.off_topic, q.tried) for q in one.queries),
-            one.better.query if one.better else "",
+        _still_excluded(
+            StoredLabel(
+                one.label, tuple(map(_stored, one.groups)), tuple(map(_stored_query, one.queries)),
+                one.better.query if one.better else "",
+            ),
+            old.pop(one.label, None),
         )
         for one in found.labels
     )  # fmt: skip
-    return _write(folder, StoredPreview(eye.network, labels, tuple(Likeness(*pair) for pair in found.alike)))
+    labels += tuple(one for label, one in old.items() if label in rest)
+    _write(folder, StoredPreview(eye.network, labels, tuple(Likeness(*pair) for pair in found.alike)))
+    return [group for one in labels for group in one.groups if group.excluded]
+
+
+def _still_excluded(now: StoredLabel, before: StoredLabel | None) -> StoredLabel:
+    """Excludes the groups whose centre is most similar to that of a group that was, as a photo is judged; but not all
+    of them."""
+    old = before.groups if before else ()
+    if not now.groups or not any(group.excluded for group in old):
+        return now
+    centres = np.stack([_vector(group.centre) for group in old])
+    groups = tuple(
+        replace(group, excluded=old[int((centres @ _vector(group.centre)).argmax())].excluded) for group in now.groups
+    )
+    return now if all(group.excluded for group in groups) else replace(now, groups=groups)
 
 
 def read_preview(folder: Path) -> StoredPreview | None:
@@ -222,12 +247,16 @@ def _stored(group: HitGroup) -> StoredGroup:
     return StoredGroup(group.number, group.name, group.share, agreement, group.off_topic, centre, hits=hits)
 
 
+def _stored_query(query: QueryResult) -> StoredQuery:
+    among, between = (None if value is None else round(value, 4) for value in (query.among, query.between))
+    return StoredQuery(query.query, query.hits, query.seen, query.off_topic, query.tried, among, between)
+
+
 def _vector(centre: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(centre, validate=True), "<f2").astype(np.float32)
 
 
-def _write(folder: Path, stored: StoredPreview) -> Path:
+def _write(folder: Path, stored: StoredPreview) -> None:
     path = folder / PREVIEW_JSON
     with writing(path):
         write_atomically(path, json.dumps(encode(stored), indent=1).encode() + b"\n", inside=folder)
-    return path

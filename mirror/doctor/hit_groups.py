@@ -8,6 +8,8 @@ Nobody has labelled the hits, so what a label means is what most of its hits agr
     core        the most typical third of the hits of the label's own queries
     agreement   a hit's similarity to the core, in units of the core's similarity to itself: about 1 for what the label
                 means, about 0 for anything else
+    of a query  how typical its hits are, on average, in the same unit: by its other hits, and by those of the label's
+                other queries
     off topic   a group whose hits agree less than OFF_TOPIC on average
 
 Where most hits of every query are something else (a brand, a person of that name), the core is that: the contact sheet
@@ -31,7 +33,9 @@ OFF_TOPIC = 0.29  # agreement
 @dataclass(frozen=True)
 class Grouping:
     """Of N hits. agreement: [N]; group: [N], numbers from 0, the largest group first; group_agreement, off_topic: [G];
-    core: [N] bool; cohesion: the similarity (cosine) of the core to itself, what an agreement of 1 is."""
+    core: [N] bool; cohesion: the similarity (cosine) of the core to itself, what an agreement of 1 is; among, between:
+    [Q], the agreement of a query's hits with each other, and with those of the label's other own queries; NaN where
+    there are none."""
 
     agreement: np.ndarray
     group: np.ndarray
@@ -39,6 +43,8 @@ class Grouping:
     off_topic: np.ndarray
     core: np.ndarray
     cohesion: float
+    among: np.ndarray
+    between: np.ndarray
 
 
 def group_hits(vectors: np.ndarray, query: np.ndarray, own: int) -> Grouping:
@@ -52,7 +58,22 @@ def group_hits(vectors: np.ndarray, query: np.ndarray, own: int) -> Grouping:
     agreement = towards / cohesion
     group = _groups(vectors)
     means = np.array([agreement[group == number].mean() for number in range(group.max() + 1)])
-    return Grouping(agreement, group, means, means < OFF_TOPIC, core, cohesion)
+    among, between = _queries_agree(similar, query, own)
+    return Grouping(agreement, group, means, means < OFF_TOPIC, core, cohesion, among / cohesion, between / cohesion)
+
+
+def _queries_agree(similar: np.ndarray, query: np.ndarray, own: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each query [Q]: the mean over its hits of how similar they are to the most similar quarter of its other hits,
+    and of those of the other own queries."""
+    numbers = np.arange(query.max() + 1)
+    among, between = np.full((2, len(numbers)), np.nan)
+    for number in numbers:
+        mine, others = query == number, (query != number) & (query < own)
+        if mine.sum() > 1:
+            among[number] = np.nanquantile(similar[np.ix_(mine, mine)], TYPICAL_QUARTER, axis=1).mean()
+        if mine.any() and others.any():
+            between[number] = np.nanquantile(similar[np.ix_(mine, others)], TYPICAL_QUARTER, axis=1).mean()
+    return among, between
 
 
 def _core(similar: np.ndarray, query: np.ndarray, own: int) -> np.ndarray:

@@ -83,14 +83,17 @@ class HitGroup:
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What one query found. seen: hits that were looked at; off_topic: their share that is, 0 to 1; tried: the words
-    are the doctor's own."""
+    """What one query found. seen: hits that were looked at; off_topic: their share that is, 0 to 1, None where too few
+    were seen to tell; tried: the words are the doctor's own. among, between: how much its hits agree with each other
+    and with those of the label's other queries (1: as the label's core does with itself); None where there are none."""
 
     query: str
     hits: int
     seen: int
-    off_topic: float
+    off_topic: float | None
     tried: bool = False
+    among: float | None = None
+    between: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ class LabelPreview:
     groups: tuple[HitGroup, ...]
 
     @property
-    def rows(self) -> list[tuple[str, int, int, str]]:
-        """Of a table of its queries: words, hits, hits looked at, off topic."""
+    def rows(self) -> list[tuple[str, int, int, str, str, str]]:
+        """Of a table of its queries: words, hits, hits looked at, off topic, among, between."""
         return [
             (f"“{query.query}”{', which was tried' * query.tried}", query.hits, query.seen,
-             percent(query.off_topic) if query.seen else "–")
+             "–" if query.off_topic is None else percent(query.off_topic), _share(query.among), _share(query.between))
             for query in self.queries
             if query.seen or not query.tried
         ]  # fmt: skip
@@ -127,9 +130,10 @@ class LabelPreview:
     @property
     def better(self) -> QueryResult | None:
         """Of the words that were tried the best, where they find less off topic than every query given."""
-        own = min((query.off_topic for query in self.queries if not query.tried and query.seen), default=1.0)
-        tried = [query for query in self.queries if query.tried and query.seen >= FEWEST and query.off_topic < own]
-        return min(tried, key=lambda query: query.off_topic) if tried else None
+        told = [(query.off_topic, query) for query in self.queries if query.off_topic is not None]
+        own = min((off for off, query in told if not query.tried), default=1.0)
+        tried = [(off, query) for off, query in told if query.tried and query.seen >= FEWEST and off < own]
+        return min(tried, key=lambda one: one[0])[1] if tried else None
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,7 @@ class _Preview:
                 reason=self._failures[0].reason,
             )
         if sum(map(len, seen.values())) < FEWEST:
-            few = tuple(QueryResult(query, len(found[query]), len(seen[query]), 0.0) for query in queries)
+            few = tuple(QueryResult(query, len(found[query]), len(seen[query]), None) for query in queries)
             return LabelPreview(label, few, ()), None
         judged = _Judged(seen, len(queries), self._eye.classes)
         if judged.off_topic > TOO_MANY_OFF:
@@ -224,8 +228,10 @@ class _Preview:
                 seen[query] = self._look(query, found[query])
             judged = _Judged(seen, len(queries), self._eye.classes)
         results = tuple(
-            QueryResult(query, len(found[query]), len(hits), judged.by_query[query], query not in queries)
-            for query, hits in seen.items()
+            QueryResult(
+                query, len(found[query]), len(hits), judged.by_query[query], query not in queries, among, between
+            )
+            for (query, hits), (among, between) in zip(seen.items(), judged.agree, strict=True)
         )
         return LabelPreview(label, results, judged.groups), judged.core
 
@@ -269,7 +275,8 @@ class _Preview:
 
 class _Judged:
     """All hits of a label, judged together. groups: of those of its own queries, the first `own`; core: [M, D];
-    off_topic: the share of the own hits; by_query: of each query's, 0 to 1."""
+    off_topic: the share of the own hits; by_query: of each query's, 0 to 1, None for one without hits; agree: of each
+    query, as Grouping's among and between, None where that says nothing."""
 
     def __init__(self, seen: dict[str, list[SeenHit]], own: int, classes: Sequence[str]):
         hits = [hit for found in seen.values() for hit in found]
@@ -282,9 +289,10 @@ class _Judged:
         self.core = vectors[grouping.core]
         self.off_topic = float(off[query < own].mean())
         self.by_query = {
-            words: float(off[query == number].mean()) if found else 0.0
+            words: float(off[query == number].mean()) if found else None
             for number, (words, found) in enumerate(seen.items())
         }
+        self.agree = [(_told(grouping.among, n), _told(grouping.between, n)) for n in range(len(seen))]
 
 
 def _groups(hits: Sequence[SeenHit | None], grouping: Grouping, classes: Sequence[str]) -> Iterator[HitGroup]:
@@ -305,6 +313,14 @@ def _groups(hits: Sequence[SeenHit | None], grouping: Grouping, classes: Sequenc
             float(grouping.agreement[rows].mean()), bool(grouping.off_topic[old]),
             centre / max(float(np.linalg.norm(centre)), 1e-9),
         )  # fmt: skip
+
+
+def _told(agreements: np.ndarray, number: int) -> float | None:
+    return float(agreements[number]) if number < len(agreements) and np.isfinite(agreements[number]) else None
+
+
+def _share(agreement: float | None) -> str:
+    return "–" if agreement is None else f"{agreement:.2f}"
 
 
 def _numbered(word: str) -> Iterable[str]:

@@ -11,8 +11,8 @@ import pytest
 from mirror.collect import collect_by_search
 from mirror.collect.from_search import CollectSettings
 from mirror.collect.search_types import SearchTerm
-from mirror.doctor import preview
-from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, exclude, read_judge, write_preview
+from mirror.doctor import Preview, preview
+from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, exclude, read_judge, read_preview, write_preview
 from mirror.doctor.eye import Eye
 from mirror.errors import DatasetError, UsageError
 from mirror.net.fetch import NetworkSettings
@@ -90,6 +90,18 @@ def test_the_same_preview_gives_the_same_bytes(world: World, folder: Path, eye: 
     found = preview(folder, [DUCK], eye, network=network(world), log=silent, settings=PATIENT)
     write_preview(folder, found, eye)
     assert (folder / PREVIEW_JSON).read_bytes() == before
+
+
+def test_what_was_excluded_stays_so_in_the_next_preview_by_what_it_shows(world: World, folder: Path, eye: Eye) -> None:
+    exclude(folder, [("duckling", OFF_TOPIC)])
+    before = read_preview(folder)
+    find(world, "duckling", [(CHECKS, n) for n in range(30, 42)] + [("duckling", n) for n in range(30, 36)])
+    found = preview(folder, [DUCK], eye, network=network(world), log=silent, settings=PATIENT)
+    assert write_preview(folder, Preview((), ()), eye, before, rest=["duckling"]) and read_preview(folder) == before
+    excluded = write_preview(folder, found, eye, before)
+    stored = read_preview(folder).labels[0].groups
+    assert [group.number for group in excluded] == [1] and not stored[1].excluded, "the larger group now"
+    assert write_preview(folder, Preview((), ()), eye, before) == [], "a label that is gone is no longer kept"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,15 @@ def test_groups_are_numbered_by_size_and_agreement_is_in_units_of_the_core() -> 
     assert grouping.core.sum() == 4 and set(grouping.group[grouping.core]) == {0}
 
 
+def test_how_much_the_hits_of_a_query_agree_with_each_other_and_with_the_other_queries() -> None:
+    vectors, query = hits((0, 0, 12), (1, 0, 9), (2, 1, 9), (3, 2, 1), (4, 0, 6))
+    grouping = group_hits(vectors, query, own=4)  # the last words were only tried
+    assert grouping.among[[0, 1, 2, 4]] == pytest.approx(1, abs=0.2) and np.isnan(grouping.among[3])
+    assert grouping.between[[0, 1, 4]] == pytest.approx(1, abs=0.2) and grouping.between[2] < 0.3
+    alone = group_hits(*hits((0, 0, 12)), own=1)
+    assert alone.among == pytest.approx([1], abs=0.2) and np.isnan(alone.between).all()
+
+
 def test_two_labels_are_alike_as_far_as_their_hits_are() -> None:
     first, same, other = cluster(1, 12, 0), cluster(2, 12, 0), cluster(3, 12, 1)
     assert alike(first, same) == pytest.approx(1, abs=0.1)

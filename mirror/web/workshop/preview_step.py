@@ -61,7 +61,7 @@ def add(workshop: Workshop) -> None:
         return begin(workshop, project)
 
     workshop.on_show(STEP, draw, [top, sheet], [drawn])
-    workshop.on_end(STEP, lambda project: project.run(STEP).progress().failure or "This is what the search finds.")
+    workshop.on_end(STEP, ending)
     for part in (top, sheet):
         workshop.on(part.press, press)
 
@@ -91,14 +91,19 @@ def leave_out(project: Project, do: str, pressed: dict[str, Any]) -> str:
         out = [pair for pair in out if pair != chosen] + ([chosen] if do == "out" else [])
     if not exclude(project.folder, list(dict.fromkeys(out))):
         return "Nothing is left out."
-    after = read_preview(project.folder)
-    groups = [
-        f"{group.name} ({one.label})"
-        for one in (after.labels if after else ())
-        for group in one.groups
-        if group.excluded
-    ]
-    return f"Photos that look like {listed(groups)} are left out when they are collected."
+    return _left_out(read_preview(project.folder))
+
+
+def ending(project: Project) -> str:
+    """That looking has ended, in a sentence for whoever did not watch it."""
+    found = f"This is what the search finds. {_left_out(read_preview(project.folder))}"
+    return project.run(STEP).progress().failure or found.strip()
+
+
+def _left_out(found: StoredPreview | None) -> str:
+    labels = found.labels if found else ()
+    groups = [f"{group.name} ({one.label})" for one in labels for group in one.groups if group.excluded]
+    return f"Photos that look like {listed(groups)} are left out when they are collected." if groups else ""
 
 
 def better_words(terms: Sequence[SearchTerm], label: str, query: str) -> list[SearchTerm]:

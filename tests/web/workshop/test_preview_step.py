@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mirror.collect.search_types import Hit
-from mirror.doctor.exclusions import read_preview, write_preview
+from mirror.doctor.exclusions import StoredLabel, StoredQuery, read_preview, write_preview
 from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from mirror.errors import UsageError
@@ -36,7 +36,10 @@ def group(
 def project(tmp_path: Path) -> Project:
     project = Projects(tmp_path).of("birds")
     project.folder.mkdir(parents=True)
-    queries = QueryResult("cygnet", 60, 58, 0.3), QueryResult("cygnet bird", 60, 60, 0.1, tried=True)
+    queries = (
+        QueryResult("cygnet", 60, 58, 0.3, among=0.91, between=0.4),
+        QueryResult("cygnet bird", 60, 60, 0.1, tried=True),
+    )
     groups = (
         group(1, "waterfowl", 0.7, False, ("https://a.example/", "javascript:alert(1)")),
         group(2, "wool", 0.3, True),
@@ -63,6 +66,10 @@ def test_what_was_found_is_read_again_as_it_was(project: Project) -> None:
     sheet = render("look_sheet.html", labels=found.labels, running=False)
     assert "javascript:" not in sheet and "&lt;b&gt;" in sheet and sheet.count('href="https://a.example/"') == 3
     assert "Search for “cygnet bird” instead" in sheet and "Leave out: wool" in sheet
+    assert "58 pictures, 30 % off topic; they agree 0.91 with each other, 0.40 with those of the other words." in sheet
+    few = [StoredLabel("x", (), (StoredQuery("x", 3, 3), StoredQuery("y", 0, 0)))]
+    said = render("look_sheet.html", labels=few, running=False)
+    assert "3 pictures." in said and "the search finds nothing" in said and "0 % off topic" not in said
 
 
 def test_a_click_leaves_a_group_out_and_another_takes_it_in_again(project: Project) -> None:
