@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from mirror.measured import error_sentence
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
 from mirror.storage import make_folder
+from mirror.terminal import typed
 from mirror.wording import count
 
 HISTORY = ".history"
@@ -104,7 +104,7 @@ def made(info: ModelInfo) -> str:
 def command(model: Path, time: str = "") -> str:
     """`mirror history fruit`, in the way that it is typed."""
     models = [] if model.parent == Path("models") else ["--models", str(model.parent)]
-    return shlex.join(["mirror", "history", model.name, *(["--restore", time] if time else []), *models])
+    return typed(["mirror", "history", model.name, *(["--restore", time] if time else []), *models])
 
 
 def _folders(model: Path) -> list[Path]:

@@ -11,8 +11,10 @@ import contextlib
 import difflib
 import itertools
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mirror import __version__
@@ -98,6 +100,16 @@ def exact(stream: Any) -> Any:
 def use_utf8(stream: Any, **settings: Any) -> None:
     """Whatever a name holds can be printed: UTF-8, and escapes for halves of characters."""
     stream.reconfigure(encoding="utf-8", errors="backslashreplace", **settings)
+
+
+def typed(arguments: Iterable[str]) -> str:
+    """A command line as a person types it; what lies in their home folder begins with ~."""
+    return " ".join(map(_typed, arguments))
+
+
+def _typed(argument: str) -> str:
+    home = f"{Path.home()}/"
+    return f"~/{shlex.quote(argument.removeprefix(home))}" if argument.startswith(home) else shlex.quote(argument)
 
 
 def say(line: object) -> None:

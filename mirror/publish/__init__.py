@@ -18,4 +18,5 @@ hub_refusals.py        what the Hub refuses, as one sentence each
 repository_commit.py   files → one commit on a known parent, or none where they are there already
 space_trial.py         waits until a Space runs, asks it an example and compares
 publication.py         all of it, in order
+publication_record.py  what was published of a model, and where
 """

@@ -25,6 +25,7 @@ from mirror.publish.content_checks import check_files, secret_in
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
 from mirror.publish.hub_refusals import refusals, require_endpoint
 from mirror.publish.model_repository import model_repository
+from mirror.publish.publication_record import Published, keep_record
 from mirror.publish.published_files import Files, megabytes, size_of, total_size, write_folder
 from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free, require_sent
 from mirror.publish.requirement_check import check_requirements
@@ -174,6 +175,7 @@ class Publication:
         if dry_run or not confirm():
             say(UNPUBLISHED)
             return
+        page = ""
         for plan in plans:
             sent = publish_repository(api, plan, say)
             if sent:
@@ -183,9 +185,14 @@ class Publication:
                 build_anew(api, name)
             if way == ZERO and SPACE in there:
                 require_hardware(api, name, ZERO_HARDWARE)
-            self._try_space(api, way, name, plans[-1].files, say)
-        for plan in plans:
-            say(f"{api.endpoint}/{plan.address}")
+            page = self._try_space(api, way, name, plans[-1].files, say)
+        done = [Published(p.kind, f"{api.endpoint}/{p.address}", page if p.kind == SPACE else "") for p in plans]
+        try:
+            keep_record(self.model, done)
+        except PublishError as error:
+            say(str(error))
+        for one in done:
+            say(one.repository)
 
     def _words_said(self, files: Files) -> str | None:
         """What the tab of one's own words costs its visitors; None where there is none."""
@@ -261,9 +268,10 @@ class Publication:
             photos_may_go=self.photos_may_go,
         )
 
-    def _try_space(self, api: HfApi, way: str, name: str, files: Files, say: Callable[[str], None]) -> None:
+    def _try_space(self, api: HfApi, way: str, name: str, files: Files, say: Callable[[str], None]) -> str:
+        """Asks the Space, where it runs. Returns its page's address, "" where it is not known."""
         if not wait_until_it_runs(api, name, say):
-            return
+            return ""
         with refusals(name):
             address = api.space_info(name).host
         if address:
@@ -276,6 +284,7 @@ class Publication:
                 example = example_of(self.model)
                 say(patiently(lambda: ask_example(address, example, token)))
         say(f"{address or name} answers.")
+        return address or ""
 
 
 def repository_name(account: Account, wanted: str | None, model: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,18 +27,24 @@ def hub() -> Iterator[Hub]:
         yield hub
 
 
-@pytest.fixture
-def model() -> ModelFolder:
-    return read_model_folder(SHIPPED)
+@pytest.fixture(scope="session")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped model where what is published of it may be kept beside it."""
+    return Path(shutil.copytree(SHIPPED, tmp_path_factory.mktemp("models") / SHIPPED.name))
 
 
 @pytest.fixture
-def publish(hub: Hub, tmp_path: Path) -> Run:
+def model(copied: Path) -> ModelFolder:
+    return read_model_folder(copied)
+
+
+@pytest.fixture
+def publish(hub: Hub, tmp_path: Path, copied: Path) -> Run:
     """`python -m mirror publish models/mirror …` as a process of its own, logged in to the local Hub. No package index
     is asked; environment variables are given in capitals. kill: the process is killed once this is set."""
 
     def run(
-        *arguments: str, model: Path = SHIPPED, kill: threading.Event | None = None, **variables: str
+        *arguments: str, model: Path = copied, kill: threading.Event | None = None, **variables: str
     ) -> subprocess.CompletedProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PIP_"))}
         environment |= hub.environment | {"PIP_NO_INDEX": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -58,8 +65,6 @@ def publish(hub: Hub, tmp_path: Path) -> Run:
 
 def renamed(model: Path, name: str, folder: Path) -> Path:
     """A copy of a model folder under another name."""
-    import shutil
-
     shutil.copytree(model, folder)
     said = json.loads((folder / "model.json").read_text("utf-8")) | {"name": name}
     (folder / "model.json").write_text(json.dumps(said), encoding="utf-8")

@@ -17,6 +17,7 @@ from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.publish import repository_commit, space_trial
 from mirror.publish.dataset_repository import dataset_repository
 from mirror.publish.publication import Publication
+from mirror.publish.publication_record import read_record
 from mirror.publish.published_files import Files
 from mirror.publish.space_static import space_static
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
@@ -106,6 +107,8 @@ def test_the_space_comes_last_and_is_asked_an_example(
     assert (space.sdk, space.hardware) == ("gradio", hardware)
     front = yaml.safe_load(space.files["README.md"].decode().split("---\n")[1])
     assert front["models"] == front["datasets"] == ["ana/mirror"]
+    record = read_record(model.path)
+    assert record and record.is_of(model.info) and record.addresses[:2] == [page.url, f"{hub.url}/spaces/ana/mirror"]
     assert "cygnet.jpg: cygnet, as here (largest difference 0e+00)" in said
     assert said[-1] == f"{hub.url}/spaces/ana/mirror"
     assert said.index("The Space is built …") < said.index("The Space starts …")

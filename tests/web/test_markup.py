@@ -36,6 +36,7 @@ from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
 from mirror.publish.hub_login import DeviceCode
 from mirror.publish.publication import UNPUBLISHED
+from mirror.publish.publication_record import PublicationRecord, Published
 from mirror.report_page import HardPhoto, report_page
 from mirror.static import site_files
 from mirror.static.model_page import model_page
@@ -126,6 +127,8 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
     explanation = Explanation(bad, 0.9, np.eye(4, dtype=np.float32), (0.0, 0.0, 1.0, 1.0), image)
     running = Progress(True, (bad, bad), 1, 2)
     failed = Progress(False, (bad,), failure=bad)
+    dry = Progress(False, (f"  {bad}", bad, UNPUBLISHED))
+    record = PublicationRecord((Published("space", f"https://{bad}", f"https://{bad}", bad),))
     info = served.info
     return {
         "about.html": lambda: about.note(served),
@@ -185,15 +188,13 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "preview.html": lambda: contact_sheet(searched(bad)),
         "projects.html": lambda: templates.render(
             "projects.html",
-            cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, bad, bad))],
-            free_name=bad,
+            cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, f"https://{bad}", bad, bad))],
+            name=bad,
             icon=workshop_page._icon(),
         ),
-        "publication.html": lambda: (
-            publish_step.render_publication(running)
-            + publish_step.render_publication(failed)
-            + publish_step.render_publication(Progress(False, (f"  {bad}", bad, UNPUBLISHED)))
-            + publish_step.render_publication(Progress(False, (bad, f"https://{bad}", "https://a.example answers.")))
+        "publication.html": lambda: "".join(
+            templates.render("publication.html", progress=one, plan=[bad], dry=one is dry, record=record, changed=True)
+            for one in (running, failed, dry)
         ),
         "publish_login.html": lambda: "".join(
             templates.render(

@@ -23,6 +23,8 @@ from mirror.folders import is_folder_name, set_aside
 from mirror.measured import error_sentence
 from mirror.model_folder import MODEL_JSON, read_model_folder
 from mirror.model_schema import ModelInfo
+from mirror.publish.publication_record import PublicationRecord, read_record
+from mirror.terminal import typed
 from mirror.web.studio.state import StudioState
 from mirror.web.workshop.long_run import LongRun
 
@@ -32,13 +34,15 @@ METADATA_CSV = "metadata.csv"
 @dataclass(frozen=True)
 class Card:
     """What the start page shows of a project. photos: None where none were collected; picture: the name of a photo of
-    it, "" where there is none; error: of the model, as a sentence; last: the last step; problem: what is broken."""
+    it, "" where there is none; error: of the model, as a sentence; published: an address, "" for none; last: the last
+    step; problem: what is broken."""
 
     name: str
     labels: tuple[str, ...] = ()
     photos: int | None = None
     picture: str = ""
     error: str = ""
+    published: str = ""
     last: str = ""
     problem: str = ""
 
@@ -71,6 +75,16 @@ class Project:
             "on and added to; a search begins in a project of its own (`python app.py --studio`)."
         )
 
+    def given(self, folder: Path) -> str:
+        """A folder as it is given to a command that is started in `home`."""
+        folder, home = folder.absolute(), self.home.absolute()
+        return str(folder.relative_to(home) if folder.is_relative_to(home) else folder)
+
+    @property
+    def shown_folder(self) -> str:
+        """The photo folder as a person is told of it: from where the commands are started, or from ~."""
+        return typed([self.given(self.folder)])
+
     @property
     def is_new(self) -> bool:
         """Whether nothing of it is there yet."""
@@ -88,6 +102,10 @@ class Project:
     def info(self) -> ModelInfo | None:
         """What the model says of itself; None where there is none. Raises MirrorError for one that is broken."""
         return read_model_folder(self.model).info if (self.model / MODEL_JSON).exists() else None
+
+    def publication(self) -> PublicationRecord | None:
+        """What of it was published from here, and where; None where nothing was."""
+        return read_record(self.model)
 
     def words(self) -> tuple[SearchTerm, ...]:
         """What is searched for, in the order it was given; () where nothing is. Raises DatasetError."""
@@ -110,13 +128,21 @@ class Project:
 
     def train(self, *arguments: str) -> list[str]:
         """The arguments of a train.py of this project, with --models where they do not lie beside data/."""
-        models = [] if self.models.resolve() == (self.home / "models").resolve() else ["--models", str(self.models)]
-        return ["--name", self.name, *models, *arguments]
+        return ["--name", self.name, *self._models, *arguments]
+
+    def learn(self) -> list[str]:
+        """The arguments of a train.py that learns from the photos as they lie there, however often it did."""
+        return ["--name", self.name, "--collected", self.given(self.folder), *self._models, "--again"]
+
+    @property
+    def _models(self) -> list[str]:
+        given = self.given(self.models)
+        return [] if given == "models" else ["--models", given]
 
     def card(self) -> Card:
         """Whatever is wrong with it is its `problem`."""
         labels: tuple[str, ...] = ()
-        photos, picture, error, last, problem = None, "", "", "", ""
+        photos, picture, error, published, last, problem = None, "", "", "", "", ""
         try:
             if words := self.words():
                 labels = tuple(dict.fromkeys(term.label for term in words))
@@ -132,9 +158,12 @@ class Project:
                 judged = info.metrics.validation if info.metrics else None
                 error = error_sentence(judged) if judged and judged.photos else ""
                 last = f"trained on {(info.created_at or _day(self.model / MODEL_JSON))[:10]}"
+                if record := self.publication():
+                    published = record.addresses[0] if record.addresses else ""
+                    last = f"published on {record.day}" if record.is_of(info) else f"{last}, after it was published"
         except MirrorError as failure:
             problem = str(failure)
-        return Card(self.name, labels, photos, picture, error, last, problem)
+        return Card(self.name, labels, photos, picture, error, published, last, problem)
 
 
 class Projects:
@@ -156,7 +185,10 @@ class Projects:
         if self.only and name != self.only:
             raise UsageError(f"This studio is for {self.only} alone: start `python app.py --studio` for others.")
         if not self.only and not is_folder_name(name):
-            raise UsageError(f"{name!r} cannot be a project's name: it has to be the name of a folder.")
+            raise UsageError(
+                f"“{name}” cannot be a project's name, which is that of a folder too: leave out a dot at the beginning "
+                'and / \\ : * ? " < > |.'
+            )
         if name not in self._opened:
             self._opened[name] = Project(name, self.home / "data" / name, self.models, self.home)
         return self._opened[name]

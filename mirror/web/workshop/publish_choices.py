@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mirror.model_folder import published_name
 from mirror.publish.publication import COSTS, DATASET, GRADIO, MODEL, PARTS, SPACE, STATIC, ZERO
@@ -40,14 +39,14 @@ def publish_arguments(project: Project, choices: Choices) -> list[str]:
     """Of the `mirror` that publishes a project's model, without --yes and --dry-run. Raises MirrorError for a model
     that is broken."""
     info = project.info()
-    told = ["publish", _from(project.home, project.model), "--as", choices.way]
+    told = ["publish", project.given(project.model), "--as", choices.way]
     parts = [part for part in PARTS if part == SPACE or part in choices.beside]
     if len(parts) < len(PARTS):
         told += ["--what", ",".join(parts)]
     if DATASET in parts and info and project.folder.is_dir():
         default = project.home / "data" / published_name(info)
         if default.resolve() != project.folder.resolve():
-            told += ["--data", _from(project.home, project.folder)]
+            told += ["--data", project.given(project.folder)]
     if choices.photos != STAY:
         told += ["--own-photos"] if choices.photos == OWN else ["--license", choices.photos]
     if choices.tabs and choices.way == STATIC:
@@ -55,8 +54,3 @@ def publish_arguments(project: Project, choices: Choices) -> list[str]:
     if to := choices.to.strip():
         told.append(f"--to={to}")
     return told + ["--private"] * choices.private
-
-
-def _from(home: Path, folder: Path) -> str:
-    """The folder as it is given to a command that is started in `home`."""
-    return str(folder.relative_to(home) if folder.is_relative_to(home) else folder.resolve())

@@ -6,9 +6,6 @@ It starts `mirror publish`, and `hf auth login` in all but name; both may be end
 from __future__ import annotations
 
 import hashlib
-import re
-import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +16,7 @@ from mirror.publish import hub_login
 from mirror.publish.hub_refusals import TOKENS
 from mirror.publish.publication import UNPUBLISHED
 from mirror.templates import render
+from mirror.terminal import typed
 from mirror.web.workshop.long_run import MIRROR, Program, Progress
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.publish_choices import BESIDE, PHOTOS, TABS, WAYS, Choices, publish_arguments
@@ -30,7 +28,6 @@ LOG_IN = Program(
     "raise SystemExit(ended(log_in, 'mirror: '))",
     "mirror: ",
 )
-_ADDRESS = re.compile(r"(https?://[^\s<>\"']+?)( answers\.)?")
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,8 @@ def add(workshop: Workshop) -> None:
         progress, told = project.run(STEP).progress(), publish_arguments(project, wanted)
         return {
             **draw_login(project), nothing: "", all_of_it: gr.update(visible=True),
-            command: render("command.html", command=shlex.join(["python", "-m", "mirror", *told])),
-            cancel: gr.update(visible=progress.running), outcome: render_publication(progress),
+            command: render("command.html", command=typed(["python", "-m", "mirror", *told])),
+            cancel: gr.update(visible=progress.running), outcome: render_publication(project, progress),
         }  # fmt: skip
 
     def start(project: Project, *values: Any, last: str) -> Changes:
@@ -138,7 +135,7 @@ def add(workshop: Workshop) -> None:
             login: render_login(project, who),
             by_token: gr.update(visible=bool(who and not who.name) and not hub_login.token_variable()),
             look: gr.update(interactive=may),
-            publish: gr.update(interactive=may, value="Publish again" if is_published(progress) else "Publish"),
+            publish: gr.update(interactive=may, value="Publish again" if project.publication() else "Publish"),
         }
 
     def press(project: Project, pressed: dict[str, Any]) -> Changes:
@@ -185,20 +182,15 @@ def render_login(project: Project, who: Who | None) -> str:
     )  # fmt: skip
 
 
-def render_publication(progress: Progress) -> str:
-    """How far it is; in the end the addresses, or the plan where nothing was to be published."""
-    lines = progress.lines
+def render_publication(project: Project, progress: Progress) -> str:
+    """How far it is, or the plan where nothing was to be published; and where it is published. Raises MirrorError."""
+    lines, record, info = progress.lines, project.publication(), project.info()
     dry = bool(lines) and lines[-1] == UNPUBLISHED
     return render(
         "publication.html", progress=progress, plan=[line.strip() for line in lines if line.startswith("  ")],
-        dry=dry, addresses=addresses(lines) if is_published(progress) else [],
+        dry=dry, record=None if progress.running else record,
+        changed=bool(record and info and not record.is_of(info)),
     )  # fmt: skip
-
-
-def addresses(lines: Sequence[str]) -> list[str]:
-    """Where what was published is: the page itself first, then what the Hub shows of it."""
-    found = [(bool(match[2]), match[1]) for line in lines if (match := _ADDRESS.fullmatch(line))]
-    return [address for _, address in sorted(reversed(found), key=lambda one: not one[0])]
 
 
 def is_published(progress: Progress) -> bool:

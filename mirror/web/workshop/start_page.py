@@ -15,10 +15,11 @@ from mirror.wording import count, listed, plain
 SHOWN_LABELS = 6
 
 
-def render_cards(projects: Projects, icon: Markup) -> str:
-    """HTML: forms and links alone, so that a project opens in a tab of its own too."""
+def render_cards(projects: Projects, icon: Markup, named: str = "") -> str:
+    """HTML: forms and links alone, so that a project opens in a tab of its own too. named: what a person called a new
+    one."""
     cards = [shown_card(card) for card in projects.cards()]
-    return render("projects.html", cards=cards, free_name=projects.free_name(), icon=icon)
+    return render("projects.html", cards=cards, name=named or projects.free_name(), icon=icon)
 
 
 def shown_card(card: Card) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from mirror.collect.search_file import search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, MirrorError, UsageError
 from mirror.web.studio.photo_routes import in_address, name_in
+from mirror.web.workshop import train_step
+from mirror.web.workshop.history_step import render_history
 from mirror.web.workshop.projects import Projects
+from mirror.web.workshop.publish_choices import Choices, publish_arguments
+from mirror.web.workshop.try_step import render_kept
+from mirror.web.workshop.workshop import command_line
 from tests.web.studio.folders import model_of, photo_folder
 
 WORDS = [SearchTerm("apple", "apple"), SearchTerm("pear fruit", "pear")]
@@ -100,6 +105,23 @@ def test_a_linked_photo_folder_keeps_the_name_it_has_here(home: Path, tmp_path: 
 def test_models_elsewhere_are_named_to_the_command(home: Path, tmp_path: Path) -> None:
     assert Projects(home).of("fish").train("--again") == ["--name", "fish", "--again"]
     assert Projects(home, tmp_path).of("fish").train() == ["--name", "fish", "--models", str(tmp_path)]
+    assert Projects(home).of("fish").learn() == ["--name", "fish", "--collected", "data/fish", "--again"]
+
+
+def test_what_a_person_reads_and_types_holds_no_more_of_a_path_than_they_need(
+    home: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """The project's own folders as they lie there, others of the person from ~."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    elsewhere = tmp_path / "my photos" / "mine"
+    photo_folder(elsewhere, each=8)
+    shown = []
+    for project in (Projects(home).of("birds"), Projects(home, home / "models", elsewhere).of("mine")):
+        shown += [project.shown_folder, command_line(train_step.arguments(project))]
+        told = render_kept(project) + render_history(project) + command_line(publish_arguments(project, Choices()))
+        assert str(home) not in told and str(tmp_path) not in told
+    assert shown[0] == "data/birds" and "--collected data/birds" in shown[1]
+    assert shown[2] == "~/'my photos/mine'" and "--collected ~/'my photos/mine'" in shown[3]
 
 
 @pytest.mark.parametrize("name", ["birds", "my birds", "öde Vögel", "~tilde", "a%2fb", "x" * 200, os.fsdecode(b"\xff")])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +12,15 @@ import pytest
 from mirror.cli import build_parser
 from mirror.cli.options import require_used
 from mirror.cli.publish import USES
+from mirror.model_folder import read_model_folder
 from mirror.publish.publication import UNPUBLISHED
+from mirror.publish.publication_record import Published, keep_record, read_record
 from mirror.web.workshop.long_run import Progress
 from mirror.web.workshop.projects import Project, Projects
 from mirror.web.workshop.publish_choices import BESIDE, PHOTOS, TABS, WAYS, Choices, publish_arguments
 from mirror.web.workshop.publish_step import (
     HubAccount,
     Who,
-    addresses,
-    is_published,
     render_login,
     render_publication,
 )
@@ -86,32 +87,30 @@ def test_photos_that_lie_elsewhere_are_named(project: Project, tmp_path: Path) -
 SAID = ("As ana, to http://hub:", "  space ana/birds: 9 files, 1 MB", "  No photo goes, only the list of them.")
 
 
-def test_the_plan_is_told_as_the_command_tells_it() -> None:
-    shown = render_publication(Progress(False, (*SAID, UNPUBLISHED)))
+def test_the_plan_is_told_as_the_command_tells_it(project: Project) -> None:
+    shown = render_publication(project, Progress(False, (*SAID, UNPUBLISHED)))
     assert "<h2>This would go</h2>" in shown  # below the page's h1, no level is left out
     assert "<li>space ana/birds: 9 files, 1 MB</li>" in shown and "<a " not in shown
 
 
-def test_in_the_end_there_is_the_address_of_the_page_first() -> None:
-    lines = (
-        *SAID,
-        "https://ana-birds.static.hf.space answers.",
-        "https://hub/ana/birds",
-        "https://hub/spaces/ana/birds",
-    )
-    assert addresses(lines) == [
-        "https://ana-birds.static.hf.space", "https://hub/spaces/ana/birds", "https://hub/ana/birds",
-    ]  # fmt: skip
-    ended = Progress(False, lines)
-    assert is_published(ended) and 'href="https://ana-birds.static.hf.space"' in render_publication(ended)
-    for other in (Progress(True, lines), dataclasses.replace(ended, failure="No."), Progress(False)):
-        assert not is_published(other) and "<a " not in render_publication(other)
-
-
-def test_what_is_no_address_is_no_link() -> None:
-    assert (
-        addresses(["javascript:alert(1)", 'https://a"onclick=x', "see https://a for more", "ana/birds answers."]) == []
-    )
+def test_where_it_is_published_is_known_after_a_restart(project: Project) -> None:
+    assert project.publication() is None and project.card().published == ""
+    model = read_model_folder(project.model)
+    page, at_the_hub = "https://ana-birds.static.hf.space", [f"https://hub/{kind}ana/birds" for kind in ("", "spaces/")]
+    keep_record(model, [Published("model", at_the_hub[0]), Published("space", at_the_hub[1], page)])
+    shown = render_publication(project, Progress(False))
+    assert re.findall(r'href="([^"]*)"', shown) == [page, at_the_hub[1], at_the_hub[0]] and "another one" not in shown
+    card = project.card()
+    assert card.published == page and card.last.startswith("published on 20")
+    keep_record(model, [Published("model", "javascript:alert(1)")])  # another part, later
+    assert read_record(project.model).addresses == [page, at_the_hub[1], at_the_hub[0]]
+    told = json.loads((project.model / "model.json").read_text())
+    (project.model / "model.json").write_text(json.dumps(told | {"created_at": "2027-01-01T00:00:00+00:00"}))
+    assert "The model is another one since" in render_publication(project, Progress(False))
+    assert project.card().last == "trained on 2027-01-01, after it was published"
+    assert "<a " not in render_publication(project, Progress(True, SAID))
+    (project.models / ".published" / "birds.json").write_text("{")
+    assert project.publication() is None and Projects(project.home).names() == ["birds"]
 
 
 def test_who_is_logged_in_is_asked_once_a_token(hub: Hub, tmp_path: Path) -> None:
