@@ -11,4 +11,5 @@ child.py    a Python process that ends with the studio: a long run of the worksh
 trial.py    “try it”: the page with the new model, as a child process
 access.py   for its owner only: the token in its address, who is answered, for which addresses
 photo_routes.py how photos and thumbnails are served
+report_route.py the report for pupils of a model, to download
 """

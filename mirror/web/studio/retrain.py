@@ -4,20 +4,17 @@ it is, and the error before and after, with their intervals.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirror import model_note
 from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
-from mirror.errors import ModelFolderError, UsageError
+from mirror.errors import UsageError
 from mirror.measured import error_sentence, is_few, judged_by
-from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Validation
 from mirror.templates import render
+from mirror.terminal import typed
+from mirror.web.studio.report_route import report_link
 from mirror.web.studio.retrain_options import Options, read_options, without
 from mirror.web.studio.state import Snapshot
 from mirror.wording import count, percent, plain
@@ -30,10 +27,9 @@ IN_PLACE_OF = {"--arch": ("--size",), "--minutes": ("--epochs",)}
 
 
 def train_arguments(
-    name: str, folder: Path, models: Path, info: ModelInfo | None, chosen: Mapping[str, str] | None = None
+    arguments: Sequence[str], info: ModelInfo | None, chosen: Mapping[str, str] | None = None
 ) -> list[str]:
-    """train.py's arguments, for the photos that lie in `folder`. The rest as `settings`, which may raise UsageError."""
-    arguments = ["--name", name, "--collected", str(folder), "--models", str(models), "--again"]
+    """`arguments` of train.py, and the rest as `settings`, which may raise UsageError."""
     return [*arguments, *settings(arguments, info, chosen)]
 
 
@@ -56,7 +52,7 @@ def settings(arguments: Sequence[str], info: ModelInfo | None, chosen: Mapping[s
         missing = " ".join(f"{option} …" for option in local)
         raise UsageError(
             f"The model was made with {' and '.join(local)}, and it does not say where that lies: train it "
-            f"again with `python train.py {shlex.join([*arguments, *kept])} {missing}`."
+            f"again with `python train.py {typed([*arguments, *kept])} {missing}`."
         )
     if info.metrics and info.metrics.top_losses and not shows_photos(info):
         kept.append("--no-photos-in-report")
@@ -69,15 +65,10 @@ def recorded_options(info: ModelInfo | None) -> Options:
     return read_options(recorded or (["--arch", info.arch] if info and info.arch else []))
 
 
-def render_outcome(snapshot: Snapshot, progress: Progress, before: ModelInfo | None, model: Path | None = None) -> str:
-    """How far the training is, or what came of it. before: the model that the one of now replaced; model: the one of
-    now, which has a report to download."""
-    report: dict[str, str] = {}
-    if model and progress.lines and not progress.running and not progress.failure:
-        with suppress(ModelFolderError):  # "Try it" says what is wrong
-            report = model_note.report(read_model_folder(model))
+def render_outcome(snapshot: Snapshot, progress: Progress, before: ModelInfo | None) -> str:
+    """How far the training is, or what came of it. before: the model that the one of now replaced."""
     compared = comparison(before, snapshot.info, before is not None and _cleaned(snapshot))
-    return render("training.html", progress=progress, **compared, **report)
+    return render("training.html", progress=progress, **compared, **report_link(snapshot))
 
 
 def render_ending(snapshot: Snapshot, progress: Progress) -> str:
@@ -154,7 +145,7 @@ def render_plan(snapshot: Snapshot, arguments: Sequence[str], problem: str = "",
     on settings of the model that are left out."""
     counts = ", ".join(f"{number:,} {plain(label)}" for label, number in snapshot.counts.items() if number)
     photos = counts + (f"; {count(snapshot.removed, 'photo')} left out" if snapshot.removed else "")
-    command = shlex.join(arguments)
+    command = typed(arguments)
     return render(
         "training_plan.html", problem=problem, photos=photos, known=bool(snapshot.info), command=command, note=note
     )

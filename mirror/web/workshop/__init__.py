@@ -5,7 +5,7 @@ long_run.py       a command that takes long, as a child process: started, watche
 workshop.py       what a step is given: its project, how its parts are heard and drawn; part.js
 workshop_page.py  the page: start page, steps as tabs, the project in the address; head.js, workshop.css
 start_page.py     a card a project
-begin_step.py     words, photos of one's own, the camera; begin.js
+begin_step.py     words, photos of one's own, the camera; begin.js (photos.js: files and the camera, with try.js)
 words.py          the words of a project: a form's, and search.json's
 means.py          what this machine lacks, and what works all the same
 preview_step.py   what a search finds, in groups that can be left out, and better words

@@ -15,22 +15,20 @@ from mirror.errors import MirrorError, UsageError
 from mirror.templates import render
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop import preview_step
+from mirror.web.workshop.collected import read_collected
 from mirror.web.workshop.means import Connection, hindrances
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.words import keep_words, pairs_of, rows_of, terms_of
-from mirror.web.workshop.workshop import Changes, Workshop, command_line, value_of
+from mirror.web.workshop.workshop import Changes, Workshop, command_line, photo_script, value_of
 
 STEP = "begin"
-BEGIN_JS = Path(__file__).with_name("begin.js")
 
 
 def add(workshop: Workshop) -> None:
     connection, received = Connection(), itertools.count(1)
     notes = gr.HTML()
     words = workshop.part("begin-words")
-    photos = gr.HTML(
-        render("begin_photos.html"), elem_id="begin-photos", js_on_load=BEGIN_JS.read_text(encoding="utf-8")
-    )
+    photos = gr.HTML(render("begin_photos.html"), elem_id="begin-photos", js_on_load=photo_script("begin.js"))
     counts = workshop.part("begin-counts")
 
     def draw(project: Project) -> Changes:
@@ -91,15 +89,17 @@ def _command(project: Project) -> str:
     return command_line(project.train(*searches)) if searches else ""
 
 
-def _counts(project: Project, received: int, problem: str) -> str:
-    """What is there of one's own and others, by label. received: photos so far, which the page's script waits for."""
+def _counts(project: Project, number: int, problem: str) -> str:
+    """What is there of one's own and others, by label. number: of the photo, whose answer the page's script waits for;
+    0 of none."""
     labels: Mapping[str, int] = {}
+    refused = 0
     try:
         if state := project.state():
-            labels = state.snapshot().counts
+            labels, refused = state.snapshot().counts, read_collected(project.folder).refused
     except MirrorError as error:
         problem = problem or str(error)
     return render(
-        "begin_counts.html", labels=labels, received=received, problem=problem, ready=len(labels) > 1,
+        "begin_counts.html", labels=labels, number=number, problem=problem, refused=refused, ready=len(labels) > 1,
         shut=not project.collectable,
     )  # fmt: skip

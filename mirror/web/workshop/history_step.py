@@ -46,8 +46,7 @@ def render_history(project: Project) -> str:
         if info
     ]
     remark = comparison(entries[0].info, now, cleaned=False)["remark"] if entries else ""
-    beside = project.models.resolve() == (project.home / "models").resolve()
-    command = model_history.command(Path("models" if beside else project.models, project.name))
+    command = model_history.command(Path(project.given(project.models), project.name))
     return render("history.html", rows=rows, remark=remark, kept=model_history.KEPT, command=command)
 
 

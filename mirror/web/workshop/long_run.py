@@ -26,6 +26,10 @@ from mirror.web.studio import child
 KEPT_LINES = 400
 PATIENCE = 10  # seconds for a cancelled run to end by itself
 CANCELLED = "Cancelled; what was there is as it was, and the same goes on from where this stopped."
+KILLED = (
+    "Something ended it ({signal}); a machine does that to what takes more memory than it has. What was there is as it "
+    "was: close other programs, and begin it again."
+)
 _COUNTED = re.compile(r"\b(\d[\d,]*) of (\d[\d,]*)\b")
 
 
@@ -135,8 +139,11 @@ class LongRun:
         errors = [line for line in lines if line.startswith(self._program.says)]
         if errors:
             return errors[-1].removeprefix(self._program.says)
-        last = lines[-1] if lines else "it said nothing."
-        return f"It ended unexpectedly (status {process.returncode}): {last}"
+        last = f" The last that it said: {lines[-1]}" if lines else ""
+        if process.returncode < 0:
+            by = signal.Signals(process.returncode * -1).name
+            return f"{KILLED.format(signal=by)}{last}"
+        return f"It ended unexpectedly (status {process.returncode}).{last}"
 
 
 def parse_count(line: str) -> tuple[int | None, int | None]:

@@ -60,7 +60,7 @@ def add(workshop: Workshop) -> None:
         snapshot = state.snapshot()
         told, problem = _plan(project, snapshot, chosen)
         note = recorded_options(snapshot.info).note or stands_in(chosen, is_new=snapshot.info is None)
-        came = render_outcome(snapshot, progress, previous(project.model), project.model)
+        came = render_outcome(snapshot, progress, previous(project.model))
         return {
             plan: render_plan(snapshot, told, problem, note),
             outcome: came + render_doubts(project, snapshot),
@@ -101,7 +101,7 @@ def arguments(project: Project, chosen: Choice = NOTHING_CHOSEN) -> list[str]:
     if snapshot.is_foreign:
         raise UsageError(snapshot.problem)
     options = options_of(chosen, is_new=snapshot.info is None)
-    return train_arguments(project.name, project.folder, project.models, snapshot.info, options)
+    return train_arguments(project.learn(), snapshot.info, options)
 
 
 def chained(project: Project, *more: str) -> list[str]:

@@ -7,7 +7,6 @@ shows: then it goes to the photo folder as `mirror add-photo` puts it there, and
 from __future__ import annotations
 
 import itertools
-import shlex
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,16 @@ from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.model_folder import MODEL_JSON
 from mirror.templates import data_url, render
+from mirror.terminal import typed
 from mirror.web.mirror_tab import Answer, answer_card, bars, error_card
 from mirror.web.photo_input import preview
 from mirror.web.studio.trial import TrialPage
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.workshop import Changes, Workshop, value_of
+from mirror.web.workshop.workshop import Changes, Workshop, photo_script, value_of
 from mirror.wording import count, plain
 
 STEP = "try"
-TRY_JS = Path(__file__).with_name("try.js")
 OFFERED = 12  # labels to say “it is a …” with, the most probable first; others are typed
 SHOWN_PIXELS = 640
 
@@ -58,7 +57,7 @@ class OpenedModel:
 def add(workshop: Workshop) -> None:
     trial, model, numbers = TrialPage(workshop.projects.models), OpenedModel(), itertools.count(1)
     nothing = gr.HTML()
-    photo = gr.HTML(render("try_photo.html"), elem_id="try-photo", js_on_load=TRY_JS.read_text(encoding="utf-8"))
+    photo = gr.HTML(render("try_photo.html"), elem_id="try-photo", js_on_load=photo_script("try.js"))
     answer: gr.HTML = workshop.part("try-answer")
     kept: gr.HTML = workshop.part("try-kept")
     shown = gr.State(None)
@@ -138,7 +137,7 @@ def render_kept(project: Project) -> str:
         for label, photos in snapshot.counts.items()
         if 0 < photos < MIN_PHOTOS_PER_LABEL
     ]
-    command = shlex.join(["mirror", "add-photo", _folder(project), "LABEL", "PHOTO"])
+    command = typed(["mirror", "add-photo", project.given(project.folder), "LABEL", "PHOTO"])
     return render("try_kept.html", number=number, few=few, command=command)
 
 
@@ -148,10 +147,6 @@ def _named(pressed: dict[str, Any]) -> str:
     typed = [one[1] for one in fields if isinstance(one, list) and len(one) == 2] if isinstance(fields, list) else []
     label = (typed or [pressed.get("label")])[0]
     return label.strip() if isinstance(label, str) else ""
-
-
-def _folder(project: Project) -> str:
-    return f"data/{project.name}" if project.collectable else str(project.folder)
 
 
 def _render(

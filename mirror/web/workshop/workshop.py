@@ -12,7 +12,6 @@ draws the step that is looked at anew, so that no handler has to say what its ch
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ import gradio as gr
 
 from mirror.errors import MirrorError, UsageError
 from mirror.templates import render
+from mirror.terminal import typed
 from mirror.web.blocks import PRIVATE
 from mirror.web.workshop.projects import Project, Projects
 
@@ -31,7 +31,8 @@ GO = "go"  # in a handler's changes: the step to open
 SLOW_AT_ONCE = 4
 
 Changes = Mapping[Any, Any]
-_PART_JS = (Path(__file__).parent / "part.js").read_text(encoding="utf-8")
+HERE = Path(__file__).parent
+_PART_JS = (HERE / "part.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -192,13 +193,18 @@ def _opening(step: str, project: Project) -> Changes:
     return {GO: step}
 
 
+def photo_script(name: str) -> str:
+    """The script of a part that takes photos: what all such have in common (photos.js), then its own file."""
+    return "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("photos.js", name))
+
+
 def command(arguments: Sequence[str], program: str = "train.py") -> str:
     """The command line that does the same, as HTML."""
     return render("command.html", command=command_line(arguments, program))
 
 
 def command_line(arguments: Sequence[str], program: str = "train.py") -> str:
-    return shlex.join(["python", program, *arguments])
+    return typed(["python", program, *arguments])
 
 
 def sentence(said: str) -> str:

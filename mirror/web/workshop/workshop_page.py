@@ -22,6 +22,8 @@ from mirror.web.gateway.gate import in_front
 from mirror.web.page import FAVICON, page_script
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.photo_routes import routes
+from mirror.web.studio.report_route import report_route
+from mirror.web.studio.state import StudioState
 from mirror.web.theme import css, theme
 from mirror.web.workshop import (
     begin_step,
@@ -79,7 +81,7 @@ def build(projects: Projects) -> SentenceBlocks:
             try:
                 project = projects.of(projects.only or wanted)
             except UsageError as error:  # a name that a link has, or that somebody typed
-                return {**top, start: start_page.render_cards(projects, _icon()), **workshop.say(str(error))}
+                return {**top, start: start_page.render_cards(projects, _icon(), wanted), **workshop.say(str(error))}
             opened = step if step in tabs else _first_step(project, projects.only is not None)
             return {project_page: gr.update(visible=True), start: "", **workshop.open(project, opened)}
 
@@ -92,6 +94,10 @@ def launch_settings(projects: Projects, key: Key) -> dict[str, Any]:
     token, and asks nobody whether the page is up; whoever has `key` is answered, and nobody else."""
     studio = HERE.parent / "studio" / "studio.css"
     styles = css() + "".join(file.read_text(encoding="utf-8") for file in (studio, HERE / "workshop.css"))
+
+    def find(name: str) -> StudioState | None:
+        return projects.of(name).state()
+
     shut = [projects.home / "data", projects.models, *(projects.of(name).folder for name in projects.names())]
     return {
         "theme": theme(), "css": styles, "js": page_script(),
@@ -100,7 +106,7 @@ def launch_settings(projects: Projects, key: Key) -> dict[str, Any]:
         "enable_monitoring": False, "ssr_mode": False, "pwa": False, "mcp_server": False,
         "share": False, "max_file_size": 1, "root_path": "",
         "app_kwargs": {
-            "routes": routes(lambda name: projects.of(name).state()),
+            "routes": [*routes(find), report_route(find)],
             "lifespan": in_front(policy(key)), "middleware": middleware(),
         },
         "quiet": True, "_frontend": False, "prevent_thread_lock": True,
@@ -129,7 +135,7 @@ def _first_step(project: Project, alone: bool) -> str:
         if state is None:
             wanted = "try" if project.info() else "look" if project.words() else "begin"
         else:
-            collected = "train" if read_collected(project.folder).is_full else "collect"
+            collected = "train" if read_collected(project.folder).is_done else "collect"
             wanted = "clean" if alone or state.snapshot().info else collected
     except MirrorError:
         wanted = "clean"
@@ -146,7 +152,7 @@ def _head(project: Project, projects: Projects, step: str) -> str:
     except MirrorError as error:
         photos = str(error)
     return render(
-        "workshop_head.html", icon=_icon(), name=project.name, folder=str(project.folder), photos=photos, step=step,
+        "workshop_head.html", icon=_icon(), name=project.name, folder=project.shown_folder, photos=photos, step=step,
         alone=projects.only is not None,
     )  # fmt: skip
 

@@ -6,12 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from mirror.cli import train
 from mirror.errors import UsageError
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import Metrics, Validation
 from mirror.templates import render
+from mirror.web.studio.report_route import report_link, report_route
 from mirror.web.studio.retrain import (
     comparison,
     recorded_options,
@@ -40,14 +43,14 @@ from tests.web.studio.folders import QUICK, model_of, photo_folder
 def test_a_model_is_trained_again_as_it_was_made(tmp_path: Path, options, expected) -> None:
     photos = photo_folder(tmp_path / "birds", each=3)
     info = read_model_folder(model_of(tmp_path, "model", photos, options=options)).info
+    given = ["--name", "birds", "--collected", "data/birds", "--again"]
     if isinstance(expected, str):
         with pytest.raises(UsageError, match=expected):
-            train_arguments("birds", Path("data/birds"), Path("models"), info)
+            train_arguments(given, info)
         return
-    given = ["--name", "birds", "--collected", "data/birds", "--models", "models", "--again"]
-    told = train_arguments("birds", Path("data/birds"), Path("models"), info)
+    told = train_arguments(given, info)
     assert told == [*given, *expected, "--no-photos-in-report"]  # its report shows no photo, so the next one shall not
-    assert train_arguments("birds", Path("data/birds"), Path("models"), None) == given
+    assert train_arguments(given, None) == given
 
 
 OUTSIDE = (
@@ -110,19 +113,25 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert "also names --models /else&lt;b&gt;where, --insecure, which the studio does not pass on." in told
 
 
-def test_a_training_that_went_well_has_a_report_to_download(tmp_path: Path) -> None:
+def test_a_model_has_a_report_to_download_whoever_trained_it(tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "birds", each=8)
-    model = model_of(tmp_path / "models", "birds", photos)
-    snapshot = StudioState(tmp_path / "birds", tmp_path / "models").snapshot()
+    state = StudioState(tmp_path / "birds", tmp_path / "models")
+    untrained = state.snapshot()
+    model_of(tmp_path / "models", "birds", photos)
+    snapshot = state.snapshot()
     for progress, there in (
         (Progress(False, ("models/birds: error 3.1 %",)), True),
-        (Progress(False), False),
+        (Progress(False), True),  # as after a restart
         (Progress(True, ("looking at photos",)), False),
         (Progress(False, ("train.py: no.",), failure="no."), False),
     ):
-        html = render_outcome(snapshot, progress, None, model)
+        html = render_outcome(snapshot, progress, None)
         assert ('download="birds-report.html"' in html) is there, progress
-    assert "download=" not in render_outcome(snapshot, Progress(False, ("done",)), None, tmp_path / "gone")
+    assert "download=" not in render_outcome(untrained, Progress(False, ("done",)), None)
+    with TestClient(Starlette(routes=[report_route({"birds": state}.get)])) as client:
+        told = client.get(report_link(snapshot)["report"])
+        assert told.headers["content-disposition"] == "attachment" and "<h1>" in told.text
+        assert client.get(report_link(snapshot)["report"] + "x").status_code == 404
 
 
 def judged(info, rate: float, interval: tuple[float, float], photos: int = 200):
@@ -151,7 +160,7 @@ def test_errors_are_compared_by_their_intervals(tmp_path: Path, before, now, say
 def test_the_plan_is_the_command_that_it_runs(tmp_path: Path) -> None:
     photo_folder(tmp_path / "my birds", each=2)
     state = StudioState(tmp_path / "my birds", tmp_path)
-    arguments = train_arguments("my birds", Path("data/my birds"), Path("models"), None)
+    arguments = train_arguments(["--name", "my birds", "--collected", "data/my birds"], None)
     shown = render_plan(state.snapshot(), arguments)
-    assert "python train.py --name &#39;my birds&#39; --collected &#39;data/my birds&#39; --models models" in shown
+    assert "python train.py --name &#39;my birds&#39; --collected &#39;data/my birds&#39;<" in shown
     assert "2 cygnet, 2 duckling" in shown

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.collect.metadata import read_photos
 from tests.pictures import shot
-from tests.support.visits import CONTRAST, OVERLAPS, TIMEOUT
+from tests.support.visits import CONTRAST, OVERLAPS, TIMEOUT, UNREACHED, drop_files
 from tests.web.serving import serve
 from tests.web.studio.folders import photo_folder
 from tests.world import draw_photo, encode
@@ -21,7 +21,7 @@ PHONE = {"width": 390, "height": 664}
 
 
 def looks_right(page: Any) -> None:
-    assert page.evaluate(CONTRAST) == [] and page.evaluate(OVERLAPS) == []
+    assert page.evaluate(CONTRAST) == [] and page.evaluate(OVERLAPS) == [] and page.evaluate(UNREACHED) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
@@ -34,6 +34,7 @@ def test_photos_of_ones_own_from_the_camera_and_from_a_folder(chromium: Any, tmp
         for seed in range(2):
             (mine / label / f"{seed}.jpg").write_bytes(encode(draw_photo(label, seed, (160, 128))))
         (mine / label / "notes.txt").write_text("no photo")
+    (mine / "all.zip").write_bytes(b"PK")
     with serve("--studio", "--models", str(tmp_path / "models")) as served:
         context = chromium.new_context(viewport=PHONE, color_scheme="dark", permissions=["camera"])
         page = context.new_page()
@@ -63,11 +64,22 @@ def test_photos_of_ones_own_from_the_camera_and_from_a_folder(chromium: Any, tmp
         page.locator("#begin-counts").filter(has_text=re.compile(r"There are \d+ hand")).wait_for()
         page.keyboard.up("Space")
         shot(page, "workshop-begin-phone")
-        page.get_by_role("button", name="Close the camera").click()
+        page.get_by_role("tab", name="Look").click()
+        page.wait_for_url("**/?project=fruit&step=look")
+        assert page.evaluate("document.querySelector('#begin-photos video').srcObject") is None, "no camera stays open"
+        page.go_back()
+        page.wait_for_url("**/?project=fruit&step=begin")
+        page.get_by_role("button", name="Open the camera").wait_for()
         burst.wait_for(state="hidden")
 
-        page.locator("#begin-photos input[webkitdirectory]").set_input_files(mine)
-        page.locator("#begin-counts").filter(has_text="2 apple").filter(has_text="2 pear").wait_for()
+        page.locator("#begin-photos input[webkitdirectory]").set_input_files(mine / "apple")
+        page.locator("#begin-counts").filter(has_text="2 apple").wait_for()
+        page.get_by_text("Left aside, as no photos: notes.txt.").wait_for()
+        (mine / "pear" / "broken.jpg").write_bytes(b"no photo")
+        drop_files(page, "#begin-photos .drop", mine / "pear", mine / "all.zip")
+        page.locator("#begin-counts").filter(has_text="2 pear").wait_for()
+        page.get_by_text("Left aside, as no photos: notes.txt, all.zip.").wait_for()
+        page.get_by_text("Of your own 1 photo could not be taken; Collect says why.").wait_for()
         looks_right(page)
         page.get_by_role("button", name="Train on these").click()
         page.wait_for_url("**/?project=fruit&step=train")

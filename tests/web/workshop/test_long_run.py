@@ -10,9 +10,13 @@ from mirror.errors import UsageError
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.retrain import render_outcome, train_arguments
 from mirror.web.studio.state import StudioState
-from mirror.web.workshop.long_run import CANCELLED, LongRun, Program, Progress, parse_count
+from mirror.web.workshop.long_run import CANCELLED, KILLED, LongRun, Program, Progress, parse_count
 from tests.web.studio.folders import model_of, photo_folder
 from tests.world import wait_until
+
+
+def told(state: StudioState) -> list[str]:
+    return ["--name", state.name, "--collected", str(state.folder), "--models", str(state.models), "--again"]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +40,7 @@ def test_a_training_that_fails_says_its_sentence_and_another_can_begin(tmp_path:
     training = LongRun()
     assert training.progress() == Progress(False)
     for _ in range(2):
-        training.start(train_arguments("birds", state.folder, state.models, info))
+        training.start(train_arguments(told(state), info))
         with pytest.raises(UsageError, match="This runs already"):
             training.start([])
         wait_until(lambda: not training.progress().running)
@@ -51,7 +55,7 @@ def test_a_cancelled_training_leaves_the_model_alone(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in model.rglob("*") if path.is_file()}
     training = LongRun()
     state = StudioState(tmp_path / "birds", tmp_path / "models")
-    training.start(train_arguments("birds", state.folder, state.models, state.snapshot().info))
+    training.start(train_arguments(told(state), state.snapshot().info))
     wait_until(lambda: state.snapshot().busy)
     assert training.progress().running
     training.cancel()
@@ -75,6 +79,11 @@ def test_a_run_is_started_in_its_folder_and_says_what_it_fails_with(tmp_path: Pa
     wait_until(lambda: not run.progress().running)
     progress = run.progress()
     assert f"{tmp_path} ['a b']" in progress.lines and progress.failure == "no such thing." and not progress.cancelled
+    run.start(
+        [], Program("import os, signal; print('half', flush=True); os.kill(os.getpid(), signal.SIGKILL)", "tool: ")
+    )
+    wait_until(lambda: not run.progress().running)
+    assert run.progress().failure == f"{KILLED.format(signal='SIGKILL')} The last that it said: half"
     run.start([], Program("raise SystemExit(0)", "tool: "))
     wait_until(lambda: not run.progress().running)
     assert run.progress().failure == "" and run.progress().lines == ()

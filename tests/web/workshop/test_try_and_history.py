@@ -145,13 +145,13 @@ def test_a_wrong_answer_is_corrected_and_an_earlier_model_put_back(chromium, pro
         page.keyboard.press("Enter")
         kept.get_by_text("heron has 1 photo of the 8 that a label needs").wait_for()
 
-        page.get_by_role("button", name="Start the camera").click()
+        page.get_by_role("button", name="Open the camera").click()
         answer.locator(".tried[data-number] .verdict").wait_for()
         first = answer.locator(".tried").get_attribute("data-number")
         page.wait_for_function("n => +document.querySelector('.tried')?.dataset.number > +n + 2", arg=first)
         page.get_by_role("button", name="Take this picture").click()
         answer.get_by_role("group", name="Wrong, or worth learning? It is").wait_for()
-        page.get_by_role("button", name="Start the camera").wait_for()
+        page.get_by_role("button", name="Open the camera").wait_for()
         visit.paste("notes.png", b"no photo")
         answer.locator(".verdict.trouble").wait_for()
 
