@@ -203,6 +203,7 @@ UNREACHED = """() => {
 
 def drop_files(page: Any, selector: str, *paths: Path) -> None:
     """Drops files and folders as a mouse does, which a script cannot: folders have entries then."""
+    page.locator(selector).scroll_into_view_if_needed()
     box = page.locator(selector).bounding_box()
     place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}

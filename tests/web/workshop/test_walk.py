@@ -68,7 +68,6 @@ def test_from_two_words_to_a_page_that_everyone_can_ask(chromium, world: World, 
         with workshop(tmp_path, **environment) as page, walking(chromium, page.address) as walk:
             walk.begin()
             walk.says("This is what the search finds.")
-            walk.page.evaluate("document.querySelector('#studio code').textContent = 'data/mirror'")
             for_the_readme("workshop", walk.page, whole=False)
             walk.click("Leave out all that is off topic")
             walk.says("are left out when they are collected")
