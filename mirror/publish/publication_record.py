@@ -54,9 +54,9 @@ class PublicationRecord(Record):
 
     @property
     def addresses(self) -> list[str]:
-        """Those of the web: the page itself first, then what the Hub shows of it, the Space before the others."""
-        spaces = sorted(self.published, key=lambda one: one.kind != SPACE)
-        found = [*(one.page for one in spaces), *(one.repository for one in spaces)]
+        """Those of the web, the latest first: the page itself, then what the Hub shows of it, a Space before others."""
+        latest = sorted(reversed(self.published), key=lambda one: one.kind != SPACE)
+        found = [*(one.page for one in latest), *(one.repository for one in latest)]
         return [address for address in found if address.startswith(("https://", "http://"))]
 
     def is_of(self, info: ModelInfo) -> bool:
