@@ -54,9 +54,9 @@ class PublicationRecord(Record):
 
     @property
     def addresses(self) -> list[str]:
-        """Those of the web, the latest first: the page itself, then what the Hub shows of it, a Space before others."""
+        """Those of the web, Spaces first and of these the latest: its page, then what the Hub shows of it."""
         latest = sorted(reversed(self.published), key=lambda one: one.kind != SPACE)
-        found = [*(one.page for one in latest), *(one.repository for one in latest)]
+        found = [address for one in latest for address in (one.page, one.repository)]
         return [address for address in found if address.startswith(("https://", "http://"))]
 
     def is_of(self, info: ModelInfo) -> bool:
