@@ -231,7 +231,7 @@ def run(options: argparse.Namespace, home: Path) -> int:
         else:
             private = options.allow_private_hosts or os.environ.get("MIRROR_ALLOW_PRIVATE_HOSTS") == "1"
             page, settings = build(
-                home, models, options.task_model, first=options.default, allow_private_hosts=private,
+                home, options.models, options.task_model, first=options.default, allow_private_hosts=private,
                 host=options.host, mcp=options.mcp,
             )  # fmt: skip
     vars(sys.modules["__main__"])["demo"] = page  # where `gradio app.py` looks for what it reloads

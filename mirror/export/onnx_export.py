@@ -234,7 +234,9 @@ def export_network(model: Any, size: tuple[int, int], path: Path) -> tuple[str, 
             torch.onnx.export(
                 wrapped, (example,), str(path), dynamo=True, dynamic_shapes=free, external_data=False, **names
             )
-        except Exception:
+        except Exception as exporting:
+            if refusal := disk_refusal(exporting):
+                raise refusal from None
             raise UnsupportedLearner(
                 f"torch cannot export the learner's network to ONNX ({_brief(tracing)}).",
                 "export",
