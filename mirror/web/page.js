@@ -89,12 +89,12 @@
   }
 
   // What gradio tells in a toast alone is the answer, but for a lost connection, which it looks for again
-  const heard = new WeakSet();
+  const heard = new WeakMap(); // element → its sentence: gradio puts the next one into the same toast
   function overhear() {
     for (const toast of document.querySelectorAll(".toast-body:is(.error, .warning)")) {
       const told = [...toast.querySelectorAll(".toast-message-text")].at(-1);
-      if (!told || heard.has(told) || !open(ANSWERS) || !toast.querySelector(".timer")) continue;
-      heard.add(told);
+      if (!told || heard.get(told) === told.textContent || !open(ANSWERS) || !toast.querySelector(".timer")) continue;
+      heard.set(told, told.textContent);
       toast.closest(".toast-item").hidden = true;
       toast.querySelector(".toast-close").click();
       refuse(told.textContent);

@@ -128,7 +128,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
     running = Progress(True, (bad, bad), 1, 2)
     failed = Progress(False, (bad,), failure=bad)
     dry = Progress(False, (f"  {bad}", bad, UNPUBLISHED))
-    record = PublicationRecord((Published("space", f"https://{bad}", f"https://{bad}", bad),))
+    record = PublicationRecord((Published("space", f"https://a.example/{bad}", f"https://b.example/{bad}", bad),))
     info = served.info
     return {
         "about.html": lambda: about.note(served),
@@ -141,7 +141,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         ),
         "comparison.html": lambda: templates.render("comparison.html", **retrain.comparison(info, info, True)),
         "begin_counts.html": lambda: templates.render(
-            "begin_counts.html", labels={bad: 1, "b": 2}, received=1, problem=bad, ready=True, shut=False
+            "begin_counts.html", labels={bad: 1, "b": 2}, number=1, refused=1, problem=bad, ready=True, shut=False
         ),
         "begin_photos.html": lambda: templates.render("begin_photos.html"),
         "begin_words.html": lambda: templates.render("begin_words.html", rows=[(bad, bad)], command=bad, shut=False),
@@ -188,7 +188,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "preview.html": lambda: contact_sheet(searched(bad)),
         "projects.html": lambda: templates.render(
             "projects.html",
-            cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, f"https://{bad}", bad, bad))],
+            cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, f"https://a.example/{bad}", bad, bad))],
             name=bad,
             icon=workshop_page._icon(),
         ),
