@@ -13,7 +13,8 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from mirror.cli.serve import task_models
+from mirror.cli.serve import require_listening, task_models
+from mirror.errors import MirrorError
 from tests.support.limits import LIMIT
 from tests.support.ports import free_port
 from tests.web.serving import REPOSITORY, environment, run_app, serve
@@ -86,6 +87,16 @@ def test_an_option_names_a_tasks_model_before_the_environment_does(monkeypatch):
     monkeypatch.setenv("MIRROR_TASK_MODELS", "face-detection=one,object-detection=a/b")
     assert task_models() == {"face-detection": "one", "object-detection": "a/b"}
     assert task_models([("face-detection", "two")]) == {"face-detection": "two", "object-detection": "a/b"}
+
+
+def test_of_a_hosts_addresses_one_that_this_machine_has_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """localhost names ::1 too where there is no IPv6; 192.0.2.1 is nobody's (RFC 5737)."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    require_listening("localhost", 0)
+    del found[1]
+    with pytest.raises(MirrorError, match="cannot be served at localhost"):
+        require_listening("localhost", 0)
 
 
 def test_a_port_that_is_taken_is_one_sentence(models):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import os
 import signal
 import socket
@@ -121,16 +122,27 @@ def check(options: argparse.Namespace) -> None:
 def require_listening(host: str, port: int) -> None:
     """Raises MirrorError where nobody can listen there, which gradio would say once it is imported. port: 0 for any."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            tried.bind(address)
+        _listen_once(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         where = f"{host}:{port}" if port else host
         raise MirrorError(
             f"The page cannot be served at {where} ({reason}): choose another --port or --host."
         ) from None
+
+
+def _listen_once(addresses: Sequence[tuple[Any, ...]]) -> None:
+    """At the first of a host's addresses that this machine has: localhost may name one of IPv6 where there is none."""
+    last = addresses[-1][4]
+    for family, kind, protocol, _, address in addresses:
+        try:
+            with socket.socket(family, kind, protocol) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+                tried.bind(address)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or address == last:
+                raise
 
 
 def task_model(text: str) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def import_gradio() -> ModuleType:
 
 def _make_one_application(kind: Any) -> None:
     """gradio makes an application of eighty routes when a page begins, when its queue is set and when it ends, and one
-    more to be launched: that alone is ever asked, and each takes a tenth of a start's processor time."""
+    more to be launched: that alone is ever asked."""
     made = kind.create_app
 
     def create_app(blocks: Any, *arguments: Any, **settings: Any) -> Any:
