@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import os
@@ -171,6 +172,21 @@ def test_every_benchmark_is_in_the_documents_and_every_one_that_they_name_exists
         if re.search(rf"python -m {module}\b", path.read_text(encoding="utf-8")) and path.name != "__init__.py":
             runnable.add(module)
     assert named == runnable
+
+
+def test_figures_on_classes_that_the_network_was_taught_say_so() -> None:
+    """Ant and bee are classes of ImageNet: that a network tells them apart says little of how well it learns."""
+    from benchmarks.training.fine_tuning import DEFAULT_SETS
+    from benchmarks.training.sets import MAKERS, TAUGHT
+
+    of_them = re.compile(r"\bants\b|\bants_bees\b")
+    sections = re.split(r"^## ", (ROOT / "docs" / "figures.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    silent = {part.splitlines()[0] for part in sections if of_them.search(part) and "taught" not in part}
+    assert silent == {"Garments"}  # whose network was taught garments alone: insects are strangers to it
+    modules = [path for path in (ROOT / "benchmarks").rglob("*.py") if path.name != "__init__.py"]
+    told = {path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in modules}
+    assert not [name for name, text in told.items() if of_them.search(text) and "taught" not in text]
+    assert len(DEFAULT_SETS) >= 3 and set(DEFAULT_SETS) <= set(MAKERS) - set(TAUGHT)
 
 
 def test_every_environment_variable_that_the_code_reads_is_documented() -> None:

@@ -4,8 +4,9 @@
     python -m benchmarks.novelty --only scores          # or thresholds, banks, others, cost
 
 Two models are judged: the shipped mirror (models/mirror: 68 photos of ducklings and cygnets) and one that train.py's
-recipe makes of ../shared/data/ants_bees (244 photos). Shown to them are photos of everyday things (bikes, bins, people,
-streets, food, animals: ../shared/data/bikes_bins and scenes, scikit-image's packaged photos) and each other's photos.
+recipe makes of ../shared/data/ants_bees (244 photos, of classes that its network was taught). Shown to them are photos
+of everyday things (bikes, bins, people, streets, food, animals: ../shared/data/bikes_bins and scenes, scikit-image's
+packaged photos) and each other's photos.
 
 No photo is judged by a model that compares it with itself. For the mirror: repeated 5-fold splits, photos of one source
 on one side; for ants_bees the split it came with. "refused" is the share below a threshold that the training photos set

@@ -3,8 +3,9 @@
     python -m benchmarks.serving.explanations                   # about 4 minutes on 2 cores
     python -m benchmarks.serving.explanations --keep kept       # keeps the models there, and uses those that are there
 
-Trains two models on ../shared/data/ants_bees/train: ours (`train.py`, EfficientNet-Lite0), and a plain fastai ResNet-18
-(its own head, random weights, one epoch: Grad-CAM does not care). On photos of .../val:
+Trains two models on ../shared/data/ants_bees/train: ours (`train.py`, EfficientNet-Lite0, which was taught both
+classes), and a plain fastai ResNet-18 (its own head, random weights, one epoch: Grad-CAM does not care). On photos of
+.../val:
 
 - time: `predict`, `explain`, and `explain` with its picture, in turns; the network with and without its output "maps".
 - agreement: Spearman's rank correlation of each photo's map with captum's LayerGradCam on the learner itself.

@@ -4,7 +4,7 @@
 
 As scripts/imagenet_model makes it: 32 photos of one half of the folder measure what rounding costs, and the other half
 judges.
-The network has learned ImageNet's 1,000 classes; the photos of ants and bees in hymenoptera_data are of two of them.
+The network was taught ImageNet's 1,000 classes; the photos of ants and bees in hymenoptera_data are of two of them.
 """
 
 from __future__ import annotations

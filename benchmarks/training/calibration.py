@@ -2,9 +2,10 @@
 
     python -m benchmarks.training.calibration              # ants_bees and waterfowl, about 3 minutes on 2 cores
 
-First the models that train.py makes, judged as it judges them. Then DRAWS times a fifth of the ants_bees photos, drawn
-anew, is held out from head and temperature alike: with the logits as they are, which shows whether the temperature is
-left alone where there is nothing to correct, and with the same logits times SURER, whose right temperature is known.
+First the models that train.py makes, judged as it judges them; their network was taught what ants and bees are. Then
+DRAWS times a fifth of the ants_bees photos, drawn anew, is held out from head and temperature alike: with the logits as
+they are, which shows whether the temperature is left alone where there is nothing to correct, and with the same logits
+times SURER, whose right temperature is known.
 """
 
 from __future__ import annotations

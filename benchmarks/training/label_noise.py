@@ -2,9 +2,9 @@
 
     python -m benchmarks.training.label_noise              # ants_bees, about 2 minutes on 2 cores
 
-Of the 397 photos 5 % or 10 % get the other label, DRAWS times anew; every photo is then judged by a head that learned
-from the other folds, wrong labels included. k is the number of wrong labels: precision at k is the share of them among
-the first k of the ranking. cleanlab's filters work on the same probabilities.
+The network was taught both classes. Of the 397 photos 5 % or 10 % get the other label, DRAWS times anew; every photo is
+then judged by a head that learned from the other folds, wrong labels included. k is the number of wrong labels:
+precision at k is the share of them among the first k of the ranking. cleanlab's filters work on the same probabilities.
 
 Then every STEPth photo is altered, and the copy's features are compared with the photo's, as the list compares photos
 whose perceptual hashes differ.
