@@ -10,7 +10,16 @@ from __future__ import annotations
 import shlex
 
 from mirror.errors import reason_in_words
-from mirror.measured import between, error_sentence, group_sentences, is_few, judged_by, novelty_sentence
+from mirror.measured import (
+    between,
+    error_sentence,
+    group_sentences,
+    is_few,
+    judged_by,
+    novelty_sentence,
+    photos_judged,
+    same_labels,
+)
 from mirror.model_schema import OLD_PHOTO_LIST, OWN, PHOTO_LIST, Calibration, DataInfo, Estimate, ModelInfo
 from mirror.preparation import Preparation, PublishedDataset, preparation, published_dataset
 from mirror.wording import count, listed, none_of, percent, plain
@@ -146,7 +155,7 @@ class ModelDescription:
         return (
             self._temperature(self.calibration),
             f"Its probabilities are {percent(gap.value)} away, on average, from how often it was right (95 % interval "
-            f"{low} to {high}; {count(self.calibration.photos, 'photo')} it had not learned from).",
+            f"{low} to {high}; {self.calibration_photos}).",
             *few,
         )
 
@@ -169,6 +178,13 @@ class ModelDescription:
             f"Its logits are divided by a temperature of {temperature:.2f}, fitted to {photos}: it makes the model "
             f"{'less' if temperature > 1 else 'more'} sure of everything alike, and changes no answer.{pickle}"
         )
+
+    @property
+    def calibration_photos(self) -> str:
+        """Those that show how far its probabilities can be trusted; "" where nothing is known of it."""
+        metrics = self.info.metrics
+        calibration = metrics and metrics.calibration
+        return photos_judged(calibration.photos, metrics.validation) if metrics and calibration else ""
 
     @property
     def calibration_rows(self) -> list[tuple[str, str, str]]:
@@ -297,11 +313,10 @@ class ModelDescription:
         if info.onnx.precision != "int8":
             return info.onnx.precision
         result = info.quantisation and info.quantisation.shipped
-        same = (
-            f": the same label on {percent(result.agreement, 1)} of {count(result.photos, 'photo')}" if result else ""
-        )
-        folds = self.judged and self.judged.folds
-        return f"8-bit integers{same}; " + ("what the folds said is in float32" if folds else "the figures are its own")
+        same = f": {same_labels(result)}" if result else ""
+        in_float = self.judged and self.judged.folds and info.training and info.training.epochs  # a network each fold
+        figures = "what the folds said is in float32" if in_float else "the figures are its own"
+        return f"8-bit integers{same}; {figures}"
 
     @property
     def limits(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirror.model_schema import Estimate, Novelty, Validation
+from mirror.model_schema import Estimate, Novelty, QuantizationResult, Validation
 from mirror.wording import count, listed, percent, plain
 
 FEW = 100  # photos judged, below which their number says little, and what it cannot say is told
@@ -20,6 +20,22 @@ def error_sentence(judged: Validation) -> str:
 def judged_by(judged: Validation) -> str:
     """How the photos that an error counts were kept from the model, after their number: `… photos {judged_by}`."""
     return f"cross-validated in {judged.folds} folds" if judged.folds else "that it had not learned from"
+
+
+def photos_judged(photos: int, judged: Validation) -> str:
+    """`153 photos it had not learned from`; of a model that learned from all in the end, or for which none was held
+    out, `68 photos, each left out in turn`."""
+    unseen = judged.photos and not judged.folds
+    return count(photos, "photo") + (" it had not learned from" if unseen else ", each left out in turn")
+
+
+def same_labels(result: QuantizationResult) -> str:
+    """How far int8 answers as float32 does: `the same label on 97.5 % of 40 photos left out, on about 99.0 % of
+    others`."""
+    photos = count(result.photos, "photo") + (" left out" if result.judged == result.photos else "")
+    text = f"the same label on {percent(result.agreement, 1)} of {photos}"
+    others = result.expected_agreement
+    return text if others is None else f"{text}, on about {percent(others, 1)} of others"
 
 
 def group_sentences(judged: Validation) -> tuple[str, ...]:

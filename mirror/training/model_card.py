@@ -11,6 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mirror.describe import ModelDescription
+from mirror.measured import photos_judged
 from mirror.model_schema import ModelInfo
 from mirror.templates import render_markdown
 from mirror.wording import percent
@@ -52,7 +53,7 @@ def _metadata(model: ModelDescription):
 
     info, published, results = model.info, model.published, None
     if model.judged:
-        photos = f"{info.name}: {model.judged.photos} photos it had not learned from"
+        photos = f"{info.name}: {photos_judged(model.judged.photos, model.judged)}"
         results = [
             EvalResult(
                 task_type="image-classification",

@@ -11,8 +11,8 @@ from PIL import Image
 from mirror.charts import BAR, INK, WRONG, drawable, drawing
 from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
-from mirror.measured import is_few
-from mirror.model_schema import Calibration, Metrics, ModelInfo, TopLoss
+from mirror.measured import is_few, photos_judged
+from mirror.model_schema import Calibration, Metrics, ModelInfo, TopLoss, Validation
 from mirror.report_page import REPORT_PAGE, HardPhoto, report_page
 from mirror.wording import percent
 
@@ -38,14 +38,14 @@ def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
         if picture and metrics.top_losses:
             draw_top_losses(metrics, picture, folder / Path(WORST_PHOTOS).name)
     if metrics.calibration:
-        draw_reliability(metrics.calibration, info.temperature, folder / "reliability.png")
+        draw_reliability(metrics.calibration, metrics.validation, info.temperature, folder / "reliability.png")
 
 
 def _hard_photo(picture: Picture, loss: TopLoss) -> HardPhoto:
     return HardPhoto(small_jpeg(load_image(picture(loss.file_name)), PHOTO_PIXELS, PHOTO_QUALITY), loss)
 
 
-def draw_reliability(calibration: Calibration, temperature: float, path: Path) -> None:
+def draw_reliability(calibration: Calibration, judged: Validation, temperature: float, path: Path) -> None:
     """reliability.png: how often it is right, over how sure it is, with the number of photos at each dot."""
     sure, right, photos = np.array([(b.confidence, b.accuracy, b.photos) for b in calibration.bins]).T
     with drawing(path, 4.6, 4.6) as (_, ((axes,),)):
@@ -68,7 +68,7 @@ def draw_reliability(calibration: Calibration, temperature: float, path: Path) -
         few = "\ntoo few to tell a fault from chance" if is_few(calibration.photos) else ""
         gap = 100 * calibration.after.ece.value
         axes.set_title(
-            f"{calibration.photos} photos it had not learned from{few}\n"
+            f"{photos_judged(calibration.photos, judged)}{few}\n"
             f"mean gap {gap:.1f} points, temperature {temperature:.2f}",
             fontsize=10,
         )
@@ -96,7 +96,7 @@ def draw_confusion(metrics: Metrics, labels: tuple[str, ...], path: Path) -> Non
         if len(labels) <= 30:
             for i, j in zip(*matrix.nonzero(), strict=True):
                 axes.text(j, i, matrix[i, j], ha="center", va="center", color="white" if share[i, j] > 0.5 else INK)
-        axes.set_title(f"{metrics.validation.photos} photos it had not learned from", fontsize=10)
+        axes.set_title(photos_judged(metrics.validation.photos, metrics.validation), fontsize=10)
 
 
 def most_confused(matrix: np.ndarray, most: int) -> list[tuple[int, int, int]]:
@@ -123,7 +123,7 @@ def _draw_pairs(metrics: Metrics, labels: tuple[str, ...], path: Path) -> None:
         for side in ("top", "right", "bottom"):
             axes.spines[side].set_visible(False)
         what = f"most confused of {len(labels)} labels" if pairs else f"none of {len(labels)} labels confused"
-        axes.set_title(f"{what}, {metrics.validation.photos} photos it had not learned from", fontsize=10)
+        axes.set_title(f"{what}; {photos_judged(metrics.validation.photos, metrics.validation)}", fontsize=10)
 
 
 def draw_top_losses(metrics: Metrics, picture: Picture, path: Path) -> None:

@@ -12,7 +12,18 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
 
 from mirror.cli.train import parse
-from mirror.model_schema import DataInfo, ModelInfo, Novelty, OnnxInfo, Preprocessing, Query, TrainingInfo
+from mirror.model_schema import (
+    DataInfo,
+    ModelInfo,
+    Novelty,
+    OnnxInfo,
+    Preprocessing,
+    Quantization,
+    QuantizationLimits,
+    QuantizationResult,
+    Query,
+    TrainingInfo,
+)
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
 from mirror.training.model_card import model_card
@@ -110,10 +121,35 @@ def test_a_temperature_is_told_with_what_it_changed() -> None:
 
 
 def test_cross_validation_is_told_and_so_is_the_precision_it_was_done_in() -> None:
-    text = told(card_of(folds=5, onnx=OnnxInfo(precision="int8")))
+    """Heads of folds judge the features of int8; whole networks that were tuned fold by fold are never in it."""
+    int8 = OnnxInfo(precision="int8")
+    text = told(card_of(folds=5, onnx=int8))
     assert "cross-validated in 5 folds: each photo was left out once" in text
-    assert "8-bit integers; what the folds said is in float32" in text
-    assert "the figures are its own" in told(card_of(onnx=OnnxInfo(precision="int8")))
+    assert "8-bit integers; the figures are its own" in text
+    tuned = TrainingInfo(42, 3, "w.pth", "fine-tuned", 1.0)
+    assert "8-bit integers; what the folds said is in float32" in told(card_of(folds=5, onnx=int8, training=tuned))
+    assert "the figures are its own" in told(card_of(onnx=int8, training=tuned))
+
+
+@pytest.mark.parametrize("folds", [None, 5])
+def test_no_photo_that_it_learned_from_in_the_end_is_called_unseen(folds: int | None) -> None:
+    text = card_of(folds=folds)
+    assert text.count("153 photos, each left out in turn") == (3 if folds else 0)
+    assert text.count("153 photos it had not learned from") == (0 if folds else 3)
+    assert "that it had not learned from" not in text or not folds
+
+
+def test_how_far_int8_answers_alike_is_said_of_whose_photos() -> None:
+    result = QuantizationResult("every layer", 40, 40, 0.0, 0.01, 0.975, True, 0.9901)
+    limits = QuantizationLimits(0.005, 0.02, 0.99)
+
+    def said(result: QuantizationResult) -> str:
+        int8 = Quantization("auto", 28, limits, (result,), result)
+        return told(card_of(onnx=OnnxInfo(precision="int8"), quantisation=int8))
+
+    assert "the same label on 97.5 % of 40 photos left out, on about 99.0 % of others; the figures" in said(result)
+    learned = dataclasses.replace(result, judged=0, error_increase=None, expected_agreement=None)
+    assert "the same label on 97.5 % of 40 photos; the figures" in said(learned)
 
 
 def test_where_the_photos_came_from_and_why_others_were_left_out() -> None:
