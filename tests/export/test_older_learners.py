@@ -26,7 +26,7 @@ from torch import nn
 from mirror.errors import UnsupportedLearner
 from mirror.export.learner_opening import open_learner
 from mirror.export.onnx_export import read_preprocessing_of
-from mirror.inference.pickle_scan import check_pickle
+from mirror.inference.pickle_scan import check_pickle, names_in
 from tests.learners import LABELS, dataloaders, export
 from tests.support.pickles import zipped
 
@@ -85,6 +85,18 @@ def test_what_later_versions_added_is_as_it_was_without(name: str) -> None:
     assert read_preprocessing_of(there) == read_preprocessing_of(here)
     assert tuple(there.dls.vocab) == LABELS
     torch.testing.assert_close(there.model.state_dict(), here.model.state_dict())
+
+
+@pytest.mark.parametrize("path", ["pathlib\nWindowsPath", "pathlib._local\nPosixPath", "pathlib._local\nWindowsPath"])
+def test_a_learner_of_another_system_or_python_is_the_same_learner(path: str) -> None:
+    """Exported on Windows, by Python 3.13 and by both."""
+    here = export(small(dataloaders(Resize(32), [NORMALIZE])), "here.pkl")
+    there = renamed(here, {b"cpathlib\nPosixPath\n": f"c{path}\n".encode()})
+    assert {f"{name.module}\n{name.name}" for name in names_in(there)} > {path}
+    check_pickle(there)
+    own, read = (open_learner(file, trusted=False) for file in (here, there))
+    assert read_preprocessing_of(read) == read_preprocessing_of(own) and tuple(read.dls.vocab) == LABELS
+    torch.testing.assert_close(read.model.state_dict(), own.model.state_dict())
 
 
 def test_run_it_lacks_a_module_of_another_version_not_a_package() -> None:
