@@ -175,24 +175,27 @@ class Publication:
         if dry_run or not confirm():
             say(UNPUBLISHED)
             return
-        page = ""
         for plan in plans:
             sent = publish_repository(api, plan, say)
             if sent:
                 say(patiently(partial(require_sent, api, plan)))
+            self._keep(Published(plan.kind, f"{api.endpoint}/{plan.address}"), say)
         if SPACE in self.parts:
             if self.again and way != STATIC and not sent:  # the Space comes last
                 build_anew(api, name)
             if way == ZERO and SPACE in there:
                 require_hardware(api, name, ZERO_HARDWARE)
             page = self._try_space(api, way, name, plans[-1].files, say)
-        done = [Published(p.kind, f"{api.endpoint}/{p.address}", page if p.kind == SPACE else "") for p in plans]
+            self._keep(Published(SPACE, f"{api.endpoint}/{plans[-1].address}", page), say)
+        for plan in plans:
+            say(f"{api.endpoint}/{plan.address}")
+
+    def _keep(self, published: Published, say: Callable[[str], None]) -> None:
+        """In the record, at once: it is published, whatever becomes of what follows."""
         try:
-            keep_record(self.model, done)
+            keep_record(self.model, published)
         except PublishError as error:
             say(str(error))
-        for one in done:
-            say(one.repository)
 
     def _words_said(self, files: Files) -> str | None:
         """What the tab of one's own words costs its visitors; None where there is none."""

@@ -1,6 +1,6 @@
 """What of a model was published, and where: models/.published/<name>.json, which outlives the model's trainings.
 
-    keep_record(model, published)          what `mirror publish` leaves in the end
+    keep_record(model, published)          what `mirror publish` leaves of each repository
     read_record(Path("models/fruit"))      the same again; None where nothing was published from here
 
 The folder of models is the person's own, so what lies there is believed; but an address is shown only where it is one
@@ -10,7 +10,6 @@ of the web.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,16 +63,17 @@ class PublicationRecord(Record):
         return max(self.published, key=lambda one: one.time).model == (info.created_at or "")
 
 
-def keep_record(model: ModelFolder, published: Sequence[Published]) -> None:
-    """Adds to the record what was published now, in place of the same repositories. Raises PublishError where it cannot
-    be written."""
+def keep_record(model: ModelFolder, published: Published) -> None:
+    """Adds to the record what was published now, in place of the same repository, whose page stays where none is given.
+    Raises PublishError where it cannot be written."""
+    record = read_record(model.path)
+    before = record.published if record else ()
+    page = published.page or next((one.page for one in before if one.repository == published.repository), "")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    new = [replace(one, time=now, model=model.info.created_at or "") for one in published]
-    before = read_record(model.path)
-    gone = {one.repository for one in new}
-    kept = [one for one in (before.published if before else ()) if one.repository not in gone]
+    new = replace(published, page=page, time=now, model=model.info.created_at or "")
+    kept = [one for one in before if one.repository != published.repository]
     path = _path(model.path)
-    body = json.dumps(encode(PublicationRecord((*kept, *new))), indent=1, ensure_ascii=False)
+    body = json.dumps(encode(PublicationRecord((*kept, new))), indent=1, ensure_ascii=False)
     try:
         make_folder(path.parent, inside=path.parents[1])
         write_atomically(path, body.encode() + b"\n", inside=path.parents[1])

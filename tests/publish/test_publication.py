@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from contextlib import AbstractContextManager
 from functools import partial
@@ -17,7 +18,7 @@ from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.publish import repository_commit, space_trial
 from mirror.publish.dataset_repository import dataset_repository
 from mirror.publish.publication import Publication
-from mirror.publish.publication_record import read_record
+from mirror.publish.publication_record import RECORDS, read_record
 from mirror.publish.published_files import Files
 from mirror.publish.space_static import space_static
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
@@ -205,6 +206,29 @@ def test_a_space_that_fails_tells_the_first_error_of_its_log(hub: Hub, model: Mo
     api.create_repo("ana/mirror", repo_type="space", space_sdk="static")
     with pytest.raises(PublishError, match="BUILD_ERROR.*its log says “ERROR: No matching distribution”"):
         space_trial.wait_until_it_runs(api, "ana/mirror", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kinds"),
+    [("build", ["dataset", "model", "spaces"]), ("trial", ["dataset", "model", "spaces"]),
+     ("space", ["dataset", "model"]), ("dataset", ["model"])],
+)  # fmt: skip
+def test_what_is_published_is_kept_whatever_becomes_of_the_rest(
+    hub: Hub, model: ModelFolder, monkeypatch: pytest.MonkeyPatch, trouble: str, kinds: list[str]
+) -> None:
+    monkeypatch.setattr(repository_commit, "TRIES", 1)
+    shutil.rmtree(model.path.parent / RECORDS, ignore_errors=True)  # of other tests
+    hub.hosts["ana/mirror"] = "http://127.0.0.1:9"  # where nobody answers
+    if trouble == "build":
+        hub.ends = "BUILD_ERROR"
+    elif trouble != "trial":
+        hub.fail("POST", f"/api/{trouble}s/.*/commit/", 403)
+    with pytest.raises(PublishError):
+        go(hub, Publication(model, "static"))
+    record = read_record(model.path)
+    assert record and record.is_of(model.info)
+    at_the_hub = {"model": "/ana/mirror", "dataset": "/datasets/ana/mirror", "spaces": "/spaces/ana/mirror"}
+    assert sorted(record.addresses) == sorted(hub.url + at_the_hub[kind] for kind in kinds)
 
 
 def test_what_is_not_to_be_there_any_more_goes_in_the_same_commit(hub: Hub, model: ModelFolder) -> None:

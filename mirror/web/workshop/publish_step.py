@@ -160,7 +160,7 @@ def add(workshop: Workshop) -> None:
     workshop.on_show(
         STEP, draw, [nothing, all_of_it, login, by_token, command, look, publish, cancel, outcome], [chosen]
     )
-    workshop.on_end(STEP, lambda project: _ending(project.run(STEP).progress()))
+    workshop.on_end(STEP, lambda project: ending(account, project.run(STEP).progress()))
     workshop.on_end(LOGIN, lambda project: project.run(LOGIN).progress().failure or "You are logged in.")
     for changed in (way.change, beside.change, photos.change, private.change, tabs.change, to.blur):
         workshop.on(changed, lambda project, *values: {chosen: Choices(*values)}, choices)
@@ -198,8 +198,11 @@ def is_published(progress: Progress) -> bool:
     return bool(progress.lines) and not (progress.running or progress.failure) and progress.lines[-1] != UNPUBLISHED
 
 
-def _ending(progress: Progress) -> str:
+def ending(account: HubAccount, progress: Progress) -> str:
+    """What is said of a publication that has ended. Where it failed, the account may be what was refused: it is asked
+    for anew."""
     if progress.failure:
+        account.forget()
         return progress.failure
     return "It is published." if is_published(progress) else "That is what would go; nothing was published."
 

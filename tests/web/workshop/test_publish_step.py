@@ -21,6 +21,7 @@ from mirror.web.workshop.publish_choices import BESIDE, PHOTOS, TABS, WAYS, Choi
 from mirror.web.workshop.publish_step import (
     HubAccount,
     Who,
+    ending,
     render_login,
     render_publication,
 )
@@ -97,12 +98,14 @@ def test_where_it_is_published_is_known_after_a_restart(project: Project) -> Non
     assert project.publication() is None and project.card().published == ""
     model = read_model_folder(project.model)
     page, at_the_hub = "https://ana-birds.static.hf.space", [f"https://hub/{kind}ana/birds" for kind in ("", "spaces/")]
-    keep_record(model, [Published("model", at_the_hub[0]), Published("space", at_the_hub[1], page)])
+    for published in (Published("model", at_the_hub[0]), Published("space", at_the_hub[1], page)):
+        keep_record(model, published)
+    keep_record(model, Published("space", at_the_hub[1]))  # once more, whose trial has not ended
     shown = render_publication(project, Progress(False))
     assert re.findall(r'href="([^"]*)"', shown) == [page, at_the_hub[1], at_the_hub[0]] and "another one" not in shown
     card = project.card()
     assert card.published == page and card.last.startswith("published on 20")
-    keep_record(model, [Published("model", "javascript:alert(1)")])  # another part, later
+    keep_record(model, Published("model", "javascript:alert(1)"))  # another part, later
     assert read_record(project.model).addresses == [page, at_the_hub[1], at_the_hub[0]]
     told = json.loads((project.model / "model.json").read_text())
     (project.model / "model.json").write_text(json.dumps(told | {"created_at": "2027-01-01T00:00:00+00:00"}))
@@ -125,7 +128,9 @@ def test_who_is_logged_in_is_asked_once_a_token(hub: Hub, tmp_path: Path) -> Non
     asked = len(hub.requests)
     assert account.known() is known and len(hub.requests) == asked
     hub.scope = "read"
-    account.forget()
+    assert ending(account, Progress(False, SAID)) == "It is published." and account.known() is known
+    assert ending(account, Progress(False, SAID, failure="It is refused.")) == "It is refused."
+    assert account.known() is None, "it may be the account that was"
     account.ask()
     known = account.known()
     assert known is not None and known.name == "ana" and "may only read" in known.problem
