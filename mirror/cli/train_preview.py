@@ -84,6 +84,8 @@ def _told(excluded: Sequence[StoredGroup]) -> str:
 
 def table(found: Preview) -> list[str]:
     """The preview as a table for a terminal."""
+    from mirror.doctor.hit_groups import alike_groups
+
     lines = []
     for label in found.labels:
         lines.append(f"\n{label.label}")
@@ -112,9 +114,9 @@ def table(found: Preview) -> list[str]:
             lines.append(
                 f"  To leave that out: --exclude {label.label}=off-topic, or one of them by its word or number."
             )
-    for one, other, likeness in found.alike:
+    for labels, likeness in alike_groups(found.alike):
         lines.append(
-            f"\nThe hits for {one} and {other} look alike ({likeness:.2f}; 1 is no difference): other words may part "
+            f"\nThe hits for {listed(labels)} look alike ({likeness:.2f}; 1 is no difference): other words may part "
             "them better."
         )
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mirror.doctor.hit_groups import alike_groups
 from mirror.doctor.hits_preview import Preview
 from mirror.templates import data_url, page_style, render
 
@@ -12,6 +13,7 @@ def contact_sheet(found: Preview) -> str:
     """The page as HTML."""
     return render(
         "preview.html", style=page_style("report.css", "preview.css"), found=found, picture=data_url, address=_address,
+        alike=alike_groups(found.alike),
         title=f"What the search finds: {', '.join(one.label for one in found.labels)}",
     )  # fmt: skip
 

@@ -19,7 +19,9 @@ out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -113,6 +115,22 @@ def alike(first: np.ndarray, second: np.ndarray) -> float:
     them. 1: no difference is seen; 0: nothing in common."""
     within = [float(np.median(_off_diagonal(vectors))) for vectors in (first, second)]
     return float(np.median(first @ second.T)) / max(float(np.mean(within)), 1e-6)
+
+
+def alike_groups(pairs: Sequence[tuple[str, str, float]]) -> list[tuple[list[str], float]]:
+    """Labels that all look alike, from the pairs that do: each group with how alike the least alike two of it are; as
+    few groups as come of going through the pairs once. A pair of three numbers is (label, other, how alike)."""
+    likeness = {frozenset((one, other)): share for one, other, share in pairs}
+    labels = list(dict.fromkeys(label for one, other, _ in pairs for label in (one, other)))
+    groups: list[list[str]] = []
+    for one, other, _ in pairs:
+        if not any(one in group and other in group for group in groups):
+            group = [one, other]
+            for label in labels:
+                if label not in group and all(frozenset((label, each)) in likeness for each in group):
+                    group.append(label)
+            groups.append(sorted(group, key=labels.index))
+    return [(group, min(likeness[frozenset(pair)] for pair in combinations(group, 2))) for group in groups]
 
 
 def _off_diagonal(vectors: np.ndarray) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from mirror.doctor.hit_groups import alike, group_hits
+from mirror.doctor.hit_groups import alike, alike_groups, group_hits
 
 
 def cluster(seed: int, count: int, axis: int, spread: float = 0.5) -> np.ndarray:
@@ -65,3 +67,19 @@ def test_two_labels_are_alike_as_far_as_their_hits_are() -> None:
     first, same, other = cluster(1, 12, 0), cluster(2, 12, 0), cluster(3, 12, 1)
     assert alike(first, same) == pytest.approx(1, abs=0.1)
     assert abs(alike(first, other)) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("pairs", "groups"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([("a", "b", 0.9)], [("ab", 0.9)], id="two"),
+        pytest.param([("a", "c", 0.9), ("a", "d", 0.8), ("c", "d", 0.95)], [("acd", 0.8)], id="three, each of each"),
+        pytest.param([("a", "b", 0.9), ("b", "c", 0.8)], [("ab", 0.9), ("bc", 0.8)], id="a chain is not one group"),
+        pytest.param([(*pair, 0.9) for pair in combinations("abcdef", 2)], [("abcdef", 0.9)], id="six"),
+    ],
+)
+def test_labels_that_all_look_alike_are_told_together(
+    pairs: list[tuple[str, str, float]], groups: list[tuple[str, float]]
+) -> None:
+    assert alike_groups(pairs) == [(list(labels), share) for labels, share in groups]

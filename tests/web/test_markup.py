@@ -27,7 +27,7 @@ from mirror.collect.metadata import Origin, rejection
 from mirror.collect.search_file import search_of
 from mirror.collect.search_types import Hit, SearchTerm
 from mirror.doctor.contact_sheet import contact_sheet
-from mirror.doctor.exclusions import Likeness, StoredGroup, StoredHit, StoredLabel, StoredQuery
+from mirror.doctor.exclusions import StoredGroup, StoredHit, StoredLabel, StoredQuery
 from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from mirror.inference.classifier import Prediction
@@ -172,7 +172,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
                 words=True,
                 off_topic=1,
                 command=bad,
-                alike=[Likeness(bad, bad, 0.9)],
+                alike=[([bad, bad], 0.9)],
             )
             for each in (running, failed)
         ),

@@ -12,6 +12,7 @@ import gradio as gr
 
 from mirror.collect.search_types import SearchTerm
 from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, StoredPreview, exclude, read_preview
+from mirror.doctor.hit_groups import alike_groups
 from mirror.errors import UsageError
 from mirror.templates import render
 from mirror.web.workshop.projects import Project
@@ -33,7 +34,7 @@ def add(workshop: Workshop) -> None:
             top: render(
                 "look_top.html", progress=progress, found=bool(shown), words=bool(project.words()),
                 off_topic=sum(g.share > 0 and g.off_topic and not g.excluded for one in shown for g in one.groups),
-                alike=found.alike if found else (), command=_command(project, found),
+                alike=_alike(found), command=_command(project, found),
             )
         }  # fmt: skip
         now = (project.name, _stamp(project), progress.running)
@@ -121,6 +122,10 @@ def _command(project: Project, found: StoredPreview | None) -> str:
         f"--exclude={one.label}={group.number}" for one in found.labels for group in one.groups if group.excluded
     ] if found else []  # fmt: skip
     return command_line(project.train("--preview", *excluded))
+
+
+def _alike(found: StoredPreview | None) -> list[tuple[list[str], float]]:
+    return alike_groups([(one.label, one.other, one.share) for one in found.alike] if found else [])
 
 
 @lru_cache(4)
