@@ -20,6 +20,7 @@ import shutil
 import stat
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,12 +37,36 @@ POLL_SECONDS = 0.02
 HELD = "held-"  # in the name of a folder that a lock shows to be in use
 ATTEMPTS = 10
 _NUMBERED = re.compile(r"[0-9]+-")  # as `hold_folder` names them where there are no locks
+NO_LETTERS = '/\\:*?"<>|'
+MOST_NAME_BYTES = 200  # of 255: folders that are worked in have a longer one
+DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
 OLD_SECONDS = 24 * 3600  # of a folder that no lock shows to be in use
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a model or a photo folder may be called so: one part of a path, on any system, and not hidden."""
-    return bool(name) and not name.startswith(".") and not any(letter in name for letter in '/\\:*?"<>|\0')
+    """Whether a model or a photo folder may be called so: see `why_no_folder`."""
+    return not why_no_folder(name)
+
+
+def folder_at(path: str) -> Path | None:
+    """The folder that a person has named, whose own is ~; None where there is none."""
+    try:
+        folder = Path(path).expanduser()
+        return folder.resolve() if path and folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long a name, a ~ of nobody, a zero
+        return None
+
+
+def why_no_folder(name: str) -> str:
+    """What to do about a name that is not one part of a path on any system, or is hidden, or would be an option of a
+    command; "" where nothing is to be done."""
+    if not name or name[0] in ".- " or name[-1] in ". ":
+        return "begin and end it with a letter or a digit"
+    if any(letter in NO_LETTERS or unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        return f"leave out {' '.join(NO_LETTERS)} and control characters"
+    if len(name.encode()) > MOST_NAME_BYTES:
+        return "take a shorter one"
+    return "take another, as Windows keeps that one for a device" if DEVICE.fullmatch(name) else ""
 
 
 def require_room(folder: Path, needed: int, option: str) -> None:

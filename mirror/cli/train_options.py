@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mirror.cli.options import Use, count, whole_number
 from mirror.errors import UsageError
-from mirror.folders import is_folder_name
+from mirror.folders import why_no_folder
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
 from mirror.training.architectures import AUTO
 
@@ -179,6 +179,6 @@ def minutes(text: str) -> float:
 
 
 def model_name_argument(text: str) -> str:
-    if not is_folder_name(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder name")
+    if advice := why_no_folder(text):
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no folder name: {advice}")
     return text

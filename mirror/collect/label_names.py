@@ -7,11 +7,11 @@ import re
 import unicodedata
 
 from mirror.errors import DatasetError
+from mirror.folders import DEVICE
 
 MAX_LENGTH = 100  # characters; a label is a name, and it has to fit on a button
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_WINDOWS_DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
 # datasets' load_dataset("imagefolder") takes a folder with one of these words for a split, and leaves all others out
 # (datasets/data_files.py: SPLIT_KEYWORDS, set off by NON_WORDS_CHARS; checked with datasets 5.2)
 _SPLIT_WORDS = {"train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"}
@@ -36,7 +36,7 @@ def label_folder(label: str) -> str:
     and names with a split's word in them, such as "test-tube", because Hugging Face's loader would take it for one.
     """
     check_label(label)
-    if _PLAIN.fullmatch(label) and not _WINDOWS_DEVICES.fullmatch(label) and not _names_a_split(label):
+    if _PLAIN.fullmatch(label) and not DEVICE.fullmatch(label) and not _names_a_split(label):
         return label
     ascii_part = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9_]+", "-", ascii_part).strip("-_")[:40] or "label"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,6 +11,7 @@ import gradio as gr
 from mirror.collect.label_names import check_label
 from mirror.collect.own_photos import add_own_photos
 from mirror.errors import MirrorError, UsageError
+from mirror.folders import folder_at
 from mirror.templates import render
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop import preview_step
@@ -22,6 +22,7 @@ from mirror.web.workshop.words import keep_words, pairs_of, rows_of, terms_of
 from mirror.web.workshop.workshop import Changes, Workshop, command_line, photo_script, value_of
 
 STEP = "begin"
+MOST_SHOWN = 200  # letters of what a person typed and cannot be
 
 
 def add(workshop: Workshop) -> None:
@@ -60,10 +61,11 @@ def add(workshop: Workshop) -> None:
 
     def use_folder(project: Project, fields: list[Any]) -> Changes:
         given = next((text.strip() for name, text in pairs_of(fields) if name == "folder"), "")
-        folder = Path(given).expanduser()
-        if not given or not folder.is_dir():
-            raise UsageError(f"There is no folder at {given or 'that place'}: give the path of one on this machine.")
-        project.run("collect").start(project.train("--data", str(folder.resolve()), "--collect-only"))
+        folder = folder_at(given)
+        if folder is None:
+            place = given[:MOST_SHOWN] or "that place"
+            raise UsageError(f"There is no folder at {place}: give the path of one on this machine.")
+        project.run("collect").start(project.train("--data", str(folder), "--collect-only"))
         return {**workshop.say("The photos are being read."), **workshop.go("collect")}
 
     def receive(project: Project, sent: dict[str, Any]) -> Changes:

@@ -19,7 +19,7 @@ from mirror.collect.search_file import SEARCH_JSON, read_search
 from mirror.collect.search_types import SearchTerm
 from mirror.doctor.exclusions import PREVIEW_JSON
 from mirror.errors import MirrorError, UsageError
-from mirror.folders import is_folder_name, set_aside
+from mirror.folders import is_folder_name, set_aside, why_no_folder
 from mirror.measured import error_sentence
 from mirror.model_folder import MODEL_JSON, read_model_folder
 from mirror.model_schema import ModelInfo
@@ -184,11 +184,8 @@ class Projects:
         """The project of this name, which need not exist yet. Raises UsageError for a name that none can have."""
         if self.only and name != self.only:
             raise UsageError(f"This studio is for {self.only} alone: start `python app.py --studio` for others.")
-        if not self.only and not is_folder_name(name):
-            raise UsageError(
-                f"“{name}” cannot be a project's name, which is that of a folder too: leave out a dot at the beginning "
-                'and / \\ : * ? " < > |.'
-            )
+        if not self.only and (advice := why_no_folder(name)):
+            raise UsageError(f"“{name[:60]}” cannot be a project's name, which is that of a folder too: {advice}.")
         if name not in self._opened:
             self._opened[name] = Project(name, self.home / "data" / name, self.models, self.home)
         return self._opened[name]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mirror.errors import UsageError
+from mirror.folders import folder_at
 from mirror.web.workshop.means import STANDS_IN, has_packaged, has_resnet
 
 USUAL = ""
@@ -40,9 +39,12 @@ def options_of(choice: Choice, *, is_new: bool, resnet: bool | None = None) -> d
         option, value = time.split()
         options[option] = value
     if others := others.strip():
-        if not Path(others).expanduser().is_dir():
-            raise UsageError(f"There is no folder {others} of photos of none of the labels: give another, or none.")
-        options["--others"] = str(Path(others).expanduser().resolve())
+        folder = folder_at(others)
+        if folder is None:
+            raise UsageError(
+                f"There is no folder {others[:200]} of photos of none of the labels: give another, or none."
+            )
+        options["--others"] = str(folder)
     return options
 
 

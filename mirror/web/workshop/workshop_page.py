@@ -79,7 +79,7 @@ def build(projects: Projects) -> SentenceBlocks:
             if not (projects.only or wanted):
                 return {**top, start: start_page.render_cards(projects, _icon())}
             try:
-                project = projects.of(projects.only or wanted)
+                project = projects.of(projects.only or wanted.strip())
             except UsageError as error:  # a name that a link has, or that somebody typed
                 return {**top, start: start_page.render_cards(projects, _icon(), wanted), **workshop.say(str(error))}
             opened = step if step in tabs else _first_step(project, projects.only is not None)

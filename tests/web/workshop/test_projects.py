@@ -74,7 +74,33 @@ def test_a_project_that_was_not_there_is_seen_once_it_is(tmp_path: Path) -> None
     assert projects.names() == ["birds"] and len(project.state().snapshot().photos) == 2
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "a:b", "a*", "nul\0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "a\\b",
+        ".hidden",
+        "a:b",
+        "a*",
+        "nul\0",
+        "-rf",
+        "--help",
+        "a\tb",
+        "a.",
+        "a ",
+        " a",
+        "CON",
+        "lpt1.txt",
+        "x" * 201,
+        "🦆" * 51,
+        os.fsdecode(b"\xff"),
+    ],
+    ids=ascii,
+)
 def test_what_can_be_no_folders_name_can_be_no_projects(home: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot be a project's name"):
         Projects(home).of(name)

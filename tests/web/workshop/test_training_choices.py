@@ -52,6 +52,8 @@ def test_without_weights_a_first_training_takes_the_network_that_comes_along(mon
         (("hf-hub:evil/model", "", ""), "a choice that it does not offer"),
         (("", "--insecure 1", ""), "a choice that it does not offer"),
         (("", "", "/no/such/folder"), "There is no folder /no/such/folder of photos of none of the labels"),
+        (("", "", "~nobody/x"), "There is no folder ~nobody/x"),
+        (("", "", "x" * 300), "There is no folder xxx"),
     ],
 )
 def test_what_the_page_does_not_offer_is_refused(choice: tuple[str, str, str], says: str) -> None:

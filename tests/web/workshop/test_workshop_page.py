@@ -134,7 +134,8 @@ def test_words_are_kept_where_the_command_finds_them(client: httpx.Client, home:
 
 @pytest.mark.parametrize(
     "carries", [None, {}, {"do": 1}, {"do": "nothing"}, {"do": "look", "fields": "x"}, {"do": "folder", "fields": []},
-                {"do": "folder", "fields": [["folder", "/no/such"]]}, {"do": "off-topic"}], ids=str,
+                *({"do": "folder", "fields": [["folder", path]]} for path in ("/no/such", "~nobody/x", "x" * 300)),
+                {"do": "off-topic"}], ids=str,
 )  # fmt: skip
 def test_what_no_button_sends_is_one_sentence(client: httpx.Client, carries: Any) -> None:
     tab = Tab(client, "wrong")
@@ -142,6 +143,7 @@ def test_what_no_button_sends_is_one_sentence(client: httpx.Client, carries: Any
     for part in ("begin-words", "look-top"):
         well, told = tab.press(part, carries)
         assert not well and told.endswith('."') and "\n" not in told, (part, carries, told)
+        assert "went wrong" not in told, (part, carries, told)
 
 
 def test_no_press_is_lost_while_another_is_answered(client: httpx.Client) -> None:
