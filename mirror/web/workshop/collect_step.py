@@ -146,5 +146,6 @@ def _told(project: Project, collected: Collected, progress: Progress, holder: st
     elif collected.is_full:
         said = "All that was asked for is there. For more, ask for a larger number."
     else:
-        said = f"There are {collected.told}: it goes on from here, or with a smaller number is done."
+        enough = ", or with a smaller number is done" if collected.can_train else ""
+        said = f"There are {collected.told}: it goes on from here{enough}."
     return {"said": said, "failure": failure}

@@ -13,7 +13,7 @@ PACKAGED = "tf_efficientnet_lite0"  # its weights come with a package
 NETWORKS = {
     "The usual one, or the one that the model has": USUAL,
     "ResNet-18: small, fetched the first time (45 MB)": "resnet18",
-    "EfficientNet-Lite0: smaller, nothing to fetch": PACKAGED,
+    f"EfficientNet-Lite0: smaller, {'nothing to fetch' if has_packaged() else 'fetched the first time'}": PACKAGED,
     "The best of those on this machine (tried for a quarter of an hour at most)": "auto",
 }
 TIMES = {
