@@ -147,7 +147,8 @@ def run(options: argparse.Namespace) -> int:
     require_used(options, USES)
     with working("Starting", log=None):
         from mirror.model_folder import published_name, read_model_folder
-        from mirror.publish.publication import Publication, require_name
+        from mirror.publish.publication import Publication
+        from mirror.publish.repository_name import require_name
         from mirror.tasks.label_input import labels_in
 
     if options.to is not None:

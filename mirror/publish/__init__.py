@@ -15,6 +15,7 @@ requirement_check.py   whether a Space's builder can install what the Space asks
 account.py             who publishes, and what that account may host
 hub_login.py           logging in by huggingface_hub's own login, and who is logged in
 hub_refusals.py        what the Hub refuses, as one sentence each
+repository_name.py     what the repositories are called
 repository_commit.py   files → one commit on a known parent, or none where they are there already
 space_trial.py         waits until a Space runs, asks it an example and compares
 publication.py         all of it, in order

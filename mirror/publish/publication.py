@@ -21,13 +21,14 @@ from mirror.errors import PublishError, UsageError
 from mirror.model_folder import ModelFolder, published_name
 from mirror.progress import working
 from mirror.publish.account import Account, read_account
-from mirror.publish.content_checks import check_files, secret_in
+from mirror.publish.content_checks import check_files
 from mirror.publish.dataset_repository import PHOTOS_CSV, dataset_repository
 from mirror.publish.hub_refusals import refusals, require_endpoint
 from mirror.publish.model_repository import model_repository
 from mirror.publish.publication_record import Published, keep_record
 from mirror.publish.published_files import Files, megabytes, size_of, total_size, write_folder
 from mirror.publish.repository_commit import RepositoryPlan, check_card, publish_repository, require_free, require_sent
+from mirror.publish.repository_name import repository_name
 from mirror.publish.requirement_check import check_requirements
 from mirror.publish.space_container import space_container
 from mirror.publish.space_gradio import BUILDER, PYTHON, REQUIREMENTS, ZERO_HARDWARE, space_gradio
@@ -148,7 +149,7 @@ class Publication:
         require_endpoint(api.endpoint)
         with refusals():
             account = read_account(api.whoami())
-        name = repository_name(account, repository, self.model.info.name)
+        name = repository_name(account.name, repository, self.model.info.name)
         owner = name.partition("/")[0]
         account.require_write(owner)
         way = self._choose(account, owner)
@@ -288,28 +289,3 @@ class Publication:
                 say(patiently(lambda: ask_example(address, example, token)))
         say(f"{address or name} answers.")
         return address or ""
-
-
-def repository_name(account: Account, wanted: str | None, model: str) -> str:
-    """OWNER/NAME. Raises UsageError for what cannot be one."""
-    name = model if wanted is None else wanted
-    return require_name(name if "/" in name else f"{account.name}/{name}")
-
-
-def require_name(full: str) -> str:
-    """The name of a repository, with or without its owner. Raises UsageError for what cannot be one."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    if secret := secret_in(full.encode()):
-        raise UsageError(
-            f"The name of the repository holds what looks like {secret}: give another with --to OWNER/NAME."
-        )
-    try:
-        validate_repo_id(full)
-    except HFValidationError:
-        raise UsageError(
-            f"{full} cannot be the name of a repository: give one with --to OWNER/NAME, of letters, digits, “-”, “_” "
-            "and “.”, at most 96 characters."
-        ) from None
-    return full
