@@ -3,8 +3,9 @@
 int8 ships only if, on photos that neither the network nor its ranges were fitted to, its error is not higher by more
 than half a point, its probabilities change by at most 0.02 on average, and at least 99 % of its top labels are the
 same. A label changes where int8 moves the lead of the first over the second by more than it is; among few photos it may
-not by chance, so each photo's move is also set against every photo's lead, and what that gives must be 99 % as well
-(benchmarks/training/int8.py). Three versions are tried, each with more layers in float32.
+not by chance, so each photo's move is also set against every photo's lead, and what that gives must be 99 % as well.
+Of other photos 99 % then keep their labels on average, and not for every model (benchmarks/training/int8.py). Three
+versions are tried, each with more layers in float32.
 """
 
 from __future__ import annotations
