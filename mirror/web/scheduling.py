@@ -128,6 +128,12 @@ class Stage:
         finally:
             self._leave(visit.visitor)
 
+    def hold(self, seconds: float) -> None:
+        """One place more for so long, of a stage at which nobody takes turns."""
+        self._free -= 1
+        self._count(ANONYMOUS.visitor, 1)
+        asyncio.get_running_loop().call_later(seconds, self._leave, ANONYMOUS.visitor)
+
     @property
     def idle(self) -> bool:
         return self._free == self.capacity and not self._lines.members
@@ -238,6 +244,9 @@ async def on_thread(work: Callable[..., T], *arguments: Any) -> T:
         raise
 
 
+# Photos that have been uploaded, and will be asked about in a moment: they take no turns, but frames give way to them
+AWAITED = Stage(1)
+AWAITED_SECONDS = 0.2
 # A fetch may wait 20 s for somebody's server, and holds its bytes, up to 20 MB, until they are decoded
 FETCHING = Stage(24, per_session=2, per_address=8)
 # A hostile file may hold a place for the 10 s that decoding may take, mostly while another process works on it

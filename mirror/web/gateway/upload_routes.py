@@ -30,6 +30,7 @@ from mirror.web.gateway.bodies import CHUNK, Bodies, client_of, not_stored
 from mirror.web.gateway.disk import Disk, NewFile
 from mirror.web.gateway.inline import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
+from mirror.web.scheduling import AWAITED, AWAITED_SECONDS
 
 MAX_FILES = 4  # a request; the page sends one, gradio's clients too
 LONGEST_NAME = 255  # characters, as file systems have it
@@ -182,6 +183,7 @@ class Uploads:
                 form.close()
             if progress is not None:
                 progress.finish()
+        AWAITED.hold(AWAITED_SECONDS)
         await _send_json(send, [str(path) for path in paths])
 
     @contextlib.contextmanager

@@ -1,15 +1,15 @@
 """What a camera sees, answered as it looks: the mirror's tab Live, and the camera of the tab Faces.
 
 Frames come from the browser one by one (camera.js), an answer to each goes back, and nothing else stays. A frame is no
-event of gradio's queue: it is answered at once or, where as many visitors as may are being answered, refused; the
-browser then sends a newer one. Photos come first: a frame gives way while one is being answered, for a moment.
+event of gradio's queue: it is answered at once or, where another is being looked at, refused before anything is made of
+it; the browser then sends a newer one. Photos come first: a frame gives way while one is awaited or being answered, for
+a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,13 @@ from mirror.templates import render
 from mirror.web.data_url import is_data
 from mirror.web.failures import FAILED, report
 from mirror.web.photo_input import JPEG, to_gradio_error
-from mirror.web.queueing import visitors_address
-from mirror.web.scheduling import DECODING, MIRROR_MODEL, TASK_MODELS, on_thread
+from mirror.web.scheduling import AWAITED, DECODING, MIRROR_MODEL, TASK_MODELS, on_thread
 from mirror.web.uploads import InlinePhoto
 
 SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy
 STILL_SECONDS = 30  # without a movement
-MAX_IN_MODEL = 1  # frames that the model looks at: each keeps all CPUs busy by itself
+MAX_LOOKED_AT = 1  # frames at a time, from their first byte: the model keeps all CPUs busy by itself
 GIVES_WAY = 0.5  # seconds at most that a frame waits for photos, so that cameras go on beside a stream of them
-MAX_DECODING = 8  # frames that are decoded at a time, which takes milliseconds for those of our own page
-MAX_PER_ADDRESS = 4  # of them for one client address, which a school class may share
 FRAME_BYTES = 2 * 2**20  # as base64; a frame of 640 × 480 pixels has some 60,000
 FRAME_PIXELS = 1920 * 1080  # whatever the camera makes of 640 × 480
 NO_FRAME = "That is no picture of a camera: reload the page."
@@ -50,30 +47,17 @@ def lay_out(look: Look, elem_id: str) -> None:
 
 def frame_answerer(look: Look) -> Callable[..., Awaitable[dict[str, Any]]]:
     """What the browser calls with each frame."""
-    decoding: Counter[str] = Counter()  # client addresses
-    looking = asyncio.Semaphore(MAX_IN_MODEL)
+    looking = asyncio.Semaphore(MAX_LOOKED_AT)
 
-    async def answer(sent: Any, request: gr.Request | None = None) -> dict[str, Any]:
+    async def answer(sent: Any) -> dict[str, Any]:
         """{"frame": a data: URL, "model": a name} → what `look` gives, {"busy": true} or {"problem": …}."""
         frame, model = (sent.get("frame"), sent.get("model")) if isinstance(sent, dict) else (sent, None)
-        address = visitors_address(request) if request else ""
-        if decoding.total() >= MAX_DECODING or (address and decoding[address] >= MAX_PER_ADDRESS):
-            return {"busy": True}
-        decoding[address] += 1
-        try:
-            await _photos_first()
-            image = await on_thread(_decoded, frame)
-        except MirrorError as error:
-            return {"problem": to_gradio_error(error).message}
-        except Exception as error:
-            report(error)
-            return {"problem": FAILED}
-        finally:
-            decoding[address] -= 1
         if looking.locked():
             return {"busy": True}
         async with looking:
             try:
+                await _photos_first()
+                image = await on_thread(_decoded, frame)
                 return await look(image, model if isinstance(model, str) else None)
             except MirrorError as error:
                 return {"problem": to_gradio_error(error).message}
@@ -85,7 +69,7 @@ def frame_answerer(look: Look) -> Callable[..., Awaitable[dict[str, Any]]]:
 
 
 async def _photos_first() -> None:
-    stages = (DECODING, MIRROR_MODEL, TASK_MODELS)
+    stages = (AWAITED, DECODING, MIRROR_MODEL, TASK_MODELS)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(GIVES_WAY):
             while not all(stage.idle for stage in stages):

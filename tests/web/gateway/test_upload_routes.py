@@ -7,6 +7,7 @@ same photo could learn from where it lies.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mirror.web.gateway.upload_routes import SUFFIXES, open_inside, safe_name
+from mirror.web.gateway.bodies import Bodies
+from mirror.web.gateway.upload_routes import SUFFIXES, Uploads, open_inside, safe_name
+from mirror.web.scheduling import AWAITED
 from tests.web.gateway import wire
 from tests.web.serving import Served, serve
 from tests.web.tiny import YELLOW, photo
@@ -111,6 +114,25 @@ def test_what_says_it_is_no_form_gets_one_sentence(served, kind):
 def test_four_photos_at_a_time_are_taken(served):
     paths = send(served, form(*[wire.part(f"{i}.jpg") for i in range(4)])).json()
     assert [Path(path).read_bytes() for path in paths] == [b"x"] * 4 and len({Path(p).parent for p in paths}) == 4
+
+
+def test_a_photo_is_awaited_as_soon_as_it_was_uploaded(tmp_path: Path) -> None:
+    """… and cameras give way to it before it is asked about."""
+    told: list[bool] = []
+
+    async def take() -> None:
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": form(wire.part())}
+
+        async def send(_: object) -> None:
+            told.append(AWAITED.idle)
+
+        scope = {"type": "http", "method": "POST", "headers": [(b"content-type", wire.FORM.encode())], "client": None}
+        await Uploads(tmp_path, 1000).take(scope, receive, send, Bodies(), 1000)
+        await AWAITED.rest()
+
+    asyncio.run(asyncio.wait_for(take(), 60))
+    assert told == [False, False] and AWAITED.idle
 
 
 def test_where_a_photo_lies_says_nothing_of_it(served):

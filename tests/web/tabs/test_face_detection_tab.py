@@ -17,9 +17,9 @@ from PIL import Image
 from skimage import data
 
 from mirror.tasks.request import FACE_DETECTION
-from mirror.web.scheduling import MIRROR_MODEL
+from mirror.web.scheduling import AWAITED, MIRROR_MODEL
 from mirror.web.tabs import camera as camera_tab
-from mirror.web.tabs.camera import FRAME_BYTES, MAX_IN_MODEL, SECONDS, frame_answerer
+from mirror.web.tabs.camera import FRAME_BYTES, MAX_LOOKED_AT, SECONDS, frame_answerer
 from mirror.web.tabs.face_detection_tab import look
 from mirror.web.tabs.task_models import NOT_NOW, TaskModels
 from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
@@ -136,7 +136,7 @@ def test_what_is_no_frame_is_told_in_one_sentence(sent):
     assert answer.keys() == {"problem"} and re.fullmatch(r"[A-Z][^\n]+\.", answer["problem"])
 
 
-def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(frame):
+def test_frames_beyond_those_being_answered_are_refused_unread_and_none_waits(frame):
     opened = TaskModels()
     opener = opened.wait_for_detector
     both_are_in = asyncio.Event()
@@ -149,7 +149,8 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
 
     async def ask() -> list[dict[str, Any]]:
         answer = frame_answerer(look(opened))
-        asked = [asyncio.ensure_future(answer(data_url(frame))) for _ in range(MAX_IN_MODEL + 3)]
+        sent = [data_url(frame)] * (MAX_LOOKED_AT + 2) + ["no picture"]
+        asked = [asyncio.ensure_future(answer(each)) for each in sent]
         while sum(each.done() for each in asked) < 3:
             await asyncio.sleep(0.01)
         assert [each.result() for each in asked if each.done()] == [{"busy": True}] * 3
@@ -158,7 +159,18 @@ def test_frames_beyond_those_being_answered_are_refused_at_once_and_none_waits(f
         return [*await asyncio.gather(*waiting), await answer(data_url(frame))]
 
     answers = asyncio.run(asyncio.wait_for(ask(), 60))
-    assert [len(each.get("faces", ())) for each in answers] == [1] * (MAX_IN_MODEL + 1)  # places are given back
+    assert [len(each.get("faces", ())) for each in answers] == [1] * (MAX_LOOKED_AT + 1)  # places are given back
+
+
+def test_a_frame_gives_way_to_a_photo_that_was_just_uploaded(frame):
+    async def look(*_: Any) -> dict:
+        return {"over": AWAITED.idle}
+
+    async def ask() -> dict:
+        AWAITED.hold(0.3)
+        return await frame_answerer(look)(data_url(frame))
+
+    assert asyncio.run(asyncio.wait_for(ask(), 60)) == {"over": True} and AWAITED.idle
 
 
 @pytest.mark.parametrize(("gives_way", "order"), [(60.0, ["photo", "frame"]), (0.0, ["frame", "photo"])])
