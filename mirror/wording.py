@@ -10,6 +10,7 @@ _SILENT_H = ("hour", "honest", "honour", "honor", "heir")
 _SOUNDS_LIKE_YOU = re.compile(r"(eu|ew|u[^aeiou][aeiou]|uni|one\b|once\b)")  # a unicorn, a ewe, a one-way street
 _LETTERS_NAMED_WITH_A_VOWEL = "AEFHILMNORSX"  # an SUV, an X-ray
 _PLURAL = re.compile(r"[a-z]{2,}s$")
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|px|[kMG]B|megapixels)(?!\w))")  # the space between them
 LONGEST_NOUN = 40  # letters
 _NOUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9' /().-]*")
 _CAPITALISED = re.compile(r"(^| )[A-Z][a-z]+$")  # its last word: a name, a heading, or a noun of German
@@ -78,6 +79,11 @@ def isolated(label: str) -> str:
     beside it (Unicode's annex 9, FSI and PDI); any other as it is."""
     right_to_left = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in label)
     return f"\u2068{label}\u2069" if right_to_left else label
+
+
+def unbroken(text: str) -> str:
+    """No line ends between a number and its unit: "93 %", "20 MB"."""
+    return _NUMBER_AND_UNIT.sub("\u00a0", text)
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from mirror import phrases
 from mirror.inference.classifier import Prediction
-from mirror.wording import count, percent, with_article
+from mirror.wording import count, percent, unbroken, with_article
 
 TITLES = {
     "the shipped model's labels": (
@@ -132,6 +132,15 @@ def test_the_colours_are_explained_by_the_label_and_what_was_cut_off_is_owned_up
 )  # fmt: skip
 def test_percentages_never_round_to_certainty(share, digits, shown):
     assert percent(share, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("I am 93 % sure.", "I am 93~% sure."), ("1.8–40.4 % of 20 MB", "1.8–40.4~% of 20~MB"), ("32 px", "32~px"),
+     ("5 %ile", "5 %ile"), ("a % b", "a % b"), ("7 photos", "7 photos")],
+)  # fmt: skip
+def test_a_number_and_its_unit_stay_on_one_line(text, shown):
+    assert unbroken(text) == shown.replace("~", "\u00a0")
 
 
 @pytest.mark.parametrize(

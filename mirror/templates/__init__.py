@@ -16,14 +16,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mirror.palette import DARK, LIGHT, SERIF, variables
-from mirror.wording import count, listed, percent, plain
+from mirror.wording import count, listed, percent, plain, unbroken
 
 FOLDER = Path(__file__).parent
+# HTML in parts: a tag, or an element whose text is taken as it is; or text
+_TEXT = re.compile(r"(<(?:(style|script|pre|code|textarea|option)\b.*?</\2>|[^>]*>))|([^<]+)", re.S)
 
 
 def render(template: str, **values: Any) -> str:
-    """HTML of a template in this folder. Raises UndefinedError for a value that the template needs and is not given."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+    """HTML of a template in this folder, a number and its unit on one line. Raises UndefinedError for a value that the
+    template needs and is not given."""
+    html = _ENVIRONMENT.get_template(template).render(**values)
+    return _TEXT.sub(lambda found: found[1] or unbroken(found[3]), html)
 
 
 def page_style(*names: str) -> Markup:

@@ -40,6 +40,7 @@ from mirror.web.tabs import task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
 from mirror.web.uploads import MAX_UPLOAD_BYTES, TOO_MANY_BYTES
+from mirror.wording import unbroken
 
 FAVICON = FOLDER / "favicon.svg"
 STATUS_SECONDS = 2.0  # a waiting visitor learns of their place this often, not whenever anyone's answer is ready
@@ -148,7 +149,7 @@ def launch_settings(
 def page_script() -> str:
     """What gradio runs once in the browser, as the function that it wants; here and in the studio."""
     script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
-    limits = f"const MAX_UPLOAD_BYTES = {MAX_UPLOAD_BYTES}, TOO_MANY_BYTES = {json.dumps(TOO_MANY_BYTES)};"
+    limits = f"const MAX_UPLOAD_BYTES = {MAX_UPLOAD_BYTES}, TOO_MANY_BYTES = {json.dumps(unbroken(TOO_MANY_BYTES))};"
     return script.replace("() => {", f"() => {{\n  {limits}", 1)
 
 

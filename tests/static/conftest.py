@@ -12,6 +12,7 @@ from mirror.model_folder import read_model_folder
 from mirror.publish.space_gradio import example_pictures
 from mirror.static.site_files import site_files
 from tests.static.hosting import Host, hosted, write
+from tests.support.visits import spoken
 
 MOST_LOOKS = 2000  # at what is waited for
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +71,7 @@ class Visit:
     def answered(self) -> str:
         """The verdict, once there is one."""
         self.page.wait_for_selector("#answer :is(.known, .stranger, .trouble)")
-        return self.page.inner_text("#answer .says")
+        return spoken(self.page.inner_text("#answer .says"))
 
 
 @pytest.fixture

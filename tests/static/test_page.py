@@ -39,7 +39,7 @@ def test_a_photo_can_be_handed_over_in_any_way(opened: Visit, how: str) -> None:
         show(opened, how, DUCKLING.read_bytes())
     assert opened.answered() == "This is a duckling."
     shown = opened.page.inner_text("#probabilities")
-    assert re.match(r"duckling\s+(\d\d|more than 99) %\s+cygnet\s+(\d|less than 1) %", shown)
+    assert re.match(r"duckling\s+(\d\d|more than 99)\xa0%\s+cygnet\s+(\d|less than 1)\xa0%", shown)
     assert opened.page.eval_on_selector("#shown", "e => e.naturalWidth > 0")
     assert opened.errors == [] and opened.foreign == []
 

@@ -18,6 +18,11 @@ DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 SHIPPED = "Mirror, mirror on the wall, am I a duckling or a cygnet after all?"
 
 
+def spoken(text: str) -> str:
+    """Text of a page with the spaces that are typed, also where no line may end."""
+    return text.replace("\u00a0", " ")
+
+
 @dataclass
 class Visit:
     """A browser's tab on the page, and all that it complained about."""
@@ -92,7 +97,7 @@ class Visit:
     def bars(self) -> dict[str, str]:
         """The probabilities as they are shown."""
         rows = self.page.locator("#probabilities .bars li")
-        return dict(row.locator("span").all_text_contents() for row in rows.all())
+        return dict(map(spoken, row.locator("span").all_text_contents()) for row in rows.all())
 
 
 TIMEOUT = 90_000  # ms, on a busy machine; nothing here is about speed
@@ -158,7 +163,7 @@ CONTRAST = """() => {
 }"""
 
 
-# Elements with words of their own that lie over each other, or beyond the side of the screen
+# Elements with words of their own that lie over each other, or beyond the side of the screen or of a box that cuts them
 OVERLAPS = """() => {
     const seen = [], found = [];
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -171,6 +176,12 @@ OVERLAPS = """() => {
         range.selectNodeContents(node);
         for (const box of range.getClientRects())
             if (box.width > 1 && box.height > 1) seen.push([node.data.trim(), box]);
+        for (let around = parent; around; around = around.parentElement) {
+            const side = around.getBoundingClientRect(), text = range.getBoundingClientRect();
+            const beyond = text.right > side.right + 1 || text.left < side.left - 1;
+            if (beyond && side.width > 1 && getComputedStyle(around).overflowX === 'hidden')
+                found.push(`${node.data.trim()} is cut`);
+        }
     }
     for (const [i, [words, a]] of seen.entries()) {
         if (a.right > document.documentElement.clientWidth + 1 || a.left < -1) found.push(`${words} is cut`);

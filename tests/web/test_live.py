@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from mirror.wording import unbroken
 from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
 from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
 from tests.web.serving import Served, serve
@@ -71,7 +72,7 @@ def test_it_says_what_it_sees_with_bars_until_it_is_stopped(film, two, viewport)
         go(visit)
         says(visit, "^This is a duckling.$")
         bars = visit.page.locator(".camera .bars li")
-        assert bars.first.locator("span").all_text_contents() == ["duckling", "more than 99 %"]
+        assert bars.first.locator("span").all_text_contents() == ["duckling", unbroken("more than 99 %")]
         visit.page.locator(".camera .rate").filter(has_text=re.compile(r"looks? a second")).wait_for()
         visit.page.locator(".camera .heard").filter(has_text="This is a duckling.").wait_for(state="attached")
         card = visit.page.locator(".camera .verdict").bounding_box()

@@ -278,6 +278,19 @@ def test_every_template_is_filled_and_escapes(served: ServedModel, studio: Studi
         assert "|safe" not in source.replace(" ", "") and "autoescape" not in source, path.name
 
 
+def test_no_template_lets_a_line_end_between_a_number_and_its_unit(served: ServedModel, studio: StudioState) -> None:
+    units = 0
+    for name, fill in filled(served, studio).items():
+        text = re.sub(r"<(style|script|pre|code|textarea|option)\b.*?</\1>|<[^>]*>", "", fill(), flags=re.S)
+        assert not re.search(r"\d (%|px|MB|kB)(?!\w)", text), name
+        units += len(re.findall(r"\d\u00a0(?:%|px|MB|kB)", text))
+    assert units > 10
+
+
+def test_a_command_and_what_a_choice_is_called_are_copied_as_they_are() -> None:
+    assert "--share 5 %" in templates.render("command.html", command="--share 5 %")
+
+
 def test_no_call_gives_a_template_what_it_does_not_know() -> None:
     """… as where a value was renamed on one side."""
     calls = 0

@@ -15,7 +15,7 @@ import pytest
 from mirror.templates import data_url
 from mirror.web.uploads import MAX_UPLOAD_BYTES
 from tests.support.photo_kinds import heic, sideways
-from tests.support.visits import CONTRAST, DESKTOP, PHONE, SHIPPED, choose, realistic, visiting
+from tests.support.visits import CONTRAST, DESKTOP, PHONE, SHIPPED, choose, realistic, spoken, visiting
 from tests.web.asking import ask, ask_by_number
 from tests.web.serving import REPOSITORY, Served, serve
 from tests.web.tiny import BLUE, GREY, RED, YELLOW, photo, tiny_model
@@ -31,7 +31,7 @@ def test_a_dropped_photo_is_answered(chromium, served):
         visit.shot("page-empty")
         visit.drop("duckling.jpg", photo(YELLOW))
         visit.says("^This is a duckling.$")
-        assert visit.page.locator("#answer .sure").inner_text() == "I am more than 99 % sure."
+        assert spoken(visit.page.locator("#answer .sure").inner_text()) == "I am more than 99 % sure."
         assert visit.bars() == {"duckling": "more than 99 %", "cygnet": "less than 1 %"}
 
 
@@ -169,7 +169,7 @@ def test_more_than_twenty_megabytes_are_refused_in_the_answer_however_they_come(
                 visit.says("This is a duckling")  # also after a refusal and the same answer
                 page.wait_for_function("document.querySelector('#photo img')?.src.startsWith('data:')")
             show()
-            visit.says("^The photo is larger than 20 MB: please send a smaller one.$")
+            visit.says("^The photo is larger than 20\u00a0MB: please send a smaller one.$")
             assert page.locator("#photo img").count() == page.locator(".toast-body").count() == 0
             assert page.locator("#probabilities").is_hidden() and page.locator("#why-button").is_hidden()
             page.locator("#photo button.upload-container").wait_for()
@@ -281,7 +281,7 @@ def test_all_text_stands_out_from_its_ground(chromium, served, dark):
 def test_the_note_tells_of_the_model(chromium, served):
     with visiting(chromium, served.url) as visit:
         visit.open_tab("About this mirror")
-        text = visit.page.locator(".note").first.inner_text()
+        text = spoken(visit.page.locator(".note").first.inner_text())
         for told in (
             "50 photos",
             "10.0 %",
@@ -400,7 +400,7 @@ def test_a_model_that_cannot_be_opened_says_why_and_the_others_work(chromium, se
         choose(visit, "ants_bees")
         visit.says("Hard to say, perhaps ants.")
         visit.open_tab("About this mirror")
-        text = visit.page.locator(".note").first.inner_text()
+        text = spoken(visit.page.locator(".note").first.inner_text())
         assert "It has not been judged on photos it was not trained on" in text
 
 

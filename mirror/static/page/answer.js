@@ -5,9 +5,13 @@ const SIDE = 28; // px of a picture that was made for the network
 
 /** @typedef {import("./mirror.js").Look} Look */
 
+/** No line ends between a number and its unit (mirror/wording.py). @param {string} text */
+const unbroken = (text) => text.replace(/(?<=\d) (?=(?:%|px|[kMG]B|megapixels)(?!\w))/g, "\u00a0");
+
 /** @param {string} tag @param {Record<string, any>} [properties] @param {(Node | string)[]} children */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
+  if (properties.textContent) made.textContent = unbroken(properties.textContent);
   made.append(...children);
   return made;
 }

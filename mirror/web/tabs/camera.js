@@ -56,20 +56,21 @@ function box(faces) {
   say(faces.length === 0 ? "No face." : faces.length === 1 ? "One face." : faces.length + " faces.", "known");
 }
 
-// What is folded up is an element that stays, many times a second: else a finger that comes down on it finds another
+// What is the same stays the same elements, many times a second: else a finger that comes down on one finds another
 function renew(place, html) {
-  const next = Object.assign(document.createElement("template"), { innerHTML: html }).content;
-  const [old, fresh] = [place, next].map((each) => each.querySelector("details"));
-  if (!old || !fresh) return place.replaceChildren(next);
+  const fresh = Object.assign(document.createElement("template"), { innerHTML: html }), next = fresh.content;
+  if (place.innerHTML === fresh.innerHTML) return;
+  const [old, now] = [place, next].map((each) => each.querySelector("details"));
+  if (!old || !now) return place.replaceChildren(next);
   for (const part of ["summary", ".bars"])
-    if (old.querySelector(part).outerHTML !== fresh.querySelector(part).outerHTML)
-      old.querySelector(part).replaceChildren(...fresh.querySelector(part).childNodes);
+    if (old.querySelector(part).outerHTML !== now.querySelector(part).outerHTML)
+      old.querySelector(part).replaceChildren(...now.querySelector(part).childNodes);
 }
 
 // A card and bars that the server has written
 function show({ faces, card, bars }) {
   if (faces) return box(faces);
-  if (find(".card").innerHTML !== card) find(".card").innerHTML = card;
+  renew(find(".card"), card);
   renew(find(".chances"), bars);
   hear();
 }

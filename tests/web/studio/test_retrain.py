@@ -25,6 +25,7 @@ from mirror.web.studio.retrain import (
 from mirror.web.studio.retrain_options import read_options
 from mirror.web.studio.state import StudioState
 from mirror.web.workshop.long_run import Progress
+from mirror.wording import unbroken
 from tests.web.studio.folders import QUICK, model_of, photo_folder
 
 
@@ -152,7 +153,8 @@ def test_errors_are_compared_by_their_intervals(tmp_path: Path, before, now, say
     info = read_model_folder(model_of(tmp_path, "model", photos)).info
     shown = render("comparison.html", **comparison(judged(info, *before), judged(info, *now), cleaned=False))
     assert says in shown and "rough guess" not in shown and "decided about as well" not in shown
-    assert f"{100 * before[0]:.1f} %" in shown and f"{100 * now[1][0]:.1f} % to {100 * now[1][1]:.1f} %" in shown
+    interval = f"{100 * now[1][0]:.1f} % to {100 * now[1][1]:.1f} %"
+    assert unbroken(f"{100 * before[0]:.1f} %") in shown and unbroken(interval) in shown
     few = render("comparison.html", **comparison(None, judged(info, 0.0, (0.0, 0.32), photos=8), cleaned=True))
     assert "On 8 photos an error rate is a rough guess" in few and "Before" not in few
 

@@ -18,7 +18,7 @@ from mirror.collect.metadata import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.gallery import LABELS, TABS
 from tests.pictures import shot
-from tests.support.visits import TIMEOUT
+from tests.support.visits import TIMEOUT, spoken
 from tests.web.serving import serve
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder
 
@@ -146,11 +146,11 @@ def test_relabel_two_remove_one_reload_and_train_again(chromium, tmp_path: Path)
         studio.shot("while-training")
         studio.tab("Train")
         studio.page.locator(".judged h3", has_text="Before").wait_for(timeout=TRAINING)
-        before, now = (card.inner_text() for card in studio.page.locator(".judged").all())
+        before, now = (spoken(card.inner_text()) for card in studio.page.locator(".judged").all())
         assert "9.1 %" in before and "2.8 % to 30.1 %" in before and "95 % interval" in now
         assert "2 photos relabelled, 1 removed by decisions.csv." in studio.page.locator(".said").text_content()
         studio.shot("compared")
-        studio.says(r"^The training has ended: error \d+\.\d % .* on \d+ photos\.$")
+        studio.says(r"^The training has ended: error \d+\.\d\s% .* on \d+ photos\.$")
         assert studio.page.locator("#said [role=status][aria-live=polite]").count() == 1
         studio.page.get_by_role("button", name="Try it").click()
         studio.page.get_by_role("button", name="Open the page").click()

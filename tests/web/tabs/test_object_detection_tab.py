@@ -23,7 +23,7 @@ from mirror.web.tabs.object_detection_tab import NOTHING_FOUND, answer, count_la
 from mirror.web.tabs.task_models import NOT_NOW
 from tests.pictures import for_the_readme
 from tests.support.tiny_detector import FOUND, scene, tiny_detector
-from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, visiting
+from tests.support.visits import CONTRAST, DESKTOP, PHONE, Visit, spoken, visiting
 from tests.web.serving import Served, serve
 from tests.web.tiny import tiny_model
 
@@ -144,7 +144,7 @@ class Street(Visit):
 
     def rows(self) -> list[list[str]]:
         rows = self.page.locator("#objects-table tbody tr").locator("visible=true")
-        return [row.inner_text().split("\t") for row in rows.all()]
+        return [spoken(row.inner_text()).split("\t") for row in rows.all()]
 
     def boxes(self) -> list[tuple[str, list[float]]]:
         """The labels of the boxes that are shown, and where they lie on the photo, in its pixels."""

@@ -18,6 +18,7 @@ from mirror.web.workshop.collect_step import ONLY, ending, render_sheet
 from mirror.web.workshop.collected import read_collected
 from mirror.web.workshop.long_run import CANCELLED, Progress
 from mirror.web.workshop.projects import Project, Projects
+from mirror.wording import unbroken
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder
 
 REST = Progress(False)
@@ -108,5 +109,5 @@ def test_doubts_lead_to_where_they_are_looked_at(project: Project, tmp_path: Pat
     assert train_step.render_doubts(project, project.state().snapshot()) == ""
     model_of(tmp_path / "models", project.name, photos)
     html = train_step.render_doubts(project, project.state().snapshot())
-    assert html.count('<td class="') == 4 and "taken for duckling with 93 %" in html
+    assert html.count('<td class="') == 4 and unbroken("taken for duckling with 93 %") in html
     assert "Look through all 4 in Clean" in html and HOSTILE not in html

@@ -22,6 +22,7 @@ from mirror.model_folder import read_model_folder
 from mirror.web.workshop.history_step import render_history
 from mirror.web.workshop.projects import Project, Projects
 from mirror.web.workshop.try_step import OpenedModel, answered, render_kept
+from mirror.wording import unbroken
 from tests.support.axe import AXE, LOOK
 from tests.support.photo_folders import drawing
 from tests.support.visits import OVERLAPS, TIMEOUT, Visit
@@ -78,7 +79,7 @@ def test_what_waits_and_which_label_has_too_few_is_told(project: Project) -> Non
 
 def test_the_models_stand_side_by_side_on_one_scale(project: Project) -> None:
     said = render_history(project)
-    assert re.findall(r'class="rate">([^<]*)', said) == ["11.1 %", "33.3 %"]
+    assert re.findall(r'class="rate">([^<]*)', said) == [unbroken("11.1 %"), unbroken("33.3 %")]
     assert re.findall("--high:([0-9.]*)", said) == [f"{0.301 / 0.56:.4f}", "1.0000"]
     assert "made on 2026-11-27" in said and "Until 2026-11-28 10:00 UTC" in said
     assert "mirror history birds<" in said and said.count(">Put back<") == 1

@@ -81,7 +81,7 @@ def client(home: Path) -> Iterator[httpx.Client]:
 
 def test_the_start_page_shows_every_project_and_a_name_for_a_new_one(client: httpx.Client) -> None:
     shown = Tab(client, "start").open("")
-    assert "/?project=birds" in shown and "/?project=torn" in shown and "error 16.7 %" in shown
+    assert "/?project=birds" in shown and "/?project=torn" in shown and "error 16.7" in shown
     assert 'name=\\"project\\"' in shown and "metadata.csv" in shown, "what is wrong with the torn one is on its card"
     name = re.search(r"/studio/thumbnails/birds/images/[\w/.-]+", shown)
     assert name and client.get(name[0]).headers["content-type"] == "image/jpeg"
