@@ -41,7 +41,9 @@ def title(labels: Sequence[str]) -> str:
     if len(labels) > SPELLED_OUT:
         return "Mirror, mirror on the wall, what am I after all?"
     if not all(is_noun(label) for label in labels):
-        named = f"Mirror, mirror on the wall, which is it after all: {either(labels)}?"
+        *others, last = map(plain, labels)  # none in English grammar, as on the rest of the page: see `claim`
+        shown = f"{', '.join(others)} or {last}" if others else last
+        named = f"Mirror, mirror on the wall, which is it after all: {shown}?"
         return named if len(named) <= LONGEST_TITLE else "Mirror, mirror on the wall, what am I after all?"
     plurals = [is_plural(label) for label in labels]
     verb = "are these" if all(plurals) else "is this" if any(plurals) else "am I"

@@ -14,6 +14,7 @@ _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|px|[kMG]B|megapixels)(?!\w))")  
 LONGEST_NOUN = 40  # letters
 _NOUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9' /().-]*")
 _CAPITALISED = re.compile(r"(^| )[A-Z][a-z]+$")  # its last word: a name, a heading, or a noun of German
+_VALUES = ("true", "false", "yes", "no", "none", "null", "nan")
 _SINGULAR_IN_S = re.compile(r"(ss|us|is|as|os|ous|lens|series|species|news|[tb]hus)$")
 
 
@@ -40,10 +41,11 @@ def with_article(label: str) -> str:
 
 
 def is_noun(label: str) -> bool:
-    """Whether a label reads as an English noun: "African elephant", "T-shirt", "SUV", but not "Küken", "Ameisen", "$5"
-    or a whole sentence. In English grammar these would sound wrong; they stand after a colon."""
+    """Whether a label reads as an English noun: "African elephant", "T-shirt", "SUV", but not "Küken", "Ameisen", "$5",
+    "true" or a whole sentence. In English grammar these would sound wrong; they stand after a colon."""
     words = plain(label)
-    return len(words) <= LONGEST_NOUN and bool(_NOUN.fullmatch(words)) and not _CAPITALISED.search(words)
+    names_a_thing = not _CAPITALISED.search(words) and words.lower() not in _VALUES
+    return names_a_thing and len(words) <= LONGEST_NOUN and bool(_NOUN.fullmatch(words))
 
 
 def article(words: str) -> str:

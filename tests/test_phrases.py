@@ -19,7 +19,7 @@ TITLES = {
     "as many as are spelled out": (
         tuple("bcdghj"), "Mirror, mirror on the wall, am I a b, a c, a d, a g, a h or a j after all?"),
     "no English": (("Ameisen", "Küken"), "Mirror, mirror on the wall, which is it after all: Ameisen or Küken?"),
-    "one of them no English": (("ant", "Küken"), "Mirror, mirror on the wall, which is it after all: an ant or Küken?"),
+    "one of them no English": (("ant", "Küken"), "Mirror, mirror on the wall, which is it after all: ant or Küken?"),
     "a long one": (("ant", "w" * 130), "Mirror, mirror on the wall, what am I after all?"),
     "one more": (tuple("bcdghjk"), "Mirror, mirror on the wall, what am I after all?"),
 }  # fmt: skip
@@ -42,7 +42,8 @@ def test_the_title_asks_for_the_labels(labels, title):
         ("bees", "bees"), ("glass", "a glass"), ("octopus", "an octopus"), ("bus", "a bus"), ("iris", "an iris"),
         ("trash_bins", "trash bins"), ("lens", "a lens"), ("ox", "an ox"), ("euro", "a euro"),
         ("Küken", "Küken"), ("Ameisen", "Ameisen"), ("université", "université"), ("a & b", "a & b"),
-        ("$5_$10", "$5 $10"), ("بطة", "بطة"), ("🦆", "🦆"), ("w" * 100, "w" * 100),
+        ("$5_$10", "$5 $10"), ("true", "true"), ("NaN", "NaN"), ("true north", "a true north"),
+        ("بطة", "بطة"), ("🦆", "🦆"), ("w" * 100, "w" * 100),
     ],
 )  # fmt: skip
 def test_articles_follow_the_sound(label, spoken):
