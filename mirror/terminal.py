@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import difflib
 import itertools
+import os
 import re
 import shlex
 import sys
@@ -117,12 +118,33 @@ def say(line: object) -> None:
     print(sentence(line))
 
 
+def path_text(text: str) -> str:
+    """The type of an argument that may be a path: as it is. ArgumentTypeError where the system cannot ask for it."""
+    try:
+        os.lstat(_not_empty(text))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise argparse.ArgumentTypeError(f"{text!r} is no path to go by ({reason})") from None
+    return text
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty, as a shell's variable is that was not set")
+    return text
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with its errors as one sentence, for `sentence` to print: a shell may have found the arguments
-    in a folder. Each takes --version. What it parses has `given`: the options that were."""
+    in a folder. Each takes --version. What it parses has `given`: the options that were. No value is empty, and no
+    path is one that the system refuses to look for."""
 
     def __init__(self, *arguments: Any, **settings: Any):
         super().__init__(*arguments, **settings)
+        self.register("type", None, _not_empty)
+        self.register("type", Path, lambda text: Path(path_text(text)))
         self.add_argument("--version", action="version", version=f"mirror {__version__}")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:

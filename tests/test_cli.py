@@ -190,10 +190,10 @@ USAGE = [
         "There is no file of labels no/such.txt: check the path",
     ),
     (["predict", "a.png", "--format", "parquet"], "Parquet is not for the screen: add --out FILE.parquet."),
-    (["predict", "a.png", "--out", "no/such/a.csv"], "no/such/a.csv cannot be written: No such file or directory."),
+    (["predict", "a.png", "--out", "no/such/a.csv"], "no/such/a.csv cannot be written: there is no folder no/such."),
     (
         ["predict", "a.png", "--out", "no/such/a.parquet"],
-        "no/such/a.parquet cannot be written: No such file or directory.",
+        "no/such/a.parquet cannot be written: there is no folder no/such.",
     ),
     (["predict", "a.png", "--out", "a.xlsx"], "--out a.xlsx would be a plain table: give a name that ends in .csv,"),
     (["predict", "a.png", "--out", "a.json"], "--out a.json would be a plain table: give a name that ends in .csv,"),

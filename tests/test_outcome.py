@@ -126,6 +126,12 @@ AT_ONCE = {  # command → what it says
     "publish MODEL --out enough/one/1.png/x": "enough/one/1.png (not a directory): choose another place by --out",
     "publish MODEL --to a/b/c": "a/b/c cannot be the name of a repository",
     "compile nosuch.pkl": "There is no nosuch.pkl",
+    "compile x.pkl --calibrate nosuch": "is judged by photos like yours, and nosuch holds 0: name a folder of at least",
+    f"train --data enough --name {'x' * 201}": "is no folder name",
+    "predict enough/one/1.png --out nosuch/a.csv": "nosuch/a.csv cannot be written: there is no folder nosuch",
+    "predict enough/one/1.png --out enough/one/1.png --format csv": "would take the place of enough/one/1.png: give",
+    "predict enough --summary-picture a.png --map ./a.png": "would take the place of what --summary-picture",
+    "explain enough/one/1.png --out enough/one/1.png": "--out enough/one/1.png would take the place of",
     "train apple pear --proxy nonsense://x": "What is given as proxy is no proxy",  # the last: it stays in the process
 }
 HEAVY = ("torch", "timm", "fastai", "gradio", "onnx", "onnxruntime", "sklearn", "matplotlib", "transformers")

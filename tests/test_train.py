@@ -223,7 +223,7 @@ def test_words_are_searches(arguments: tuple[str, ...], expected: list[str]) -> 
         (("apple", "--dataset", "fashion-mnist"), 2, "--dataset takes photos from elsewhere"),
         (("--minutes", "soon"), 2, "'soon' is no number of minutes"),
         (("--minutes", "-1"), 2, "is no number of minutes"),
-        (("--folds", "1"), 2, "'1' is not a whole number from 2 up"),
+        (("--folds", "1"), 2, "'1' is not a whole number from 2 to 1,000"),
         (("--count", "none"), 2, "'none' is not a whole number from 1 up"),
         (("--name", "../elsewhere"), 2, "is no folder name"),
         (("--data", "a", "--photos", "b.csv"), 2, "not allowed with argument"),

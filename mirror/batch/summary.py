@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from mirror.errors import MirrorError, UsageError
 from mirror.sources import is_url
 from mirror.storage import replacing
 from mirror.terminal import printable
+from mirror.wording import count
 
 LABELS = 8  # with a column of their own, the most frequent first; the others share one
 LONGEST_LABEL = 24  # characters, as a column's title
@@ -121,15 +123,29 @@ class Summary:
         return self._text(LABELS, LONGEST_LABEL)
 
     def within(self, width: int) -> str:
-        """The table for a screen of so many columns: titles are cut shorter, then the rarest labels share a column, and
-        at last folders lose their beginnings."""
+        """The table for a screen of so many columns: titles are cut shorter, then the rarest labels share a column, then
+        folders lose their beginnings, and at last each count has a line of its own."""
         for labels, longest in NARROWER:
             text = self._text(labels, longest)
             widest = max(map(len, text.splitlines()))
             if widest <= width:
                 return text
         names = max(len(printable(folder)) for folder in ("folder", *self.places))
-        return self._text(labels, longest, max(MIN_NAME, names - (widest - width)))
+        text = self._text(labels, longest, max(MIN_NAME, names - (widest - width)))
+        return text if max(map(len, text.splitlines())) <= width else "\n".join(self._counts(width))
+
+    def _counts(self, width: int) -> Iterator[str]:
+        columns, lines = self.table(len(self.whole.labels))
+        for line in lines:
+            images = f": {count(line.images, 'image')}"
+            yield cut_start(printable(line.folder), max(MIN_NAME, width - len(images))) + images
+            cells = {
+                printable(column): str(cell) for column, cell in zip(columns, line.cells, strict=True) if cell.count
+            }
+            right = max(map(len, cells.values()), default=0)
+            left = min(max(map(len, cells), default=0), max(MIN_NAME, width - right - 4))
+            for column, cell in cells.items():
+                yield f"  {title(column, left).ljust(left)}  {cell.rjust(right)}"
 
     def write_csv(self, path: Path) -> None:
         """A line a folder, for spreadsheets: its images, the count of every label, and then their mean scores. Raises
@@ -155,7 +171,7 @@ class Summary:
         rows = [["folder", "images", *(title(column, longest) for column in columns)]]
         rows += [[line.folder, str(line.images), *map(str, line.cells)] for line in lines]
         rows = [[printable(cell) for cell in row] for row in rows]
-        rows = [[name if len(name) <= longest_name else "…" + name[1 - longest_name :], *row] for name, *row in rows]
+        rows = [[cut_start(name, longest_name), *row] for name, *row in rows]
         first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
@@ -166,6 +182,11 @@ class Summary:
 def title(label: str, longest: int = LONGEST_LABEL) -> str:
     """The label, cut short where it would make its column wide: ImageNet's have up to 121 characters."""
     return label if len(label) <= longest else label[: longest - 1] + "…"
+
+
+def cut_start(name: str, longest: int) -> str:
+    """A folder's name, whose end tells more than its beginning."""
+    return name if len(name) <= longest else "…" + name[1 - longest :]
 
 
 def escaped(name: str) -> str:
@@ -193,7 +214,9 @@ def check_picture(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Raises UsageError where no file can be written to `path`."""
+    """Raises UsageError where no file can be written to `path`. A device or a pipe is written to as it is."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return
     if not path.parent.is_dir():
         raise UsageError(f"{path} cannot be written: there is no folder {path.parent}.")
     if path.is_dir() or not os.access(path.parent, os.W_OK):

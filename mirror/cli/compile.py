@@ -14,7 +14,7 @@ from mirror.folders import require_room
 from mirror.progress import working
 from mirror.sources import find_sources
 from mirror.tasks.request import HUB_TASKS
-from mirror.terminal import printable
+from mirror.terminal import path_text, printable
 
 MODEL_BYTES = 100 << 20  # room for a ResNet-18's network while it is made
 HUB_MODEL_BYTES = 1 << 30  # CLIP's network has 606 MB
@@ -40,7 +40,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         "without torch, given as --model or --task-model.",
     )
     compile_.set_defaults(run=run)
-    compile_.add_argument("pickle", metavar="PICKLE|MODEL", help="with --task: hf:OWNER/NAME, or a transformers folder")
+    compile_.add_argument(
+        "pickle", type=path_text, metavar="PICKLE|MODEL", help="with --task: hf:OWNER/NAME, or a transformers folder"
+    )
     compile_.add_argument(
         "--task", choices=HUB_TASKS, metavar="TASK", help=f"what a model of the Hub does: {', '.join(HUB_TASKS)}"
     )
@@ -70,20 +72,21 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     require_used(options, USES)
-    return _compile_model(options) if options.task else _compile_pickle(options)
+    sources = find_sources([str(options.calibrate)]) if options.calibrate else ()
+    photos = [source.location for source in sources if isinstance(source.location, Path)]
+    judged = options.precision if options.task and options.precision != "auto" else "fp32"
+    if len(photos) < FEWEST_PHOTOS and (judged != "fp32" or options.calibrate):
+        few = f", and {options.calibrate} holds {len(photos)}" if options.calibrate else ""
+        raise UsageError(
+            f"--precision {options.precision} is judged by photos like yours{few}: name a folder of at least "
+            f"{FEWEST_PHOTOS} by --calibrate."
+        )
+    return _compile_model(options, judged, photos) if options.task else _compile_pickle(options)
 
 
-def _compile_model(options: argparse.Namespace) -> int:
+def _compile_model(options: argparse.Namespace, precision: str, photos: list[Path]) -> int:
     from mirror.export.hub_export import compile_hub_model
 
-    precision = "fp32" if options.precision == "auto" else options.precision
-    sources = find_sources([str(options.calibrate)]) if options.calibrate else ()
-    photos = [Path(source.file) for source in sources]
-    if precision != "fp32" and len(photos) < FEWEST_PHOTOS:
-        raise UsageError(
-            f"--precision {precision} is judged by photos like yours: name a folder of at least {FEWEST_PHOTOS} by "
-            "--calibrate."
-        )
     out = options.out or Path(f"{Path(options.pickle).name}-onnx")
     require_room(out, HUB_MODEL_BYTES, " by --out")
     with working(f"Compiling {printable(options.pickle)}", log=None):

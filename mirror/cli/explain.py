@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mirror.batch.summary import check_place
-from mirror.cli.options import NETWORK_USES, add_model, add_network, network_of, require_used
+from mirror.cli.options import NETWORK_USES, add_model, add_network, network_of, require_apart, require_used
 from mirror.errors import UsageError
 from mirror.progress import working
 from mirror.sources import is_url
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out.suffix.lower() not in PICTURES:
         raise UsageError(f"{options.out} cannot be written: give a name that ends in .png or .jpg.")
     check_place(options.out)
+    require_apart({"--out": options.out}, options.images)
     with working("Opening the model", log=None):
         from mirror.inference.classifier import Classifier
         from mirror.inference.grad_cam import describe_regions, explain, overlay

@@ -7,10 +7,12 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import UsageError
 from mirror.sources import is_url
+from mirror.terminal import path_text
 
 if TYPE_CHECKING:
     from mirror.net.fetch import NetworkSettings
@@ -33,8 +35,20 @@ def require_used(options: argparse.Namespace, uses: Mapping[str, Use]) -> None:
             raise UsageError(f"{option} is for {use.what}: leave it out{use.way and ', '}{use.way}.")
 
 
+def require_apart(outputs: Mapping[str, Path | None], images: Sequence[str]) -> None:
+    """outputs: of the options that name a file. Raises UsageError where one would take the place of another, or of an
+    image that was named itself."""
+    taken = {os.path.realpath(image): image for image in images if os.path.isfile(image)}
+    for option, path in outputs.items():
+        if path is None or (path.exists() and not path.is_file()):  # a device
+            continue
+        other = taken.setdefault(os.path.realpath(path), f"what {option} writes")
+        if other != f"what {option} writes":
+            raise UsageError(f"{option} {path} would take the place of {other}: give another name.")
+
+
 def add_model(command: argparse.ArgumentParser, default: str | None, text: str) -> None:
-    command.add_argument("--model", default=default, help=text)
+    command.add_argument("--model", type=path_text, default=default, help=text)
 
 
 def add_network(command: argparse.ArgumentParser) -> None:
@@ -87,12 +101,13 @@ OF_URLS = Use("photos that are given by an address", lambda options: any(map(is_
 NETWORK_USES = dict.fromkeys(("--proxy", "--insecure", "--allow-private-hosts"), OF_URLS)
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """The type of an option that is a whole number from `least` up."""
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `least` to `most`, or up."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,18}", text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= (most or int(text)):
+            to = f"to {most:,}" if most else "up"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} {to}")
         return int(text)
 
     return parse

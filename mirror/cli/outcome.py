@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -13,6 +15,8 @@ from mirror.terminal import guarded, sentence
 
 NO_FOLDER = "The folder that this was started in is no longer there: go to another one (cd), and start it again there."
 NO_MEMORY = "There is not enough memory: close other programs, raise the limit (ulimit -v), or take a larger machine."
+_OF_A_PATH = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)  # a place, and no fault of ours
+_LONG = re.compile(r"(\S{80})\S{220,}")  # no word that a person typed: its beginning is repeated
 
 
 def ended(work: Callable[[], int], program: str = "", stopped: str = "stopped.") -> int:
@@ -36,6 +40,7 @@ def ended(work: Callable[[], int], program: str = "", stopped: str = "stopped.")
             raise
     if was_interrupted():
         said, code = stopped, 130
+    said = _LONG.sub(r"\1…", said)
     with contextlib.suppress(OSError):
         print(f"{program}{sentence(said)}", file=sys.stderr)
     return code
@@ -48,6 +53,8 @@ def _in_words(error: Exception) -> str:
     if refusal := disk_refusal(error):
         _let_go_of_output()
         return f"What it makes cannot be written ({refusal.strerror}): make room and start again."
+    if isinstance(error, OSError) and error.errno in _OF_A_PATH and error.filename:
+        return f"{error.filename} cannot be used ({(error.strerror or '').lower()}): choose another place for it."
     try:
         _require_folder()
     except MirrorError as gone:

@@ -24,7 +24,9 @@ from mirror.cli.options import (
     network_of,
     probability,
     reach_libraries,
+    require_apart,
     require_used,
+    whole_number,
 )
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar, working
@@ -115,7 +117,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     predict.add_argument(
         "--ray-workers",
-        type=count,
+        type=whole_number(1, 10_000),
         metavar="N",
         help="for --engine ray: processes with a model each (default: one a CPU)",
     )
@@ -190,8 +192,10 @@ def run(options: argparse.Namespace) -> int:
     picture, is_job = _picture(options), _is_job(options)
     if options.map:
         check_picture(options.map)
-    if options.summary_csv:
-        check_place(options.summary_csv)
+    for file in filter(None, (options.out, options.summary_csv)):
+        check_place(file)
+    outputs = {"--out": options.out, "--summary-picture": picture, "--summary-csv": options.summary_csv}
+    require_apart(outputs | {"--map": options.map}, options.images)
     request = request_from(options)
     exif = options.exif or options.map is not None
     output = OutputFilter(options.top, _threshold(options, request), request.detects, exif)

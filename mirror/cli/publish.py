@@ -12,7 +12,7 @@ from mirror.errors import UsageError
 from mirror.folders import require_room
 from mirror.progress import working
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
-from mirror.terminal import say
+from mirror.terminal import path_text, say
 
 WAYS = ("auto", "static", "gradio", "zero", "container")
 PARTS = ("space", "model", "dataset")
@@ -77,7 +77,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="for the tab words: what is made of a label, as 'a photo of {}' (default: the bare label)",
     )  # fmt: skip
     command.add_argument(
-        "--words-model", metavar="MODEL",
+        "--words-model", type=path_text, metavar="MODEL",
         help="for the tab words: hf:OWNER/NAME or a folder of CLIP, SigLIP or their kin, best one that `mirror compile "
         "--task zero-shot-image-classification --precision int8` made (default: openai/clip-vit-base-patch32)",
     )  # fmt: skip

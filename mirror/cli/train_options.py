@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirror.cli.options import Use, count, whole_number
+from mirror.defaults import EPOCHS, FOLDS, SEEDS, SIZES
 from mirror.errors import UsageError
 from mirror.folders import why_no_folder
 from mirror.preparation import DATASETS, PublishedDataset, published_dataset
@@ -117,10 +118,10 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     sizes = ", ".join(str(dataset.size) for dataset in _datasets())
     epochs = ", ".join(str(dataset.epochs) for dataset in _datasets())
     add(
-        "--size", type=count,
+        "--size", type=whole_number(*SIZES),
         help=f"side of the network's input in pixels (default: {size}, of a --dataset {sizes})",
     )  # fmt: skip
-    add("--epochs", type=whole_number(0), metavar="N",
+    add("--epochs", type=whole_number(*EPOCHS), metavar="N",
         help="fine-tune the last layers for exactly N epochs, 0: only fit a new last one (default: as many as pay "
         f"and there is time for, which is said; of a --dataset {epochs})",
     )  # fmt: skip
@@ -129,7 +130,7 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     )  # fmt: skip
     judging = parser.add_mutually_exclusive_group()
     judging.add_argument(
-        "--folds", type=whole_number(2), metavar="K",
+        "--folds", type=whole_number(*FOLDS), metavar="K",
         help="measure the error by leaving each photo out once, in K folds, and learn from all (default: 5 folds where "
         "only the head is trained and no split came with the photos; with fine-tuning it takes K times as long)",
     )  # fmt: skip
@@ -137,8 +138,7 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         "--hold-out", action="store_true",
         help="measure the error by a fifth of the photos instead, which are not learned from",
     )  # fmt: skip
-    seed = whole_number(0)
-    add("--seed", type=seed, help="of the split, the views and the training (default: %(default)s)")
+    add("--seed", type=whole_number(*SEEDS), help="of the split, the views and the training (default: %(default)s)")
     add = parser.add_argument_group("model").add_argument
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models live (default: %(default)s)")
     add("--precision", choices=("auto", "fp32", "int8"), 

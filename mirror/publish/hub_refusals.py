@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mirror.errors import PublishError, UsageError
 
 TOKENS = "https://huggingface.co/settings/tokens"
-LOGIN = f"make one that may write at {TOKENS}, and give it to `hf auth login --force` or HF_TOKEN"
+LOGIN = f"make a token that may write at {TOKENS}, and give it to `hf auth login --force` or HF_TOKEN"
 AGAIN = "the same command goes on where it was"
 BUSY = (500, 502, 503, 504)
 

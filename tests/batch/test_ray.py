@@ -193,7 +193,10 @@ except MirrorError:
     [
         (["--ray-address", "auto"], "--ray-address is for --engine ray: leave it out, or add that."),
         (["--ray-workers", "2"], "--ray-workers is for --engine ray: leave it out, or add that."),
-        (["--engine", "ray", "--ray-workers", "0"], "Argument --ray-workers: '0' is not a whole number from 1 up"),
+        (
+            ["--engine", "ray", "--ray-workers", "0"],
+            "Argument --ray-workers: '0' is not a whole number from 1 to 10,000",
+        ),
     ],
     ids=["address", "workers", "none"],
 )

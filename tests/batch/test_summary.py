@@ -61,6 +61,11 @@ def test_a_table_fits_the_screen_and_a_file_has_every_label(tmp_path: Path) -> N
         assert max(map(len, text.splitlines())) <= width, width
         assert len(text.splitlines()) == 6 and text.split()[-1] == "1"
     assert summary.within(400) == str(summary)
+    narrow = summary.within(40).splitlines()
+    assert max(map(len, narrow)) <= 40 and [line.split(":")[1] for line in narrow if not line.startswith(" ")] == [
+        " 14 images", " 13 images", " 13 images", " 2 images", " 42 images",
+    ]  # fmt: skip
+    assert "  a label of some length 00  4 (0.50)" in narrow and narrow[-1].split() == ["not", "answered", "1"]
     summary.write_csv(tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_bytes().startswith(b"\xef\xbb\xbffolder,images,")
     frame = pandas.read_csv(tmp_path / "s.csv")

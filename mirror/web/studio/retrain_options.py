@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from mirror.defaults import EPOCHS, FOLDS, SEEDS, SIZES
+
 NO_PICKLE, HOLD_OUT = "--no-pickle", "--hold-out"
 LOCAL = ("--weights", "--others")  # their files are not in the model folder, and where they lie it does not say
 SHOWN, SHOWN_LENGTH = 5, 60  # of what is left out: words, and characters of each
@@ -34,10 +36,10 @@ def _matching(pattern: str) -> Callable[[str], str | None]:
 
 READERS: dict[str, Callable[[str], str | None]] = {
     "--arch": _matching(r"[A-Za-z][A-Za-z0-9_.]{0,99}"),  # torchvision's and timm's names; no "hf-hub:" and no path
-    "--seed": _whole_number(0, 2**32 - 1),  # what torch and numpy take
-    "--size": _whole_number(16, 1024),  # px: the largest that timm's networks were trained at
-    "--epochs": _whole_number(0, 10_000),
-    "--folds": _whole_number(2, 1_000),
+    "--seed": _whole_number(*SEEDS),
+    "--size": _whole_number(*SIZES),
+    "--epochs": _whole_number(*EPOCHS),
+    "--folds": _whole_number(*FOLDS),
     "--precision": _matching("auto|fp32|int8"),
 }
 FLAGS = (NO_PICKLE, HOLD_OUT)
