@@ -56,9 +56,9 @@ def test_no_option_takes_what_nobody_can_mean(
             rest[int(name) : int(name) + 1] = [value]
             arguments = ["--", *rest]
         else:
-            arguments = [f"{name}={value}", *rest]
+            arguments = [*rest, *([f"{name}={value}"] if value else [name, value])]
         code = main([command, *arguments])
         said = capsys.readouterr()
         assert (code, said.out, said.err.count("\n")) == (2, "", 1), (name, value[:20], said)
-        assert len(said.err) < LONGEST, said.err
+        assert len(said.err) < LONGEST and (name.isdecimal() or name in said.err), said.err
         assert not list(tmp_path.iterdir()), name

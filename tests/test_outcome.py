@@ -118,6 +118,7 @@ AT_ONCE = {  # command → what it says
     "train --data enough --arch resnet999": "--arch resnet999 is neither a torchvision nor a timm model",
     "train --data enough --weights enough/one/1.png": "enough/one/1.png is no file of weights",
     "train --data scarce": "at least 8 usable photos of every label but 'two' has 1",
+    "train --data half": "half/two holds no files and is left out.",
     "train --data linked": "linked/two/there is a link to a folder and is not followed: --follow-links does.",
     f"train {'x' * 101} pear": "cannot be a label; use at most 100 printable characters",
     "train --collected data/kept": "holds no metadata.csv",
@@ -144,7 +145,7 @@ for command in sys.argv[1:]:
 
 
 def test_what_can_be_known_at_once_is_refused_before_anything_is_imported_that_takes_seconds(tmp_path: Path) -> None:
-    for folder, few in (("enough", 8), ("scarce", 1), ("linked", 8)):
+    for folder, few in (("enough", 8), ("scarce", 1), ("linked", 8), ("half", 0)):
         for label, count in (("one", 8), ("two", few)):
             (tmp_path / folder / label).mkdir(parents=True)
             for number in range(count):

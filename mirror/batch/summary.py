@@ -123,8 +123,8 @@ class Summary:
         return self._text(LABELS, LONGEST_LABEL)
 
     def within(self, width: int) -> str:
-        """The table for a screen of so many columns: titles are cut shorter, then the rarest labels share a column, then
-        folders lose their beginnings, and at last each count has a line of its own."""
+        """The table for a screen of so many columns: titles are cut shorter, then the rarest labels share a column,
+        then folders lose their beginnings, and at last each count has a line of its own."""
         for labels, longest in NARROWER:
             text = self._text(labels, longest)
             widest = max(map(len, text.splitlines()))

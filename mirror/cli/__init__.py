@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands.type = str  # what is wrong with an argument is told by the command that it is for
     for command in (predict, explain, compile, publish, train, serve, add_photo, history):
         command.add(commands)
     return parser

@@ -77,15 +77,14 @@ def check_files(options: argparse.Namespace, folder: Path) -> None:
     labels = {origin.label for origin in files}
     if options.collect_only:
         return
-    if len(labels) < 2:
-        raise DatasetError(
-            f"Training needs photos of at least two labels and {options.data} holds only {labels.pop()!r}: add another "
-            "folder of photos beside it."
-        )
-    if _holds_photos(folder):
-        return
     try:
-        require_enough(files)
+        if len(labels) < 2:
+            raise DatasetError(
+                f"Training needs photos of at least two labels and {options.data} holds only {labels.pop()!r}: add "
+                "another folder of photos beside it."
+            )
+        if not _holds_photos(folder):
+            require_enough(files)
     except DatasetError:
         for line in said:  # why there are so few
             say(line)
