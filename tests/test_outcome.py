@@ -69,6 +69,13 @@ def test_that_there_is_no_more_memory_is_seen_whoever_says_it(error: BaseExcepti
             1,
             "No space left on device): make room",
         ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "a/model.json"),
+            1,
+            "a/model.json cannot be used (permission",
+        ),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "b"), 1, "b cannot be used (file name too long): check"),
+        (DatasetError(f"{'x' * 400} is there."), 1, f"{'x' * 80}… is there."),
         (KeyboardInterrupt(), 130, "stopped."),
     ],
     ids=repr,

@@ -54,7 +54,8 @@ def _in_words(error: Exception) -> str:
         _let_go_of_output()
         return f"What it makes cannot be written ({refusal.strerror}): make room and start again."
     if isinstance(error, OSError) and error.errno in _OF_A_PATH and error.filename:
-        return f"{error.filename} cannot be used ({(error.strerror or '').lower()}): choose another place for it."
+        why = (error.strerror or str(error)).lower()
+        return f"{error.filename} cannot be used ({why}): check the path and its permissions, or choose another."
     try:
         _require_folder()
     except MirrorError as gone:
