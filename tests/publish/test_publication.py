@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
@@ -22,8 +23,9 @@ from mirror.publish.publication_record import RECORDS, read_record
 from mirror.publish.published_files import Files
 from mirror.publish.space_static import space_static
 from tests.publish.conftest import ROOT, SHIPPED, Run, renamed
+from tests.support.ports import free_port
 from tests.support.web_server import served
-from tests.web.serving import serve
+from tests.web.serving import Served, serve
 from tests.world import wait_until
 from tests.world.hub import Hub
 
@@ -91,18 +93,25 @@ def test_nobody_is_asked_where_nobody_is(hub: Hub, publish: Run) -> None:
     assert (done.returncode, done.stderr.count("\n"), hub.requests) == (2, 1, []) and "--yes" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def page(copied: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The Space of the shipped model, as it runs."""
+    folder = tmp_path_factory.mktemp("page")
+    Publication(read_model_folder(copied), "gradio", ("space",)).write(folder, None, lambda _: None)
+    with serve(app=folder / "space" / "app.py", cwd=folder / "space") as page:
+        yield page
+
+
 @pytest.mark.parametrize(("way", "hardware", "plan"), [("zero", "zero-a10g", "free"), ("auto", None, "pro")])
 def test_the_space_comes_last_and_is_asked_an_example(
-    hub: Hub, model: ModelFolder, tmp_path: Path, way: str, hardware: str | None, plan: str,
+    hub: Hub, model: ModelFolder, page: Served, tmp_path: Path, way: str, hardware: str | None, plan: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     hub.plan = plan
-    Publication(model, "gradio").write(tmp_path, None, lambda _: None)
-    with serve(app=tmp_path / "space" / "app.py", cwd=tmp_path / "space") as page:
-        hub.hosts["ana/mirror"] = page.url
-        said = go(hub, Publication(model, way))
+    hub.hosts["ana/mirror"] = page.url
+    said = go(hub, Publication(model, way))
     assert [kind for kind, _ in hub.commits] == ["model", "dataset", "space"]
     space = hub.repositories["space", "ana/mirror"]
     assert (space.sdk, space.hardware) == ("gradio", hardware)
@@ -150,14 +159,15 @@ def test_a_free_account_gets_the_page_without_a_server(hub: Hub, model: ModelFol
         said = go(hub, publication)
         assert go(hub, publication).count("space ana/mirror: published already") == 1
         built = sorted(path for path in (tmp_path / "space").rglob("*") if path.is_file())
+        files = publication_files(publication)
         for path in built:
             sent = path.read_bytes()
             path.write_bytes(sent.replace(b'"build":"', b'"build":"0') + b"0" * (path.name != "index.html"))
             if path.name in ("README.md", ".mirror"):
-                assert space_trial.check_site(address, publication_files(publication), None, [model])
+                assert space_trial.check_site(address, files, None, [model])
             else:
                 with pytest.raises(PublishError, match="does not show what was sent"):
-                    space_trial.check_site(address, publication_files(publication), None, [model])
+                    space_trial.check_site(address, files, None, [model])
             path.write_bytes(sent)
         page = tmp_path / "space" / "index.html"
         page.write_bytes(page.read_bytes().replace(b"</head>", b"<script>window.huggingface = {}</script></head>"))
@@ -189,15 +199,13 @@ def test_a_page_that_has_just_started_is_asked_some_times(failures: int, passing
     assert len(asked) == expected
 
 
-def test_a_space_that_answers_otherwise_is_told(hub: Hub, model: ModelFolder, tmp_path: Path) -> None:
+def test_a_space_that_answers_otherwise_is_told(model: ModelFolder, page: Served) -> None:
     example = space_trial.example_of(model)
     turned = dict(zip(example.probabilities, reversed(example.probabilities.values()), strict=True))
-    Publication(model, "gradio", ("space",)).write(tmp_path, None, lambda _: None)
-    with serve(app=tmp_path / "space" / "app.py", cwd=tmp_path / "space") as page:
-        with pytest.raises(PublishError, match="answers cygnet to cygnet.jpg where this machine answers duckling"):
-            space_trial.ask_example(page.url, space_trial.Example(example.name, example.photo, turned), None)
+    with pytest.raises(PublishError, match="answers cygnet to cygnet.jpg where this machine answers duckling"):
+        space_trial.ask_example(page.url, space_trial.Example(example.name, example.photo, turned), None)
     with pytest.raises(PublishError, match="does not answer"):
-        space_trial.ask_example(page.url, example, None)
+        space_trial.ask_example(f"http://127.0.0.1:{free_port()}", example, None)
 
 
 def test_a_space_that_fails_tells_the_first_error_of_its_log(hub: Hub, model: ModelFolder) -> None:
