@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import functools
 import importlib
 import os
 import re
@@ -41,6 +42,7 @@ NOT_SETTINGS = {
 }  # fmt: skip
 
 
+@functools.cache
 def helped(*command: str) -> str:
     done = subprocess.run(
         [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=LIMIT
