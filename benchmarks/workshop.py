@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks import DATA
 from mirror.images import encode_jpeg, load_image
-from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
+from tests.support.browser import CHROMIUM_FLAGS, WHOLE_CHROMIUM
 from tests.support.workshop_walk import TRAINING, WORDS, Walk, variables, walking, workshop
 from tests.web.serving import REPOSITORY, environment
 from tests.world import World
@@ -90,7 +90,7 @@ def main() -> None:
         page_home, command_home = Path(scratch, "page"), Path(scratch, "command")
         page_home.mkdir()
         command_home.mkdir()
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        chromium = playwright.chromium.launch(executable_path=WHOLE_CHROMIUM, args=CHROMIUM_FLAGS)
         told = variables(world, hub, page_home)
         print(f"the workshop, {EACH} photos of each of {', '.join(WORDS)}:")
         with workshop(page_home, **told) as page, walking(chromium, page.address) as walk:

@@ -30,7 +30,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.publish.space_static import space_static
 from tests.static.hosting import Host, hosted, write
-from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
+from tests.support.browser import CHROMIUM_FLAGS, WHOLE_CHROMIUM
 
 PHOTO = ROOT / "examples" / "duckling.jpg"
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 200_000}  # bytes a second
@@ -51,7 +51,7 @@ def main() -> None:
     print("| | | target |\n| --- | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         site = write(Path(folder), space_static(read_model_folder(model)))
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
+        browser = driver.chromium.launch(executable_path=WHOLE_CHROMIUM, args=list(CHROMIUM_FLAGS))
         with hosted(site) as host, hosted(site, ISOLATED) as isolated:
             context = browser.new_context(permissions=["camera"])
             first = seconds_to_answer(context, host)

