@@ -20,7 +20,8 @@ from mirror.measured import (
     photos_judged,
     same_labels,
 )
-from mirror.model_schema import OLD_PHOTO_LIST, OWN, PHOTO_LIST, Calibration, DataInfo, Estimate, ModelInfo
+from mirror.metrics_schema import Calibration, Estimate
+from mirror.model_schema import OLD_PHOTO_LIST, OWN, PHOTO_LIST, DataInfo, ModelInfo
 from mirror.preparation import Preparation, PublishedDataset, preparation, published_dataset
 from mirror.wording import count, listed, none_of, percent, plain
 
@@ -44,6 +45,8 @@ RESIZES = {
     "none": "the photo as it is",
 }
 
+LabelRow = tuple[str, int | None, int | None, int | None, str | None, str | None]
+
 
 def shows_photos(info: ModelInfo) -> bool:
     """Whether the model folder holds photos that the model was judged by: whether its report's picture of them is
@@ -61,7 +64,7 @@ class ModelDescription:
         self.published: PublishedDataset | None = published_dataset(info.data.source) if info.data else None
         self.labels = [plain(label) for label in info.labels]
         self.refuses = info.novelty is not None and info.novelty.threshold is not None
-        self.judged = info.metrics.validation if info.metrics and info.metrics.validation.photos else None
+        self.judged = info.judged
         self.calibration = info.metrics.calibration if info.metrics else None
         self.shows_photos = shows_photos(info)
 
@@ -264,16 +267,19 @@ class ModelDescription:
         return tuple(sentences)
 
     @property
-    def label_rows(self) -> list[tuple[str, int | None, int | None, int | None, float | None, float | None]]:
-        """For each label: its name, its photos, those to learn from, those judged by, precision and recall."""
+    def label_rows(self) -> list[LabelRow]:
+        """For each label: its name, its photos, those to learn from, those judged by, precision and recall in per
+        cent."""
         counts = self.info.data.counts if self.info.data else {}
         metrics = self.info.metrics.labels if self.info.metrics else {}
-        rows = []
+        rows: list[LabelRow] = []
         for label in self.info.labels:
-            one = metrics.get(label)
-            number = counts.get(label, one.train + one.validation if one else None)
-            figures = (one.train, one.validation, one.precision, one.recall) if one else (None,) * 4
-            rows.append((plain(label), number, *figures))
+            if one := metrics.get(label):
+                precision, recall = (None if share is None else percent(share) for share in (one.precision, one.recall))
+                number = counts.get(label, one.train + one.validation)
+                rows.append((plain(label), number, one.train, one.validation, precision, recall))
+            else:
+                rows.append((plain(label), counts.get(label), None, None, None, None))
         return rows
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mirror.model_schema import Estimate, Novelty, QuantizationResult, Validation
+from mirror.metrics_schema import Estimate, Validation
+from mirror.model_schema import Novelty, QuantizationResult
 from mirror.wording import count, listed, percent, plain
 
 FEW = 100  # photos judged, below which their number says little, and what it cannot say is told

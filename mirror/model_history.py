@@ -90,8 +90,7 @@ def shorten(model: Path) -> bool:
 
 def told(info: ModelInfo) -> str:
     """`made on 2026-11-29 of 200 photos: error 3.1 % (95 % interval 1.2–7.6 %) on 153 photos`"""
-    judged = info.metrics.validation if info.metrics else None
-    return f"{made(info)}: {error_sentence(judged) if judged and judged.photos else 'its error is not known'}"
+    return f"{made(info)}: {error_sentence(info.judged) if info.judged else 'its error is not known'}"
 
 
 def made(info: ModelInfo) -> str:

@@ -14,7 +14,7 @@ from mirror.model_folder import ModelFolder, published_name
 from mirror.model_schema import ModelInfo
 from mirror.report_page import recorded_page
 from mirror.templates import data_url, render
-from mirror.wording import percent, plain
+from mirror.wording import plain
 
 SHOWN_MATRIX = 20  # beyond this many labels a table says less than its list of most frequent mix-ups
 SHOWN_LOSSES = 10
@@ -42,7 +42,7 @@ def note(info: ModelInfo, *, from_pickle: bool = False) -> str:
         model=model,
         from_pickle=from_pickle,
         photo_rows=[row[:4] for row in rows],
-        share_rows=[(label, _share(recall), _share(precision)) for label, *_, precision, recall in rows]
+        share_rows=[(label, recall, precision) for label, *_, precision, recall in rows]
         if metrics and metrics.labels
         else [],
         matrix=metrics.confusion_matrix if metrics and shown else (),
@@ -86,7 +86,3 @@ def _mix_ups(info: ModelInfo) -> list[tuple[str, str, int]]:
         (names[i], names[j], times) for i, row in enumerate(matrix) for j, times in enumerate(row) if i != j and times
     ]
     return sorted(mixed, key=lambda row: (-row[2], row[:2]))[:SHOWN_MIX_UPS]
-
-
-def _share(value: float | None) -> str | None:
-    return None if value is None else percent(value)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from mirror.describe import REPORT_PAGE, ModelDescription
 from mirror.errors import ModelFolderError
 from mirror.measured import is_few
+from mirror.metrics_schema import TopLoss, Validation
 from mirror.model_folder import ModelFolder
-from mirror.model_schema import ModelInfo, Novelty, TopLoss, Validation
+from mirror.model_schema import ModelInfo, Novelty
 from mirror.templates import data_url, page_style, render
 from mirror.wording import count, none_of, percent, plain
 
@@ -44,7 +45,7 @@ def report_page(info: ModelInfo, hardest: Sequence[HardPhoto] = ()) -> str:
         model=model,
         name=plain(info.name),
         photos=_learned_from(model),
-        label_rows=[(label, number, _share(recall)) for label, number, _, _, _, recall in rows],
+        label_rows=[(label, number, recall) for label, number, *_, recall in rows],
         more_labels=len(info.labels) - len(rows),
         judged=_judged_sentences(model.judged) if model.judged else (),
         dots=_dots(model.judged) if model.judged else (),
@@ -111,7 +112,3 @@ def _dots(judged: Validation) -> list[bool]:
 
 def _in_hundred(share: float) -> str:
     return f"{100 * share:.0f}"
-
-
-def _share(value: float | None) -> str | None:
-    return None if value is None else percent(value)

@@ -18,20 +18,9 @@ import pytest
 
 from mirror.errors import ModelFolderError
 from mirror.folders import hold_folder
+from mirror.metrics_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.model_folder import find_model, list_models, own_examples, read_model_folder, write_model_folder
-from mirror.model_schema import (
-    BatchResize,
-    DataInfo,
-    LabelMetrics,
-    Metrics,
-    ModelInfo,
-    Novelty,
-    Preprocessing,
-    Query,
-    TopLoss,
-    TrainingInfo,
-    Validation,
-)
+from mirror.model_schema import BatchResize, DataInfo, ModelInfo, Novelty, Preprocessing, Query, TrainingInfo
 from tests.support.limits import LIMIT, read_line
 
 PIXELS = Preprocessing("crop", (64, 48), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), batch_resizes=(BatchResize((32, 32)),))

@@ -17,8 +17,9 @@ import pytest
 from mirror import model_history
 from mirror.cli import main
 from mirror.errors import MirrorError, UsageError
+from mirror.metrics_schema import Metrics, Validation
 from mirror.model_folder import list_models, read_model_folder, write_model_folder
-from mirror.model_schema import Metrics, ModelInfo, Preprocessing, Validation
+from mirror.model_schema import ModelInfo, Preprocessing
 from tests.support.limits import LIMIT, read_line
 
 INFO = ModelInfo("m", ("a", "b"), Preprocessing("crop", (8, 8), (0.0,) * 3, (1.0,) * 3))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from mirror.describe import REPORT_PAGE
+from mirror.metrics_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.model_folder import read_model_folder
-from mirror.model_schema import LabelMetrics, Metrics, ModelInfo, Novelty, TopLoss, Validation
+from mirror.model_schema import ModelInfo, Novelty
 from mirror.report_page import HardPhoto, recorded_page, report_page
 from mirror.wording import unbroken
 from tests.web.tiny import BLUE, YELLOW, photo, tiny_model

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mirror.inference.classifier import softmax
-from mirror.model_schema import Calibration, CalibrationScores, Estimate, ReliabilityBin
+from mirror.metrics_schema import Calibration, CalibrationScores, Estimate, ReliabilityBin
 from mirror.training.linear_probe import cross_entropy, fold_numbers
 
 COLDEST, HOTTEST = 0.25, 4.0  # temperatures beyond these say that something else is wrong

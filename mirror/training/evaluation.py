@@ -13,7 +13,8 @@ import numpy as np
 from mirror.collect.issue_files import PhotoIssue, PhotoPrediction
 from mirror.collect.metadata import TRAIN
 from mirror.inference.classifier import softmax
-from mirror.model_schema import Calibration, Metrics, Novelty
+from mirror.metrics_schema import Calibration, Metrics
+from mirror.model_schema import Novelty
 from mirror.training.calibration import HeldOut, calibrate
 from mirror.training.label_issues import HeldOutPredictions, find_issues
 from mirror.training.metrics import measure

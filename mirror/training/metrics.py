@@ -11,7 +11,7 @@ import numpy as np
 
 from mirror.inference.classifier import softmax
 from mirror.intervals import CONFIDENCE, rate_interval
-from mirror.model_schema import LabelMetrics, Metrics, TopLoss, Validation
+from mirror.metrics_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.training.linear_probe import cross_entropy
 
 TOP_LOSSES = 12

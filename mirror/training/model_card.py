@@ -14,7 +14,6 @@ from mirror.describe import ModelDescription
 from mirror.measured import photos_judged
 from mirror.model_schema import ModelInfo
 from mirror.templates import render_markdown
-from mirror.wording import percent
 
 SHOWN_MATRIX = 12  # labels
 NAMED = 6  # labels in the card's title
@@ -30,17 +29,13 @@ def write_card(folder: Path, info: ModelInfo) -> None:
 def model_card(info: ModelInfo) -> str:
     """The card as Markdown. Its sentences on files are about those in `info.files`."""
     model = ModelDescription(info)
-    rows = [
-        (label, learned, judged, _share(precision), _share(recall))
-        for label, _, learned, judged, precision, recall in model.label_rows
-    ]
     matrix = info.metrics.confusion_matrix if info.metrics else ()
     card = render_markdown(
         "card.md",
         card_data=Markup(_metadata(model).to_yaml()),
         model=model,
         title=" or ".join(model.labels) if len(model.labels) <= NAMED else f"{len(model.labels)} labels",
-        label_rows=rows,
+        label_rows=[(label, *figures) for label, _, *figures in model.label_rows],
         matrix_rows=list(zip(model.labels, *zip(*matrix, strict=True), strict=True))
         if len(matrix) <= SHOWN_MATRIX
         else [],
@@ -72,7 +67,3 @@ def _metadata(model: ModelDescription):
         model_name=info.name,
         eval_results=results,
     )
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else percent(value)

@@ -25,7 +25,7 @@ import numpy as np
 
 from mirror.collect.metadata import TRAIN, VALIDATION, Photo
 from mirror.collect.screening import LONG_SIDE
-from mirror.model_schema import EpochMetrics
+from mirror.metrics_schema import EpochMetrics
 from mirror.progress import working
 from mirror.terminal import say
 from mirror.training.backbones import Backbone, find_backbone

@@ -12,7 +12,8 @@ from mirror.charts import BAR, INK, WRONG, drawable, drawing
 from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
 from mirror.measured import is_few, photos_judged
-from mirror.model_schema import Calibration, Metrics, ModelInfo, TopLoss, Validation
+from mirror.metrics_schema import Calibration, Metrics, TopLoss, Validation
+from mirror.model_schema import ModelInfo
 from mirror.report_page import REPORT_PAGE, HardPhoto, report_page
 from mirror.wording import percent
 
@@ -33,7 +34,7 @@ def draw_report(info: ModelInfo, picture: Picture | None, folder: Path) -> None:
     (folder / Path(REPORT_PAGE).name).write_text(report_page(info, hardest), encoding="utf-8")
     if metrics is None:
         return
-    if metrics.validation.photos:
+    if info.judged:
         draw_confusion(metrics, info.labels, folder / "confusion.png")
         if picture and metrics.top_losses:
             draw_top_losses(metrics, picture, folder / Path(WORST_PHOTOS).name)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from mirror.collect.metadata import TRAIN
-from mirror.model_schema import EpochMetrics
+from mirror.metrics_schema import EpochMetrics
 from mirror.progress import ProgressBar
 from mirror.training.calibration import HeldOut, fit_temperature
 from mirror.training.feature_cache import ViewFeatures

@@ -7,18 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mirror.metrics_schema import Calibration, CalibrationScores, Estimate, LabelMetrics, Metrics, Validation
 from mirror.model_folder import read_model_folder
 from mirror.model_note import MAX_PICTURE_BYTES
-from mirror.model_schema import (
-    Calibration,
-    CalibrationScores,
-    DataInfo,
-    Estimate,
-    LabelMetrics,
-    Metrics,
-    Novelty,
-    Validation,
-)
+from mirror.model_schema import DataInfo, Novelty
 from mirror.web import about
 from mirror.web.models import ServedModel
 from tests.web.tiny import tiny_model

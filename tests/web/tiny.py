@@ -18,20 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from mirror.export.grad_cam_export import add_heat
+from mirror.metrics_schema import LabelMetrics, Metrics, TopLoss, Validation
 from mirror.model_folder import MODEL_JSON, write_model_folder
-from mirror.model_schema import (
-    DataInfo,
-    LabelMetrics,
-    Metrics,
-    ModelInfo,
-    Novelty,
-    OnnxInfo,
-    Preprocessing,
-    Query,
-    TopLoss,
-    TrainingInfo,
-    Validation,
-)
+from mirror.model_schema import DataInfo, ModelInfo, Novelty, OnnxInfo, Preprocessing, Query, TrainingInfo
 
 SIZE = 32
 SHARPNESS = 10.0

@@ -11,7 +11,8 @@ from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
 from mirror.errors import UsageError
 from mirror.measured import error_sentence, is_few, judged_by
-from mirror.model_schema import ModelInfo, Validation
+from mirror.metrics_schema import Validation
+from mirror.model_schema import ModelInfo
 from mirror.templates import render
 from mirror.terminal import typed
 from mirror.web.studio.report_route import report_link
@@ -75,25 +76,18 @@ def render_ending(snapshot: Snapshot, progress: Progress) -> str:
     """That the training has ended, in a sentence for whoever did not watch it."""
     if progress.failure:
         return progress.failure
-    judged = snapshot.info.metrics.validation if snapshot.info and snapshot.info.metrics else None
-    return (
-        f"The training has ended: {error_sentence(judged)}." if judged and judged.photos else "The training has ended."
-    )
+    judged = snapshot.info.judged if snapshot.info else None
+    return f"The training has ended: {error_sentence(judged)}." if judged else "The training has ended."
 
 
 def comparison(before: ModelInfo | None, now: ModelInfo | None, cleaned: bool) -> dict[str, Any]:
     """What templates/comparison.html shows: error rates on one scale, each with its interval. before: None where there
     is nothing to compare with. cleaned: whether photos that the error counts were decided about."""
-    both = [judged_of(before), judged_of(now)]
+    both = [info.judged if info else None for info in (before, now)]
     rows = zip(("Before", "Now"), on_one_scale(both), strict=True)
     models = [{"name": name, **error} for name, error in rows if error]
     judged = [one for one in both if one]
     return {"models": models, "remark": _remark(judged, cleaned) if judged else "", "known": bool(now)}
-
-
-def judged_of(info: ModelInfo | None) -> Validation | None:
-    """What it was measured by; None where there is no model, or it was judged by no photo."""
-    return info.metrics.validation if info and info.metrics and info.metrics.validation.photos else None
 
 
 def on_one_scale(judged: Sequence[Validation | None]) -> list[dict[str, Any]]:

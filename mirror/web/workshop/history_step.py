@@ -10,7 +10,7 @@ import gradio as gr
 from mirror import model_history
 from mirror.errors import UsageError
 from mirror.templates import render
-from mirror.web.studio.retrain import comparison, judged_of, on_one_scale
+from mirror.web.studio.retrain import comparison, on_one_scale
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.workshop import Changes, Workshop, value_of
 
@@ -40,7 +40,7 @@ def render_history(project: Project) -> str:
             ["Now", *(f"Until {_minute(entry.time)}" for entry in entries)],
             ["", *(entry.time for entry in entries)],
             infos,
-            on_one_scale([judged_of(info) for info in infos]),
+            on_one_scale([info.judged if info else None for info in infos]),
             strict=True,
         )
         if info

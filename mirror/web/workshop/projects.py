@@ -155,8 +155,7 @@ class Project:
                 last = f"collected on {_day(self.folder / METADATA_CSV)}"
             if info := self.info():
                 labels = labels or info.labels
-                judged = info.metrics.validation if info.metrics else None
-                error = error_sentence(judged) if judged and judged.photos else ""
+                error = error_sentence(info.judged) if info.judged else ""
                 last = f"trained on {(info.created_at or _day(self.model / MODEL_JSON))[:10]}"
                 if record := self.publication():
                     published = record.addresses[0] if record.addresses else ""

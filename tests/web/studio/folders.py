@@ -19,8 +19,9 @@ from mirror.collect.issue_files import (
 )
 from mirror.collect.metadata import Origin, Photo
 from mirror.collect.splits import assign_splits
+from mirror.metrics_schema import Metrics, TopLoss, Validation
 from mirror.model_folder import write_model_folder
-from mirror.model_schema import Metrics, ModelInfo, OnnxInfo, Preprocessing, TopLoss, TrainingInfo, Validation
+from mirror.model_schema import ModelInfo, OnnxInfo, Preprocessing, TrainingInfo
 from tests.web.tiny import SIZE, tiny_onnx
 from tests.world import draw_photo, encode
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from mirror.cli import train
 from mirror.errors import UsageError
+from mirror.metrics_schema import Metrics, Validation
 from mirror.model_folder import read_model_folder
-from mirror.model_schema import Metrics, Validation
 from mirror.templates import render
 from mirror.web.studio.report_route import report_link, report_route
 from mirror.web.studio.retrain import (
