@@ -138,11 +138,11 @@ def _not_empty(text: str) -> str:
 
 class Parser(argparse.ArgumentParser):
     """argparse, with its errors as one sentence, for `sentence` to print: a shell may have found the arguments
-    in a folder. Each takes --version. What it parses has `given`: the options that were. No value is empty, and no
-    path is one that the system refuses to look for."""
+    in a folder. Each takes --version; descriptions and epilogs are printed line by line as they stand. What it parses
+    has `given`: the options that were. No value is empty, and no path is one that the system refuses to look for."""
 
     def __init__(self, *arguments: Any, **settings: Any):
-        super().__init__(*arguments, **settings)
+        super().__init__(*arguments, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
         self.register("type", None, _not_empty)
         self.register("type", Path, lambda text: Path(path_text(text)))
         self.add_argument("--version", action="version", version=f"mirror {__version__}")

@@ -44,12 +44,12 @@ def fine_tune(epochs: int) -> Method:
     """fastai's vision_learner and its `fine_tune`."""
 
     def run(pictures: PictureSet, seed: int) -> np.ndarray:
-        from mirror.training.fine_tuning import no_validation
+        from mirror.training.fine_tuning import NoValidation
 
         learner = vision_learner(pictures, seed)
         learner.freeze()  # as vision_learner(pretrained=True) does
         with learner.no_bar(), learner.no_logging():
-            learner.fine_tune(epochs, cbs=no_validation())
+            learner.fine_tune(epochs, cbs=NoValidation())
         return held_out(learner)
 
     return run
@@ -57,7 +57,7 @@ def fine_tune(epochs: int) -> Method:
 
 def layer_by_layer(pictures: PictureSet, seed: int) -> np.ndarray:
     """A pass with the head alone, one more with each further part of the body, the last with all at lower rates."""
-    from mirror.training.fine_tuning import no_validation
+    from mirror.training.fine_tuning import NoValidation
 
     learner = vision_learner(pictures, seed)
     learner.splitter = parts
@@ -66,8 +66,8 @@ def layer_by_layer(pictures: PictureSet, seed: int) -> np.ndarray:
         for thawed in range(1, STAGES + 1):
             learner.freeze_to(-thawed)
             rate = 1e-2 / 2 ** (thawed - 1)
-            learner.fit_one_cycle(1, slice(rate / 2.6 ** (thawed - 1), rate), cbs=no_validation())
-        learner.fit_one_cycle(1, slice(rate / 100, rate / 2), cbs=no_validation())
+            learner.fit_one_cycle(1, slice(rate / 2.6 ** (thawed - 1), rate), cbs=NoValidation())
+        learner.fit_one_cycle(1, slice(rate / 100, rate / 2), cbs=NoValidation())
     return held_out(learner)
 
 

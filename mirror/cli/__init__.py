@@ -65,8 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     # Here, for app.py imports one of them, and stays light
     from mirror.cli import add_photo, compile, explain, history, predict, publish, serve, train
 
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw)
+    parser = Parser("python -m mirror", description=DESCRIPTION, epilog=EXAMPLES)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands.type = str  # what is wrong with an argument is told by the command that it is for
     for command in (predict, explain, compile, publish, train, serve, add_photo, history):

@@ -25,9 +25,8 @@ examples:
 
 def add(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
-        "add-photo", help="add photos of your own to a label", description=TEXT, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        "add-photo", help="add photos of your own to a label", description=TEXT, epilog=EXAMPLES
+    )
     command.set_defaults(run=run)
     command.add_argument("folder", type=Path, metavar="FOLDER", help="a photo folder of train.py, as data/fruit")
     command.add_argument("label", metavar="LABEL", help="what the photos show; a new label needs several photos")

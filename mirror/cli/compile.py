@@ -21,6 +21,12 @@ HUB_MODEL_BYTES = 1 << 30  # CLIP's network has 606 MB
 PRECISIONS = ("auto", "fp32", "int8", "fp16")
 FEWEST_PHOTOS = 20  # that a precision of a model of the Hub is judged by
 COMPILING = "Compiling"
+TEXT = """\
+Compiles a fastai learner pickle to ONNX and checks it against the learner's own answers. Pickles in models/ are
+compiled by themselves when first used. A pickle is a program: it is read first, and opened only where all that it names
+belongs to the libraries that a learner needs. With --task a model of the Hugging Face Hub is compiled instead, and
+checked against transformers' own pipeline: the folder answers without torch, given as --model or --task-model.
+"""
 USES = {
     "--calibrate": Use(
         "int8, and --precision says fp32", lambda options: options.precision != "fp32" or options.task is not None
@@ -33,11 +39,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     compile_ = commands.add_parser(
         "compile",
         help="make a fastai learner pickle, or with --task a model of the Hub, ready for fast serving",
-        description="Compile a fastai learner pickle to ONNX and check it against the learner's own answers. "
-        "Pickles in models/ are compiled by themselves when first used. A pickle is a program: it is read first, and "
-        "opened only where all that it names belongs to the libraries that a learner needs. With --task a model of the "
-        "Hugging Face Hub is compiled instead, and checked against transformers' own pipeline: the folder answers "
-        "without torch, given as --model or --task-model.",
+        description=TEXT,
     )
     compile_.set_defaults(run=run)
     compile_.add_argument(

@@ -16,16 +16,18 @@ from mirror.terminal import printable
 from mirror.wording import percent
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+TEXT = """\
+Shows where in an image the evidence for a label lies (Grad-CAM): a picture of it in grey, coloured the brighter the
+more a place speaks for the label, and darkened where the network did not look.
+"""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     explain = commands.add_parser(
         "explain",
         help="show where in an image the answer came from",
-        description="Show where in an image the evidence for a label lies (Grad-CAM): a picture of it in grey, "
-        "coloured the brighter the more a place speaks for the label, and darkened where the network did not look.",
+        description=TEXT,
         epilog="example:\n  python -m mirror explain bird.jpg --label duckling --out heat.png\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     explain.set_defaults(run=run)
     explain.add_argument("images", nargs=1, metavar="PATH|URL")

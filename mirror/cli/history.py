@@ -21,9 +21,8 @@ examples:
 
 def add(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
-        "history", help="list the models that a model has replaced, or put one back", description=TEXT, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        "history", help="list the models that a model has replaced, or put one back", description=TEXT, epilog=EXAMPLES
+    )
     command.set_defaults(run=run)
     command.add_argument("name", metavar="NAME", help="of the model, as fruit")
     command.add_argument("--restore", metavar="TIME", help="put the one back that was replaced then, as it is listed")

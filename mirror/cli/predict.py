@@ -70,7 +70,6 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="classify images, folders of images and URLs, or find things in them",
         description="Answer images, folders of images (to the bottom, sorted) and URLs.",
         epilog=NOTES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     predict.set_defaults(run=run)
     predict.add_argument("images", nargs="+", metavar="PATH|DIR|URL")

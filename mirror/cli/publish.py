@@ -46,7 +46,6 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="publish a model as a Space, with its model and data set repositories",
         description=TEXT,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
     command.add_argument(

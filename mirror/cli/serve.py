@@ -56,10 +56,7 @@ No photo that a visitor shows is kept: uploads are deleted within a minute.
 EVERY_PROJECT = Path()  # --studio without a folder
 OF_THE_PAGE = Use("the page, and --studio opens the studio", lambda options: not options.studio)
 USES = dict.fromkeys(("--default", "--task-model", "--mcp", "--allow-private-hosts"), OF_THE_PAGE)
-ABOUT: dict[str, Any] = {
-    "description": "Serves the page where a photo meets the mirror.", "epilog": HELP,
-    "formatter_class": argparse.RawDescriptionHelpFormatter,
-}  # fmt: skip
+ABOUT: dict[str, Any] = {"description": "Serves the page where a photo meets the mirror.", "epilog": HELP}
 
 
 def add(commands: argparse._SubParsersAction) -> None:

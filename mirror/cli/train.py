@@ -144,14 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="train.py", description=__doc__)
     return _with_options(parser).parse_args(arguments)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """`python -m mirror train`, which is the same."""
-    raw = argparse.RawDescriptionHelpFormatter
-    command = commands.add_parser("train", help="make a model of words", description=__doc__, formatter_class=raw)
+    command = commands.add_parser("train", help="make a model of words", description=__doc__)
     _with_options(command).set_defaults(run=run)
 
 

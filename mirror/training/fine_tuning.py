@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.core import Callback, CancelValidException, TrainEvalCallback
 from torch import nn
 
 from mirror.progress import ProgressBar
@@ -55,15 +56,15 @@ def tune(learner: Any, course: Course, each_epoch: EpochEnd | None = None) -> St
     stopped goes on from its checkpoint, and ends with the same weights to the last bit.
     """
     begun = {name: value.detach().clone() for name, value in learner.model.state_dict().items()}
-    callbacks = [_frozen_statistics(), _same_epochs(course), _progress(course)]
-    callbacks.append(_watch(each_epoch) if each_epoch else no_validation())
+    callbacks = [FrozenStatistics(), SameEpochs(course.seed), Progress(course)]
+    callbacks.append(Watch(each_epoch) if each_epoch else NoValidation())
     with _workplace(learner):
         learner.splitter = layer_groups
         learner.create_opt()
         learner.unfreeze()
         start = _resume(learner, course)
         if course.checkpoint:
-            callbacks.append(_checkpoints(course.checkpoint, course.progress.log))
+            callbacks.append(Checkpoints(course.checkpoint, course.progress.log))
         if start < course.epochs:
             learner.fit_one_cycle(course.epochs, lr_max=rates(learner.model), cbs=callbacks, start_epoch=start)
     return begun
@@ -115,105 +116,82 @@ def _workplace(learner: Any) -> Iterator[None]:
     learner.model.to(memory_format=torch.contiguous_format)
 
 
-def _frozen_statistics() -> Any:
-    from fastai.callback.core import Callback, TrainEvalCallback
+class FrozenStatistics(Callback):
+    run_after = TrainEvalCallback
 
-    class FrozenStatistics(Callback):
-        run_after = TrainEvalCallback
-
-        def before_train(self) -> None:
-            for module in self.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-
-    return FrozenStatistics()
+    def before_train(self) -> None:
+        for module in self.model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
-def _same_epochs(course: Course) -> Any:
+class SameEpochs(Callback):
     """Each epoch's photos and their changes are drawn by its own number, so that one that goes on sees the same."""
-    from fastai.callback.core import Callback
 
-    class SameEpochs(Callback):
-        def before_train(self) -> None:
-            seed = course.seed + self.epoch
-            repeatable(seed)
-            self.dls.train.rng = Random(seed)
+    def __init__(self, seed: int):
+        self.seed = seed
 
-    return SameEpochs()
+    def before_train(self) -> None:
+        repeatable(self.seed + self.epoch)
+        self.dls.train.rng = Random(self.seed + self.epoch)
 
 
-def no_validation() -> Any:
-    from fastai.callback.core import Callback, CancelValidException
+class NoValidation(Callback):
+    order = 100
 
-    class NoValidation(Callback):
-        order = 100
-
-        def before_validate(self) -> None:
-            raise CancelValidException
-
-    return NoValidation()
+    def before_validate(self) -> None:
+        raise CancelValidException
 
 
-def _watch(each_epoch: EpochEnd) -> Any:
-    from fastai.callback.core import Callback
+class Watch(Callback):
+    def __init__(self, each_epoch: EpochEnd):
+        self.each_epoch = each_epoch
 
-    class Watch(Callback):
-        def before_validate(self) -> None:
-            self.batches: list[np.ndarray] = []
+    def before_validate(self) -> None:
+        self.batches: list[np.ndarray] = []
 
-        def after_pred(self) -> None:
-            if not self.training:
-                self.batches.append(self.pred.detach().float().cpu().numpy())
+    def after_pred(self) -> None:
+        if not self.training:
+            self.batches.append(self.pred.detach().float().cpu().numpy())
 
-        def after_validate(self) -> None:
-            each_epoch(self.epoch + 1, np.concatenate(self.batches))
-
-    return Watch()
+    def after_validate(self) -> None:
+        self.each_epoch(self.epoch + 1, np.concatenate(self.batches))
 
 
-def _progress(course: Course) -> Any:
-    from fastai.callback.core import Callback
+class Progress(Callback):
+    def __init__(self, course: Course):
+        self.course = course
 
-    class Progress(Callback):
-        def after_batch(self) -> None:
-            if self.training:
-                seen = self.epoch * len(self.dls.train_ds) + (self.iter + 1) * self.dls.train.bs
-                course.progress(min(course.before + seen, course.total), course.total)
-
-    return Progress()
+    def after_batch(self) -> None:
+        if self.training:
+            seen = self.epoch * len(self.dls.train_ds) + (self.iter + 1) * self.dls.train.bs
+            self.course.progress(min(self.course.before + seen, self.course.total), self.course.total)
 
 
-def _checkpoints(file: Path, log: Log) -> Any:
-    from fastai.callback.core import Callback
+class Checkpoints(Callback):
+    order = 90  # after the optimiser and the recorder
+    trained = said = False
 
-    class Checkpoints(Callback):
-        order = 90  # after the optimiser and the recorder
-        trained = said = False
+    def __init__(self, file: Path, log: Log):
+        self.file, self.log = file, log
 
-        def before_train(self) -> None:
-            self.trained = True
+    def before_train(self) -> None:
+        self.trained = True
 
-        def after_epoch(self) -> None:
-            if not self.trained:  # fastai counts epochs that it skips as well
-                return
-            state = self.opt.state_dict()
-            hypers = [{name: _plain(value) for name, value in hyper.items()} for hyper in state["hypers"]]
-            kept = {
-                "epoch": self.epoch + 1,
-                "model": self.model.state_dict(),
-                "hypers": hypers,
-                "state": state["state"],
-            }
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                with replacing(file) as part:
-                    torch.save(kept, part)
-            except (OSError, RuntimeError) as error:  # torch's, on a full disk
-                if not self.said:
-                    log(f"{file.parent} cannot be written ({error}): stopped now, fine-tuning would begin anew.")
-                self.said = True
-
-    return Checkpoints()
+    def after_epoch(self) -> None:
+        if not self.trained:  # fastai counts epochs that it skips as well
+            return
+        state = self.opt.state_dict()
+        hypers = [{name: _plain(value) for name, value in hyper.items()} for hyper in state["hypers"]]
+        kept = {"epoch": self.epoch + 1, "model": self.model.state_dict(), "hypers": hypers, "state": state["state"]}
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.file) as part:
+                torch.save(kept, part)
+        except (OSError, RuntimeError) as error:  # torch's, on a full disk
+            if not self.said:
+                self.log(f"{self.file.parent} cannot be written ({error}): stopped now, fine-tuning would begin anew.")
+            self.said = True
 
 
 def _plain(value: Any) -> Any:
