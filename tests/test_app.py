@@ -73,8 +73,9 @@ def test_a_wrong_option_is_one_sentence(arguments, code, says):
 def test_a_wrong_folder_in_the_environment_is_one_sentence():
     told = run_app(MIRROR_MODELS="no/such/folder")
     assert (told.returncode, told.stderr) == (
-        2, "There is no folder of models at no/such/folder: make it, or give another with --models.\n",
-    )  # fmt: skip
+        2,
+        "There is no folder of models at no/such/folder: make it, or give another with --models.\n",
+    )
 
 
 def test_a_wrong_task_in_the_environment_is_one_sentence(models):

@@ -279,7 +279,8 @@ def test_there_is_one_decoder() -> None:
         r"|import pillow_heif|\b(read_image|decode_(image|jpeg|png|webp))\(|\bdefault_loader\(|\bImageFolder\("
     )
     found = {
-        str(file.relative_to(root)) for file in (*root.glob("mirror/**/*.py"), root / "app.py", root / "train.py")
+        str(file.relative_to(root))
+        for file in (*root.glob("mirror/**/*.py"), root / "app.py", root / "train.py")
         if openers.search(file.read_text(encoding="utf-8"))
-    }  # fmt: skip
+    }
     assert found == {"mirror/decoding/decode.py"}

@@ -18,9 +18,10 @@ from tests.support.limits import LIMIT
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = {
-    "mirror: ": ["-m", "mirror", "predict", "a.png"], "train.py: ": [str(ROOT / "train.py"), "apple", "pear"],
+    "mirror: ": ["-m", "mirror", "predict", "a.png"],
+    "train.py: ": [str(ROOT / "train.py"), "apple", "pear"],
     "": [str(ROOT / "app.py")],
-}  # fmt: skip
+}
 
 
 def run(*arguments: str, cwd: Path, before: Callable[[], object] | None = None) -> subprocess.CompletedProcess:
@@ -52,7 +53,7 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
         (None, False),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_that_there_is_no_more_memory_is_seen_whoever_says_it(error: BaseException | None, lacks: bool) -> None:
     assert lacks_memory(error) is lacks
 

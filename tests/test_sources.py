@@ -28,9 +28,10 @@ def test_folders_are_searched_to_the_bottom_in_the_order_of_names(tmp_path: Path
     for folder, _, files in os.walk(tmp_path):
         inside = [Path(folder, name).relative_to(tmp_path) for name in files]
         expected += [
-            path for path in inside
+            path
+            for path in inside
             if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
-        ]  # fmt: skip
+        ]
     found = [source.file for source in find_sources([str(tmp_path)])]
     assert len(found) > 40 and any("." in path.parent.name for path in expected)
     assert found == [f"{tmp_path}/{path}" for path in sorted(expected, key=lambda path: path.parts)]

@@ -89,8 +89,9 @@ def test_a_word_of_the_command_is_not_obeyed_in_its_error(place: Path, command: 
 
 def test_an_address_of_a_photo_list_is_not_obeyed(place: Path) -> None:
     address = f"http://127.0.0.1:9/{NASTY}"
-    columns = ("file_name,label,url,page_url,title,query,engine,license_filter,retrieved_at,sha256,width,height,phash,"
-               "split").split(",")  # fmt: skip
+    columns = (
+        "file_name,label,url,page_url,title,query,engine,license_filter,retrieved_at,sha256,width,height,phash,split"
+    ).split(",")
     row = dict.fromkeys(columns, "") | {"file_name": "images/a/0123456789abcdef.jpg", "label": "a", "url": address,
                                         "title": NASTY, "width": "1", "height": "1"}  # fmt: skip
     buffer = io.StringIO(newline="")

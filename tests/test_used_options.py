@@ -30,7 +30,7 @@ VALUES = {
 # What has an effect whatever else is said, or is met anyway (--yes, where nothing is asked; --again without a model)
 ALWAYS = {
     "train": "name search data photos collected dataset others proxy insecure arch size epochs folds hold-out seed "
-             "models precision again no-pickle examples no-photos-in-report",
+    "models precision again no-pickle examples no-photos-in-report",
     "predict": "model task labels template threshold format out summary summary-picture summary-csv map engine",
     "explain": "model label out",
     "compile": "out task precision",
@@ -38,7 +38,7 @@ ALWAYS = {
     "serve": "models studio host port",
     "add-photo": "",
     "history": "models restore",
-}  # fmt: skip
+}
 OF_WORDS = "labels template words-model"
 # Command → what else is said → the options that do nothing then
 IDLE = {

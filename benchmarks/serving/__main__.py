@@ -80,9 +80,10 @@ def scaled(made: Material, what: str, pickle: Path, folder: Path) -> Iterator[st
     """What scaled decoding does to a model's probabilities, and what int8 does."""
     with Side("theirs", pickle) as theirs, Side("ours", folder) as ours:
         for size, photos in made.photos.items():
-            small, full, fastai = (np.array([f(p) for p in photos]) for f in (
-                lambda p: ours.predict(p)[1], ours.full, lambda p: theirs.predict(p)[1]
-            ))  # fmt: skip
+            small, full, fastai = (
+                np.array([f(p) for p in photos])
+                for f in (lambda p: ours.predict(p)[1], ours.full, lambda p: theirs.predict(p)[1])
+            )
             change, away = np.abs(small - full), np.abs(full - fastai)
             met = "met" if change.mean() <= BOUND else "not met"
             yield (
@@ -125,9 +126,10 @@ def one_visitor(made: Material, rounds: int) -> Iterator[Row]:
         models = _pages(made) | {"nothing": Path()}
         pages = {name: stack.enter_context(page(name, model)) for name, model in models.items()}
         ways = {
-            "gradio_client": visitor, "gradio_client, ssl_verify=False": partial(visitor, verify=False),
+            "gradio_client": visitor,
+            "gradio_client, ssl_verify=False": partial(visitor, verify=False),
             "plain HTTP": plain_visitor,
-        }  # fmt: skip
+        }
         for how, way in ways.items():
             asks = {name: way(served.url) for name, served in pages.items()}
             times = {name: [] for name in asks}

@@ -62,9 +62,10 @@ def draw_map(places: PlaceMap, path: Path) -> None:
             axis = axes[0][0]
             for name in (*colours, OTHERS, STRANGE, EMPTY):
                 shown = [
-                    dot for dot in places.dots
+                    dot
+                    for dot in places.dots
                     if dot[2] == name or (name == OTHERS and dot[2] not in colours and dot[2] not in (STRANGE, EMPTY))
-                ]  # fmt: skip
+                ]
                 if shown:
                     axis.scatter(
                         [dot[0] for dot in shown], [dot[1] for dot in shown], s=18, alpha=0.75, linewidths=0,

@@ -144,9 +144,10 @@ def _add_job_options(predict: argparse.ArgumentParser) -> None:
         "--summary-csv", type=Path, metavar="FILE.csv", help="write the summary of all labels there, for a spreadsheet"
     )
     predict.add_argument(
-        "--exif", action="store_true",
+        "--exif",
+        action="store_true",
         help="also write when and where a photo was taken, as its camera says: taken, latitude, longitude",
-    )  # fmt: skip
+    )
     predict.add_argument(
         "--map", type=Path, metavar="FILE.png", help="draw there which label was found where, by what --exif adds"
     )

@@ -76,10 +76,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="for the tab words: what is made of a label, as 'a photo of {}' (default: the bare label)",
     )  # fmt: skip
     command.add_argument(
-        "--words-model", type=path_text, metavar="MODEL",
+        "--words-model",
+        type=path_text,
+        metavar="MODEL",
         help="for the tab words: hf:OWNER/NAME or a folder of CLIP, SigLIP or their kin, best one that `mirror compile "
         "--task zero-shot-image-classification --precision int8` made (default: openai/clip-vit-base-patch32)",
-    )  # fmt: skip
+    )
     command.add_argument("--private", action="store_true", help="only for you and those you let in")
     command.add_argument("--data", type=Path, metavar="DIR", help="the model's photo folder (default: data/<its name>)")
     command.add_argument(

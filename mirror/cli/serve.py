@@ -93,9 +93,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--mcp", action="store_true", help="offer what the page does as tools of the Model Context Protocol too"
     )
     parser.add_argument(
-        "--allow-private-hosts", action="store_true",
+        "--allow-private-hosts",
+        action="store_true",
         help="let a photo's address point into this machine or its network; never where strangers can reach the page",
-    )  # fmt: skip
+    )
 
 
 def wants_mcp() -> bool:

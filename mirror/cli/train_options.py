@@ -33,10 +33,11 @@ USES = {  # without --dataset, whose recipe says itself what it follows
     "--drop-near-duplicates": OF_NEW_PHOTOS,
     "--follow-links": Use("--data", lambda options: options.data),
     "--allow-private-hosts": Use("photos that are fetched", lambda options: _is_search(options) or options.photos),
-    "--weights": Use("one network, and --arch auto tries several", lambda options: options.arch != AUTO,
-        "or name the one by --arch"),
+    "--weights": Use(
+        "one network, and --arch auto tries several", lambda options: options.arch != AUTO, "or name the one by --arch"
+    ),
     "--minutes": Use("as many epochs as pay, and --epochs says how many", lambda options: options.epochs is None),
-}  # fmt: skip
+}
 
 OF_BOTH = Use("collecting and training, and --preview does neither", lambda options: not options.preview)
 OF_TRAINING = Use("training, and --collect-only ends before it", lambda options: not options.collect_only)
@@ -73,10 +74,11 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         help="a photo folder that this command made, as it lies there, with the decisions made in the studio",
     )  # fmt: skip
     where.add_argument(
-        "--dataset", choices=tuple(DATASETS),
+        "--dataset",
+        choices=tuple(DATASETS),
         help="a published set instead: a network is trained on it from random weights "
         f"(default name: {', '.join(dataset.model for dataset in _datasets())})",
-    )  # fmt: skip
+    )
     add = words.add_argument
     add("--count", type=count,
         help="usable photos of each label (default: as many as the photo folder was last asked for, else %(default)s)",
@@ -118,9 +120,10 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
     sizes = ", ".join(str(dataset.size) for dataset in _datasets())
     epochs = ", ".join(str(dataset.epochs) for dataset in _datasets())
     add(
-        "--size", type=whole_number(*SIZES),
+        "--size",
+        type=whole_number(*SIZES),
         help=f"side of the network's input in pixels (default: {size}, of a --dataset {sizes})",
-    )  # fmt: skip
+    )
     add("--epochs", type=whole_number(*EPOCHS), metavar="N",
         help="fine-tune the last layers for exactly N epochs, 0: only fit a new last one (default: as many as pay "
         f"and there is time for, which is said; of a --dataset {epochs})",
@@ -135,9 +138,10 @@ def add_options(parser: argparse.ArgumentParser, *, name: str, search: Sequence[
         "only the head is trained and no split came with the photos; with fine-tuning it takes K times as long)",
     )  # fmt: skip
     judging.add_argument(
-        "--hold-out", action="store_true",
+        "--hold-out",
+        action="store_true",
         help="measure the error by a fifth of the photos instead, which are not learned from",
-    )  # fmt: skip
+    )
     add("--seed", type=whole_number(*SEEDS), help="of the split, the views and the training (default: %(default)s)")
     add = parser.add_argument_group("model").add_argument
     add("--models", type=Path, default=Path("models"), metavar="DIR", help="where models live (default: %(default)s)")

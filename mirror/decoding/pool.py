@@ -266,9 +266,10 @@ class Pool:
             elif passed > DEMOTED_AFTER and not worker.demoted and worker.processor_time() > DEMOTED_AFTER:
                 worker.demote()
         idle = [
-            worker for worker in self.workers
+            worker
+            for worker in self.workers
             if worker.begun is None and (now - worker.idle_since >= IDLE_SECONDS or worker.process.poll() is not None)
-        ]  # fmt: skip
+        ]
         self.workers = [worker for worker in self.workers if worker not in idle]
         return idle
 

@@ -84,12 +84,14 @@ def _strange_network(name: str) -> UnsupportedLearner:
     if package in NETWORKS_OF:
         return UnsupportedLearner(
             f"The learner's network holds a {name}, which the installed {package} does not have: it was exported by "
-            "another version; export it again with the installed one.", "version",
-        )  # fmt: skip
+            "another version; export it again with the installed one.",
+            "version",
+        )
     return UnsupportedLearner(
         f"The learner's network holds a {last}, a class of its own training script: build it of layers of torch, "
-        "torchvision, timm or fastai, and export it again.", "own network",
-    )  # fmt: skip
+        "torchvision, timm or fastai, and export it again.",
+        "own network",
+    )
 
 
 def _held_by(model: Any) -> Iterator[Any]:

@@ -124,8 +124,9 @@ class Quantizer:
 
         nodes = [
             helper.make_node(f"Reduce{end}", [name], [f"{name}/{end}"], keepdims=0)
-            for end in ("Min", "Max") for name in names
-        ]  # fmt: skip
+            for end in ("Min", "Max")
+            for name in names
+        ]
         extremes = np.reshape(self._measured(_copy(self.model), nodes), (len(self.photos), 2, len(names)))
         low, high = extremes[:, 0].min(axis=0), extremes[:, 1].max(axis=0)
         # 0 must be a level of its own: paddings are 0

@@ -96,9 +96,10 @@ LIBRARIES_OF_LEARNERS = (
 )  # fmt: skip
 LIBRARIES = ("fastai.", "fastcore.", "fasttransform.")
 CALLED_OF_FASTAI = (
-    "fastai.torch_core._fa_rebuild_", "fastai.torch_core._rebuild_from_type",  # tensors; the second until fastai 2.6
+    "fastai.torch_core._fa_rebuild_",
+    "fastai.torch_core._rebuild_from_type",  # tensors; the second until fastai 2.6
     "fastai.callback.fp16.AMPMode",  # an enumeration
-)  # fmt: skip
+)
 OWN = ("__main__", "__mp_main__")  # what the script defined that made the pickle
 GETATTR = (("builtins", "getattr"), ("__builtin__", "getattr"))
 OLDER = {"__builtin__": "builtins"}  # as protocol 2 names it

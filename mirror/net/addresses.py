@@ -39,11 +39,12 @@ _SPECIAL_6 = tuple(
         ipaddress.IPv6Network,
         (
             "2001::/23",  # IETF protocols: Teredo, benchmarks, ORCHID, AMT, AS112 …
-            "2001:db8::/32", "3fff::/20",  # documentation
+            "2001:db8::/32",
+            "3fff::/20",  # documentation
             "2620:4f:8000::/48",  # AS112
         ),
     )
-)  # fmt: skip
+)
 # Prefixes behind which lies an IPv4 address, and how far it is from the right end in bits
 _CARRIERS = (
     (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # mapped

@@ -152,9 +152,7 @@ class _Graph:
         factors = np.broadcast_to(scales / np.float32(end[0]), weights.shape[:1])
         settings = {a.name: helper.get_attribute_value(a) for a in conv.attribute}
         shift = bias[0] if bias else None
-        return _OfLevels(
-            conv, quantise, settings, source[0], source[2], weights, shift, factors, end[1]
-        )  # fmt: skip
+        return _OfLevels(conv, quantise, settings, source[0], source[2], weights, shift, factors, end[1])
 
     def depthwise(self, found: _OfLevels) -> list[Any]:
         from onnx import TensorProto

@@ -302,8 +302,9 @@ def test_a_new_label_gets_photos_on_both_sides() -> None:
 def test_a_split_that_came_with_the_photos_is_kept() -> None:
     photos = [
         make_photo(number, label, split_given=True, split="validation" if number < 4 else "train")
-        for label in ("cygnet", "duckling") for number in range(12)
-    ]  # fmt: skip
+        for label in ("cygnet", "duckling")
+        for number in range(12)
+    ]
     decisions = [line(RELABEL, photos[0].file_name, "duckling"), line(REMOVE, photos[5].file_name)]
     assert split_as_corrected(photos, decisions, seed=1) == photos
 

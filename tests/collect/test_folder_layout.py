@@ -70,8 +70,9 @@ def test_labels_and_names_of_any_alphabet(tmp_path: Path) -> None:
             check_totals(photos)
             assert photos.labels == ["Baby Swan", "Schwänchen", "天鹅"]
             assert {photo.url for photo in photos.photos if photo.label == "Baby Swan"} == {
-                'Baby Swan/a, "b"\nc.jpg', "Baby Swan/\\xff\\xfe.jpg",
-            }  # fmt: skip
+                'Baby Swan/a, "b"\nc.jpg',
+                "Baby Swan/\\xff\\xfe.jpg",
+            }
     assert len(log) == 1
 
 
@@ -132,11 +133,13 @@ def test_links_that_lead_outside_are_not_followed(tmp_path: Path) -> None:
     (source / "swan/round").symlink_to(outside.parent, target_is_directory=True)  # which holds DIR itself
     with collect_from_folder(tmp_path / "out", source, follow=True, log=followed) as photos:
         assert {row.url: row.reason for row in photos.rejected} == {
-            "swan/inside.jpg": "exact-duplicate", "swan/broken.jpg": "missing-file",
-        }  # fmt: skip
+            "swan/inside.jpg": "exact-duplicate",
+            "swan/broken.jpg": "missing-file",
+        }
         assert {photo.label for photo in photos.photos if photo.url in ("swan/out.jpg", "goose/folder/1.jpg")} == {
-            "goose", "swan",
-        }  # fmt: skip
+            "goose",
+            "swan",
+        }
         assert len(photos.photos) == 9 and "swan/round is a link to a folder that is read already" in str(followed)
     (source / "swan/round").unlink()
     only = tmp_path / "subset"  # label folders that are links themselves

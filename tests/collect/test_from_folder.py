@@ -87,8 +87,9 @@ def test_the_defect_set_end_to_end_every_file_counted_and_none_altered(tmp_path:
     with collect_from_folder(tmp_path / "out", source, log=log) as photos:
         check_totals(photos)
         assert Counter(row.reason for row in photos.rejected) == {
-            **{reason: len(files) for reason, files in DEFECTS.items()}, "no-label-folder": 1,
-        }  # fmt: skip
+            **{reason: len(files) for reason, files in DEFECTS.items()},
+            "no-label-folder": 1,
+        }
         assert Counter(photo.label for photo in photos.photos) == {"swan": len(SOUND), "goose": 4}
         assert len(photos.rows) == len(SOUND) + sum(map(len, DEFECTS.values())) + 5
         assert {photo.url for photo in photos.photos if photo.label == "goose"} == {

@@ -40,8 +40,9 @@ def test_predictions_come_back_by_file_name_with_four_digits(tmp_path: Path) -> 
     first = PhotoPrediction("images/a/1.jpg", "a", "a", 1.0, "validation")
     write_predictions(path, [second, first])
     assert [(one.file_name, one.probability) for one in read_predictions(path)] == [
-        ("images/a/1.jpg", 1.0), ("images/a/2.jpg", 0.1235),
-    ]  # fmt: skip
+        ("images/a/1.jpg", 1.0),
+        ("images/a/2.jpg", 0.1235),
+    ]
 
 
 def test_no_suspects_are_a_file_too(tmp_path: Path) -> None:

@@ -48,11 +48,12 @@ def test_what_depends_on_the_number_of_images_stays(tmp_path: Path) -> None:
     ]
     values = {"zero": [0], "one": [1], "four": [4]}
     graph = helper.make_graph(
-        nodes, "flat",
+        nodes,
+        "flat",
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 3, 2, 2])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 12])],
         [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in values.items()],
-    )  # fmt: skip
+    )
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
     assert fold_shapes(path) == 0

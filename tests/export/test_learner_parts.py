@@ -168,5 +168,6 @@ def test_nothing_of_the_training_is_in_it() -> None:
     learner = learner_of(load(path))
     assert "csv_logger" not in [callback.name for callback in learner.cbs] and not learner.metrics
     assert {type(each).__module__ for each in learner.dls.valid.after_item.fs} <= {
-        "fastai.vision.augment", "fastai.data.transforms",
-    }  # fmt: skip
+        "fastai.vision.augment",
+        "fastai.data.transforms",
+    }

@@ -154,9 +154,10 @@ TABLE = call_of(stack_global("pandas", "DataFrame"), b"}" + short("a") + a_list(
 HOLDER = made("fastai.data.core", "TfmdDL", dataset=TABLE)  # passes on to its dataset what it lacks
 ODD_NAME = """x"), open("happened", "w"), (\""""
 NET = made(
-    "torch.nn.modules.container", "Sequential",
+    "torch.nn.modules.container",
+    "Sequential",
     _modules=b"}" + short(ODD_NAME) + call_of(stack_global("torch.nn.modules.activation", "ReLU")) + b"s",
-)  # fmt: skip
+)
 ROUNDABOUT = {  # names that a learner may hold, put together to something else
     "a callback that writes a file, called": four(call_of(LOGGER, short("before_fit"))),
     "a callback that writes a file, by its method": four(call_of(call_of(GETTER, LOGGER, short("before_fit")))),

@@ -241,9 +241,10 @@ def with_pictures(tmp_path: Path) -> ModelFolder:
     return read_model_folder(folder)
 
 
-@pytest.mark.parametrize(("build", "kind", "place"), [
-    (space_gradio, "gradio", "models/mirror/examples/"), (space_static, "static", "examples/mirror/")
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("build", "kind", "place"),
+    [(space_gradio, "gradio", "models/mirror/examples/"), (space_static, "static", "examples/mirror/")],
+)
 def test_a_models_own_pictures_go_where_photos_may(
     with_pictures: ModelFolder, build: Any, kind: str, place: str
 ) -> None:

@@ -103,8 +103,9 @@ def test_each_tab_is_told_by_a_file_of_its_own_and_brings_its_network_and_licenc
         assert len(files[page["network"].split("?")[0]]) == page["loads"]
         assert page["note"].split("?")[0] in files
     assert {name for name in files if name.startswith("tabs/") and "LICENSE" in name} == {
-        "tabs/things/efficientnet_lite0.LICENSE", "tabs/faces/centerface.LICENSE",
-    }  # fmt: skip
+        "tabs/things/efficientnet_lite0.LICENSE",
+        "tabs/faces/centerface.LICENSE",
+    }
 
 
 def test_a_site_without_further_tabs_has_nothing_of_them(files: dict[str, bytes]) -> None:
@@ -157,7 +158,7 @@ def test_garments_need_their_model(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("garments", ("garments",)),
         ("faces,all", READY),
         ("words,all", TABS),
-    ],  # fmt: skip
+    ],
 )
 def test_tabs_are_named_with_commas_between_them(text: str, found: tuple[str, ...]) -> None:
     assert tabs(text) == found

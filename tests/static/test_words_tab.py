@@ -192,9 +192,10 @@ def test_what_branches_need_is_not_dropped_whatever_the_order_of_nodes() -> None
         for name in ("a", "b")
     ]  # fmt: skip
     nodes = [
-        helper.make_node("Neg", ["x"], ["a"]), helper.make_node("Abs", ["x"], ["unused"]),
+        helper.make_node("Neg", ["x"], ["a"]),
+        helper.make_node("Abs", ["x"], ["unused"]),
         helper.make_node("If", ["c"], ["y"], then_branch=branches[0], else_branch=branches[1]),
-    ]  # fmt: skip
+    ]
     weights = [helper.make_tensor(name, onnx.TensorProto.FLOAT, [1], [1.0]) for name in ("b", "d")]
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])],

@@ -156,10 +156,11 @@ def test_a_network_that_never_ends_is_refused_before_it_is_opened(tmp_path):
     path = tiny_yunet(tmp_path / "face.onnx")
     model = onnx.load(path)
     body = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", [name], [f"{name}_out"]) for name in ("going", "kept")], "body",
+        [onnx.helper.make_node("Identity", [name], [f"{name}_out"]) for name in ("going", "kept")],
+        "body",
         [onnx.helper.make_tensor_value_info(name, kind, []) for name, kind in (("turn", 7), ("going", 9), ("kept", 1))],
         [onnx.helper.make_tensor_value_info(f"{name}_out", kind, []) for name, kind in (("going", 9), ("kept", 1))],
-    )  # fmt: skip
+    )
     constants = {"turns": np.array(2**62), "true": np.array(True), "zero": np.array(0, np.float32)}
     model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in constants.items())
     loop = onnx.helper.make_node("Loop", [*constants], ["cls_8_never"], body=body)

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "RT-DETR, D-FINE": ("RTDetr", {}),
     "RT-DETR, normalised": ("RTDetr", {"size": {"height": 320, "width": 256}, "do_normalize": True}),
     "RT-DETR, within limits": ("RTDetr", {"size": {"max_height": 320, "max_width": 200}}),
-}  # fmt: skip
+}
 
 
 def photo(width: int, height: int) -> Image.Image:
@@ -105,7 +105,7 @@ def test_a_strip_is_refused(kind: str, size: tuple[int, int]) -> None:
         ({"image_processor_type": "Siglip2ImageProcessor", "patch_size": 0}, "makes no sense"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_configuration_that_cannot_be_meant_is_one_sentence(configuration: dict[str, Any], says: str) -> None:
     with pytest.raises(ModelUnavailable, match=says) as told:
         ImageProcessor.of(configuration, "someone/model")

@@ -129,8 +129,9 @@ def test_another_page_can_do_nothing(chromium, studio: tuple[Served, Path], name
         for tag in FRAMES:
             page.evaluate(
                 "([tag, url]) => { const one = document.createElement(tag);"
-                "one[tag === 'object' ? 'data' : 'src'] = url; document.body.append(one); }", [tag, f"{served.url}/"],
-            )  # fmt: skip
+                "one[tag === 'object' ? 'data' : 'src'] = url; document.body.append(one); }",
+                [tag, f"{served.url}/"],
+            )
         page.wait_for_timeout(500)
         assert not any("gradio" in frame.content() for frame in page.frames[1:])
         file = f"/gradio_api/file=http://{name}:{port}/studio.png"
@@ -165,8 +166,9 @@ def test_the_printed_address_opens_from_a_link_in_another_page(chromium, studio,
         page.goto(f"http://{name}:{port}/")
         page.evaluate(
             "([href, target]) => document.body.append(Object.assign(document.createElement('a'), "
-            "{href, target, rel: 'opener', textContent: 'the studio'}))", [served.address, target],
-        )  # fmt: skip
+            "{href, target, rel: 'opener', textContent: 'the studio'}))",
+            [served.address, target],
+        )
         if target:
             with context.expect_page() as opened:
                 page.get_by_text("the studio").click()
