@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import errno
 import re
+from collections import Counter
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 
@@ -210,6 +212,11 @@ REASONS = {  # why a photo was left out: the slugs of rejected.csv, in words
     "redirect-loop": "redirected in circles",
     "incomplete-body": "broke off on the way",
 }
+
+
+def reasons_in_words(slugs: Iterable[str]) -> str:
+    """`30 too small, 4 nearly the same as another photo`, the most frequent first; "" where there are none."""
+    return ", ".join(f"{number:,} {reason_in_words(slug)}" for slug, number in Counter(slugs).most_common())
 
 
 def reason_in_words(slug: str) -> str:

@@ -4,7 +4,6 @@ model."""
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
@@ -21,7 +20,7 @@ from mirror.collect.others import Others, read_others
 from mirror.collect.search_file import SEARCH_JSON, read_search
 from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import require_enough, unvalidated_labels
-from mirror.errors import ImageError, UsageError, reason_in_words
+from mirror.errors import ImageError, UsageError, reasons_in_words
 from mirror.images import example_picture
 from mirror.measured import error_sentence, group_sentences
 from mirror.model_folder import MOST_EXAMPLES
@@ -183,10 +182,9 @@ def say_counts(photos: CorrectedFolder, held_out: bool) -> None:
     held = sum(row.split == "validation" for row in rows)
     listed = ", ".join(f"{count} {label}" for label, count in counts.items())
     judged = f"{held} of them are held out to judge by" if held_out else "each is left out in turn to judge by"
-    reasons = Counter(row.reason for row in photos.rejected)
-    why = ", ".join(f"{number:,} {reason_in_words(reason)}" for reason, number in reasons.most_common())
-    print(f"{count(len(rows), 'photo')} ({listed}); {judged}. Left out: {why or 'none'}.")
-    if reasons[NEAR_DUPLICATE]:
+    reasons = [row.reason for row in photos.rejected]
+    print(f"{count(len(rows), 'photo')} ({listed}); {judged}. Left out: {reasons_in_words(reasons) or 'none'}.")
+    if NEAR_DUPLICATE in reasons:
         print("What is nearly the same stays with --keep-near-duplicates.")
     if max(counts.values()) > 2 * min(counts.values()):
         print("The labels differ in number; each weighs the same in training.")

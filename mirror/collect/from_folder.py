@@ -23,7 +23,7 @@ from mirror.collect.folder_layout import LocalFile, find_files
 from mirror.collect.metadata import FOLDER
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import MIN_SIDE, OWN_MIN_SIDE, ScreenedPhoto, screen, sha256_of
-from mirror.errors import DatasetError, ImageError, NotAnImage, reason_in_words
+from mirror.errors import DatasetError, ImageError, NotAnImage, reasons_in_words
 from mirror.images import read_file
 from mirror.wording import count
 
@@ -167,9 +167,8 @@ def _forget_stale(photos: PhotoFolder, files: list[LocalFile], source: Path, log
 
 def _summary(photos: PhotoFolder, source: Path) -> str:
     counts = Counter(photo.label for photo in photos.photos)
-    reasons = Counter(row.reason for row in photos.rejected)
+    rejected = reasons_in_words(row.reason for row in photos.rejected)
     labels = ", ".join(f"{number} {label}" for label, number in sorted(counts.items())) or "none"
-    rejected = ", ".join(f"{number} {reason_in_words(reason)}" for reason, number in sorted(reasons.items()))
     return f"{source}: {labels}" + (f"; left out: {rejected}." if rejected else "; nothing left out.")
 
 

@@ -34,7 +34,7 @@ from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_file import SearchFile, search_of, write_search
 from mirror.collect.search_types import EXCLUDED, Hit, PhotoJudge, SearchFilters, SearchTerm, check_license
-from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reason_in_words
+from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reasons_in_words
 from mirror.net.fetch import Client, Fetched, NetworkSettings
 from mirror.progress import ProgressBar
 from mirror.storage import read_file
@@ -280,8 +280,7 @@ class _SearchRun:
         return sum(row.label == label for row in self._photos.rejected)
 
     def _left_out(self, label: str) -> str:
-        reasons = Counter(row.reason for row in self._photos.rejected if row.label == label)
-        return ", ".join(f"{count} {reason_in_words(reason)}" for reason, count in reasons.most_common())
+        return reasons_in_words(row.reason for row in self._photos.rejected if row.label == label)
 
     def _untried(self, label: str, searches: list[TermHits]) -> Iterator[Hit]:
         """The label's hits, its queries taking turns, without those that this run or an earlier one has tried."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from mirror.collect.copies import NEAR_DUPLICATE
 from mirror.collect.metadata import FOLDER, TRAIN, VALIDATION, Origin, Photo, Rejection
 from mirror.collect.screening import connected_components, look_alike_pairs
-from mirror.errors import DatasetError, reason_in_words
+from mirror.errors import DatasetError, reasons_in_words
 
 FRACTION = 0.2  # of the photos, for validation
 NAMED = 5  # labels in a sentence
@@ -53,8 +53,8 @@ def require_enough(photos: Iterable[Photo | Origin], left_out: Iterable[Rejectio
 
 def _why(reasons: Counter[str]) -> str:
     """`34 were left out: 30 nearly the same as another photo, 4 too small`"""
-    listed = ", ".join(f"{number} {reason_in_words(reason)}" for reason, number in reasons.most_common())
-    return f"{reasons.total()} {'was' if reasons.total() == 1 else 'were'} left out: {listed}"
+    total = reasons.total()
+    return f"{total} {'was' if total == 1 else 'were'} left out: {reasons_in_words(reasons.elements())}"
 
 
 def _advice(reasons: Mapping[str, Counter[str]], labels: Sequence[str], of_folder: bool) -> str:

@@ -139,13 +139,14 @@ class StudioState:
 
     def _cached(self, files: list[Path], read: Callable[[], Any]) -> Any:
         """What `read` makes of these files, read again when one of them has changed."""
-        stamp = [_file_stamp(file) for file in files]
+        stamp = [file_stamp(file) for file in files]
         cached = self._cache.get(files[0])
         if cached is None or cached[0] != stamp:
             cached = self._cache[files[0]] = (stamp, read())
         return cached[1]
 
 
+Stamp = tuple[int, int, int]
 Report = tuple[ModelFolder | None, list[PhotoIssue], list[PhotoPrediction], str]
 
 
@@ -185,7 +186,8 @@ def _with_model(
     return replace(snapshot, model=model, problem=problem, issues=issues, predictions=predictions)
 
 
-def _file_stamp(file: Path) -> tuple[int, int, int] | None:
+def file_stamp(file: Path) -> Stamp | None:
+    """What differs once a file is another; None where there is none."""
     try:
         status = file.stat()
     except OSError:

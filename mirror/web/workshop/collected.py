@@ -18,12 +18,12 @@ from mirror.collect.metadata import Photo, Rejection, read_photos, read_rejectio
 from mirror.collect.search_file import SearchFile, read_search
 from mirror.collect.splits import MIN_PHOTOS_PER_LABEL
 from mirror.errors import reason_in_words
+from mirror.web.studio.state import Stamp, file_stamp
 from mirror.wording import count, listed, plain
 
 MOST_SHOWN = 1500  # photos on the sheet, of all labels together
 LEAST_SHOWN = 12  # of each label in any case
 MOST_LEFT_OUT = 12  # examples of each reason
-Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ class Collected:
 def read_collected(folder: Path) -> Collected:
     """What lies in a photo folder now; none of it may be there yet. Raises DatasetError."""
     photos, rejected = folder / "metadata.csv", folder / "rejected.csv"
-    return collected_of(read_search(folder), _photos(photos, _stamp(photos)), _rejections(rejected, _stamp(rejected)))
+    return collected_of(
+        read_search(folder), _photos(photos, file_stamp(photos)), _rejections(rejected, file_stamp(rejected))
+    )
 
 
 def collected_of(search: SearchFile | None, photos: Sequence[Photo], rejected: Sequence[Rejection]) -> Collected:
@@ -121,19 +123,11 @@ def collected_of(search: SearchFile | None, photos: Sequence[Photo], rejected: S
 
 
 @lru_cache(maxsize=8)
-def _photos(path: Path, stamp: Stamp) -> tuple[Photo, ...]:
+def _photos(path: Path, stamp: Stamp | None) -> tuple[Photo, ...]:
     """stamp: of the file as it is now, so that a table that has grown is read anew."""
     return tuple(read_photos(path)) if stamp else ()
 
 
 @lru_cache(maxsize=8)
-def _rejections(path: Path, stamp: Stamp) -> tuple[Rejection, ...]:
+def _rejections(path: Path, stamp: Stamp | None) -> tuple[Rejection, ...]:
     return tuple(read_rejections(path)) if stamp else ()
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -15,6 +15,7 @@ from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, StoredPreview, exc
 from mirror.doctor.hit_groups import alike_groups
 from mirror.errors import UsageError
 from mirror.templates import render
+from mirror.web.studio.state import Stamp, file_stamp
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.words import keep_words
 from mirror.web.workshop.workshop import Changes, Workshop, command_line, value_of
@@ -28,7 +29,8 @@ def add(workshop: Workshop) -> None:
     drawn = gr.State(None)  # of which project and moment the sheet is that the browser shows
 
     def draw(project: Project, before: Any) -> Changes:
-        found, progress = _found(project.folder, _stamp(project)), project.run(STEP).progress()
+        stamp, progress = file_stamp(project.folder / PREVIEW_JSON), project.run(STEP).progress()
+        found = _found(project.folder, stamp)
         shown = [one for one in found.labels] if found else []
         changes: dict[Any, Any] = {
             top: render(
@@ -37,7 +39,7 @@ def add(workshop: Workshop) -> None:
                 alike=_alike(found), command=_command(project, found),
             )
         }  # fmt: skip
-        now = (project.name, _stamp(project), progress.running)
+        now = (project.name, stamp, progress.running)
         if now != before:
             changes |= {drawn: now, sheet: render("look_sheet.html", labels=shown, running=progress.running)}
         return changes
@@ -129,14 +131,6 @@ def _alike(found: StoredPreview | None) -> list[tuple[list[str], float]]:
 
 
 @lru_cache(4)
-def _found(folder: Path, stamp: tuple[int, int]) -> StoredPreview | None:
+def _found(folder: Path, stamp: Stamp | None) -> StoredPreview | None:
     """stamp: of its file, so that a new one is read."""
     return read_preview(folder)
-
-
-def _stamp(project: Project) -> tuple[int, int]:
-    try:
-        status = (project.folder / PREVIEW_JSON).stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size

@@ -24,6 +24,7 @@ from mirror.templates import data_url, render
 from mirror.terminal import typed
 from mirror.web.mirror_tab import Answer, answer_card, bars, error_card
 from mirror.web.photo_input import preview
+from mirror.web.studio.state import Stamp, file_stamp
 from mirror.web.studio.trial import TrialPage
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop.projects import Project
@@ -42,13 +43,12 @@ class OpenedModel:
 
     def __init__(self) -> None:
         self._opening = threading.Lock()
-        self._opened: tuple[tuple[Path, int, int], Classifier] | None = None
+        self._opened: tuple[tuple[Path, Stamp | None], Classifier] | None = None
 
     def of(self, model: Path) -> Classifier:
         """Raises ModelFolderError."""
         with self._opening:
-            status = (model / MODEL_JSON).stat() if (model / MODEL_JSON).is_file() else None
-            version = (model, status.st_ino, status.st_mtime_ns) if status else (model, 0, 0)
+            version = (model, file_stamp(model / MODEL_JSON))
             if self._opened is None or self._opened[0] != version:
                 self._opened = (version, Classifier.load(model))
             return self._opened[1]
