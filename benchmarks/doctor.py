@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import DATA
-from mirror.doctor.eye import Eye
 from mirror.doctor.hit_groups import Grouping, alike, group_hits
 from mirror.doctor.hits_preview import ALIKE
+from mirror.doctor.image_embedding import Embedder
 from mirror.images import encode_jpeg, load_image
 from tests.world import draw_photo
 
@@ -68,9 +68,9 @@ class Hits:
 
 
 def look_at_all() -> dict[str, np.ndarray]:
-    """What the eye sees of each kind: [photos, D]."""
-    eye = Eye()
-    return {kind: np.stack([eye.look(thumbnail(p)).vector for p in pictures]) for kind, pictures in material()}
+    """What the embedder sees of each kind: [photos, D]."""
+    embedder = Embedder()
+    return {kind: np.stack([embedder.embed(thumbnail(p)).vector for p in pictures]) for kind, pictures in material()}
 
 
 def thumbnail(picture: Image.Image) -> bytes:

@@ -142,7 +142,7 @@ class Parser(argparse.ArgumentParser):
     has `given`: the options that were. No value is empty, and no path is one that the system refuses to look for."""
 
     def __init__(self, *arguments: Any, **settings: Any):
-        super().__init__(*arguments, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        super().__init__(*arguments, **{"formatter_class": argparse.RawDescriptionHelpFormatter} | settings)
         self.register("type", None, _not_empty)
         self.register("type", Path, lambda text: Path(path_text(text)))
         self.add_argument("--version", action="version", version=f"mirror {__version__}")

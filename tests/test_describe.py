@@ -12,10 +12,10 @@ import pytest
 from mirror.describe import WORST_PHOTOS, ModelDescription
 from mirror.measured import FEW, error_sentence
 from mirror.metrics_schema import Validation
+from mirror.model_card import model_card
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Novelty
 from mirror.templates import render
-from mirror.training.model_card import model_card
 from mirror.web.about import note
 from mirror.web.models import ServedModel
 from mirror.web.studio.retrain import comparison

@@ -24,8 +24,8 @@ PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"
 ORDER = (  # from the ground up
     "program errors defaults privacy terminal progress storage folders wording sources net decoding images "
     "preparation typed_json metrics_schema model_schema model_folder phrases charts palette page_pictures intervals "
-    "measured model_history templates describe report_page model_note collect inference tasks doctor export training "
-    "fashion_mnist batch static publish web cli __main__"
+    "measured model_history templates describe model_card report_page model_note collect inference tasks doctor "
+    "export training fashion_mnist batch static publish web cli __main__"
 ).split()
 
 

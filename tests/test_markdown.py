@@ -12,12 +12,12 @@ import pytest
 from markdown_it import MarkdownIt
 
 from mirror.collect.metadata import METADATA_COLUMNS, format_row
+from mirror.model_card import model_card
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.model_schema import Query
 from mirror.publish.dataset_repository import dataset_repository
 from mirror.publish.space_card import space_card
 from mirror.templates import as_markdown, fenced, markdown_table
-from mirror.training.model_card import model_card
 
 SHIPPED = Path(__file__).parents[1] / "models" / "mirror"
 HOSTILE = (

@@ -13,8 +13,8 @@ from mirror.cli import build_parser
 from mirror.cli.train_options import PREVIEW_USES
 from mirror.cli.train_preview import table
 from mirror.collect.search_types import Hit
-from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
+from mirror.doctor.image_embedding import Embedding
 from tests.support.hit_lists import CHECKS, find
 from tests.support.lacking import no_torch
 from tests.support.limits import LIMIT
@@ -41,7 +41,7 @@ def test_a_preview_needs_no_torch_and_says_what_to_do_about_what_it_finds(world:
 
 
 def test_a_label_whose_hits_have_nothing_in_common_is_told_as_well() -> None:
-    hit = SeenHit(Hit("https://a.example/1.jpg", "x"), b"", Look(np.zeros(2), np.zeros(1000)))
+    hit = SeenHit(Hit("https://a.example/1.jpg", "x"), b"", Embedding(np.zeros(2), np.zeros(1000)))
     single = tuple(HitGroup(n, f"thing {n}", "thing", (hit,), 0.25, 0.1, n > 1, np.zeros(2)) for n in range(1, 5))
     lines = table(Preview((LabelPreview("x", (QueryResult("x", 4, 4, 0.75, among=0.5),), single),), (("x", "y", 0.9),)))
     assert "  and 4 single pictures, 3 of them off topic" in lines

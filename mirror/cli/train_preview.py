@@ -26,14 +26,14 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
     from mirror.collect.search_types import check_license
     from mirror.doctor.contact_sheet import PREVIEW_HTML, contact_sheet
     from mirror.doctor.exclusions import read_preview, write_preview
-    from mirror.doctor.eye import Eye
     from mirror.doctor.hits_preview import PreviewSettings, preview
+    from mirror.doctor.image_embedding import Embedder
     from mirror.storage import write_atomically
 
     folder = Path("data", model_name(options, default_name))
     terms = search_terms(options, folder, search)
     keep_search(folder, search_of(terms, count=options.count, license=check_license(options.license)))
-    eye, settings = Eye(), PreviewSettings()
+    embedder, settings = Embedder(), PreviewSettings()
     labels = list(dict.fromkeys(term.label for term in terms))
     more = len(labels) * settings.tries
     print(
@@ -43,10 +43,10 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
     network = network_settings(options)
     before = read_preview(folder)
     found = preview(
-        folder, terms, eye, license=options.license, network=network, settings=settings,
-        so_far=lambda some: write_preview(folder, some, eye, before, rest=labels),
+        folder, terms, embedder, license=options.license, network=network, settings=settings,
+        so_far=lambda some: write_preview(folder, some, embedder, before, rest=labels),
     )  # fmt: skip
-    excluded = write_preview(folder, found, eye, before)
+    excluded = write_preview(folder, found, embedder, before)
     sheet = folder / PREVIEW_HTML
     with writing(sheet):
         write_atomically(sheet, contact_sheet(found).encode(), inside=folder)

@@ -2,7 +2,7 @@
 
     python train.py --preview --search cygnet="baby swan" --search duckling=duckling
 
-eye.py              a picture → what the packaged ImageNet network sees in it
+image_embedding.py  a picture → what the packaged ImageNet network sees in it
 class_words.py      that network's 1,000 classes as plain words: "waterfowl", "dog", "bottle"
 hit_groups.py       hits → groups of what they show, how much they agree, which are off topic: arithmetic
 better_words.py     other words worth a try for a label

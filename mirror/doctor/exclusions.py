@@ -1,6 +1,6 @@
 """preview.json of a photo folder: what a preview found, the groups that are not to be collected, and who judges by it.
 
-    write_preview(folder, found, eye)             what `train.py --preview` leaves beside the sheet; what was excluded
+    write_preview(folder, found, embedder)        what `train.py --preview` leaves beside the sheet; what was excluded
                                                   stays so, by what it shows
     read_preview(folder)                          the same again, for a page; None where there is none
     exclude(folder, [("cygnet", "wool")])         `--exclude cygnet=wool`, or a click in a page
@@ -23,8 +23,8 @@ import numpy as np
 
 from mirror.collect.metadata import Rejection, writing
 from mirror.collect.search_types import EXCLUDED
-from mirror.doctor.eye import Eye
 from mirror.doctor.hits_preview import HitGroup, Preview, QueryResult
+from mirror.doctor.image_embedding import Embedder
 from mirror.errors import DatasetError, ModelFolderError, UsageError
 from mirror.storage import parse_json, read_file, write_atomically
 from mirror.typed_json import MAX_TEXT, Count, List, Number, Record, Share, decode, encode
@@ -101,12 +101,12 @@ class StoredPreview(Record):
 
 
 def write_preview(
-    folder: Path, found: Preview, eye: Eye, before: StoredPreview | None = None, *, rest: Sequence[str] = ()
+    folder: Path, found: Preview, embedder: Embedder, before: StoredPreview | None = None, *, rest: Sequence[str] = ()
 ) -> list[StoredGroup]:
     """Writes the file, and returns the groups that are excluded in it: those that show what a group excluded in
     `before` showed. rest: labels that stay as they were in `before` where they are not found yet. Raises DatasetError.
     """
-    old = {one.label: one for one in before.labels} if before and before.network == eye.network else {}
+    old = {one.label: one for one in before.labels} if before and before.network == embedder.network else {}
     labels = tuple(
         _still_excluded(
             StoredLabel(
@@ -118,7 +118,7 @@ def write_preview(
         for one in found.labels
     )  # fmt: skip
     labels += tuple(one for label, one in old.items() if label in rest)
-    _write(folder, StoredPreview(eye.network, labels, tuple(Likeness(*pair) for pair in found.alike)))
+    _write(folder, StoredPreview(embedder.network, labels, tuple(Likeness(*pair) for pair in found.alike)))
     return [group for one in labels for group in one.groups if group.excluded]
 
 
@@ -176,8 +176,8 @@ def exclude(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[StoredGroup
 class Judge:
     """Whether a photo is of a group that is not to be collected."""
 
-    def __init__(self, path: Path, stored: StoredPreview, eye: Eye):
-        self._path, self._eye = path, eye
+    def __init__(self, path: Path, stored: StoredPreview, embedder: Embedder):
+        self._path, self._embedder = path, embedder
         self._groups = {
             one.label: (one.groups, np.stack([_vector(group.centre) for group in one.groups]))
             for one in stored.labels
@@ -195,7 +195,7 @@ class Judge:
         if label not in self._groups:
             return None
         groups, centres = self._groups[label]
-        nearest = groups[int((centres @ self._eye.look(photo).vector).argmax())]
+        nearest = groups[int((centres @ self._embedder.embed(photo).vector).argmax())]
         if not nearest.excluded:
             return None
         return EXCLUDED, _detail(label, nearest)
@@ -214,12 +214,12 @@ def read_judge(folder: Path) -> Judge | None:
     stored = read_preview(folder)
     if stored is None or not any(group.excluded for one in stored.labels for group in one.groups):
         return None
-    eye = Eye()
-    if stored.network != eye.network:
+    embedder = Embedder()
+    if stored.network != embedder.network:
         raise DatasetError(
             f"{folder / PREVIEW_JSON} was made with another network than is here: look at the hits again (--preview)."
         )
-    return Judge(folder / PREVIEW_JSON, stored, eye)
+    return Judge(folder / PREVIEW_JSON, stored, embedder)
 
 
 def _numbers(stored: StoredPreview, label: str, name: str) -> list[int]:

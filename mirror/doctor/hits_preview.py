@@ -1,6 +1,6 @@
 """Words → what a search finds for them, looked at before anything is collected.
 
-    result = preview(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], Eye())
+    result = preview(Path("data/mirror"), [SearchTerm("baby swan", "cygnet"), …], Embedder())
 
 Of each query the first hits' thumbnails are fetched, which are the engine's own small pictures, looked at and grouped
 by what they show. Search pages are kept in hits.jsonl, as collecting keeps them, so that no search is made twice; the
@@ -26,8 +26,8 @@ from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_types import Hit, SearchFilters, SearchTerm, check_license
 from mirror.doctor.better_words import other_words
 from mirror.doctor.class_words import group_word, kind_word
-from mirror.doctor.eye import Eye, Look
 from mirror.doctor.hit_groups import Grouping, alike, group_hits
+from mirror.doctor.image_embedding import Embedder, Embedding
 from mirror.errors import DatasetError, FetchError, ImageError, SearchError
 from mirror.folders import locked
 from mirror.images import load_image, small_jpeg
@@ -58,11 +58,11 @@ class PreviewSettings:
 
 @dataclass(frozen=True)
 class SeenHit:
-    """A hit whose thumbnail was looked at. picture: a small JPEG; look: what the network sees."""
+    """A hit whose thumbnail was looked at. picture: a small JPEG; embedding: what the network sees."""
 
     hit: Hit
     picture: bytes
-    look: Look
+    embedding: Embedding
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Preview:
 def preview(
     folder: Path,
     terms: Sequence[SearchTerm],
-    eye: Eye,
+    embedder: Embedder,
     *,
     license: str | None = None,
     network: NetworkSettings | None = None,
@@ -156,8 +156,8 @@ def preview(
     engines: Sequence[type[Engine]] = ENGINES,
     so_far: Callable[[Preview], object] = lambda found: None,
 ) -> Preview:
-    """What the terms find. folder: the photo folder whose hits.jsonl keeps the searches; eye: the network that looks;
-    so_far: is told after each label.
+    """What the terms find. folder: the photo folder whose hits.jsonl keeps the searches; embedder: what sees their
+    pictures; so_far: is told after each label.
 
     Raises SearchError where no engine answers, FetchError where no thumbnail arrives, DatasetError where the folder
     cannot be written.
@@ -173,7 +173,7 @@ def preview(
         ProgressBar("", "picture", log) as progress,
     ):
         searcher = Searcher(network, filters, settings=settings.search, log=progress.log, engines=engines)
-        run = _Preview(eye, searcher, SearchCache(folder, filters), client, settings, progress)
+        run = _Preview(embedder, searcher, SearchCache(folder, filters), client, settings, progress)
         labels: dict[str, tuple[LabelPreview, np.ndarray | None]] = {}
         for label in dict.fromkeys(term.label for term in terms):
             labels[label] = run.label(label, [term.query for term in terms if term.label == label])
@@ -189,14 +189,14 @@ class _Preview:
 
     def __init__(
         self,
-        eye: Eye,
+        embedder: Embedder,
         searcher: Searcher,
         cache: SearchCache,
         client: Client,
         settings: PreviewSettings,
         progress: ProgressBar,
     ):
-        self._eye, self._searcher, self._cache, self._client = eye, searcher, cache, client
+        self._embedder, self._searcher, self._cache, self._client = embedder, searcher, cache, client
         self._settings, self._progress = settings, progress
         self._seen: dict[str, SeenHit | None] = {}  # by the address of the picture
         self._failures: list[FetchError] = []
@@ -216,7 +216,7 @@ class _Preview:
         if sum(map(len, seen.values())) < FEWEST:
             few = tuple(QueryResult(query, len(found[query]), len(seen[query]), None) for query in queries)
             return LabelPreview(label, few, ()), None
-        judged = _Judged(seen, len(queries), self._eye.classes)
+        judged = _Judged(seen, len(queries), self._embedder.classes)
         if judged.off_topic > TOO_MANY_OFF:
             likeness = [group.kind for group in judged.groups if group.share >= LARGE_GROUP]
             for query in other_words(label, queries, likeness)[: self._settings.tries]:
@@ -226,7 +226,7 @@ class _Preview:
                     self._progress.log(f"No other words are tried for {label}: {error}")
                     break
                 seen[query] = self._look(query, found[query])
-            judged = _Judged(seen, len(queries), self._eye.classes)
+            judged = _Judged(seen, len(queries), self._embedder.classes)
         results = tuple(
             QueryResult(
                 query, len(found[query]), len(hits), judged.by_query[query], query not in queries, among, between
@@ -263,14 +263,14 @@ class _Preview:
                 self._progress(number, len(new))
         self._progress.close()
         return [
-            SeenHit(hit, seen.picture, seen.look)
+            SeenHit(hit, seen.picture, seen.embedding)
             for hit, address in zip(hits, addresses, strict=True)
             if (seen := self._seen[address]) is not None
         ]
 
     def _see(self, hit: Hit, body: bytes) -> SeenHit:
         photo = load_image(body)
-        return SeenHit(hit, small_jpeg(photo, SHOWN_SIDE, quality=70), self._eye.look(photo))
+        return SeenHit(hit, small_jpeg(photo, SHOWN_SIDE, quality=70), self._embedder.embed(photo))
 
 
 class _Judged:
@@ -280,7 +280,7 @@ class _Judged:
 
     def __init__(self, seen: dict[str, list[SeenHit]], own: int, classes: Sequence[str]):
         hits = [hit for found in seen.values() for hit in found]
-        vectors = np.stack([hit.look.vector for hit in hits])
+        vectors = np.stack([hit.embedding.vector for hit in hits])
         query = np.repeat(np.arange(len(seen)), [len(found) for found in seen.values()])
         grouping = group_hits(vectors, query, own)
         off = grouping.off_topic[grouping.group]
@@ -304,10 +304,10 @@ def _groups(hits: Sequence[SeenHit | None], grouping: Grouping, classes: Sequenc
         rows = np.flatnonzero((grouping.group == old) & mine)
         members = [hits[row] for row in sorted(rows.tolist(), key=lambda row: -grouping.agreement[row])]
         shown = tuple(hit for hit in members if hit)
-        probabilities = np.mean([hit.look.probabilities for hit in shown], axis=0)
+        probabilities = np.mean([hit.embedding.probabilities for hit in shown], axis=0)
         name = next(name for name in _numbered(group_word(probabilities, classes)) if name not in names)
         names.add(name)
-        centre = np.mean([hit.look.vector for hit in shown], axis=0)
+        centre = np.mean([hit.embedding.vector for hit in shown], axis=0)
         yield HitGroup(
             number, name, kind_word(probabilities, classes), shown, len(shown) / int(mine.sum()),
             float(grouping.agreement[rows].mean()), bool(grouping.off_topic[old]),

@@ -13,7 +13,7 @@ from mirror.export.learner_parts import learner_of
 from mirror.export.pickled_tensors import NotForAPickle
 from mirror.export.restricted_unpickler import load as restricted_load
 from mirror.export.restricted_unpickler import refused
-from mirror.inference.learner_names import LIBRARIES_OF_LEARNERS
+from mirror.inference.pickle_allowlist import LIBRARIES_OF_LEARNERS
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from typing import Any
 
 from mirror.errors import UnsupportedLearner
 from mirror.export.pickled_tensors import CALLED, NotForAPickle, Storages
-from mirror.inference.learner_names import is_described, is_harmless, may_be_called
+from mirror.inference.pickle_allowlist import is_described, is_harmless, may_be_called
 from mirror.inference.pickle_scan import Unreadable, is_archive, names_in, program_in
 
 # Whose classes are networks. Not losses, nor what writes the names of a network into source text (torch.fx)

@@ -31,7 +31,7 @@ from mirror.training.build import Samples, ShippedNetwork, given_options
 from mirror.training.calibration import HeldOut, calibrate
 from mirror.training.evaluation import Evaluation
 from mirror.training.metrics import measure
-from mirror.training.report import Picture
+from mirror.training.report_pictures import Picture
 
 FROM_SCRATCH = "none: it began with random ones"
 TEST = "test/"  # before a test image's index, as its name

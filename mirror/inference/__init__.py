@@ -9,7 +9,7 @@ pickle_cache.py               a plain learner pickle → a model folder, once, i
 onnx_check.py, onnx_trial.py  a network from anywhere: its bytes are looked at, then it is run once where limits hold
 onnx_weights.py               a large network is mapped, not read
 pickle_scan.py                what a learner pickle names, read without running it
-learner_names.py              the names that learner pickles hold
+pickle_allowlist.py           the names that learner pickles may hold
 learner_refusals.py           why one is not served, in sentences that hold nothing of it
 sandbox.py                    a process with limits, without secrets and network
 landlock.py                   … and without leave to read or change files elsewhere

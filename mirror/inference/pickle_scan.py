@@ -1,9 +1,9 @@
 """What a learner pickle names, read without running it: its opcodes are followed, nothing is imported or called.
 
 A pickle is a program for a small machine (pickletools). It can only do what the functions and classes do that it names;
-so each name is looked up in a table of what fastai's learners are made of (`learner_names.py`), and a name that is not
-in it refuses the file, as does a call that no learner's pickle makes. `export/restricted_unpickler.py`, which reads the
-file then, asks the same table.
+so each name is looked up in a table of what fastai's learners are made of (`pickle_allowlist.py`), and a name that is
+not in it refuses the file, as does a call that no learner's pickle makes. `export/restricted_unpickler.py`, which reads
+the file then, asks the same table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mirror.errors import UnsupportedLearner
-from mirror.inference.learner_names import GETATTR, LIBRARIES, is_part, may_be_called, may_be_named
+from mirror.inference.pickle_allowlist import GETATTR, LIBRARIES, is_part, may_be_called, may_be_named
 from mirror.terminal import printable
 
 MAX_PROGRAM = 32 * 2**20  # bytes of the pickle itself; weights lie beside it. A ResNet-18 has 50 kB

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 from mirror.collect.metadata import format_row
 from mirror.describe import REPORT_PAGE, WORST_PHOTOS
 from mirror.errors import PublishError
+from mirror.model_card import model_card
 from mirror.model_folder import MODEL_JSON, PICTURES, ModelFolder
 from mirror.model_schema import ModelInfo
 from mirror.report_page import report_page
-from mirror.training.model_card import model_card
 from mirror.typed_json import encode, without_extra
 
 CARD = "README.md"

@@ -27,6 +27,5 @@ calibration.py       the temperature that makes probabilities mean what they say
 label_issues.py      disputed labels, outliers, look-alikes
 build.py             a trained model → models/<name>/, whatever the recipe
 photo_model.py       a model trained on photos, as build.py takes it
-model_card.py        the model card
-report.py            the report's pictures
+report_pictures.py   the report's pictures
 """

@@ -33,13 +33,13 @@ from mirror.export.precision import (
 )
 from mirror.inference.session import SIMILARITY
 from mirror.measured import novelty_sentence
+from mirror.model_card import write_card
 from mirror.model_folder import ModelFolder, write_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Preprocessing
 from mirror.progress import working
 from mirror.terminal import say
 from mirror.training.evaluation import Evaluation
-from mirror.training.model_card import write_card
-from mirror.training.report import Picture, draw_report
+from mirror.training.report_pictures import Picture, draw_report
 
 Images = Sequence[Path | Image.Image]
 Log = Callable[[str], None]

@@ -24,7 +24,7 @@ from mirror.model_schema import DataInfo, ModelInfo, Query, TrainingInfo
 from mirror.training.build import Samples, ShippedNetwork, given_options
 from mirror.training.evaluation import Evaluation, evaluate
 from mirror.training.recipe import TrainedModel
-from mirror.training.report import Picture
+from mirror.training.report_pictures import Picture
 from mirror.training.settings import TrainingSettings
 
 MAX_SITES = 20  # named in model.json; photos.csv names them all

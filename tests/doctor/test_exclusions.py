@@ -13,7 +13,7 @@ from mirror.collect.from_search import CollectSettings
 from mirror.collect.search_types import SearchTerm
 from mirror.doctor import Preview, preview
 from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, exclude, read_judge, read_preview, write_preview
-from mirror.doctor.eye import Eye
+from mirror.doctor.image_embedding import Embedder
 from mirror.errors import DatasetError, UsageError
 from mirror.net.fetch import NetworkSettings
 from mirror.terminal import silent
@@ -25,18 +25,18 @@ DUCK = SearchTerm("duckling", "duckling")
 
 
 @pytest.fixture(scope="module")
-def eye() -> Eye:
-    return Eye()
+def embedder() -> Embedder:
+    return Embedder()
 
 
 @pytest.fixture
-def folder(world: World, tmp_path: Path, eye: Eye) -> Path:
+def folder(world: World, tmp_path: Path, embedder: Embedder) -> Path:
     """A photo folder with a preview of 12 hits, 3 of which are off topic; the search has 4 more of either."""
     kinds = [("duckling", n) for n in range(9)] + [(CHECKS, n) for n in range(3)]
     find(world, "duckling", kinds)
     folder = tmp_path / "birds"
-    found = preview(folder, [DUCK], eye, network=network(world), log=silent, settings=PATIENT)
-    write_preview(folder, found, eye)
+    found = preview(folder, [DUCK], embedder, network=network(world), log=silent, settings=PATIENT)
+    write_preview(folder, found, embedder)
     (folder / "hits.jsonl").unlink()
     find(world, "duckling", [*kinds, *((kind, n) for n in range(20, 24) for kind in ("duckling", CHECKS))])
     return folder
@@ -84,24 +84,28 @@ def test_photos_collected_before_are_withdrawn_and_come_back_where_nothing_is_ex
     assert kinds == {"duckling": 13, CHECKS: 7} and not reasons
 
 
-def test_the_same_preview_gives_the_same_bytes(world: World, folder: Path, eye: Eye) -> None:
+def test_the_same_preview_gives_the_same_bytes(world: World, folder: Path, embedder: Embedder) -> None:
     before = (folder / PREVIEW_JSON).read_bytes()
     find(world, "duckling", [("duckling", n) for n in range(9)] + [(CHECKS, n) for n in range(3)])
-    found = preview(folder, [DUCK], eye, network=network(world), log=silent, settings=PATIENT)
-    write_preview(folder, found, eye)
+    found = preview(folder, [DUCK], embedder, network=network(world), log=silent, settings=PATIENT)
+    write_preview(folder, found, embedder)
     assert (folder / PREVIEW_JSON).read_bytes() == before
 
 
-def test_what_was_excluded_stays_so_in_the_next_preview_by_what_it_shows(world: World, folder: Path, eye: Eye) -> None:
+def test_what_was_excluded_stays_so_in_the_next_preview_by_what_it_shows(
+    world: World, folder: Path, embedder: Embedder
+) -> None:
     exclude(folder, [("duckling", OFF_TOPIC)])
     before = read_preview(folder)
     find(world, "duckling", [(CHECKS, n) for n in range(30, 42)] + [("duckling", n) for n in range(30, 36)])
-    found = preview(folder, [DUCK], eye, network=network(world), log=silent, settings=PATIENT)
-    assert write_preview(folder, Preview((), ()), eye, before, rest=["duckling"]) and read_preview(folder) == before
-    excluded = write_preview(folder, found, eye, before)
+    found = preview(folder, [DUCK], embedder, network=network(world), log=silent, settings=PATIENT)
+    assert (
+        write_preview(folder, Preview((), ()), embedder, before, rest=["duckling"]) and read_preview(folder) == before
+    )
+    excluded = write_preview(folder, found, embedder, before)
     stored = read_preview(folder).labels[0].groups
     assert [group.number for group in excluded] == [1] and not stored[1].excluded, "the larger group now"
-    assert write_preview(folder, Preview((), ()), eye, before) == [], "a label that is gone is no longer kept"
+    assert write_preview(folder, Preview((), ()), embedder, before) == [], "a label that is gone is no longer kept"
 
 
 @pytest.mark.parametrize(

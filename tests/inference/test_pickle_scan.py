@@ -18,7 +18,7 @@ import pytest
 from mirror.errors import UnsupportedLearner
 from mirror.export.restricted_unpickler import load
 from mirror.inference import pickle_cache
-from mirror.inference.learner_names import is_harmless, may_be_named
+from mirror.inference.pickle_allowlist import is_harmless, may_be_named
 from mirror.inference.pickle_cache import compiled_folder
 from mirror.inference.pickle_scan import check_pickle, names_in
 from mirror.model_folder import find_model, list_models

@@ -28,8 +28,8 @@ from mirror.collect.search_file import search_of
 from mirror.collect.search_types import Hit, SearchTerm
 from mirror.doctor.contact_sheet import contact_sheet
 from mirror.doctor.exclusions import StoredGroup, StoredHit, StoredLabel, StoredQuery
-from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
+from mirror.doctor.image_embedding import Embedding
 from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
@@ -260,7 +260,9 @@ def gathered(snapshot: Snapshot, bad: str) -> Collected:
 
 def searched(bad: str) -> Preview:
     """What a search may find for a label that is tried with other words."""
-    hit = SeenHit(Hit("", bad, query=bad, page_url="javascript:alert(1)", title=bad), b"", Look(np.ones(1), np.ones(1)))
+    hit = SeenHit(
+        Hit("", bad, query=bad, page_url="javascript:alert(1)", title=bad), b"", Embedding(np.ones(1), np.ones(1))
+    )
     groups = [HitGroup(n, bad, bad, (hit,) * (2 - n), 0.5, 0.5, True, np.ones(1)) for n in (0, 1)]
     queries = QueryResult(bad, 9, 9, 0.5), QueryResult(bad, 9, 9, 0.1, tried=True)
     return Preview((LabelPreview(bad, queries, tuple(groups)),), ((bad, bad, 0.9),))

@@ -7,7 +7,7 @@ render.py   a view as HTML; board.js: selecting and keys; studio.css
 actions.py  what a click or key decides, written to decisions.csv
 retrain_options.py what of a model's recorded options may go on a command line again
 retrain.py  train.py's arguments, how far it is, and the error before and after
-child.py    a Python process that ends with the studio: a long run of the workshop, and “try it”
+child_process.py a Python process that ends with the studio: a long run of the workshop, and “try it”
 trial.py    “try it”: the page with the new model, as a child process
 access.py   for its owner only: the token in its address, who is answered, for which addresses
 photo_routes.py how photos and thumbnails are served

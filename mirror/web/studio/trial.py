@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mirror.errors import MirrorError
 from mirror.inference.sandbox import ROOT
 from mirror.terminal import say
-from mirror.web.studio import child
+from mirror.web.studio import child_process
 
 SERVE = (
     "import pathlib, sys; from mirror.cli.serve import main; "
@@ -43,7 +43,7 @@ class TrialPage:
     def _start(self) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("GRADIO_SERVER")}
         arguments = [str(ROOT), "--models", str(self.models), "--host", "127.0.0.1"]
-        self._process = child.start(SERVE, arguments, None, **kept)
+        self._process = child_process.start(SERVE, arguments, None, **kept)
         told = threading.Event()
         threading.Thread(target=self._read, args=(self._process, told), name="trial", daemon=True).start()
         if not told.wait(PATIENCE) or not self._url:

@@ -6,8 +6,8 @@ workshop.py       what a step is given: its project, how its parts are heard and
 workshop_page.py  the page: start page, steps as tabs, the project in the address; head.js, workshop.css
 start_page.py     a card a project
 begin_step.py     words, photos of one's own, the camera; begin.js (photos.js: files and the camera, with try.js)
-words.py          the words of a project: a form's, and search.json's
-means.py          what this machine lacks, and what works all the same
+search_form.py    the words of a project: a form's, and search.json's
+prerequisites.py  what this machine lacks, and what works all the same
 preview_step.py   what a search finds, in groups that can be left out, and better words
 collected.py      how far a photo folder is filled: by label, and what was left out
 collect_step.py   the words are searched: photos as they arrive; pause, go on, more

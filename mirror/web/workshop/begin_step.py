@@ -16,9 +16,9 @@ from mirror.templates import render
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop import preview_step
 from mirror.web.workshop.collected import read_collected
-from mirror.web.workshop.means import Connection, hindrances
+from mirror.web.workshop.prerequisites import Connection, hindrances
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.words import keep_words, pairs_of, rows_of, terms_of
+from mirror.web.workshop.search_form import keep_words, pairs_of, rows_of, terms_of
 from mirror.web.workshop.workshop import Changes, Workshop, command_line, photo_script, value_of
 
 STEP = "begin"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.errors import UsageError
-from mirror.web.studio import child
+from mirror.web.studio import child_process
 
 KEPT_LINES = 400
 PATIENCE = 10  # seconds for a cancelled run to end by itself
@@ -81,7 +81,7 @@ class LongRun:
                 raise UsageError("This runs already; wait for it to end, or cancel it.")
             self._program, self._cancelled, self.begun, self._ended = program, False, time.monotonic(), 0.0
             self._lines.clear()
-            self._process = child.start(program.code, arguments, self._home)
+            self._process = child_process.start(program.code, arguments, self._home)
             threading.Thread(target=self._read_lines, args=(self._process,), name="long run", daemon=True).start()
 
     def cancel(self) -> None:

@@ -17,7 +17,7 @@ from mirror.errors import UsageError
 from mirror.templates import render
 from mirror.web.studio.state import Stamp, file_stamp
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.words import keep_words
+from mirror.web.workshop.search_form import keep_words
 from mirror.web.workshop.workshop import Changes, Workshop, command_line, value_of
 from mirror.wording import listed
 

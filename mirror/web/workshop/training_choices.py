@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mirror.errors import UsageError
 from mirror.folders import folder_at
-from mirror.web.workshop.means import STANDS_IN, has_packaged, has_resnet
+from mirror.web.workshop.prerequisites import STANDS_IN, has_packaged, has_resnet
 
 USUAL = ""
 Choice = tuple[str, str, str]  # of NETWORKS, of TIMES, and a folder of photos of none of the labels, "" for none

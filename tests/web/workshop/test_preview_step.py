@@ -10,8 +10,8 @@ import pytest
 
 from mirror.collect.search_types import Hit
 from mirror.doctor.exclusions import StoredLabel, StoredQuery, read_preview, write_preview
-from mirror.doctor.eye import Look
 from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
+from mirror.doctor.image_embedding import Embedding
 from mirror.errors import UsageError
 from mirror.templates import render
 from mirror.web.workshop.preview_step import leave_out
@@ -26,7 +26,7 @@ class BlindEye:
 def group(
     number: int, name: str, share: float, off: bool, pages: tuple[str, ...] = ("https://a.example/",)
 ) -> HitGroup:
-    look = Look(np.ones(4, np.float32), np.ones(3, np.float32))
+    look = Embedding(np.ones(4, np.float32), np.ones(3, np.float32))
     hits = tuple(
         SeenHit(Hit("https://x.example/1.jpg", "cygnet", title="<b>", page_url=p), b"jpeg", look) for p in pages
     )

@@ -12,7 +12,7 @@ from mirror.cli.train_options import uses
 from mirror.errors import UsageError
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.retrain import settings
-from mirror.web.workshop.means import STANDS_IN
+from mirror.web.workshop.prerequisites import STANDS_IN
 from mirror.web.workshop.training_choices import NETWORKS, NOTHING_CHOSEN, PACKAGED, TIMES, options_of, stands_in
 from tests.web.studio.folders import model_of, photo_folder
 
@@ -29,7 +29,7 @@ def test_every_choice_is_a_command_line_that_train_takes(tmp_path: Path) -> None
 
 
 def test_without_weights_a_first_training_takes_the_network_that_comes_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = "mirror.web.workshop.means.find_spec"
+    there = "mirror.web.workshop.prerequisites.find_spec"
     monkeypatch.setattr(there, lambda name: name)
     assert options_of(NOTHING_CHOSEN, is_new=True, resnet=False) == {"--arch": PACKAGED}
     assert stands_in(NOTHING_CHOSEN, is_new=True, resnet=False) == STANDS_IN, "and that is said"

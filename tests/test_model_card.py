@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
 
 from mirror.cli.train import parse
+from mirror.model_card import model_card
 from mirror.model_schema import (
     DataInfo,
     ModelInfo,
@@ -26,7 +27,6 @@ from mirror.model_schema import (
 )
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
-from mirror.training.model_card import model_card
 from tests.support.training import honest
 
 LABELS = ("a|b: it", "c", "-d")

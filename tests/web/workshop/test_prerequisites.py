@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.web.workshop import means
-from mirror.web.workshop.means import PHOTOS_WORK, Connection, hindrances
+from mirror.web.workshop import prerequisites
+from mirror.web.workshop.prerequisites import PHOTOS_WORK, Connection, hindrances
 from tests.world import World, wait_until
 
 
@@ -31,17 +31,17 @@ def test_without_a_connection_photos_of_ones_own_work(tmp_path: Path) -> None:
 def test_without_weights_it_is_said_whether_they_will_come(
     tmp_path: Path, monkeypatch, reached: bool, says: str
 ) -> None:
-    monkeypatch.setattr(means, "PACKAGED_WEIGHTS", "no_such_package")
+    monkeypatch.setattr(prerequisites, "PACKAGED_WEIGHTS", "no_such_package")
     assert says in hindrances(reached, environ={"TORCH_HOME": str(tmp_path)})[-1]
 
 
 def test_where_another_network_takes_its_place_that_is_said(tmp_path: Path) -> None:
-    pytest.importorskip(means.PACKAGED_WEIGHTS)
-    assert hindrances(True, environ={"TORCH_HOME": str(tmp_path)}) == [means.STANDS_IN]
+    pytest.importorskip(prerequisites.PACKAGED_WEIGHTS)
+    assert hindrances(True, environ={"TORCH_HOME": str(tmp_path)}) == [prerequisites.STANDS_IN]
 
 
 def test_without_packages_it_is_said_what_to_install_and_what_works(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(means, "find_spec", lambda name: None)
+    monkeypatch.setattr(prerequisites, "find_spec", lambda name: None)
     search, train = hindrances(True, environ=weights(tmp_path))
     assert "No search engine" in search and PHOTOS_WORK in search and "pip install" in search
     assert "Nothing can be trained here" in train and "works all the same" in train

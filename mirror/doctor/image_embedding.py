@@ -14,7 +14,7 @@ from mirror.tasks.imagenet import packaged_folder
 
 
 @dataclass(frozen=True)
-class Look:
+class Embedding:
     """vector: [D] float32 of length 1; two are compared by their scalar product. probabilities: [1000], of the
     classes."""
 
@@ -22,7 +22,7 @@ class Look:
     probabilities: np.ndarray
 
 
-class Eye:
+class Embedder:
     """The network, opened. Raises ModelFolderError where it is damaged."""
 
     def __init__(self) -> None:
@@ -31,13 +31,13 @@ class Eye:
         self.classes = info.labels
         self.network = info.files[info.onnx.file]  # its sha256
 
-    def look(self, picture: bytes | Path | Image.Image) -> Look:
+    def embed(self, picture: bytes | Path | Image.Image) -> Embedding:
         """Raises ImageError where it cannot be decoded."""
         photo = self._classifier.decode(picture)
         pixels, _ = self._classifier.preprocess(photo)
         logits, features = self._classifier.engine.run(pixels[None], (LOGITS, FEATURES))
         require_finite(self._classifier.info.name, logits, features)
-        return Look(direction(features)[0], softmax(logits)[0])
+        return Embedding(direction(features)[0], softmax(logits)[0])
 
 
 def direction(features: np.ndarray) -> np.ndarray:

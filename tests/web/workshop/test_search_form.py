@@ -13,7 +13,7 @@ from mirror.collect.search_types import SearchTerm
 from mirror.errors import MirrorError, UsageError
 from mirror.web.workshop.preview_step import better_words
 from mirror.web.workshop.projects import Projects
-from mirror.web.workshop.words import keep_words, rows_of, terms_of
+from mirror.web.workshop.search_form import keep_words, rows_of, terms_of
 
 SWANS = [SearchTerm("baby swan", "cygnet"), SearchTerm("cygnet", "cygnet"), SearchTerm("duckling", "duckling")]
 

@@ -12,7 +12,7 @@ from PIL import Image
 from mirror.model_schema import ModelInfo, Preprocessing
 from mirror.training.calibration import calibrate
 from mirror.training.metrics import measure
-from mirror.training.report import draw_report, most_confused
+from mirror.training.report_pictures import draw_report, most_confused
 from tests.support.training import honest
 
 

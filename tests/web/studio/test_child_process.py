@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 
-from mirror.web.studio import child
+from mirror.web.studio import child_process
 from tests.support.limits import LIMIT, read_line
 from tests.world import wait_until
 
 STUDIO = """
 import sys, threading
-from mirror.web.studio import child
+from mirror.web.studio import child_process
 started = []
-thread = threading.Thread(target=lambda: started.append(child.start("import time; time.sleep(600)")))
+thread = threading.Thread(target=lambda: started.append(child_process.start("import time; time.sleep(600)")))
 thread.start()
 thread.join()  # gradio's threads come and go
 print(started[0].pid, flush=True)
@@ -45,7 +45,7 @@ def test_a_process_can_be_stopped_though_the_studio_was_started_in_the_backgroun
     """A shell starts what is in the background with SIGINT ignored, and children inherit that."""
     heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process = child.start("import time; print('ready'); time.sleep(600)")
+        process = child_process.start("import time; print('ready'); time.sleep(600)")
     finally:
         signal.signal(signal.SIGINT, heard)
     assert process.stdin is not None and process.stdout is not None
@@ -56,7 +56,7 @@ def test_a_process_can_be_stopped_though_the_studio_was_started_in_the_backgroun
 
 
 def test_a_process_is_told_its_arguments_and_tells_what_it_says() -> None:
-    process = child.start("import sys; print(sys.argv[1:], 'é'); print('wrong', file=sys.stderr)", ["a b", "ü"])
+    process = child_process.start("import sys; print(sys.argv[1:], 'é'); print('wrong', file=sys.stderr)", ["a b", "ü"])
     assert process.stdin is not None and process.stdout is not None
     with process.stdin, process.stdout as said:
         assert said.read() == "['a b', 'ü'] é\nwrong\n"
