@@ -25,10 +25,11 @@ import numpy as np
 from benchmarks import ROOT
 from mirror.batch.checkpoint import list_sources
 from mirror.batch.job import Job, run_job
+from mirror.batch.writers import OutputFilter
 from mirror.inference.classifier import Prediction
 from mirror.sources import ImageSource, find_sources
 from mirror.tasks.detection import Box, Detection, Detections
-from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION
+from mirror.tasks.request import DETECTION_TASKS, IMAGE_CLASSIFICATION, OBJECT_DETECTION
 
 FORMATS = ("parquet", "csv", "jsonl")
 MADE_UP = 2000  # answers, in turn
@@ -55,7 +56,9 @@ def detections(random: np.random.Generator) -> Answers:
 def measure(answers: Answers, kind: str, task: str, rows: int) -> tuple[float, float]:
     """Bytes a row, and microseconds of processor time a row, of a job over photos/."""
     out = Path(f"answers.{kind}")
-    job = Job.of(["photos"], "made up", out, task=task, top=5, threshold=0.0, format=kind)
+    job = Job.of(
+        ["photos"], "made up", out, task=task, format=kind, output=OutputFilter(detections=task in DETECTION_TASKS)
+    )
 
     def answer(sources: Iterator[ImageSource]) -> Iterator[tuple[ImageSource, Prediction | Detections]]:
         return zip(sources, cycle(answers), strict=False)

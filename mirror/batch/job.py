@@ -6,7 +6,6 @@ is finished, --out holds what it held before.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar
 from mirror.sources import ImageSource, LeftOut, find_sources, is_url
 from mirror.tasks.predictor import Answer
-from mirror.tasks.request import DETECTION_TASKS
 
 # images → (image, its answer), in their order
 AnswerAll = Callable[[Iterator[ImageSource]], Iterable[tuple[ImageSource, Answer]]]
@@ -41,43 +39,31 @@ FIELD_NAMES = {
 @dataclass(frozen=True)
 class Job:
     """images: files, folders and URLs as given. start: where relative ones begin, seen from the folder of --out (so
-    that both may be moved together); "" where none is relative. model: the predictor's identity. How images are fetched
-    and by which engine they are answered is not part of it.
+    that both may be moved together); "" where none is relative. model: the predictor's identity. output: what of the
+    answers its rows hold. How images are fetched and by which engine they are answered is not part of it.
     """
 
     images: tuple[str, ...]
     start: str
     model: str
     task: str
-    top: int
-    threshold: float
     format: str
-    exif: bool = False
+    output: OutputFilter
 
     @classmethod
     def of(
-        cls,
-        images: Sequence[str],
-        model: str,
-        out: Path,
-        *,
-        task: str,
-        top: int,
-        threshold: float,
-        format: str,
-        exif: bool = False,
-    ) -> Job:
+        cls, images: Sequence[str], model: str, out: Path, *, task: str, format: str, output: OutputFilter
+    ) -> Job:  # fmt: skip
         relative = any(not is_url(name) and not os.path.isabs(name) for name in images)
         start = os.path.relpath(os.getcwd(), out.parent) if relative else ""
-        return cls(tuple(images), start, model, task, top, threshold, format, exif)
-
-    @property
-    def output(self) -> OutputFilter:
-        """What of the answers its rows hold."""
-        return OutputFilter(self.top, self.threshold, self.task in DETECTION_TASKS, self.exif)
+        return cls(tuple(images), start, model, task, format, output)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"images": list(self.images)}
+        return {
+            "images": list(self.images), "start": self.start, "model": self.model, "task": self.task,
+            "top": self.output.top, "threshold": self.output.threshold, "format": self.format,
+            "exif": self.output.exif,
+        }  # fmt: skip
 
     def differences(self, recorded: dict[str, Any]) -> list[str]:
         """What a recorded job asked for differently, in words; empty where it is this one."""
@@ -148,7 +134,7 @@ def _run(
     store.finished.unlink(missing_ok=True)  # of a killed run, or a link
     with open_writer(job.format, store.finished, job.output) as writer:
         for row in store.read():
-            writer.write_row(row)
+            writer.write(row)
             if on_row:
                 on_row(row)
     store.finish()

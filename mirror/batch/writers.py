@@ -1,9 +1,7 @@
 """Answers written down as they come: a table for people, or jsonl, csv and parquet for programs.
 
-Every writer is a context manager with `write(file, answer)`; `answer` is a Prediction, Detections, or the MirrorError
-in its place.
-Those for programs have `write_row(row)` too, for a row that `to_row` made before.
-Names that are not valid UTF-8 are written with backslash escapes.
+Every writer is a context manager with `write(row)`, for a row that `to_row` made. Names that are not valid UTF-8 are
+written with backslash escapes.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from mirror.batch.exif import EXIF_COLUMNS, taken
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.sources import ImageSource
-from mirror.tasks.detection import Detections
+from mirror.tasks.detection import Box, Detections
 from mirror.terminal import exact, printable, sentence, use_utf8
 from mirror.wording import percent
 
@@ -114,15 +112,12 @@ class Writer:
         else:
             self.stream.flush()
 
-    def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
-        self.write_row(to_row(file, answer, self.output))
-
-    def write_row(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, Any]) -> None:
         raise NotImplementedError
 
 
 class JsonlWriter(Writer):
-    def write_row(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, Any]) -> None:
         print(_UNSEEN.sub(_escaped, json.dumps(row, ensure_ascii=False)), file=self.stream)
 
 
@@ -135,7 +130,7 @@ class CsvWriter(Writer):
         self._csv = csv.DictWriter(self.stream, output.columns, lineterminator="\n")
         self._csv.writeheader()
 
-    def write_row(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, Any]) -> None:
         if "known" in row:
             row = row | {"known": str(row["known"]).lower()}
         nested = {"probabilities", "detections"} & row.keys()
@@ -148,19 +143,20 @@ class TableWriter(Writer):
     width = 24
     for_programs = False
 
-    def write(self, file: str, answer: Prediction | Detections | MirrorError) -> None:
+    def write(self, row: dict[str, Any]) -> None:
+        file = row["file"]
         self.width = max(self.width, min(len(file), 60))
-        if isinstance(answer, MirrorError):
-            text = f"error: {sentence(answer)}"
-        elif isinstance(answer, Detections):
-            shown = answer.above(self.output.threshold).found
-            parts = [
-                f"{printable(detection.label)} {percent(detection.score, 1)} {detection.box}" for detection in shown
+        if "error" in row:
+            text = f"error: {sentence(row['error'])}"
+        elif "detections" in row:
+            found = [
+                (printable(one["label"]), percent(one["score"], 1), Box(**one["box"])) for one in row["detections"]
             ]
-            text = "   ".join(parts) or NOTHING
+            text = "   ".join(f"{label} {score} {box}" for label, score, box in found) or NOTHING
         else:
-            text = "   ".join(f"{printable(label)} {percent(p, 1)}" for label, p in self.output.of(answer))
-            text += "" if answer.known else f"   ({UNKNOWN})"
+            ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])
+            text = "   ".join(f"{printable(label)} {percent(p, 1)}" for label, p in ranked)
+            text += "" if row["known"] else f"   ({UNKNOWN})"
         print(f"{printable(file):<{self.width}}  {text}", file=self.stream)
 
 
@@ -193,7 +189,7 @@ class ParquetWriter(Writer):
         self._file.close()
         self._stream.close()
 
-    def write_row(self, row: dict[str, Any]) -> None:
+    def write(self, row: dict[str, Any]) -> None:
         row = dict.fromkeys(self.output.columns) | row
         row["file"] = row["file"].encode(errors="backslashreplace").decode()
         if row["error"]:

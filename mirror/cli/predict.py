@@ -275,10 +275,7 @@ def predict_stream(
                 unanswered += isinstance(answer, MirrorError)
                 row = row_of(source, answer, output)
                 with progress.writing():
-                    if format == "table":
-                        writer.write(source.file, answer)
-                    else:
-                        writer.write_row(row)
+                    writer.write(row)
                 if total > 1:
                     progress(done, total)
                 for watch in watchers:
@@ -296,10 +293,7 @@ def _run_job(
     from mirror.batch.job import Job, run_job
 
     out = Path(os.path.realpath(options.out)) if options.out.is_symlink() else options.out
-    job = Job.of(
-        options.images, predictor.identity, out, task=task, top=output.top, threshold=output.threshold, format=format,
-        exif=output.exif,
-    )  # fmt: skip
+    job = Job.of(options.images, predictor.identity, out, task=task, format=format, output=output)
     given = (options.summary_picture, options.summary_csv, options.map)
     made = [_beside(options.out), *filter(None, given)]  # they may lie among the photos
 

@@ -11,6 +11,7 @@ import pytest
 
 from mirror.batch.checkpoint import Checkpoint, JobStore, list_sources
 from mirror.batch.job import Job, JobResult, run_job
+from mirror.batch.writers import OutputFilter
 from mirror.errors import ImageError, MirrorError
 from mirror.inference.classifier import Classifier
 from mirror.sources import ImageSource, find_sources
@@ -31,8 +32,9 @@ class Case:
         self.classifier = Classifier.load(tiny_model(place), threads=1)
         self.predictor = FolderPredictor(self.classifier)
         images = [str(place / "a"), str(place / "nowhere.png")]
-        settings = {"task": "image-classification", "top": 5, "threshold": 0.0, "format": "csv"}
-        self.job = Job.of(images, self.predictor.identity, self.out, **settings)
+        self.job = Job.of(
+            images, self.predictor.identity, self.out, task="image-classification", format="csv", output=OutputFilter()
+        )
         self.folder = place / ".x.csv.job"
 
     def answer(self, sources: Iterator[ImageSource]) -> Iterator[tuple]:

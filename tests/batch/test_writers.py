@@ -12,7 +12,7 @@ import pytest
 
 from mirror.batch.job import Job, JobResult, run_job
 from mirror.batch.summary import Summary, draw_summary
-from mirror.batch.writers import NOTHING, OutputFilter, open_writer
+from mirror.batch.writers import NOTHING, OutputFilter, open_writer, to_row
 from mirror.errors import MirrorError, NotAnImage
 from mirror.images import load_image
 from mirror.sources import ImageSource
@@ -36,7 +36,7 @@ FOUND = {"two.jpg": [CAT_ROW], "none.jpg": [], "below.jpg": [], "broken.jpg": No
 def written(kind: str, out: Path) -> Path:
     with open_writer(kind, out, SHOWN) as writer:
         for file, answer in ANSWERS.items():
-            writer.write(file, answer)
+            writer.write(to_row(file, answer, SHOWN))
     return out
 
 
@@ -95,9 +95,7 @@ def test_a_job_of_detections_is_counted_as_it_is_written(
     """Of grey, yellow, blue and red squares the first two are bright enough."""
     photos(tmp_path / "a", 6)
     monkeypatch.chdir(tmp_path)
-    job = Job.of(
-        ["a", "no.png"], "squares", Path(f"x.{kind}"), task="object-detection", top=5, threshold=0.5, format=kind
-    )
+    job = Job.of(["a", "no.png"], "squares", Path(f"x.{kind}"), task="object-detection", format=kind, output=SHOWN)
     summary = Summary(objects=True)
     assert run_job(job, Path(f"x.{kind}"), Squares().answer_all, on_row=summary.add) == JobResult(7, 1)
     grey, yellow = 128 / 255, (240 + 220 + 40) / 765
