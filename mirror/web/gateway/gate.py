@@ -116,6 +116,7 @@ class Gate:
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS})
             await send({"type": "http.response.body", "body": NOTHING_MORE})
         elif route.cached and not has_body(scope):
+            send.readable_by(scope)
             await self._cache.answer(route, scope, send)
         elif not has_body(scope):
             await self.app(scope, receive, send)

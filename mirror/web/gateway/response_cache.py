@@ -68,9 +68,6 @@ class ResponseCache:
         async with TURNS.turn():
             response = await self._response(route, scope, _encoding(request.get("accept-encoding", "")))
             headers, body = _filled_in(response, scope)
-        if origin := request.get("origin"):  # whose pages may ask at all, the gate has seen to
-            headers["Access-Control-Allow-Origin"] = origin
-            headers.add_vary_header("Origin")
         status = response.status
         if status == HTTPStatus.OK and "etag" in headers and request.get("if-none-match") == headers["etag"]:
             status, body = HTTPStatus.NOT_MODIFIED, b""

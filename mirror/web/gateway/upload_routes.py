@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from mirror.storage import open_file
@@ -184,7 +185,7 @@ class Uploads:
             if progress is not None:
                 progress.finish()
         AWAITED.hold(AWAITED_SECONDS)
-        await _send_json(send, [str(path) for path in paths])
+        await JSONResponse([str(path) for path in paths], headers={"cache-control": "no-store"})(scope, receive, send)
 
     @contextlib.contextmanager
     def inline(self, scope: Scope) -> Iterator[Inline]:
@@ -312,13 +313,6 @@ def query(scope: Scope, name: str) -> str:
     with contextlib.suppress(ValueError):
         return parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20).get(name, [""])[0]
     return ""
-
-
-async def _send_json(send: Send, value: object) -> None:
-    body = json.dumps(value).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": [*headers, (b"cache-control", b"no-store")]})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _disconnected(receive: Receive) -> None:
