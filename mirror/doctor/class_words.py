@@ -1,4 +1,5 @@
-"""ImageNet's 1,000 classes as plain words: "waterfowl-like" says more of a duckling than "drake, 31 %".
+"""ImageNet's 1,000 classes as plain words, and words to search with made of them: "waterfowl-like" says more of a
+duckling than "drake, 31 %".
 
 The classes stand in WordNet's order, so that a run of them is a kind: 97 to 100 are a drake, a merganser, a goose and a
 black swan. Kinds are taken where the network wavers within one; where it is sure of a class, that class's own word.
@@ -6,9 +7,11 @@ black swan. Kinds are taken where the network wavers within one; where it is sur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from mirror.wording import plain
 
 SURE = 0.5  # of a group's mean probability: a word that holds more of it is the group's
 KINDS = {  # first and last class of a run, in ImageNet's order (ILSVRC 2012), and the word for it
@@ -48,3 +51,24 @@ def group_word(probabilities: np.ndarray, classes: Sequence[str]) -> str:
             shares[name] = shares.get(name, 0.0) + float(probabilities[first : last + 1].sum())
     narrow = [word for word, share in shares.items() if share >= SURE]
     return min(narrow, key=lambda word: (shares[word], word)) if narrow else plain_word(classes[best])
+
+
+def other_words(label: str, queries: Sequence[str], likeness: Iterable[str]) -> list[str]:
+    """Words worth a try for a label, made of what its hits are like, the most promising first: "cygnet" and waterfowl →
+    "cygnet bird". There is no thesaurus here, so "baby swan" does not come of "cygnet".
+
+    likeness: words for the larger groups, the largest first (`kind_word`)."""
+    words = [plain(label)]  # where another query was given
+    for like in likeness:
+        words += [f"{base} {like}" for base in (plain(label), *queries) if not _holds(base, like)]
+    known = {_folded(query) for query in queries}
+    return [word for word in dict.fromkeys(words) if _folded(word) not in known]
+
+
+def _holds(words: str, word: str) -> bool:
+    """Whether the words say it already, in the singular or the plural."""
+    return any(one.rstrip("s") == word.casefold().rstrip("s") for one in words.casefold().split())
+
+
+def _folded(words: str) -> tuple[str, ...]:
+    return tuple(words.casefold().split())

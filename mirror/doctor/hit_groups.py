@@ -4,7 +4,7 @@ Nobody has labelled the hits, so what a label means is what most of its hits agr
 
     typical     a hit is as typical as it is similar to the most similar quarter of each query's hits, queries averaged:
                 what every query of a label finds counts for more than what one finds, and what words find that were
-                only tried (better_words.py) for half
+                only tried (class_words.py) for half
     core        the most typical third of the hits of the label's own queries
     agreement   a hit's similarity to the core, in units of the core's similarity to itself: about 1 for what the label
                 means, about 0 for anything else

@@ -24,8 +24,7 @@ from mirror.collect.from_search import TermHits
 from mirror.collect.label_names import check_label
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_types import Hit, SearchFilters, SearchTerm, check_license
-from mirror.doctor.better_words import other_words
-from mirror.doctor.class_words import group_word, kind_word
+from mirror.doctor.class_words import group_word, kind_word, other_words
 from mirror.doctor.hit_groups import Grouping, alike, group_hits
 from mirror.doctor.image_embedding import Embedder, Embedding
 from mirror.errors import DatasetError, FetchError, ImageError, SearchError

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mirror.doctor.better_words import other_words
-from mirror.doctor.class_words import KINDS, group_word, kind_word
+from mirror.doctor.class_words import KINDS, group_word, kind_word, other_words
 from mirror.model_folder import read_model_folder
 from mirror.tasks.imagenet import FOLDER
 
