@@ -25,10 +25,10 @@ from mirror.web import heat_map
 from mirror.web.blocks import ASKED
 from mirror.web.examples import Examples, lay_out_tiles
 from mirror.web.models import ModelRegistry, ServedModel
-from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo
+from mirror.web.photo_fields import NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, decoded, lay_out_photo, read_address
 from mirror.web.photo_input import PhotoInput, preview, to_gradio_error
 from mirror.web.scheduling import MIRROR_MODEL
-from mirror.web.uploads import Address, SentPhoto, given_address
+from mirror.web.uploads import Address, SentPhoto
 from mirror.wording import percent, plain
 
 SHOWN_LABELS = 10  # bars; the API gives them all
@@ -86,15 +86,10 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples,
         return picture if given else gr.skip(), *others  # one may be on its way by now, and must not be cleared
 
     async def on_address(address: str, model: str | None) -> tuple:
-        try:
-            given = given_address(address)
-        except MirrorError as error:
-            shown = None, error_card(to_gradio_error(error).message), ""
-        else:
-            if given is not None:
-                return await show(given, model, network)
-            shown = None, error_card(NO_ADDRESS), ""
-        return *shown, *heat_map.closed(registry.served.get(model or ""))
+        given, problem = read_address(address)
+        if given is not None:
+            return await show(given, model, network)
+        return None, error_card(problem), "", *heat_map.closed(registry.served.get(model or ""))
 
     async def on_example(model: str | None, event: gr.EventData) -> tuple:
         path = examples.named(registry.get(model), event)

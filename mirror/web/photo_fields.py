@@ -19,11 +19,12 @@ import gradio as gr
 from mirror.decoding.budget import SMALL
 from mirror.decoding.headers import read_header
 from mirror.decoding.limits import MAX_PIXELS, TooCostly
+from mirror.errors import MirrorError
 from mirror.images import within_memory
 from mirror.net.fetch import NetworkSettings, fetch
-from mirror.web.photo_input import JPEG, PhotoInput
+from mirror.web.photo_input import JPEG, PhotoInput, to_gradio_error
 from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
-from mirror.web.uploads import MAX_BASE64, MAX_UPLOAD_BYTES, Address, SentPhoto
+from mirror.web.uploads import MAX_BASE64, MAX_UPLOAD_BYTES, Address, SentPhoto, given_address
 
 T = TypeVar("T")
 
@@ -59,6 +60,15 @@ def lay_out_photo(name: str = "") -> PhotoFields:
         )  # fmt: skip
         button = gr.Button("Look", variant="primary", scale=1, min_width=88)
     return PhotoFields(photo, address, button)
+
+
+def read_address(text: str) -> tuple[SentPhoto | None, str]:
+    """(what a visitor wrote as a photo's address, ""), or (None, a sentence on why it is none)."""
+    try:
+        photo = given_address(text)
+    except MirrorError as error:
+        return None, to_gradio_error(error).message
+    return photo, NO_ADDRESS if photo is None else ""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from mirror.errors import MirrorError
 from mirror.images import load_image, within_memory
 from mirror.net.fetch import NetworkSettings
 from mirror.web.blocks import ASKED
-from mirror.web.photo_fields import NO_ADDRESS, NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, PhotoFields, decoded
+from mirror.web.photo_fields import NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, PhotoFields, decoded, read_address
 from mirror.web.photo_input import preview, to_gradio_error
 from mirror.web.scheduling import TASK_MODELS
 from mirror.web.tabs.task_models import excused
-from mirror.web.uploads import SentPhoto, given_address
+from mirror.web.uploads import SentPhoto
 
 
 def _decode_whole(model: Any, body: bytes) -> Image.Image:
@@ -79,13 +79,9 @@ class PhotoEvents:
             yield values
 
     async def on_address(self, address: str, *inputs: Any) -> AsyncIterator[tuple]:
-        try:
-            photo = given_address(address)
-        except MirrorError as error:
-            yield None, *self.failed(to_gradio_error(error).message, None)
-            return
+        photo, problem = read_address(address)
         if photo is None:
-            yield None, *self.failed(NO_ADDRESS, None)
+            yield None, *self.failed(problem, None)
             return
         async for values in self.show(photo, *inputs):
             yield values
