@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirror.program import run_program
+from mirror.command_process import run_program
 
 if os.environ.get("SPACES_ZERO_GPU"):  # there no page starts without a function for a GPU; this one needs none
     import spaces

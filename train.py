@@ -3,7 +3,7 @@
 The settings, each with its reason, and the recipe: mirror/cli/train.py.
 """
 
-from mirror.program import run_program
+from mirror.command_process import run_program
 
 if __name__ == "__main__":
     run_program("mirror.cli.train", "train.py: stopped; the same command goes on from here.")

@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import DATA
-from mirror.doctor.hit_groups import Grouping, alike, group_hits
-from mirror.doctor.hits_preview import ALIKE
-from mirror.doctor.image_embedding import Embedder
 from mirror.images import encode_jpeg, load_image
+from mirror.search_doctor.hit_groups import Grouping, alike, group_hits
+from mirror.search_doctor.hits_preview import ALIKE
+from mirror.search_doctor.image_embedding import Embedder
 from tests.world import draw_photo
 
 HITS = 60

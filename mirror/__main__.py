@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from mirror.program import run_program
+from mirror.command_process import run_program
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""README.md of a model folder, its model card: what mirror.describe says, as templates/card.md lays it out.
+"""README.md of a model folder, its model card: what mirror.describe says, as templates/model_card.md lays it out.
 
 The front matter is Hugging Face's model card metadata (https://huggingface.co/docs/hub/model-cards).
 """
@@ -31,7 +31,7 @@ def model_card(info: ModelInfo) -> str:
     model = ModelDescription(info)
     matrix = info.metrics.confusion_matrix if info.metrics else ()
     card = render_markdown(
-        "card.md",
+        "model_card.md",
         card_data=Markup(_metadata(model).to_yaml()),
         model=model,
         title=" or ".join(model.labels) if len(model.labels) <= NAMED else f"{len(model.labels)} labels",

@@ -17,7 +17,7 @@ from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo, Novelty
 from mirror.templates import render
 from mirror.web.about import note
-from mirror.web.models import ServedModel
+from mirror.web.served_models import ServedModel
 from mirror.web.studio.retrain import comparison
 
 MODELS = Path(__file__).parents[1] / "models"

@@ -24,7 +24,7 @@ MEANT = {
     "net/test_proxy.py": "server.accept()",  # after settimeout
     "support/limits.py": "process.stdout.readline()",  # in a thread that is waited for with a limit
     "web/tabs/test_face_detection_tab.py": "each.result()",  # of what is done
-    "web/test_queueing.py": "messages.get()",  # waited for by asyncio.wait
+    "web/test_gradio_queue.py": "messages.get()",  # waited for by asyncio.wait
     "world/__main__.py": "threading.Event().wait()",  # a server for people, ended by Ctrl+C
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.cli.outcome import NO_FOLDER, NO_MEMORY, ended
+from mirror.cli.exit_codes import NO_FOLDER, NO_MEMORY, ended
 from mirror.errors import DatasetError, UsageError, lacks_memory
 from tests.support.limits import LIMIT
 
@@ -209,7 +209,7 @@ def test_a_program_ends_when_all_is_written_and_tidied_up(code: object, ends: in
     (tmp_path / "ending.py").write_text(ENDING)
     program = f"run_program('ending', 'Stopped while it was imported.', {code!r})"
     begun = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also in the background
-    done = run("-c", f"{begun}; from mirror.program import run_program; {program}", cwd=tmp_path)
+    done = run("-c", f"{begun}; from mirror.command_process import run_program; {program}", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (ends, "done\ntidied up\n")
     assert ("Traceback" in done.stderr) == (code is None) and done.stderr.endswith(
         f"{says}\n" if code is None else says
@@ -231,7 +231,7 @@ def main():
 def test_streams_that_are_closed_lead_nowhere(tmp_path: Path) -> None:
     """No file that is opened gets their numbers, and with them what is printed."""
     (tmp_path / "closed.py").write_text(CLOSED)
-    program = "from mirror.program import run_program; run_program('closed', '')"
+    program = "from mirror.command_process import run_program; run_program('closed', '')"
     done = run("-c", program, cwd=tmp_path, before=lambda: [os.close(number) for number in range(3)])
     assert (done.returncode, (tmp_path / "made.txt").read_text()) == (3, "")
 
@@ -239,7 +239,7 @@ def test_streams_that_are_closed_lead_nowhere(tmp_path: Path) -> None:
 def test_a_terminal_that_lacks_a_letter_gets_an_escape(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("def main():\n    print('words → photos')\n    return 0\n")
     latin = "import sys; sys.stdout.reconfigure(encoding='latin-1', errors='strict')"
-    done = run("-c", f"{latin}; from mirror.program import run_program; run_program('words', '')", cwd=tmp_path)
+    done = run("-c", f"{latin}; from mirror.command_process import run_program; run_program('words', '')", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "words \\u2192 photos\n", "")
 
 

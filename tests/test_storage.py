@@ -28,7 +28,7 @@ from mirror.folders import LOCK, holder_of, locked
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.web import about
-from mirror.web.models import ServedModel
+from mirror.web.served_models import ServedModel
 from tests.support.limits import LIMIT
 from tests.support.photo_folders import photo_folder, use_photo_folder
 from tests.web.tiny import YELLOW, photo, tiny_model

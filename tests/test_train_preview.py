@@ -13,8 +13,8 @@ from mirror.cli import build_parser
 from mirror.cli.train_options import PREVIEW_USES
 from mirror.cli.train_preview import table
 from mirror.collect.search_types import Hit
-from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
-from mirror.doctor.image_embedding import Embedding
+from mirror.search_doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
+from mirror.search_doctor.image_embedding import Embedding
 from tests.support.hit_lists import CHECKS, find
 from tests.support.lacking import no_torch
 from tests.support.limits import LIMIT

@@ -28,7 +28,7 @@ from mirror.batch.job import Job, run_job
 from mirror.batch.writers import OutputFilter
 from mirror.inference.classifier import Prediction
 from mirror.sources import ImageSource, find_sources
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.request import DETECTION_TASKS, IMAGE_CLASSIFICATION, OBJECT_DETECTION
 
 FORMATS = ("parquet", "csv", "jsonl")

@@ -101,8 +101,8 @@ def scores(mirror: Shown, insects: Shown) -> None:
 
 def cost(mirror: Network) -> None:
     """One answer without the comparison, with it, and with the largest bank, taking turns."""
-    from mirror.export.feature_bank import MAX_BANK, NEIGHBOURS, FeatureBank, Plane
     from mirror.export.graph import attach_novelty_bank
+    from mirror.export.novelty import MAX_BANK, NEIGHBOURS, FeatureBank, Plane
     from mirror.inference.session import OnnxModel
 
     height, width = mirror.preprocessing.input_size

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.novelty.material import Known
 from benchmarks.novelty.scores import FEATURES, HEADED, Fitting, knn
 from benchmarks.novelty.thresholds import expected_quantile
-from mirror.export.feature_bank import fit_feature_bank
+from mirror.export.novelty import fit_feature_bank
 
 SEED = 42
 REPEATS = 5  # of the 5-fold splits

@@ -10,7 +10,7 @@ from benchmarks.novelty.crossfit import SEED, share_above
 from benchmarks.novelty.material import ants_bees, waterfowl, waterfowl_near
 from benchmarks.novelty.scores import K, nearest, unit
 from benchmarks.novelty.thresholds import RULES
-from mirror.export.feature_bank import fit_feature_bank, threshold_of
+from mirror.export.novelty import fit_feature_bank, threshold_of
 
 DRAWS = 200
 Similarity = Callable[[np.ndarray], np.ndarray]  # features [N, D] → [N]

@@ -5,7 +5,7 @@
 20 pictures a label are learned from (benchmarks/training/sets.py: kinds that the network, tf_efficientnet_lite0, was
 not taught). Of garments, digits and stripes half of the labels are known and the others strange; of arrows left and
 right are known, and arrows turned up and down are strange. Own pictures are others of the known labels. Compared are
-the cosines (export/feature_bank.py) of the last layer's features, as it ships; of all features; and the mean of both
+the cosines (export/novelty.py) of the last layer's features, as it ships; of all features; and the mean of both
 cosines, of the last layer's and of earlier stages'.
 """
 
@@ -30,7 +30,7 @@ Compared = Callable[[np.ndarray, int], np.ndarray]
 
 def halves(features: np.ndarray, width: int) -> np.ndarray:
     """Both parts of length 1, so that their cosines weigh the same."""
-    from mirror.export.feature_bank import unit_rows
+    from mirror.export.novelty import unit_rows
 
     return np.concatenate([unit_rows(features[:, :-width]), unit_rows(features[:, -width:])], axis=1)
 
@@ -45,7 +45,7 @@ COMPARED: dict[str, Compared] = {
 def see(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Features of the pictures learned from, of others of their labels, and of strange ones; the last layer's width."""
     from mirror.training.augmentation import View
-    from mirror.training.depths import deepened
+    from mirror.training.depth_features import deepened
     from mirror.training.feature_cache import FeatureExtractor, extract_features
 
     with tempfile.TemporaryDirectory() as place:
@@ -72,7 +72,7 @@ def see(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
 
 
 def main() -> None:
-    from mirror.export.feature_bank import fit_feature_bank
+    from mirror.export.novelty import fit_feature_bank
 
     os.environ["TQDM_DISABLE"] = "1"
     print("| known | compared | AUROC | strange refused | own refused |\n| --- | --- | ---: | ---: | ---: |")

@@ -53,7 +53,7 @@ class Network:
 
     def features(self, files: Sequence[Path | Image.Image]) -> np.ndarray:
         """[N, D] float32."""
-        from mirror.export.precision import PreprocessedImages, outputs_of
+        from mirror.export.int8_gate import PreprocessedImages, outputs_of
 
         return outputs_of(self.file, PreprocessedImages(list(files), self.preprocessing), ("features",))[0]
 

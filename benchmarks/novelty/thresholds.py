@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mirror.export.feature_bank import threshold_of
+from mirror.export.novelty import threshold_of
 
 SHARE = 0.05  # of real photos, to be refused
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mirror.export.onnx_export import _load, compile_learner
-from mirror.export.precision import CALIBRATION_PHOTOS, PreprocessedImages, evenly_spaced
+from mirror.export.int8_gate import CALIBRATION_PHOTOS, PreprocessedImages, evenly_spaced
+from mirror.export.learner_opening import open_learner
+from mirror.export.onnx_export import compile_learner
 from mirror.export.quantize import Quantizer
 from mirror.inference.classifier import softmax
 from mirror.inference.session import OnnxModel, available_cpus
@@ -136,7 +137,7 @@ def main() -> int:
         compiled = compile_learner(options.learner, network)
         calibration = list(PreprocessedImages(evenly_spaced(files[::2], CALIBRATION_PHOTOS), compiled.preprocessing))
         judged = list(PreprocessedImages(evenly_spaced(files[1::2], options.photos), compiled.preprocessing))
-        model = _load(options.learner).model
+        model = open_learner(options.learner).model
         start = time.perf_counter()
         quantizer = Quantizer(network, calibration)
         measured = time.perf_counter() - start

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import ROOT
-from mirror.export.precision import UNJUDGED, PreprocessedImages, compare, evenly_spaced, outputs_of
+from mirror.export.int8_gate import UNJUDGED, PreprocessedImages, compare, evenly_spaced, outputs_of
 from mirror.export.quantize import Quantizer
 from mirror.model_folder import read_model_folder
 from mirror.tasks.imagenet import FOLDER

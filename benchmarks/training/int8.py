@@ -52,7 +52,7 @@ def main() -> None:
 def draw(photos: int, size: int, seed: int) -> tuple[float, float]:
     """The shares of unseen photos whose label int8 changes, and that what ships changes, against float32."""
     from mirror.collect import collect_from_folder
-    from mirror.export.precision import PreprocessedImages, outputs_of
+    from mirror.export.int8_gate import PreprocessedImages, outputs_of
     from mirror.training.build import build_model
     from mirror.training.photo_model import PhotoModel, describe_data
     from mirror.training.recipe import train
@@ -88,7 +88,7 @@ def draw(photos: int, size: int, seed: int) -> tuple[float, float]:
 
 def of_heads(photos: int, size: int, draws: int) -> None:
     """Prints in how many draws int8 ships, and what share of the other photos' labels it then changes."""
-    from mirror.export.precision import compare
+    from mirror.export.int8_gate import compare
     from mirror.training.linear_probe import fold_numbers
 
     actual, groups, before, networks = features_of_networks(size)
@@ -142,8 +142,8 @@ def features_of_networks(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     """Labels [N] and groups [N] of ants_bees, their features [N, D] by float32, and by each version of int8 that is
     tried, its ranges being of one set of photos, and of another."""
     from mirror.collect import collect_from_folder
+    from mirror.export.int8_gate import ATTEMPTS, PreprocessedImages, outputs_of
     from mirror.export.onnx_export import compile_learner
-    from mirror.export.precision import ATTEMPTS, PreprocessedImages, outputs_of
     from mirror.export.quantize import Quantizer
     from mirror.training.backbones import find_backbone, width_of
     from mirror.training.build import export_learner

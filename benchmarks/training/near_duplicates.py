@@ -6,8 +6,8 @@ Every photo is altered the ways the web alters photos (ALTERED: re-encoded, resi
 and hashed. Printed, for each of imagehash's hashes: how far the altered copies lie from their originals; how near the
 nearest pairs of different photos lie; and, at each distance, the share of copies that would be found and the number of
 pairs of different photos that would be taken for copies. Two more tables: how well a mirrored photo's phash can be
-predicted, and how phash fails on faded photos. The constants of mirror/collect/screening.py are read off these tables.
-90 seconds on one core.
+predicted, and how phash fails on faded photos. The constants of mirror/collect/near_duplicates.py are read off these
+tables. 90 seconds on one core.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from benchmarks import DATA
-from mirror.collect.screening import LONG_SIDE, MIN_CONTRAST, contrast
+from mirror.collect.near_duplicates import MIN_CONTRAST, contrast
+from mirror.collect.screening import LONG_SIDE
 from mirror.errors import ImageError
 from mirror.images import encode_jpeg, load_image, shrink
 

@@ -19,7 +19,7 @@ from mirror.batch.exif import EXIF_COLUMNS, taken
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.sources import ImageSource
-from mirror.tasks.detection import Box, Detections
+from mirror.tasks.detections import Box, Detections
 from mirror.terminal import exact, printable, sentence, use_utf8
 from mirror.wording import percent
 

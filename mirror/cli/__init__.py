@@ -1,7 +1,7 @@
 """`python -m mirror`: classify images and find things in them, show why, compile learner pickles, and publish.
 
 options.py  what the commands share: the options of models and of the network, and what an option is for
-outcome.py  how each ends: its exit code, and a sentence for whatever stood in its way
+exit_codes.py  how each ends: its exit code, and a sentence for whatever stood in its way
 predict.py  images, folders and URLs → answers, by any task, to the screen or as a job to --out
 explain.py  where in an image an answer came from
 compile.py  a fastai learner pickle → a model folder
@@ -22,7 +22,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mirror.cli.outcome import ended
+from mirror.cli.exit_codes import ended
 from mirror.terminal import Parser
 
 DESCRIPTION = """\

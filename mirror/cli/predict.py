@@ -32,7 +32,7 @@ from mirror.errors import MirrorError, UsageError
 from mirror.progress import ProgressBar, working
 from mirror.sources import LeftOut, find_sources
 from mirror.storage import replacing
-from mirror.tasks.detection import SHOWN_FROM
+from mirror.tasks.detections import SHOWN_FROM
 from mirror.tasks.label_input import labels_in
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import BARE_LABEL, DETECTION_TASKS, IMAGENET, OBJECT_DETECTION, TASKS, ZERO_SHOT, TaskRequest

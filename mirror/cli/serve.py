@@ -23,8 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirror.cli.exit_codes import ended
 from mirror.cli.options import Use, require_used
-from mirror.cli.outcome import ended
 from mirror.errors import MirrorError, UsageError
 from mirror.progress import working
 from mirror.terminal import Parser
@@ -183,7 +183,7 @@ def build(
     models, named = models_folder(models, home), task_models(tasks)
     _prepare()
     from mirror.web.gradio_patches import import_gradio
-    from mirror.web.models import ModelRegistry
+    from mirror.web.served_models import ModelRegistry
 
     registry = ModelRegistry(models, first=first)
     registry.warm()  # while gradio is imported

@@ -21,8 +21,8 @@ import argparse
 import warnings
 from pathlib import Path
 
+from mirror.cli.exit_codes import ended
 from mirror.cli.options import reach_libraries, require_used
-from mirror.cli.outcome import ended
 from mirror.cli.train_options import add_options, require_followed, uses
 from mirror.defaults import COUNT, TRAINING
 from mirror.errors import require_installed

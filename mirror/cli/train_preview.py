@@ -14,8 +14,8 @@ from mirror.errors import UsageError, require_installed
 from mirror.wording import count, listed, percent
 
 if TYPE_CHECKING:
-    from mirror.doctor.exclusions import StoredGroup
-    from mirror.doctor.hits_preview import Preview
+    from mirror.search_doctor.exclusions import StoredGroup
+    from mirror.search_doctor.hits_preview import Preview
 
 
 def preview_searches(options: argparse.Namespace, default_name: str, search: Sequence[str]) -> int:
@@ -24,10 +24,10 @@ def preview_searches(options: argparse.Namespace, default_name: str, search: Seq
     from mirror.collect.metadata import writing
     from mirror.collect.search_file import keep_search, search_of
     from mirror.collect.search_types import check_license
-    from mirror.doctor.contact_sheet import PREVIEW_HTML, contact_sheet
-    from mirror.doctor.exclusions import read_preview, write_preview
-    from mirror.doctor.hits_preview import PreviewSettings, preview
-    from mirror.doctor.image_embedding import Embedder
+    from mirror.search_doctor.contact_sheet import PREVIEW_HTML, contact_sheet
+    from mirror.search_doctor.exclusions import read_preview, write_preview
+    from mirror.search_doctor.hits_preview import PreviewSettings, preview
+    from mirror.search_doctor.image_embedding import Embedder
     from mirror.storage import write_atomically
 
     folder = Path("data", model_name(options, default_name))
@@ -67,7 +67,7 @@ def mark_excluded(options: argparse.Namespace, folder: Path) -> None:
 
 
 def _excluded(folder: Path, wanted: Sequence[str]) -> str:
-    from mirror.doctor.exclusions import exclude
+    from mirror.search_doctor.exclusions import exclude
 
     pairs = []
     for text in wanted:
@@ -84,7 +84,7 @@ def _told(excluded: Sequence[StoredGroup]) -> str:
 
 def table(found: Preview) -> list[str]:
     """The preview as a table for a terminal."""
-    from mirror.doctor.hit_groups import alike_groups
+    from mirror.search_doctor.hit_groups import alike_groups
 
     lines = []
     for label in found.labels:

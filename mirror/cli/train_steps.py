@@ -16,7 +16,7 @@ from mirror.collect.from_photo_list import Collected, is_split
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 from mirror.collect.label_names import check_label
 from mirror.collect.metadata import VALIDATION, Photo
-from mirror.collect.others import Others, read_others
+from mirror.collect.other_photos import Others, read_others
 from mirror.collect.search_file import SEARCH_JSON, read_search
 from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import require_enough, unvalidated_labels
@@ -51,7 +51,7 @@ def collect(options: argparse.Namespace, name: str, terms: Sequence[SearchTerm])
     if options.photos:
         photos = collect_from_photo_list(folder, options.photos, network=network).folder
         return Collected(photos, PHOTO_LIST, (), options.license, is_split(options.photos))
-    from mirror.doctor.exclusions import read_judge
+    from mirror.search_doctor.exclusions import read_judge
 
     rule, judge = SEARCHED.with_near(options.near_duplicates), read_judge(folder)
     if judge:

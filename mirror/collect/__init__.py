@@ -6,7 +6,8 @@ engines.py          duckduckgo_search, ddgs on DuckDuckGo, ddgs on Bing
 search.py           SearchTerm → pages of hits, through engines tried in order; their cache on disk
 download.py         URLs → bytes, many at once, politely, in order; their cache on disk
 search_file.py      search.json: the words that a folder is searched with
-screening.py        is a photo fit to train on? perceptual hashes
+screening.py        is a photo fit to train on?
+near_duplicates.py  is it a copy of a known one? perceptual hashes, and how near is near
 copies.py           what becomes of copies, in a search and in photos that a person has labelled
 label_names.py      what may be a label, and the name of its folder
 photo_folder.py     the photo folder: images/, metadata.csv, rejected.csv
@@ -18,7 +19,7 @@ from_search.py      collect_by_search: the loop from words to a full folder
 from_folder.py      collect_from_folder: a folder of label folders
 folder_layout.py    … which of its files are photos of which label
 from_photo_list.py  collect_from_photo_list: a model's photos.csv again; open_collected: a photo folder as it lies there
-others.py           read_others: photos of none of the labels
+other_photos.py     read_others: photos of none of the labels
 """
 
 from mirror.collect.from_folder import collect_from_folder

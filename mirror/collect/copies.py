@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from mirror.collect.metadata import Origin, Photo, Rejection
-from mirror.collect.screening import HashIndex, ScreenedPhoto
+from mirror.collect.near_duplicates import HashIndex
+from mirror.collect.screening import ScreenedPhoto
 
 EXACT_DUPLICATE = "exact-duplicate"
 NEAR_DUPLICATE = "near-duplicate"

@@ -50,7 +50,7 @@ class SearchPage:
 
 
 class PhotoJudge(Protocol):
-    """Who says which photos found are left out for what they show (mirror/doctor/exclusions.py)."""
+    """Who says which photos found are left out for what they show (mirror/search_doctor/exclusions.py)."""
 
     def __call__(self, label: str, photo: bytes) -> tuple[str, str] | None:
         """The reason and the detail for rejected.csv of a photo as it is stored; None for one that is welcome."""

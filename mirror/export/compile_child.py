@@ -27,7 +27,7 @@ def main() -> int:
     calibrate = Path(request["calibrate"]) if request["calibrate"] else None
     pickle, folder = Path(request["pickle"]), Path(request["out"])
     try:
-        from mirror.export.audit import watch
+        from mirror.export.audit_hook import watch
         from mirror.export.onnx_export import compile_to_folder
 
         if not request["trust"]:

@@ -6,8 +6,9 @@ place instead of to what was pooled, it gives the sum over channels of gradient 
 the number of places, before its ReLU and for all labels at once. For a plain average pool and one linear layer this is
 the class activation map (Zhou et al. 2016, arXiv 1512.04150), whose mean is the logit less its bias.
 
-A head may pool several maps of one size, whole or window by window (features of every depth: training/depths.py). Its
-heat is the sum of what each depth says of the place; a window's evidence lies in that window.
+A head may pool several maps of one size, whole or window by window (features of every depth:
+training/depth_features.py). Its heat is the sum of what each depth says of the place; a window's evidence lies in that
+window.
 
 It is a graph of its own because onnxruntime computes every output of a graph, asked for or not; that the network gives
 its map as one more output costs nothing. The head is float32 in int8 networks too.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mirror.errors import ModelFolderError
-from mirror.export.feature_bank import FeatureBank, unit_rows
+from mirror.export.novelty import FeatureBank, unit_rows
 from mirror.inference.session import SIMILARITY, OnnxModel
 
 BATCHES = (1, 2, 5)  # what is the same for each of these numbers of images does not depend on it

@@ -25,10 +25,10 @@ from mirror.storage import parse_json, write_atomically
 from mirror.tasks.hub import Located, locate
 from mirror.tasks.hub_errors import loading, quietly
 from mirror.tasks.hub_layout import NETWORK, PARITY
-from mirror.tasks.hub_network import TRIAL_SIDE
-from mirror.tasks.processors import ImageProcessor
+from mirror.tasks.hub_onnx import TRIAL_SIDE
+from mirror.tasks.image_processors import ImageProcessor
+from mirror.tasks.image_text_towers import SIGMOID_TOKENS, TOKENIZER
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
-from mirror.tasks.towers import SIGMOID_TOKENS, TOKENIZER
 from mirror.tasks.transformers_models import OFFLINE, pretrained, require
 
 OPSET = 18

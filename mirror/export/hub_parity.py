@@ -10,7 +10,7 @@ from PIL import Image
 
 from mirror.errors import ModelUnavailable
 from mirror.images import load_image
-from mirror.tasks.detection import Box, Detections
+from mirror.tasks.detections import Box, Detections
 from mirror.tasks.hub import Located
 from mirror.tasks.hub_errors import quietly
 from mirror.tasks.registry import open_detector, open_label_predictor

@@ -4,7 +4,7 @@ fp16   weights in half the bits, read as float32 when the network is opened: hal
 int8   the weights of matrix products in 8 bits, their inputs rounded run by run (onnxruntime's dynamic quantisation);
        convolutions stay as they are
 
-The limits are the mirror's own (precision.py): on photos of one's own, probabilities and scores change by at most 0.02
+The limits are the mirror's own (int8_gate.py): on photos of one's own, probabilities and scores change by at most 0.02
 on average, and at least 99 % of the top labels (of the detections that are shown) are the same.
 """
 
@@ -19,10 +19,10 @@ import numpy as np
 
 from mirror.errors import ModelUnavailable
 from mirror.export.hub_parity import WORDS
-from mirror.export.precision import LIMITS
+from mirror.export.int8_gate import LIMITS
 from mirror.images import load_image
 from mirror.inference.user_cache import sha256_of_large
-from mirror.tasks.detection import SHOWN_FROM, Box, Detections
+from mirror.tasks.detections import SHOWN_FROM, Box, Detections
 from mirror.tasks.hub_layout import FILES, NETWORK
 from mirror.tasks.registry import open_detector, open_label_predictor
 from mirror.tasks.request import OBJECT_DETECTION, ZERO_SHOT, TaskRequest

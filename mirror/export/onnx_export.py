@@ -25,10 +25,7 @@ from PIL import Image
 from mirror.errors import ImageError, ModelFolderError, UnsupportedLearner, UsageError, disk_refusal
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import fold_shapes
-from mirror.export.learner_opening import open_learner, refusals
-from mirror.export.learner_transforms import of_three_channels, read_preprocessing
-from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
-from mirror.export.precision import (
+from mirror.export.int8_gate import (
     CALIBRATION_PHOTOS,
     UNJUDGED,
     PreprocessedImages,
@@ -36,6 +33,9 @@ from mirror.export.precision import (
     evenly_spaced,
     with_precision,
 )
+from mirror.export.learner_opening import open_learner, refusals
+from mirror.export.learner_transforms import of_three_channels, read_preprocessing
+from mirror.export.parity import PARITY_PHOTOS, check_parity, synthetic_photos
 from mirror.images import load_image
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import ModelFolder, sha256_of, write_model_folder

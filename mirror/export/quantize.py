@@ -7,7 +7,7 @@
 - Weights have 7 bits where the products of 8 would overflow the 16-bit sums of x86 CPUs without VNNI, so that every
   CPU gives the same answers; depthwise convolutions are not summed that way, and keep 8.
 - What follows the last convolution's map (pooling, head) stays in float32: it costs nothing and decides everything.
-  First layers do on request, for they lose most by rounding. Both give the same bits everywhere (exact_sums.py).
+  First layers do on request, for they lose most by rounding. Both give the same bits everywhere (int8_sums.py).
 - The first convolution works on blocks of 2x2 pixels: a stride of two over three channels leaves an integer kernel
   little to do at once. SpaceToDepth lays each block into twelve channels, where a 7x7 kernel becomes a 4x4 kernel of
   stride one (and 3x3 becomes 2x2), its new taps zero. Integers are summed, so the answers are the same to the last bit;
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from mirror.export.exact_sums import keep_exact, sum_exact
+from mirror.export.int8_sums import keep_exact, sum_exact
 from mirror.inference.session import OnnxModel
 
 WEIGHT_LEVELS = 64  # largest 7-bit weight: 2 x 255 x 64 = 32,640 fits into 16 bits

@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from mirror.collect.metadata import VALIDATION
-from mirror.export.feature_bank import bank_rows, fit_feature_bank
+from mirror.export.int8_gate import CALIBRATION_PHOTOS, evenly_spaced
+from mirror.export.novelty import bank_rows, fit_feature_bank
 from mirror.export.parity import PARITY_PHOTOS
-from mirror.export.precision import CALIBRATION_PHOTOS, evenly_spaced
 from mirror.fashion_mnist.dataset import LABELS, NAME, SIDE, FashionSet, ImageSplit
 from mirror.fashion_mnist.fashion_settings import ARCH, FashionSettings, Plan
 from mirror.fashion_mnist.from_scratch import TrainedNetwork

@@ -226,7 +226,7 @@ def _fits(shape: list[int], sides: list[int | None]) -> bool:
 def is_known(similarity: float | None, novelty: Novelty | None) -> bool:
     """Whether an image of this similarity looks like the training photos; True where the model cannot tell.
 
-    How similarity is measured, and by which threshold, is decided by `export/feature_bank.py` and written into the
+    How similarity is measured, and by which threshold, is decided by `export/novelty.py` and written into the
     graph and into `novelty`.
     """
     if similarity is None or novelty is None or novelty.threshold is None:

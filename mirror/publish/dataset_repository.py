@@ -115,7 +115,7 @@ def _card(model: ModelFolder, photos: list[Photo], license: str | None, photos_m
         tags=["image-classification"], configs=_configs(photos_may_go, files), dataset_info=_features(photos_may_go),
     )  # fmt: skip
     return render_markdown(
-        "dataset.md", card_data=Markup(data.to_yaml()), name=model.info.name, photos=len(photos),
+        "dataset_card.md", card_data=Markup(data.to_yaml()), name=model.info.name, photos=len(photos),
         rows=[(plain(label), f"{number:,}") for label, number in counts.items()], origins=told.origin_sentences,
         license=license, photos_may_go=photos_may_go,
         fetchable=any(photo.url.startswith("http") for photo in photos), decisions=DECISIONS_CSV in files,

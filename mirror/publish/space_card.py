@@ -34,7 +34,9 @@ def space_card(
     )  # fmt: skip
     served = repository if sdk["sdk"] == "gradio" else None
     front = Markup(data.to_yaml())
-    card = render_markdown("space.md", card_data=front, model=model, title=title(info), address=served, sdk=sdk["sdk"])
+    card = render_markdown(
+        "space_card.md", card_data=front, model=model, title=title(info), address=served, sdk=sdk["sdk"]
+    )
     return (card.rstrip() + "\n").encode()
 
 

@@ -27,9 +27,9 @@ from mirror.images import load_image, small_jpeg
 from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
 from mirror.page_pictures import icon, link_preview
 from mirror.palette import DARK, LIGHT, SERIF, variables
-from mirror.static.browser_network import for_browsers
-from mirror.static.further_tabs import FACES, LICENSES, TITLES, NetworkTab, faces_tab, tab_page
+from mirror.static.browser_onnx import for_browsers
 from mirror.static.model_page import model_page
+from mirror.static.site_tabs import FACES, LICENSES, TITLES, NetworkTab, faces_tab, tab_page
 from mirror.templates import FOLDER, render
 from mirror.typed_json import encode, without_extra
 from mirror.wording import plain
@@ -55,7 +55,7 @@ def site_files(
 ) -> dict[str, bytes]:
     """Path → content of the site, the same bytes each time. The first of `models` is shown first.
 
-    tabs: further ones (further_tabs.py), by their names, each with what answers in it; None for faces.
+    tabs: further ones (site_tabs.py), by their names, each with what answers in it; None for faces.
     examples: pictures to click for a model, by their names. photos_may_go: the pictures of a model's report may show
     photos that it was judged by. address: where the files are to lie, with a / at its end, for the preview of a link;
     "" where that is not known. Raises ModelFolderError for a file that is not what its model.json records, ImageError

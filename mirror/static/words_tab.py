@@ -27,14 +27,14 @@ from mirror.export.parity import synthetic_photos
 from mirror.inference.classifier import softmax
 from mirror.inference.onnx_trial import open_tried
 from mirror.inference.session import LOGITS
-from mirror.static.further_tabs import WORDS, NetworkTab
+from mirror.static.site_tabs import WORDS, NetworkTab
 from mirror.storage import read_file
 from mirror.tasks.hub import MAX_ONNX, Located, locate
 from mirror.tasks.image_classification import sigmoid
-from mirror.tasks.processors import ImageProcessor
+from mirror.tasks.image_processors import ImageProcessor
+from mirror.tasks.image_text_towers import OnnxTowers
 from mirror.tasks.registry import check
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest, public_name
-from mirror.tasks.towers import OnnxTowers
 from mirror.tasks.zero_shot import DEFAULT_MODEL, ZeroShot, ZeroShotPredictor, competing
 from mirror.templates import render
 from mirror.wording import count

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from mirror.images import full_size
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 BLACK, WHITE = "#000000", "#FFFFFF"

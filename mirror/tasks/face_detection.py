@@ -16,7 +16,7 @@ from PIL import Image
 
 from mirror.errors import UsageError
 from mirror.images import full_size
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.face_networks import CELL, PACKAGED_FILE, FaceNetwork, open_network
 from mirror.tasks.predictor import BatchPredictor, Detector
 from mirror.tasks.request import FACE_DETECTION, TaskRequest

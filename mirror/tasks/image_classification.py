@@ -21,7 +21,7 @@ from mirror.model_folder import MODEL_JSON
 from mirror.tasks.hub import HUB_ID, Located, hub_id, not_found, opened_by
 from mirror.tasks.hub_errors import loading
 from mirror.tasks.hub_layout import CONFIG
-from mirror.tasks.hub_network import HubNetwork, labels_of, require_task
+from mirror.tasks.hub_onnx import HubNetwork, labels_of, require_task
 from mirror.tasks.predictor import BatchPredictor, FolderPredictor, LabelPredictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION
 

@@ -16,10 +16,10 @@ from mirror.errors import ImageTooSmall, ModelUnavailable
 from mirror.images import full_size
 from mirror.inference.classifier import softmax
 from mirror.inference.session import require_finite
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.hub import Located, opened_by
 from mirror.tasks.hub_errors import loading
-from mirror.tasks.hub_network import HubNetwork, labels_of, require_task
+from mirror.tasks.hub_onnx import HubNetwork, labels_of, require_task
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.predictor import BatchPredictor, Detector
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest

@@ -27,7 +27,7 @@ from mirror.inference.classifier import Prediction
 from mirror.inference.session import available_cpus
 from mirror.model_folder import MODEL_JSON, sha256_of
 from mirror.sources import ImageSource
-from mirror.tasks.detection import Detections
+from mirror.tasks.detections import Detections
 
 if TYPE_CHECKING:
     from PIL import Image

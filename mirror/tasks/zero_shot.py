@@ -24,11 +24,11 @@ from mirror.errors import ModelUnavailable, UsageError
 from mirror.inference.classifier import Prediction, softmax
 from mirror.inference.session import require_finite
 from mirror.tasks.hub import Located, opened_by
-from mirror.tasks.hub_network import require_task
+from mirror.tasks.hub_onnx import require_task
 from mirror.tasks.image_classification import sigmoid
+from mirror.tasks.image_text_towers import OnnxTowers, Towers, TransformersTowers
 from mirror.tasks.predictor import BatchPredictor, LabelPredictor
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, TaskRequest
-from mirror.tasks.towers import OnnxTowers, Towers, TransformersTowers
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,7 +1,7 @@
 """The HTML and Markdown that the project writes, as Jinja2 templates: whatever is put into either is escaped.
 
 render("compare.html", before=…, now=…)
-render_markdown("space.md", title=…)
+render_markdown("space_card.md", title=…)
 """
 
 from __future__ import annotations

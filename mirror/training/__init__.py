@@ -5,7 +5,7 @@ recipe.py            the recipe: frozen body, linear probe, fine-tuning
 training_data.py     the photos, their labels and groups as numbers
 pretrained.py        pretrained weights, from the nearest place that has them
 learner.py           fastai learners to train
-depths.py            a body that gives what all its stages see
+depth_features.py    a body that gives what all its stages see
 architectures.py     the names of networks, known without torch
 backbones.py         a network by name → the part before its classifier, whatever family it is of
 backbone_choice.py   --arch auto: of the networks at hand the best for these photos
@@ -18,7 +18,7 @@ linear_probe.py      features → the linear head, its strength chosen by cross-
 depth_choice.py      the last layer's features or those of every depth, by photos that were left out
 tuning_plan.py       whether the network is fine-tuned, and for how long
 last_layers.py       a network in two parts, of which the last alone is tuned
-kept_views.py        what the first part gives of views of the photos, kept
+augmented_features.py  what the first part gives of views of the photos, kept
 fine_tuning.py       fine-tuning of the last layers by fastai, from the head that was fitted
 tuning_choice.py     how much of fine-tuning ships, by photos that were left out
 evaluation.py        error, temperature and doubts of a trained model

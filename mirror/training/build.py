@@ -19,11 +19,9 @@ from PIL import Image
 
 from mirror import model_history
 from mirror.errors import ModelFolderError
-from mirror.export.feature_bank import FeatureBank, describe
 from mirror.export.grad_cam_export import add_heat
 from mirror.export.graph import attach_novelty_bank
-from mirror.export.onnx_export import compile_learner
-from mirror.export.precision import (
+from mirror.export.int8_gate import (
     OtherHeads,
     PreprocessedImages,
     choose_precision,
@@ -31,6 +29,8 @@ from mirror.export.precision import (
     precision_of,
     with_precision,
 )
+from mirror.export.novelty import FeatureBank, describe
+from mirror.export.onnx_export import compile_learner
 from mirror.inference.session import SIMILARITY
 from mirror.measured import novelty_sentence
 from mirror.model_card import write_card

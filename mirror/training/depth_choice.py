@@ -1,5 +1,5 @@
-"""Whether a head on features of every depth (depths.py) or on the last layer's ships: the one with the lower loss on
-photos left out, as a head's strength is chosen.
+"""Whether a head on features of every depth (depth_features.py) or on the last layer's ships: the one with the lower
+loss on photos left out, as a head's strength is chosen.
 
 Where it is the one on every depth, each photo is reported on as the kind answers that the photos of the other folds
 choose, so the choice has no part in the error.

@@ -19,7 +19,7 @@ from mirror.progress import ProgressBar
 from mirror.terminal import say
 from mirror.training.augmentation import View, plan_views
 from mirror.training.backbones import width_of
-from mirror.training.depths import deepened
+from mirror.training.depth_features import deepened
 from mirror.training.linear_probe import LinearProbe, fit_probe, fold_numbers, heads_left_out
 from mirror.training.pooled_features import pooled_features
 from mirror.training.pretrained import Architecture

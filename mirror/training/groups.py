@@ -1,8 +1,8 @@
 """Which photos belong together, so that none is judged by a head that has learned from its copy.
 
-Photos of the same bytes or from the same page do, and near-copies by their perceptual hash (screening.py), where the
-body's features agree: of drawings, signs and garments on a plain ground, hashes confuse one with another. And photos
-whose features alone are alike (`close_pairs`): crops and turned copies, which no hash finds.
+Photos of the same bytes or from the same page do, and near-copies by their perceptual hash (near_duplicates.py), where
+the body's features agree: of drawings, signs and garments on a plain ground, hashes confuse one with another. And
+photos whose features alone are alike (`close_pairs`): crops and turned copies, which no hash finds.
 
     cropped by 30 %, turned by 5° and cropped by 15 %, a corner of 75 %: hashes miss 97 to 100 % of the copies, both
     together 0 to 4 % (benchmarks/training/copies.py)
@@ -20,9 +20,9 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mirror.collect.screening import connected_components, look_alike_pairs
+from mirror.collect.near_duplicates import connected_components, look_alike_pairs
 from mirror.collect.splits import same_source_pairs
-from mirror.export.feature_bank import unit_rows
+from mirror.export.novelty import unit_rows
 from mirror.training.feature_cache import ViewFeatures
 from mirror.training.training_data import TrainingData
 

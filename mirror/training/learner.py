@@ -18,7 +18,7 @@ from torch import nn
 
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.training.backbones import head_of, make_body
-from mirror.training.depths import deepened
+from mirror.training.depth_features import deepened
 from mirror.training.linear_probe import LinearProbe
 from mirror.training.pretrained import Architecture, load_into
 from mirror.training.settings import BATCH

@@ -3,7 +3,7 @@
 1. The pretrained body, frozen, sees every photo a few times (augmentation.py), and its features are kept
    (feature_cache.py).
 2. The head is the logistic regression on them that cross-validates best (linear_probe.py): on those of every depth
-   (depths.py), or on the last layer's, whichever photos left out prefer (depth_choice.py).
+   (depth_features.py), or on the last layer's, whichever photos left out prefer (depth_choice.py).
 3. Every photo is left out once, with all that belong to it (groups.py), for predictions of photos that were learned
    from mean nothing: the error, the temperature and the doubts about labels rest on these. The head learns from all.
 4. Where the head errs often enough, and there is the time (tuning_plan.py), the network's last layers are fine-tuned
@@ -28,11 +28,11 @@ from mirror.collect.screening import LONG_SIDE
 from mirror.metrics_schema import EpochMetrics
 from mirror.progress import working
 from mirror.terminal import say
+from mirror.training.augmented_features import keep_views, views_that_fit
 from mirror.training.backbones import Backbone, find_backbone
 from mirror.training.depth_choice import LAST_LAYER, choose_depth
 from mirror.training.feature_cache import FeatureExtractor, OutOfFold, ViewFeatures, extract_features
 from mirror.training.groups import group_alike
-from mirror.training.kept_views import keep_views, views_that_fit
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, deepen, head_logits, set_head
 from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings

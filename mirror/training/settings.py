@@ -32,7 +32,7 @@ ARTICLE_PASSES = 6  # over the photos in fastai's `fine_tune(5)`, one of them wi
 MINUTES = 60  # at most, where --minutes does not say otherwise
 EPOCHS, FEWEST_EPOCHS = 10, 3  # where there is the time; a cycle of fewer hardly warms up before it anneals
 
-# Fine-tuning: how (last_layers.py, kept_views.py, fine_tuning.py, tuning_choice.py)
+# Fine-tuning: how (last_layers.py, augmented_features.py, fine_tuning.py, tuning_choice.py)
 LAST_WEIGHTS = 0.75  # of the body's weights at least that its last layers hold, which alone are trained
 BODY_GROUPS = 2  # parts of the last layers, each with a learning rate of its own
 BODY_RATE = 1e-3  # the highest of the last part's

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mirror import model_note
 from mirror.templates import render
-from mirror.web.models import ServedModel
+from mirror.web.served_models import ServedModel
 
 
 def note(served: ServedModel) -> str:

@@ -13,8 +13,8 @@ from mirror.model_folder import PICTURES, own_examples
 from mirror.preparation import NAMES, preparation
 from mirror.templates import data_url, render
 from mirror.terminal import say
-from mirror.web.models import ServedModel
 from mirror.web.photo_input import preview
+from mirror.web.served_models import ServedModel
 from mirror.wording import plain
 
 # Labels → the folder in examples/ whose pictures show them

@@ -25,9 +25,9 @@ NOT_UNDERSTOOD = "The request cannot be understood: see “Use via API” at the
 NO_SUCH_ENDPOINT = "There is nothing of that name here: see “Use via API” at the foot of the page."
 
 SKIPPED_FILES = (
-    "blocks.py",
-    "queueing.py",
-    "scheduling.py",
+    "gradio_blocks.py",
+    "gradio_queue.py",
+    "fair_scheduling.py",
     "photo_fields.py",
     "gateway/gate.py",
     "gateway/security_headers.py",
@@ -84,8 +84,8 @@ def report(error: BaseException) -> None:
 
 
 def error_location(error: BaseException) -> str:
-    """`ValueError at mirror/web/mirror_tab.py:105`: the innermost line of ours that the error passed through, else the
-    innermost of all."""
+    """`ValueError at mirror/web/tabs/mirror_tab.py:105`: the innermost line of ours that the error passed through, else
+    the innermost of all."""
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if not frames:
         return type(error).__name__

@@ -16,11 +16,11 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import Explanation, describe_regions, explain, overlay
 from mirror.net.fetch import NetworkSettings
 from mirror.templates import data_url, render
-from mirror.web.blocks import ASKED
-from mirror.web.models import ModelRegistry, ServedModel
+from mirror.web.fair_scheduling import MIRROR_MODEL
+from mirror.web.gradio_blocks import ASKED
 from mirror.web.photo_fields import decoded
 from mirror.web.photo_input import PhotoInput, to_gradio_error
-from mirror.web.scheduling import MIRROR_MODEL
+from mirror.web.served_models import ModelRegistry, ServedModel
 from mirror.web.uploads import SentPhoto
 
 T = TypeVar("T")

@@ -13,12 +13,12 @@ from PIL import Image
 from mirror.errors import MirrorError
 from mirror.inference.grad_cam import overlay
 from mirror.net.fetch import NetworkSettings
-from mirror.web.blocks import add_endpoint
+from mirror.web.gradio_blocks import add_endpoint
 from mirror.web.heat_map import explain_photo
-from mirror.web.mirror_tab import answer_photo
-from mirror.web.models import ModelRegistry
 from mirror.web.photo_fields import NO_PHOTO
 from mirror.web.photo_input import PhotoInput, PictureOutput, to_gradio_error
+from mirror.web.served_models import ModelRegistry
+from mirror.web.tabs.mirror_tab import answer_photo
 from mirror.web.uploads import MAX_BASE64, SentPhoto, given_address
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from mirror import phrases
-from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_input import NoStubFile
+from mirror.web.served_models import ModelRegistry, ServedModel
 
 
 class ModelPicker(gr.Dropdown, metaclass=NoStubFile):

@@ -22,21 +22,21 @@ from mirror import phrases
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
-from mirror.web import about, heat_map, link_preview, live_tab, mirror_api, mirror_tab, retention
+from mirror.web import about, heat_map, link_preview, mirror_api, retention
 from mirror.web.arguments import quoted
-from mirror.web.blocks import ASKED, PRIVATE, VisitedBlocks
 from mirror.web.examples import Examples, changed_tiles
 from mirror.web.failures import Failures
+from mirror.web.fair_scheduling import on_thread
 from mirror.web.gateway import connections
 from mirror.web.gateway.gate import Policy, in_front
 from mirror.web.gateway.routes import page_routes
 from mirror.web.gateway.security_headers import ScriptNonces, hosts_of
 from mirror.web.gateway.upload_routes import Uploads
+from mirror.web.gradio_blocks import ASKED, PRIVATE, VisitedBlocks
 from mirror.web.model_picker import lay_out_picker
-from mirror.web.models import ModelRegistry, ServedModel
 from mirror.web.photo_input import upload_folder
-from mirror.web.scheduling import on_thread
-from mirror.web.tabs import task_tabs
+from mirror.web.served_models import ModelRegistry, ServedModel
+from mirror.web.tabs import live_tab, mirror_tab, task_tabs
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.theme import css, theme
 from mirror.web.uploads import MAX_UPLOAD_BYTES, TOO_MANY_BYTES
@@ -120,7 +120,7 @@ def build(
         page.load(open_page, wanted, outputs, js=WANTED_JS, **PRIVATE).then(None, picker, js=OPENED_JS)
         about_tab.select(lambda model: about.pictures(registry.get(model)), picker, pictures, **ASKED)
     return page.queue(
-        default_concurrency_limit=None,  # every event begins at once; what waits, waits in scheduling.py
+        default_concurrency_limit=None,  # every event begins at once; what waits, waits in fair_scheduling.py
         status_update_rate=STATUS_SECONDS,
     )
 

@@ -2,8 +2,8 @@
 
     async with decoded(photo, network, load_image) as image: …
 
-gradio begins every event at once; what waits, waits in scheduling.py: for an address to be fetched, then for the file
-to be decoded, then for a model.
+gradio begins every event at once; what waits, waits in fair_scheduling.py: for an address to be fetched, then for the
+file to be decoded, then for a model.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mirror.decoding.limits import MAX_PIXELS, TooCostly
 from mirror.errors import MirrorError
 from mirror.images import within_memory
 from mirror.net.fetch import NetworkSettings, fetch
+from mirror.web.fair_scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
 from mirror.web.photo_input import JPEG, PhotoInput, to_gradio_error
-from mirror.web.scheduling import DECODING, FETCHING, LARGE_PHOTOS, on_thread
 from mirror.web.uploads import MAX_BASE64, MAX_UPLOAD_BYTES, Address, SentPhoto, given_address
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from mirror.batch.writers import NOTHING, OutputFilter, open_writer, to_row
 from mirror.errors import MirrorError, NotAnImage
 from mirror.images import load_image
 from mirror.sources import ImageSource
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.predictor import Predictor
 from tests.support.batch_process import photos
 

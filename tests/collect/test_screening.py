@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from mirror.collect.screening import (
+from mirror.collect.near_duplicates import (
     GROUP_DISTANCE,
     MIN_CONTRAST,
     NEAR_DISTANCE,
@@ -23,8 +23,8 @@ from mirror.collect.screening import (
     hamming,
     near_pairs,
     perceptual_hash,
-    screen,
 )
+from mirror.collect.screening import screen
 from mirror.errors import ImageTooLarge, ImageTooSmall, NotAnImage
 from mirror.images import encode_jpeg, load_image, shrink
 from tests.world import draw_photo, encode, near_copy

@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from mirror.errors import ModelFolderError
-from mirror.export.feature_bank import FeatureBank, Plane
 from mirror.export.graph import attach_novelty_bank
+from mirror.export.novelty import FeatureBank, Plane
 from mirror.inference.classifier import is_known
 from mirror.inference.session import OnnxModel
 from mirror.model_schema import Novelty

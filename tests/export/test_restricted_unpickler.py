@@ -161,7 +161,7 @@ def test_while_a_pickle_is_read_python_itself_refuses_the_rest() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import os, subprocess, socket, ctypes\n"
-        "from mirror.export.audit import watch, OPENS, OPENED\n"
+        "from mirror.export.audit_hook import watch, OPENS, OPENED\n"
         "deeds = {'text': lambda: eval('1'), 'file': lambda: open(os.devnull), 'list': lambda: os.listdir('/'),\n"
         "    'module': lambda: __import__('no_such_module'), 'library': lambda: ctypes.CDLL(None),\n"
         "    'program': lambda: subprocess.Popen(['true']), 'shell': lambda: os.system('true'),\n"

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mirror.export.grad_cam_export import write_heat
-from mirror.export.precision import ATTEMPTS
+from mirror.export.int8_gate import ATTEMPTS
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.inference.preprocess import preprocess

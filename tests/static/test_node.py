@@ -23,7 +23,7 @@ from mirror.model_schema import BatchResize, Preprocessing
 from mirror.preparation import as_opened
 from mirror.static.words_tab import page_preprocessing
 from mirror.tasks.image_classification import sigmoid
-from mirror.tasks.processors import ImageProcessor
+from mirror.tasks.image_processors import ImageProcessor
 from mirror.typed_json import encode
 from mirror.wording import percent
 from tests.static.formats import EXAMPLES, encoded, oriented

@@ -28,11 +28,11 @@ from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.space_static import space_static
 from mirror.static import words_tab as module
-from mirror.static.further_tabs import WORDS, NetworkTab
+from mirror.static.site_tabs import WORDS, NetworkTab
 from mirror.static.words_tab import INPUT, page_preprocessing, words_network, words_tab
 from mirror.tasks.hub import locate
 from mirror.tasks.image_classification import sigmoid
-from mirror.tasks.processors import ImageProcessor
+from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
 from tests.static.conftest import ROOT
@@ -276,7 +276,7 @@ def test_without_words_there_is_no_tab_of_them() -> None:
 
 @pytest.mark.parametrize("kind", ["CLIP", "SigLIP"])
 def test_the_modules_of_the_page_say_what_python_says(kind: str, models: dict[str, Path], tmp_path: Path) -> None:
-    """In node, by the onnxruntime-web that the site brings; test_further_tabs.py asks a browser."""
+    """In node, by the onnxruntime-web that the site brings; test_site_tabs.py asks a browser."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")

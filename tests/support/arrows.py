@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mirror.collect import assign_splits, collect_from_folder
+from mirror.export.int8_gate import PreprocessedImages
 from mirror.export.onnx_export import compile_learner
-from mirror.export.precision import PreprocessedImages
 from mirror.export.quantize import Quantizer
 from mirror.model_folder import ModelFolder
 from mirror.training.build import build_model

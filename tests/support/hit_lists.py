@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from mirror.doctor import PreviewSettings
+from mirror.search_doctor import PreviewSettings
 from tests.support.searches import QUICK
 from tests.world import World, draw_photo, encode
 

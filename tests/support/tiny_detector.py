@@ -22,7 +22,7 @@ from transformers import (
     YolosImageProcessor,
 )
 
-from mirror.tasks.detection import Box, Detection
+from mirror.tasks.detections import Box, Detection
 
 LABELS = ("person", "bicycle", "car", "traffic light")
 FOUND = (  # in the order of the queries, which is not that of the scores

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor, ImageFont
 
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.drawing import PALETTE, caption, colours, draw, ink, place_tags
 
 GREY = (128, 128, 128)

@@ -12,8 +12,8 @@ import scipy.special
 
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.errors import ModelFolderError
-from mirror.export.feature_bank import fit_feature_bank
-from mirror.export.precision import LIMITS, PreprocessedImages, compare, outputs_of
+from mirror.export.int8_gate import LIMITS, PreprocessedImages, compare, outputs_of
+from mirror.export.novelty import fit_feature_bank
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess

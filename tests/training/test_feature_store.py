@@ -20,7 +20,7 @@ from mirror.errors import ImageError
 from mirror.inference.user_cache import user_cache
 from mirror.training import feature_store, pooled_features
 from mirror.training.augmentation import View
-from mirror.training.depths import deepened
+from mirror.training.depth_features import deepened
 from mirror.training.feature_store import FeatureStore, network_key, photo_key
 from tests.world.photos import draw_photo
 

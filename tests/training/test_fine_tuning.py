@@ -14,9 +14,9 @@ from torch import nn
 
 from mirror.collect import collect_from_folder
 from mirror.progress import ProgressBar
+from mirror.training.augmented_features import KeptViews, batch_size, keep_views, last_layers_learner
 from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.fine_tuning import Course, blend, layer_groups, rates, tune
-from mirror.training.kept_views import KeptViews, batch_size, keep_views, last_layers_learner
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, set_head
 from mirror.training.linear_probe import cross_entropy

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from mirror.training.augmented_features import MOST_BYTES, views_that_fit
 from mirror.training.backbones import make_body
-from mirror.training.kept_views import MOST_BYTES, views_that_fit
 from mirror.training.last_layers import SplitBody, split_body
 from mirror.training.pretrained import find_architecture
 

@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 from mirror.collect import assign_splits, collect_from_folder
-from mirror.collect.others import read_others
+from mirror.collect.other_photos import read_others
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess

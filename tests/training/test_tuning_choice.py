@@ -10,9 +10,9 @@ import torch
 
 from mirror.collect import collect_from_folder
 from mirror.progress import ProgressBar
+from mirror.training.augmented_features import keep_views
 from mirror.training.feature_cache import FeatureExtractor, extract_features
 from mirror.training.fine_tuning import Course
-from mirror.training.kept_views import keep_views
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, head_logits, set_head
 from mirror.training.pretrained import find_architecture, load_weights

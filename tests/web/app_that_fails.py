@@ -15,8 +15,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from mirror.errors import NotAnImage
-from mirror.web.blocks import VisitedBlocks
 from mirror.web.failures import Failures
+from mirror.web.gradio_blocks import VisitedBlocks
 
 SECRET = "geheimnis"
 

@@ -12,7 +12,7 @@ from mirror.model_folder import read_model_folder
 from mirror.model_note import MAX_PICTURE_BYTES
 from mirror.model_schema import DataInfo, Novelty
 from mirror.web import about
-from mirror.web.models import ServedModel
+from mirror.web.served_models import ServedModel
 from tests.web.tiny import tiny_model
 
 VOID = {"img", "br"}

@@ -45,7 +45,7 @@ def test_nothing_is_hidden_from_anyone():
 def test_a_page_has_one_application_and_it_is_the_launched_one():
     code = (
         "from mirror.web.gradio_patches import import_gradio; gradio = import_gradio();"
-        "import fastapi, mirror.web.blocks as blocks; made = [];"
+        "import fastapi, mirror.web.gradio_blocks as blocks; made = [];"
         "begin = gradio.routes.App.__init__;"
         "gradio.routes.App.__init__ = lambda *a, **k: (made.append(1), begin(*a, **k))[1];\n"
         "with blocks.VisitedBlocks() as page: gradio.Textbox()\n"

@@ -26,10 +26,6 @@ from mirror.collect.corrections import RELABEL, record_corrections
 from mirror.collect.metadata import Origin, rejection
 from mirror.collect.search_file import search_of
 from mirror.collect.search_types import Hit, SearchTerm
-from mirror.doctor.contact_sheet import contact_sheet
-from mirror.doctor.exclusions import StoredGroup, StoredHit, StoredLabel, StoredQuery
-from mirror.doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
-from mirror.doctor.image_embedding import Embedding
 from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
 from mirror.model_folder import read_model_folder
@@ -38,15 +34,19 @@ from mirror.publish.hub_login import DeviceCode
 from mirror.publish.publication import UNPUBLISHED
 from mirror.publish.publication_record import PublicationRecord, Published
 from mirror.report_page import HardPhoto, report_page
+from mirror.search_doctor.contact_sheet import contact_sheet
+from mirror.search_doctor.exclusions import StoredGroup, StoredHit, StoredLabel, StoredQuery
+from mirror.search_doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
+from mirror.search_doctor.image_embedding import Embedding
 from mirror.static import site_files
 from mirror.static.model_page import model_page
-from mirror.tasks.detection import Box, Detection, Detections
-from mirror.web import about, heat_map, link_preview, mirror_tab, page
-from mirror.web.models import ServedModel
+from mirror.tasks.detections import Box, Detection, Detections
+from mirror.web import about, heat_map, link_preview, page
+from mirror.web.served_models import ServedModel
 from mirror.web.studio import gallery, render, retrain
 from mirror.web.studio.state import Snapshot, StudioState
-from mirror.web.tabs import object_detection_tab
-from mirror.web.workshop import collect_step, publish_step, start_page, train_step, try_step, workshop, workshop_page
+from mirror.web.tabs import mirror_tab, object_detection_tab
+from mirror.web.workshop import collect_step, publish_step, start_page, step, train_step, try_step, workshop_page
 from mirror.web.workshop.collected import Collected, collected_of
 from mirror.web.workshop.long_run import Progress
 from mirror.web.workshop.projects import Card, Project, Projects
@@ -145,7 +145,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         ),
         "begin_photos.html": lambda: templates.render("begin_photos.html"),
         "begin_words.html": lambda: templates.render("begin_words.html", rows=[(bad, bad)], command=bad, shut=False),
-        "command.html": lambda: workshop.command([bad]),
+        "command.html": lambda: step.command([bad]),
         "doubts.html": lambda: train_step.render_doubts(Project(bad, Path(), studio.models, Path()), snapshot),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
@@ -163,10 +163,10 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "link_preview.html": lambda: link_preview.with_preview(lambda _: (bad, bad))(
             b'<head>"root":"http://x/y"', urlencode({"model": bad}).encode()
         ).decode(),
-        "look_sheet.html": lambda: templates.render("look_sheet.html", labels=looked(bad), running=False),
-        "look_top.html": lambda: "".join(
+        "preview_sheet.html": lambda: templates.render("preview_sheet.html", labels=looked(bad), running=False),
+        "preview_top.html": lambda: "".join(
             templates.render(
-                "look_top.html",
+                "preview_top.html",
                 progress=each,
                 found=True,
                 words=True,

@@ -14,7 +14,7 @@ const GAP = 2; // how much larger than it is to be a photo stays after the first
 /** @typedef {{sides: number[], score: number}} Found sides: xmin, ymin, xmax, ymax */
 
 export class FaceDetector {
-  /** @param {any} model as further_tabs.py describes it @param {import("./network.js").Session} session */
+  /** @param {any} model as site_tabs.py describes it @param {import("./network.js").Session} session */
   constructor(model, session) {
     this.model = model;
     this.session = session;

@@ -3,7 +3,7 @@
 import { PhotoError } from "./photo_error.js";
 import { all, read, Resizer } from "./resample.js";
 
-const MAX_PIXELS = 64 << 20; // of a resized photo, as mirror/tasks/processors.py has it
+const MAX_PIXELS = 64 << 20; // of a resized photo, as mirror/tasks/image_processors.py has it
 
 /**
  * @typedef {{resize: string, size: [number, number], mean: number[], std: number[], resample: string, pad_mode: string,

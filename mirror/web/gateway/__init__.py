@@ -4,7 +4,7 @@ gate.py      the layer itself: each request passes it first, each answer last
 routes.py    which of gradio's addresses and methods are open, and how large a body each may have
 clients.py   whose request it is
 bodies.py    a body is received within limits of size, time and number before gradio sees any of it
-inline.py    a photo within JSON goes to the disk as it comes in
+inline_photos.py  a photo within JSON goes to the disk as it comes in
 disk.py      how much of the disk visitors' files may take
 response_cache.py what is the same for everybody, made once
 upload_routes.py visitors' files: received, shown back, and the progress of that, in place of gradio's own routes

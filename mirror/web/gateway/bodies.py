@@ -1,9 +1,9 @@
 """A body is received whole, within limits of size, time and number, before gradio sees any of it.
 
 gradio reads a body into memory however large it is, parses it at once, and keeps its text until its turn in the queue.
-Here photos within it have become files (inline.py), and what is left has 2 MB at most. More than 64 kB of it wait on
-the disk (in a file without a name), large ones are parsed one at a time, and those that wait in the queue have a budget
-of memory together. So slow senders cost a file descriptor each, and no number of them costs memory.
+Here photos within it have become files (inline_photos.py), and what is left has 2 MB at most. More than 64 kB of it
+wait on the disk (in a file without a name), large ones are parsed one at a time, and those that wait in the queue have
+a budget of memory together. So slow senders cost a file descriptor each, and no number of them costs memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mirror.storage import parse_json
 from mirror.web.gateway.clients import address_of
-from mirror.web.gateway.inline import Inline
+from mirror.web.gateway.inline_photos import Inline
 from mirror.web.gateway.refusal import AGAIN, Gone, Refusal
 
 IN_MEMORY = 64 * 1024  # bytes of a body; above it lies on the disk

@@ -22,9 +22,9 @@ from urllib.parse import urlencode
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mirror.web.fair_scheduling import VISIT, Stage, Visit, Visitor
 from mirror.web.gateway.bodies import client_of
 from mirror.web.gateway.routes import INDEX, INFO, PICTURE, Route
-from mirror.web.scheduling import VISIT, Stage, Visit, Visitor
 
 FRESH_SECONDS = 60.0  # should gradio know more after its start than at it
 MAX_CACHED_BYTES = 48 << 20  # of all that is kept; gradio's own files are some 20 MB, twice where they are compressed

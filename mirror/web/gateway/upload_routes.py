@@ -27,11 +27,11 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from mirror.storage import open_file
+from mirror.web.fair_scheduling import AWAITED, AWAITED_SECONDS
 from mirror.web.gateway.bodies import CHUNK, Bodies, client_of, not_stored
 from mirror.web.gateway.disk import Disk, NewFile
-from mirror.web.gateway.inline import Inline
+from mirror.web.gateway.inline_photos import Inline
 from mirror.web.gateway.refusal import Gone, Refusal
-from mirror.web.scheduling import AWAITED, AWAITED_SECONDS
 
 MAX_FILES = 4  # a request; the page sends one, gradio's clients too
 LONGEST_NAME = 255  # characters, as file systems have it

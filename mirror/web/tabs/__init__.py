@@ -1,6 +1,8 @@
-"""The page's other tabs, a module a task: the same tasks as `python -m mirror predict --task …`, in the browser.
+"""The page's tabs: the trained model's, and a module a task, as in `python -m mirror predict --task …`.
 
-task_tabs.py   all of them, in the order of the page
+mirror_tab.py  the tab of the trained model
+live_tab.py    the same while the camera looks
+task_tabs.py   the tasks, in the order of the page
 task_models.py the tasks' models, opened when first asked for and then kept
 handlers.py    a photo is shown, then answered; an error is a sentence: the same in every tab
 image_classification_tab.py  what is this? one of 1,000 everyday things

@@ -22,8 +22,8 @@ from mirror.images import load_image
 from mirror.templates import render
 from mirror.web.data_url import is_data
 from mirror.web.failures import FAILED, report
+from mirror.web.fair_scheduling import AWAITED, DECODING, MIRROR_MODEL, TASK_MODELS, on_thread
 from mirror.web.photo_input import JPEG, to_gradio_error
-from mirror.web.scheduling import AWAITED, DECODING, MIRROR_MODEL, TASK_MODELS, on_thread
 from mirror.web.uploads import InlinePhoto
 
 SECONDS = 120  # of camera at a time: one who has left does not keep the machine busy

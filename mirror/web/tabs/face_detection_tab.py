@@ -9,10 +9,10 @@ from PIL import Image
 
 from mirror import phrases
 from mirror.net.fetch import NetworkSettings
-from mirror.tasks.detection import SHOWN_FROM
+from mirror.tasks.detections import SHOWN_FROM
 from mirror.tasks.request import FACE_DETECTION
 from mirror.templates import render
-from mirror.web.scheduling import on_thread
+from mirror.web.fair_scheduling import on_thread
 from mirror.web.tabs import camera
 from mirror.web.tabs.object_detection_tab import lay_out
 from mirror.web.tabs.task_models import TaskModels, excused

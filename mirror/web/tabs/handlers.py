@@ -21,10 +21,10 @@ from PIL import Image
 from mirror.errors import MirrorError
 from mirror.images import load_image, within_memory
 from mirror.net.fetch import NetworkSettings
-from mirror.web.blocks import ASKED
+from mirror.web.fair_scheduling import TASK_MODELS
+from mirror.web.gradio_blocks import ASKED
 from mirror.web.photo_fields import NO_PHOTO, UPLOADS_ONLY, ExamplePhoto, PhotoFields, decoded, read_address
 from mirror.web.photo_input import preview, to_gradio_error
-from mirror.web.scheduling import TASK_MODELS
 from mirror.web.tabs.task_models import excused
 from mirror.web.uploads import SentPhoto
 

@@ -17,12 +17,12 @@ from mirror.tasks.predictor import LabelPredictor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, IMAGENET, TaskRequest, public_name
 from mirror.templates import render
-from mirror.web.blocks import ASKED, PRIVATE, add_endpoint
 from mirror.web.examples import lay_out_tiles
-from mirror.web.mirror_tab import bars, card, error_card, lay_out_answer
+from mirror.web.gradio_blocks import ASKED, PRIVATE, add_endpoint
 from mirror.web.photo_fields import ExamplePhoto, PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
+from mirror.web.tabs.mirror_tab import bars, card, error_card, lay_out_answer
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import SentPhoto
 

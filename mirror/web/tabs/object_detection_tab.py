@@ -17,16 +17,16 @@ from PIL import Image
 from mirror import phrases
 from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
-from mirror.tasks.detection import SHOWN_FROM, Detection, Detections
+from mirror.tasks.detections import SHOWN_FROM, Detection, Detections
 from mirror.tasks.drawing import colours, draw, ink
 from mirror.tasks.predictor import Detector
 from mirror.tasks.request import OBJECT_DETECTION, public_name
 from mirror.templates import data_url, render
-from mirror.web.blocks import add_endpoint
-from mirror.web.mirror_tab import card, error_card, lay_out_answer
+from mirror.web.gradio_blocks import add_endpoint
 from mirror.web.photo_fields import lay_out_photo
 from mirror.web.photo_input import PREVIEW_PIXELS, PictureOutput
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
+from mirror.web.tabs.mirror_tab import card, error_card, lay_out_answer
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import SentPhoto
 from mirror.wording import count, is_plural, listed, percent, plain

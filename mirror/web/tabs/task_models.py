@@ -14,7 +14,7 @@ from mirror.tasks.predictor import Detector
 from mirror.tasks.registry import open_detector
 from mirror.tasks.request import TaskRequest
 from mirror.terminal import say, sentence
-from mirror.web.scheduling import on_thread
+from mirror.web.fair_scheduling import on_thread
 
 T = TypeVar("T")
 NOT_NOW = "My eyes for that cannot be opened now: please try again later, or ask who runs this page."

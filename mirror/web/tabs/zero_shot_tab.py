@@ -15,11 +15,11 @@ from mirror.net.fetch import NetworkSettings
 from mirror.tasks.label_input import split_labels
 from mirror.tasks.request import BARE_LABEL, ZERO_SHOT, public_name
 from mirror.tasks.zero_shot import ZeroShot
-from mirror.web.blocks import ASKED, add_endpoint
-from mirror.web.mirror_tab import bars, card, error_card, lay_out_answer
+from mirror.web.gradio_blocks import ASKED, add_endpoint
 from mirror.web.photo_fields import PhotoFields, lay_out_photo
 from mirror.web.photo_input import to_gradio_error
 from mirror.web.tabs.handlers import PhotoEvents, TaskHandler, answer_photo
+from mirror.web.tabs.mirror_tab import bars, card, error_card, lay_out_answer
 from mirror.web.tabs.task_models import TaskModels
 from mirror.web.uploads import InlinePhoto, SentPhoto, Upload
 from mirror.wording import percent

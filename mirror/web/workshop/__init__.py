@@ -2,8 +2,8 @@
 
 projects.py       a name → its photo folder, its model, the commands that run for it: what lies there, and no state else
 long_run.py       a command that takes long, as a child process: started, watched, cancelled
-workshop.py       what a step is given: its project, how its parts are heard and drawn; part.js
-workshop_page.py  the page: start page, steps as tabs, the project in the address; head.js, workshop.css
+step.py           what a step is given: its project, how its parts are heard and drawn; step.js
+workshop_page.py  the page: start page, steps as tabs, the project in the address; workshop_page.js, workshop.css
 start_page.py     a card a project
 begin_step.py     words, photos of one's own, the camera; begin.js (photos.js: files and the camera, with try.js)
 search_form.py    the words of a project: a form's, and search.json's

@@ -19,7 +19,7 @@ from mirror.web.workshop.collected import read_collected
 from mirror.web.workshop.prerequisites import Connection, hindrances
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.search_form import keep_words, pairs_of, rows_of, terms_of
-from mirror.web.workshop.workshop import Changes, Workshop, command_line, photo_script, value_of
+from mirror.web.workshop.step import Changes, Workshop, command_line, photo_script, value_of
 
 STEP = "begin"
 MOST_SHOWN = 200  # letters of what a person typed and cannot be

@@ -17,7 +17,7 @@ from mirror.web.studio.gallery import DECIDED, ISSUE_TABS, TABS, View, undecided
 from mirror.web.studio.render import render_dialogs, render_gallery
 from mirror.web.studio.state import Snapshot
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.workshop import Changes, Workshop, value_of
+from mirror.web.workshop.step import Changes, Workshop, value_of
 
 BOARD_JS = Path(__file__).parents[1] / "studio" / "board.js"
 MAX_CHOSEN = 1000  # photos that one decision may be about

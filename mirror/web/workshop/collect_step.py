@@ -20,7 +20,7 @@ from mirror.web.workshop import train_step
 from mirror.web.workshop.collected import Collected, read_collected
 from mirror.web.workshop.long_run import LongRun, Progress
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.workshop import Changes, Workshop, command
+from mirror.web.workshop.step import Changes, Workshop, command
 from mirror.wording import listed, plain
 
 STEP = "collect"

@@ -12,7 +12,7 @@ from mirror.errors import UsageError
 from mirror.templates import render
 from mirror.web.studio.retrain import comparison, on_one_scale
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.workshop import Changes, Workshop, value_of
+from mirror.web.workshop.step import Changes, Workshop, value_of
 
 STEP = "history"
 

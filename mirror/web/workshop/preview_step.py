@@ -11,14 +11,14 @@ from typing import Any
 import gradio as gr
 
 from mirror.collect.search_types import SearchTerm
-from mirror.doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, StoredPreview, exclude, read_preview
-from mirror.doctor.hit_groups import alike_groups
 from mirror.errors import UsageError
+from mirror.search_doctor.exclusions import OFF_TOPIC, PREVIEW_JSON, StoredPreview, exclude, read_preview
+from mirror.search_doctor.hit_groups import alike_groups
 from mirror.templates import render
 from mirror.web.studio.state import Stamp, file_stamp
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.search_form import keep_words
-from mirror.web.workshop.workshop import Changes, Workshop, command_line, value_of
+from mirror.web.workshop.step import Changes, Workshop, command_line, value_of
 from mirror.wording import listed
 
 STEP = "look"
@@ -34,14 +34,14 @@ def add(workshop: Workshop) -> None:
         shown = [one for one in found.labels] if found else []
         changes: dict[Any, Any] = {
             top: render(
-                "look_top.html", progress=progress, found=bool(shown), words=bool(project.words()),
+                "preview_top.html", progress=progress, found=bool(shown), words=bool(project.words()),
                 off_topic=sum(g.share > 0 and g.off_topic and not g.excluded for one in shown for g in one.groups),
                 alike=_alike(found), command=_command(project, found),
             )
         }  # fmt: skip
         now = (project.name, stamp, progress.running)
         if now != before:
-            changes |= {drawn: now, sheet: render("look_sheet.html", labels=shown, running=progress.running)}
+            changes |= {drawn: now, sheet: render("preview_sheet.html", labels=shown, running=progress.running)}
         return changes
 
     def press(project: Project, pressed: dict[str, Any]) -> Changes | None:

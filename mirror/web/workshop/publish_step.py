@@ -20,11 +20,11 @@ from mirror.terminal import typed
 from mirror.web.workshop.long_run import MIRROR, Program, Progress
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.publish_choices import BESIDE, PHOTOS, TABS, WAYS, Choices, publish_arguments
-from mirror.web.workshop.workshop import Changes, Workshop, value_of
+from mirror.web.workshop.step import Changes, Workshop, value_of
 
 STEP, LOGIN = "publish", "login"
 LOG_IN = Program(
-    "from mirror.cli.outcome import ended; from mirror.publish.hub_login import log_in; "
+    "from mirror.cli.exit_codes import ended; from mirror.publish.hub_login import log_in; "
     "raise SystemExit(ended(log_in, 'mirror: '))",
     "mirror: ",
 )

@@ -25,8 +25,8 @@ from mirror.web.studio.retrain import (
 )
 from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.workshop.projects import Project
+from mirror.web.workshop.step import Changes, Workshop
 from mirror.web.workshop.training_choices import NETWORKS, NOTHING_CHOSEN, TIMES, USUAL, Choice, options_of, stands_in
-from mirror.web.workshop.workshop import Changes, Workshop
 
 STEP = "train"
 SHOWN_DOUBTS = 12

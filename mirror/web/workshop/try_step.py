@@ -22,13 +22,13 @@ from mirror.inference.classifier import Classifier, Prediction
 from mirror.model_folder import MODEL_JSON
 from mirror.templates import data_url, render
 from mirror.terminal import typed
-from mirror.web.mirror_tab import Answer, answer_card, bars, error_card
 from mirror.web.photo_input import preview
 from mirror.web.studio.state import Stamp, file_stamp
-from mirror.web.studio.trial import TrialPage
+from mirror.web.studio.trial_page import TrialPage
+from mirror.web.tabs.mirror_tab import Answer, answer_card, bars, error_card
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop.projects import Project
-from mirror.web.workshop.workshop import Changes, Workshop, photo_script, value_of
+from mirror.web.workshop.step import Changes, Workshop, photo_script, value_of
 from mirror.wording import count, plain
 
 STEP = "try"

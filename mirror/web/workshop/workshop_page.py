@@ -16,9 +16,9 @@ from markupsafe import Markup
 
 from mirror.errors import MirrorError, UsageError
 from mirror.templates import render
-from mirror.web.blocks import PRIVATE, SentenceBlocks
 from mirror.web.gateway import connections
 from mirror.web.gateway.gate import in_front
+from mirror.web.gradio_blocks import PRIVATE, SentenceBlocks
 from mirror.web.page import FAVICON, page_script
 from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.photo_routes import routes
@@ -38,7 +38,7 @@ from mirror.web.workshop import (
 )
 from mirror.web.workshop.collected import read_collected
 from mirror.web.workshop.projects import Project, Projects
-from mirror.web.workshop.workshop import Workshop
+from mirror.web.workshop.step import Workshop
 from mirror.wording import count
 
 HERE = Path(__file__).parent
@@ -64,7 +64,7 @@ def build(projects: Projects) -> SentenceBlocks:
     title = f"{projects.only}: the studio" if projects.only else "The workshop"
     with SentenceBlocks(title=title, analytics_enabled=False, error_title="That cannot be done") as page:
         asked, step = gr.Textbox(visible=False), gr.Textbox(visible=False)
-        head = gr.HTML(js_on_load=(HERE / "head.js").read_text(encoding="utf-8"))
+        head = gr.HTML(js_on_load=(HERE / "workshop_page.js").read_text(encoding="utf-8"))
         start = gr.HTML(elem_id="projects")
         workshop = Workshop(projects, lambda project, shown: {head: _head(project, projects, shown)}, [head])
         with gr.Column(visible=False) as project_page, gr.Tabs(elem_id="steps") as workshop.steps:

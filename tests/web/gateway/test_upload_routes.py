@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mirror.web.fair_scheduling import AWAITED
 from mirror.web.gateway.bodies import Bodies
 from mirror.web.gateway.upload_routes import SUFFIXES, Uploads, open_inside, safe_name
-from mirror.web.scheduling import AWAITED
 from tests.web.gateway import wire
 from tests.web.serving import Served, serve
 from tests.web.tiny import YELLOW, photo

@@ -17,7 +17,7 @@ from PIL import Image
 from skimage import data
 
 from mirror.tasks.request import FACE_DETECTION
-from mirror.web.scheduling import AWAITED, MIRROR_MODEL
+from mirror.web.fair_scheduling import AWAITED, MIRROR_MODEL
 from mirror.web.tabs import camera as camera_tab
 from mirror.web.tabs.camera import FRAME_BYTES, MAX_LOOKED_AT, SECONDS, frame_answerer
 from mirror.web.tabs.face_detection_tab import look

@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from mirror.images import load_image
-from mirror.tasks.detection import Box, Detection, Detections
+from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.drawing import colours
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest

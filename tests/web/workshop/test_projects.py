@@ -15,8 +15,8 @@ from mirror.web.workshop import train_step
 from mirror.web.workshop.history_step import render_history
 from mirror.web.workshop.projects import Projects
 from mirror.web.workshop.publish_choices import Choices, publish_arguments
+from mirror.web.workshop.step import command_line
 from mirror.web.workshop.try_step import render_kept
-from mirror.web.workshop.workshop import command_line
 from tests.web.studio.folders import model_of, photo_folder
 
 WORDS = [SearchTerm("apple", "apple"), SearchTerm("pear fruit", "pear")]
