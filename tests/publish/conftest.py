@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from mirror.model_folder import ModelFolder, read_model_folder
-from tests.support.warm import Warm
 from tests.world.hub import Hub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,37 +38,25 @@ def model(copied: Path) -> ModelFolder:
     return read_model_folder(copied)
 
 
-def environment() -> dict[str, str]:
-    """Of `mirror publish`, but for what a test says."""
-    outer = {name: value for name, value in os.environ.items() if not re.match("HF_|PIP_|.*_proxy$", name, re.I)}
-    return outer | {"PIP_NO_INDEX": "1", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="session")
-def program() -> Iterator[Warm]:
-    """`python -m mirror`, which has imported what reads no variable of the Hub's."""
-    with Warm("mirror.cli:main", ["mirror.cli.publish", "mirror.publish.publication"], environment()) as program:
-        assert program("--version", cwd=ROOT).returncode == 0
-        yield program
-
-
 @pytest.fixture
-def publish(hub: Hub, tmp_path: Path, copied: Path, program: Warm) -> Run:
+def publish(hub: Hub, tmp_path: Path, copied: Path) -> Run:
     """`python -m mirror publish models/mirror …` as a process of its own, logged in to the local Hub. No package index
-    is asked; environment variables are given in capitals. kill: a process anew, which is killed once this is set."""
+    is asked; environment variables are given in capitals. kill: the process is killed once this is set."""
 
     def run(
         *arguments: str, model: Path = copied, kill: threading.Event | None = None, **variables: str
     ) -> subprocess.CompletedProcess:
-        told = {**hub.environment, "XDG_CACHE_HOME": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hf")}
-        told |= variables
-        if kill is None:
-            return program("publish", str(model), *arguments, cwd=ROOT, **told)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "PIP_"))}
+        environment |= hub.environment | {"PIP_NO_INDEX": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        environment |= {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "mirror", "publish", str(model), *arguments]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(command, env=environment() | told, cwd=ROOT, text=True, **pipes)
-        assert kill.wait(300)
-        process.kill()
+        process = subprocess.Popen(
+            command, env=environment | variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if kill is not None:
+            assert kill.wait(300)
+            process.kill()
         said, errors = process.communicate(timeout=300)
         return subprocess.CompletedProcess(command, process.returncode, said, errors)
 
