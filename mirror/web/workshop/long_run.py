@@ -42,9 +42,9 @@ class Program:
 
 
 # A person watches: what counts says so each second, of which `LongRun` keeps a line
-_LIVE = "from mirror import program, progress; progress.EVERY_SECONDS = 1.0; "
-TRAIN = Program(_LIVE + "program.run_program('mirror.cli.train', 'train.py: stopped.')", "train.py: ")
-MIRROR = Program(_LIVE + "program.run_program('mirror.cli', 'mirror: stopped.')", "mirror: ")
+_LIVE = "from mirror import command_process, progress; progress.EVERY_SECONDS = 1.0; "
+TRAIN = Program(_LIVE + "command_process.run_program('mirror.cli.train', 'train.py: stopped.')", "train.py: ")
+MIRROR = Program(_LIVE + "command_process.run_program('mirror.cli', 'mirror: stopped.')", "mirror: ")
 
 
 @dataclass(frozen=True)

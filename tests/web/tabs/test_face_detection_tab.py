@@ -30,7 +30,9 @@ from tests.web.serving import Served, serve
 FACE = {"xmin": 178, "ymin": 60, "xmax": 272, "ymax": 178}  # the astronaut's, of 512 × 512 pixels
 FRAME = (640, 480)
 NEAR = 8  # pixels that a side may differ from what was marked by eye
-FAKES = {"--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"}
+ALLOWED = "--use-fake-ui-for-media-stream"
+WITHOUT_CAMERA = [flag for flag in CHROMIUM_FLAGS if flag not in (ALLOWED, "--use-fake-device-for-media-stream")]
+REFUSED = [f"{flag}=deny" if flag == ALLOWED else flag for flag in CHROMIUM_FLAGS]
 
 
 def encoded(image: Image.Image, kind: str = "JPEG") -> bytes:
@@ -326,12 +328,11 @@ def test_the_camera_goes_off_when_its_time_is_over(camera, served):
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("without", "says"),
-    [({"--use-fake-ui-for-media-stream"}, "^The camera is refused: allow it"), (FAKES, "^There is no camera")],
+    ("flags", "says"),
+    [(REFUSED, "^The camera is refused: allow it"), (WITHOUT_CAMERA, "^There is no camera")],
     ids=["refused", "none"],
 )
-def test_without_a_camera_the_page_says_what_to_do(chromium, served, without, says):
-    flags = [flag for flag in CHROMIUM_FLAGS if flag not in without]
+def test_without_a_camera_the_page_says_what_to_do(chromium, served, flags, says):
     browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=flags)
     try:
         with visiting(browser, served.url, viewport={"width": 375, "height": 553}) as visit:
