@@ -395,8 +395,11 @@ def test_a_model_on_a_published_data_set_publishes_none(hub: Hub, publish: Run) 
 
 
 def test_a_name_that_cannot_be_one_asks_for_another(publish: Run, tmp_path: Path) -> None:
-    done: subprocess.CompletedProcess = publish("--yes", model=renamed(SHIPPED, "äpfel & birnen", tmp_path / "model"))
+    apples = renamed(SHIPPED, "äpfel & birnen", tmp_path / "model")
+    done: subprocess.CompletedProcess = publish("--yes", "--to", "ana/äpfel & birnen", model=apples)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--to OWNER/NAME" in done.stderr
+    built = publish("--what", "model", "--dry-run", "--yes", model=apples)
+    assert built.returncode == 0 and "ana/apfel-birnen" in built.stdout
 
 
 @pytest.fixture
