@@ -122,6 +122,21 @@ def test_what_benchmarks_import_is_there() -> None:
     assert missing == []
 
 
+def test_what_code_in_strings_imports_is_there() -> None:
+    """It runs in processes of their own, where neither mypy nor an import of the module looks."""
+    code = re.compile(r"from (mirror[\w.]*) import (\w+(?:, \w+)*)")
+    missing = [
+        f"{path.name}: {module}.{name}"
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for module, names in code.findall(node.value)
+        for name in names.split(", ")
+        if not is_there(module, name)
+    ]
+    assert missing == []
+
+
 def is_there(module: str | None, name: str) -> bool:
     """Whether a module of the checkout has a name, which may be a module of its own."""
     place = ROOT.joinpath(*(module or "").split("."))

@@ -1,5 +1,5 @@
 """A real Chromium for tests: Debian's, driven by Playwright. Without windows, where that is installed: the same Blink
-and V8, and a visit takes half the processor's time (2.3 for 5.1 seconds)."""
+and V8, for less of the processor."""
 
 from __future__ import annotations
 

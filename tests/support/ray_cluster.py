@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled",
-    "RAY_worker_niceness": "0",  # 15 where nothing is said: beside other tests that is a tenth of a core
+    "RAY_worker_niceness": "0",  # 15 where nothing is said: beside other tests they hardly run
 }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from mirror.decoding.jpeg import read_jpeg
+from mirror.decoding.limits import TooCostly
 from mirror.errors import ImageError, MirrorError
 from mirror.images import load_image
 from mirror.templates import render
@@ -84,6 +86,15 @@ def _decoded(frame: Any) -> Image.Image:
         body = InlinePhoto(frame).read()
     except ImageError:
         raise MirrorError(NO_FRAME) from None
-    if not body.startswith(JPEG):  # which is what the page makes of its camera's pictures
+    if not body.startswith(JPEG) or not _is_of_one_scan(body):  # which is what the page makes of its camera's pictures
         raise MirrorError(NO_FRAME)
     return load_image(body, max_pixels=FRAME_PIXELS)
+
+
+def _is_of_one_scan(jpeg: bytes) -> bool:
+    """Whether it is decoded in milliseconds: one of many scans would hold the place of all cameras for seconds."""
+    try:
+        found = read_jpeg(jpeg)
+    except TooCostly:
+        return False
+    return found is not None and not found.visits

@@ -41,6 +41,11 @@ def encoded(image: Image.Image, kind: str = "JPEG") -> bytes:
     return buffer.getvalue()
 
 
+_buffer = io.BytesIO()
+Image.new("RGB", FRAME, "grey").save(_buffer, "JPEG", progressive=True)
+PROGRESSIVE = _buffer.getvalue()  # several scans, each of which the decoder goes through
+
+
 @pytest.fixture(scope="module")
 def astronaut() -> Image.Image:
     return Image.fromarray(data.astronaut())
@@ -129,9 +134,9 @@ def test_a_frame_is_answered_over_http(served, frame):
     "sent",
     [None, 7, "", "hello", "data:image/jpeg;base64,?", data_url(b"milk"), "A" * (FRAME_BYTES + 1), ["data:,"],
      data_url(encoded(Image.new("RGB", (4000, 3000)))), data_url(encoded(Image.new("RGB", (40, 30)), "PNG")),
-     "data:,", "/etc/passwd", {"path": "/etc/passwd"}, "\ud800"],
+     data_url(PROGRESSIVE), "data:,", "/etc/passwd", {"path": "/etc/passwd"}, "\ud800"],
     ids=["nothing", "a number", "empty", "text", "no base64", "no picture", "too long", "a list", "too many pixels",
-         "no JPEG", "an empty URL", "a path", "a file", "half a surrogate pair"],
+         "no JPEG", "many scans", "an empty URL", "a path", "a file", "half a surrogate pair"],
 )  # fmt: skip
 def test_what_is_no_frame_is_told_in_one_sentence(sent):
     answer = look_at(TaskModels(), sent)[0]
