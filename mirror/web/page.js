@@ -88,17 +88,23 @@
     return file.size > MAX_UPLOAD_BYTES;
   }
 
-  // What gradio tells in a toast alone is the answer, but for a lost connection, which it looks for again
-  const heard = new WeakMap(); // element → its sentence: gradio puts the next one into the same toast
+  // What gradio tells in a toast alone is the answer, but for a lost connection, which it looks for again and has no timer.
+  // It takes a toast that is being closed for its next sentence too.
+  const heard = new WeakMap(); // element → its sentence
   function overhear() {
-    for (const toast of document.querySelectorAll(".toast-body:is(.error, .warning)")) {
-      const told = [...toast.querySelectorAll(".toast-message-text")].at(-1);
-      if (!told || heard.get(told) === told.textContent || !open(ANSWERS) || !toast.querySelector(".timer")) continue;
-      heard.set(told, told.textContent);
-      toast.closest(".toast-item").hidden = true;
-      toast.querySelector(".toast-close").click();
-      refuse(told.textContent);
+    for (const toast of document.querySelectorAll(".toast-item:has(.error, .warning)")) {
+      toast.hidden = Boolean(open(ANSWERS) && toast.querySelector(".timer"));
+      if (toast.hidden) hear(toast);
     }
+  }
+
+  function hear(toast) {
+    const isNew = (each) => heard.get(each) !== each.textContent;
+    const sentences = [...toast.querySelectorAll(".toast-message-text")].filter(isNew).reverse(); // the newest is the first
+    for (const each of sentences) heard.set(each, each.textContent);
+    if (!sentences.length) return;
+    toast.querySelector(".toast-close").click();
+    refuse(sentences.at(-1).textContent.replace(/^HTTP \d+: /, ""));
   }
 
   // ---- photos --------------------------------------------------------------------------------------------------------

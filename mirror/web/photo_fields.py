@@ -33,8 +33,11 @@ NO_ADDRESS = "Please paste the address of a photo first: it begins with https://
 NO_PHOTO = (
     f"There is no photo: send one of at most {MAX_UPLOAD_BYTES / 2**20:g} MB as a file, or by its http(s) address."
 )
-# The camera fires nothing but `change`, which also follows each of our own answers: those come to nothing here
-UPLOADS_ONLY = "(photo, ...others) => [photo?.url?.startsWith('data:') ? null : photo, ...others]"
+# The camera fires nothing but `change`, which also follows our own answers and a photo that is taken away.
+# These come to nothing, whatever the other inputs hold
+UPLOADS_ONLY = (
+    "(photo, ...others) => photo && !photo.url?.startsWith('data:') ? [photo, ...others] : [null, ...others.fill(null)]"
+)
 
 
 @dataclass(frozen=True)

@@ -115,10 +115,8 @@ def visiting(
     page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: visit.complaints.append(f"uncaught: {error}"))
     page.on("response", lambda r: visit.complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    page.on(
-        "request",
-        lambda r: visit.complaints.append(f"asked {r.url}") if not r.url.startswith((url, "data:", "blob:")) else None,
-    )
+    own = (url.partition("?")[0], "data:", "blob:")
+    page.on("request", lambda r: visit.complaints.append(f"asked {r.url}") if not r.url.startswith(own) else None)
     page.on("request", lambda request: visit.pending.add(request))
     for ended in ("requestfinished", "requestfailed"):
         page.on(ended, lambda request: visit.pending.discard(request))

@@ -184,7 +184,7 @@ def test_what_gradio_tells_in_a_toast_alone_is_said_in_the_answer(chromium, seve
         visit.pick("yellow.jpg", photo(YELLOW))
         visit.says("There is no model named “removed”: choose one of ants_bees, ")
         visit.pick("y" * 300 + ".jpg", photo(YELLOW))
-        visit.says("The file's name is too long: at most 255 characters.")
+        visit.says("^The file's name is too long: at most 255 characters.$")
         assert visit.page.locator(".toast-body:visible").count() == 0
         visit.page.context.set_offline(True)
         choose(visit, "fruit")
