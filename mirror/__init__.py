@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirror.privacy import report_nothing
+from mirror.telemetry import report_nothing
 
 if TYPE_CHECKING:
     from mirror.inference.classifier import Classifier

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 
 from mirror.errors import reason_in_words
-from mirror.measured import (
+from mirror.metric_sentences import (
     between,
     error_sentence,
     group_sentences,

@@ -11,7 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mirror.describe import ModelDescription
-from mirror.measured import photos_judged
+from mirror.metric_sentences import photos_judged
 from mirror.model_schema import ModelInfo
 from mirror.templates import render_markdown
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mirror.errors import ModelFolderError, UsageError
 from mirror.folders import recovered, swap_folder
-from mirror.measured import error_sentence
+from mirror.metric_sentences import error_sentence
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import ModelInfo
 from mirror.storage import make_folder

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mirror.describe import REPORT_PAGE, ModelDescription
 from mirror.errors import ModelFolderError
-from mirror.measured import is_few
+from mirror.metric_sentences import is_few
 from mirror.metrics_schema import TopLoss, Validation
 from mirror.model_folder import ModelFolder
 from mirror.model_schema import ModelInfo, Novelty

@@ -82,7 +82,7 @@ SLOW = (
     "batch/test_ray.py", "batch/test_summary.py", "collect/test_from_search.py", "export", "fashion_mnist",
     "hostile", "inference/test_pickle_cache.py", "inference/test_sandbox.py", "publish/test_container.py",
     "publish/test_publication.py", "publish/test_refusals.py", "publish/test_space_page.py",
-    "tasks/test_imagenet.py", "test_app.py", "test_cli.py", "test_light.py", "test_privacy.py", "test_storage.py",
+    "tasks/test_imagenet.py", "test_app.py", "test_cli.py", "test_light.py", "test_telemetry.py", "test_storage.py",
     "test_terminal.py", "test_train.py", "training", "web",
 )  # fmt: skip
 

@@ -22,9 +22,9 @@ from PIL import Image
 
 from mirror.batch.writers import OutputFilter, to_row
 from mirror.errors import ImageError
+from mirror.image_sources import find_sources
 from mirror.inference.classifier import Classifier, Prediction
 from mirror.inference.grad_cam import explain
-from mirror.sources import find_sources
 from tests.learners import LABELS, photo_folder, plain_pickle, predicted
 from tests.support.limits import LIMIT
 from tests.web.tiny import BLUE, GREY, YELLOW, damage, photo, probabilities, tiny_model

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.describe import WORST_PHOTOS, ModelDescription
-from mirror.measured import FEW, error_sentence
+from mirror.metric_sentences import FEW, error_sentence
 from mirror.metrics_schema import Validation
 from mirror.model_card import model_card
 from mirror.model_folder import read_model_folder

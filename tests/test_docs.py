@@ -20,7 +20,7 @@ from mirror.cli import build_parser
 from mirror.cli.train import parse as parse_training
 from mirror.cli.train_steps import searches
 from mirror.errors import MirrorError
-from mirror.privacy import SWITCHES
+from mirror.telemetry import SWITCHES
 from tests.support.limits import LIMIT
 from tests.support.photo_folders import photo_folder
 from tests.web.tiny import YELLOW, photo, tiny_model

@@ -21,7 +21,7 @@ from mirror.collect.download import DownloadCache
 from mirror.collect.search import SearchCache
 from mirror.collect.search_types import SearchFilters
 from mirror.errors import DatasetError, MirrorError, ModelUnavailable
-from mirror.sources import ImageSource
+from mirror.image_sources import ImageSource
 from mirror.tasks.hub import locate
 from tests.web.tiny import YELLOW, photo, tiny_model
 

@@ -15,7 +15,7 @@ from mirror.cli.train import main, parse
 from mirror.cli.train_options import COLLECT_USES
 from mirror.cli.train_steps import search_terms
 from mirror.collect.metadata import read_photos
-from mirror.collect.search_file import SEARCH_JSON, read_search, search_of, write_search
+from mirror.collect.search_json import SEARCH_JSON, read_search, search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import UsageError
 from tests.support.lacking import no_torch

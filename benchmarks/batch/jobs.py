@@ -26,8 +26,8 @@ from benchmarks import ROOT
 from benchmarks.serving.material import PHOTOS, gather
 from benchmarks.serving.sides import Side
 from mirror.batch.checkpoint import JobStore
+from mirror.image_sources import find_sources
 from mirror.images import encode_jpeg, load_image
-from mirror.sources import find_sources
 
 ROWS = ("rate", "memory")
 ASKED = 60  # photos that fastai is asked each time; its rate does not depend on how many

@@ -26,8 +26,8 @@ from benchmarks import ROOT
 from mirror.batch.checkpoint import list_sources
 from mirror.batch.job import Job, run_job
 from mirror.batch.writers import OutputFilter
+from mirror.image_sources import ImageSource, find_sources
 from mirror.inference.classifier import Prediction
-from mirror.sources import ImageSource, find_sources
 from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.request import DETECTION_TASKS, IMAGE_CLASSIFICATION, OBJECT_DETECTION
 

@@ -46,7 +46,7 @@ def see(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Features of the pictures learned from, of others of their labels, and of strange ones; the last layer's width."""
     from mirror.training.augmentation import View
     from mirror.training.depth_features import deepened
-    from mirror.training.feature_cache import FeatureExtractor, extract_features
+    from mirror.training.view_features import FeatureExtractor, extract_features
 
     with tempfile.TemporaryDirectory() as place:
         os.environ["XDG_CACHE_HOME"] = place

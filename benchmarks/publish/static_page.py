@@ -29,7 +29,7 @@ from benchmarks import ROOT
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.publish.space_static import space_static
-from tests.static.hosting import Host, hosted, write
+from tests.static_site.hosting import Host, hosted, write
 from tests.support.browser import CHROMIUM_FLAGS, WHOLE_CHROMIUM
 
 PHOTO = ROOT / "examples" / "duckling.jpg"

@@ -86,7 +86,7 @@ import json, resource, sys, time
 start = time.monotonic()
 task, folder, words, photos, batch = json.loads(sys.argv[1])
 from mirror.images import load_image
-from mirror.sources import ImageSource
+from mirror.image_sources import ImageSource
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import TaskRequest
 predictor = open_predictor(TaskRequest(task, folder, tuple(words)))

@@ -25,9 +25,9 @@ from benchmarks.training.material import quiet
 from benchmarks.training.other_recipes import begin
 from benchmarks.training.sets import PictureSet, draw_set
 from mirror.training.augmentation import View
-from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.linear_probe import _fit, _spanned, _standardised, cross_entropy, fold_numbers
 from mirror.training.settings import STRENGTHS
+from mirror.training.view_features import FeatureExtractor, ViewFeatures, extract_features
 
 SETS = {"ants_bees": (200, 5), "stripes": (20, 3), "arrows": (20, 3), "digits": (20, 2), "garments": (20, 2)}
 MANY = 10  # views of a photo, where more than the recipe's are tried

@@ -39,7 +39,7 @@ def ours(pictures: PictureSet, seed: int) -> np.ndarray:
 
 def last_layer(pictures: PictureSet, seed: int) -> np.ndarray:
     """The head alone, on what the last layer gives."""
-    from mirror.training.feature_cache import FeatureExtractor, extract_features
+    from mirror.training.view_features import FeatureExtractor, extract_features
 
     start, data = begin(pictures, seed), pictures.data
     learned = data.rows("train")

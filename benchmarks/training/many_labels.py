@@ -20,7 +20,7 @@ FOLDS, SEED, VIEWS, SHARED = 5, 42, 3, 40
 
 def drawn(labels: int, photos: int, width: int):
     """ViewFeatures of so many labels."""
-    from mirror.training.feature_cache import ViewFeatures
+    from mirror.training.view_features import ViewFeatures
 
     random = np.random.default_rng(SEED)
     actual = np.repeat(np.arange(labels), photos)

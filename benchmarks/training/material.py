@@ -22,10 +22,10 @@ def seen_photos(source: Path):
     `TrainingData`."""
     from mirror.collect import collect_from_folder
     from mirror.training.backbones import find_backbone
-    from mirror.training.feature_cache import FeatureExtractor, extract_features
     from mirror.training.learner import Start
     from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
     from mirror.training.training_data import TrainingData
+    from mirror.training.view_features import FeatureExtractor, extract_features
 
     settings = TrainingSettings(ARCH, seed=SEED)
     with tempfile.TemporaryDirectory() as place:

@@ -24,7 +24,7 @@ from typing import Any
 
 from mirror.errors import ImageError, MirrorError, UsageError
 from mirror.folders import locked
-from mirror.sources import ImageSource, is_url
+from mirror.image_sources import ImageSource, is_url
 from mirror.storage import (
     flush_to_disk,
     journal,

@@ -17,8 +17,8 @@ from mirror import terminal
 from mirror.batch.checkpoint import WAYS_OUT, JobStore, SourceList, list_sources
 from mirror.batch.writers import OutputFilter, check_format, open_writer, row_of
 from mirror.errors import MirrorError, UsageError
+from mirror.image_sources import ImageSource, LeftOut, find_sources, is_url
 from mirror.progress import ProgressBar
-from mirror.sources import ImageSource, LeftOut, find_sources, is_url
 from mirror.tasks.predictor import Answer
 
 # images → (image, its answer), in their order

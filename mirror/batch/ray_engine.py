@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.batch.ray_cluster import check_installed, connected, last_line
 from mirror.errors import ImageError, MirrorError
-from mirror.sources import ImageSource, is_url
+from mirror.image_sources import ImageSource, is_url
 from mirror.tasks.predictor import Answer, Predictor
 from mirror.tasks.registry import open_predictor
 

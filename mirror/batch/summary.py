@@ -18,7 +18,7 @@ from typing import Any
 
 from mirror.charts import BAR, INK, QUIET, drawable, drawing
 from mirror.errors import MirrorError, UsageError
-from mirror.sources import is_url
+from mirror.image_sources import is_url
 from mirror.storage import replacing
 from mirror.terminal import printable
 from mirror.wording import count

@@ -17,8 +17,8 @@ from typing import IO, Any
 
 from mirror.batch.exif import EXIF_COLUMNS, taken
 from mirror.errors import MirrorError, UsageError
+from mirror.image_sources import ImageSource
 from mirror.inference.classifier import Prediction
-from mirror.sources import ImageSource
 from mirror.tasks.detections import Box, Detections
 from mirror.terminal import exact, printable, sentence, use_utf8
 from mirror.wording import percent

@@ -11,8 +11,8 @@ from pathlib import Path
 from mirror.cli.options import Use, require_used
 from mirror.errors import UsageError
 from mirror.folders import require_room
+from mirror.image_sources import find_sources
 from mirror.progress import working
-from mirror.sources import find_sources
 from mirror.tasks.request import HUB_TASKS
 from mirror.terminal import path_text, printable
 

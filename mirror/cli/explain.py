@@ -8,8 +8,8 @@ from pathlib import Path
 from mirror.batch.summary import check_place
 from mirror.cli.options import NETWORK_USES, add_model, add_network, network_of, require_apart, require_used
 from mirror.errors import UsageError
+from mirror.image_sources import is_url
 from mirror.progress import working
-from mirror.sources import is_url
 from mirror.storage import replacing
 from mirror.tasks.registry import default_model
 from mirror.terminal import printable

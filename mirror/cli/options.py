@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirror.errors import UsageError
-from mirror.sources import is_url
+from mirror.image_sources import is_url
 from mirror.terminal import path_text
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from mirror.cli.options import (
     whole_number,
 )
 from mirror.errors import MirrorError, UsageError
+from mirror.image_sources import LeftOut, find_sources
 from mirror.progress import ProgressBar, working
-from mirror.sources import LeftOut, find_sources
 from mirror.storage import replacing
 from mirror.tasks.detections import SHOWN_FROM
 from mirror.tasks.label_input import labels_in

@@ -111,7 +111,7 @@ def parts(text: str) -> tuple[str, ...]:
 
 def tabs(text: str) -> tuple[str, ...]:
     """`things,faces` → ("things", "faces"), in the page's order."""
-    from mirror.static.site_tabs import READY, TABS
+    from mirror.static_site.site_tabs import READY, TABS
 
     given = {part.strip() for part in text.split(",")}
     if not given <= {*TABS, "all"}:

@@ -17,12 +17,12 @@ from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issue
 from mirror.collect.label_names import check_label
 from mirror.collect.metadata import VALIDATION, Photo
 from mirror.collect.other_photos import Others, read_others
-from mirror.collect.search_file import SEARCH_JSON, read_search
+from mirror.collect.search_json import SEARCH_JSON, read_search
 from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import require_enough, unvalidated_labels
 from mirror.errors import ImageError, UsageError, reasons_in_words
 from mirror.images import example_picture
-from mirror.measured import error_sentence, group_sentences
+from mirror.metric_sentences import error_sentence, group_sentences
 from mirror.model_folder import MOST_EXAMPLES
 from mirror.model_schema import PHOTO_LIST, ModelInfo
 from mirror.progress import ProgressBar

@@ -5,7 +5,7 @@ search_types.py     SearchTerm and what else a search is made of
 engines.py          duckduckgo_search, ddgs on DuckDuckGo, ddgs on Bing
 search.py           SearchTerm → pages of hits, through engines tried in order; their cache on disk
 download.py         URLs → bytes, many at once, politely, in order; their cache on disk
-search_file.py      search.json: the words that a folder is searched with
+search_json.py      search.json: the words that a folder is searched with
 screening.py        is a photo fit to train on?
 near_duplicates.py  is it a copy of a known one? perceptual hashes, and how near is near
 copies.py           what becomes of copies, in a search and in photos that a person has labelled

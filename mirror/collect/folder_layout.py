@@ -19,7 +19,7 @@ from pathlib import Path
 from mirror.collect.label_names import check_label
 from mirror.collect.metadata import FOLDER, TRAIN, VALIDATION, Origin
 from mirror.errors import DatasetError
-from mirror.sources import enter
+from mirror.image_sources import enter
 from mirror.wording import listed
 
 NAMED = 3  # folders in a sentence

@@ -23,11 +23,11 @@ from mirror.collect.metadata import FOLDER, VALIDATION, Photo, Rejection, read_p
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import sha256_of
 from mirror.errors import DatasetError, FetchError, ModelFolderError, UsageError
+from mirror.image_sources import is_url
 from mirror.model_folder import read_model_folder
 from mirror.model_schema import OLD_PHOTO_LIST, PHOTO_LIST
 from mirror.net.fetch import Client, NetworkSettings
 from mirror.progress import ProgressBar
-from mirror.sources import is_url
 from mirror.terminal import say
 
 CHANGED = "changed-since"  # the URL answers, with other bytes

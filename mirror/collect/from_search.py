@@ -32,7 +32,7 @@ from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
-from mirror.collect.search_file import SearchFile, search_of, write_search
+from mirror.collect.search_json import SearchFile, search_of, write_search
 from mirror.collect.search_types import EXCLUDED, Hit, PhotoJudge, SearchFilters, SearchTerm, check_license
 from mirror.errors import DatasetError, FetchError, SearchError, UsageError, reasons_in_words
 from mirror.net.fetch import Client, Fetched, NetworkSettings

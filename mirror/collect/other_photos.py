@@ -19,8 +19,8 @@ from mirror.collect.metadata import Photo
 from mirror.collect.near_duplicates import HashIndex, connected_components, look_alike_pairs
 from mirror.collect.screening import screen
 from mirror.errors import DatasetError, ImageError
+from mirror.image_sources import find_sources
 from mirror.images import read_file
-from mirror.sources import find_sources
 
 FEWEST = 8  # as many as a label needs (splits.MIN_PHOTOS_PER_LABEL): fewer are too few to hold some out
 WORKERS = 2  # threads; Pillow decodes outside Python's global lock

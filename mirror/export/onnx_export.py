@@ -151,7 +151,7 @@ def compile_to_folder(
 
 def _photos_below(directory: Path) -> list[Path]:
     """The photos of a folder that open. Raises UsageError where they are too few."""
-    from mirror.sources import find_sources
+    from mirror.image_sources import find_sources
 
     photos = []
     for source in find_sources([str(directory)]):

@@ -11,7 +11,7 @@ from mirror.errors import UsageError
 from mirror.fashion_mnist.dataset import LABELS, NAME, open_set
 from mirror.fashion_mnist.fashion_settings import ARCH, EPOCHS, SIZE, FashionSettings
 from mirror.fashion_mnist.garment import SEEN, crop_garment
-from mirror.measured import error_sentence
+from mirror.metric_sentences import error_sentence
 from mirror.preparation import Preparation, PublishedDataset
 
 MODEL = "fashion"

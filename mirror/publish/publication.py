@@ -42,8 +42,8 @@ from mirror.publish.space_trial import (
     require_hardware,
     wait_until_it_runs,
 )
-from mirror.static.site_files import NETWORK
-from mirror.static.site_tabs import WORDS, tab_model
+from mirror.static_site.site_files import NETWORK
+from mirror.static_site.site_tabs import WORDS, tab_model
 from mirror.tasks.registry import check
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
 
@@ -72,7 +72,7 @@ class Publication:
     """way: one of WAYS; parts: of PARTS; data: the model's photo folder, where it is here; license: of the photos;
     own_photos: they belong to who publishes them; others: models that are shown on the same static page, and are not
     published but for that; again: a Space that has all files already is built anew; tabs: further
-    ones of the static page (mirror/static/site_tabs.py); words: what answers in the one of that name. Raises
+    ones of the static page (mirror/static_site/site_tabs.py); words: what answers in the one of that name. Raises
     UsageError where they cannot be."""
 
     model: ModelFolder

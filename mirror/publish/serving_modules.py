@@ -18,7 +18,7 @@ from mirror.tasks.imagenet import FOLDER
 PACKAGE = Path(mirror.__file__).parent
 ROOTS = ("mirror.cli.serve", *PLUGINS.values())
 LEFT_OUT = (  # modules, and packages with all that is in them
-    "mirror.collect", "mirror.export", "mirror.training", "mirror.batch", "mirror.publish", "mirror.static",
+    "mirror.collect", "mirror.export", "mirror.training", "mirror.batch", "mirror.publish", "mirror.static_site",
     "mirror.web.studio", "mirror.web.workshop", "mirror.cli.add_photo", "mirror.cli.compile", "mirror.cli.explain",
     "mirror.cli.history", "mirror.cli.predict", "mirror.cli.publish", "mirror.cli.train",
     "mirror.fashion_mnist.fashion_model", "mirror.fashion_mnist.from_scratch",

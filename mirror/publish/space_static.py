@@ -10,9 +10,9 @@ from mirror.publish.published_files import MARK, MARK_TEXT
 from mirror.publish.published_model import published_info
 from mirror.publish.space_card import space_card
 from mirror.publish.space_gradio import example_pictures, own_pictures
-from mirror.static.site_files import PREVIEW, site_files
-from mirror.static.site_tabs import WORDS, NetworkTab, tab_model
-from mirror.static.words_tab import words_tab
+from mirror.static_site.site_files import PREVIEW, site_files
+from mirror.static_site.site_tabs import WORDS, NetworkTab, tab_model
+from mirror.static_site.words_tab import words_tab
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
 
 
@@ -22,7 +22,7 @@ def space_static(
     words: TaskRequest | None = None,
 ) -> dict[str, bytes]:  # fmt: skip
     """Path → content of the site. The arguments are those of `space_gradio`; others: further models, for its picker;
-    tabs: further tabs (mirror/static/site_tabs.py); words: what answers in the one of that name."""
+    tabs: further tabs (mirror/static_site/site_tabs.py); words: what answers in the one of that name."""
     from huggingface_hub.constants import ENDPOINT
 
     address = f"{ENDPOINT}/spaces/{repository}/resolve/main/" if repository else ""

@@ -12,7 +12,8 @@ PREVIEW_HTML = "preview.html"
 def contact_sheet(found: Preview) -> str:
     """The page as HTML."""
     return render(
-        "preview.html", style=page_style("report.css", "preview.css"), found=found, picture=data_url, address=_address,
+        "search_preview.html", style=page_style("report.css", "search_preview.css"), found=found, picture=data_url,
+        address=_address,
         alike=alike_groups(found.alike),
         title=f"What the search finds: {', '.join(one.label for one in found.labels)}",
     )  # fmt: skip

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirror.errors import ImageTooLarge, MirrorError, ModelFolderError
+from mirror.image_sources import ImageSource
 from mirror.images import load_image, within_memory
 from mirror.inference.classifier import Prediction
 from mirror.inference.session import available_cpus
 from mirror.model_folder import MODEL_JSON, sha256_of
-from mirror.sources import ImageSource
 from mirror.tasks.detections import Detections
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from torch import nn
 
 from mirror.progress import ProgressBar
 from mirror.training.augmentation import View, plan_views
-from mirror.training.feature_cache import FeatureExtractor
 from mirror.training.last_layers import Flat, SplitBody
 from mirror.training.settings import BATCH, SMALLEST_BATCH, STEPS
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import FeatureExtractor
 
 CHUNK = 256  # photos whose views are in memory in float32
 BYTES = 2  # a value, in float16

@@ -18,12 +18,12 @@ from mirror.collect.metadata import TRAIN, Photo
 from mirror.errors import MirrorError, WeightsError
 from mirror.terminal import say, silent
 from mirror.training.backbones import Backbone, find_backbone
-from mirror.training.feature_cache import FeatureExtractor, extract_features
 from mirror.training.learner import Start
 from mirror.training.linear_probe import cross_entropy
 from mirror.training.pretrained import PACKAGES, find_architecture, is_at_hand, names_in_caches
 from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import FeatureExtractor, extract_features
 
 FIRST = ("resnet18", *PACKAGES)
 PROBED = 24  # photos that a network is timed on

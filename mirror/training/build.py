@@ -32,7 +32,7 @@ from mirror.export.int8_gate import (
 from mirror.export.novelty import FeatureBank, describe
 from mirror.export.onnx_export import compile_learner
 from mirror.inference.session import SIMILARITY
-from mirror.measured import novelty_sentence
+from mirror.metric_sentences import novelty_sentence
 from mirror.model_card import write_card
 from mirror.model_folder import ModelFolder, write_model_folder
 from mirror.model_schema import ModelInfo, Novelty, Preprocessing

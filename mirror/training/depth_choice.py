@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mirror.training.feature_cache import OutOfFold, ViewFeatures
 from mirror.training.linear_probe import LinearProbe, cross_entropy
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import OutOfFold, ViewFeatures
 
 LAST_LAYER = "on the last layer's features"
 

@@ -6,7 +6,7 @@ other features from the first step on, and the network is ruined (Ha et al. 2024
 annealed to its end.
 
 What may ship lies between the network that it began from and the tuned one, weight by weight (WiSE-FT, Wortsman et al.
-2022, arXiv 2109.01903): a share of 0 is the head alone, of 1 the tuned network. tuning_choice.py chooses.
+2022, arXiv 2109.01903): a share of 0 is the head alone, of 1 the tuned network. fine_tuning_choice.py chooses.
 """
 
 from __future__ import annotations

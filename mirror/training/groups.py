@@ -23,8 +23,8 @@ import numpy as np
 from mirror.collect.near_duplicates import connected_components, look_alike_pairs
 from mirror.collect.splits import same_source_pairs
 from mirror.export.novelty import unit_rows
-from mirror.training.feature_cache import ViewFeatures
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import ViewFeatures
 
 # Cosine of two photos' features, their labels' mean taken off, of the two views that are most alike. Of 6,786 pairs of
 # different photos of ants, bees and waterfowl the closest are 0.56, 0.54 and 0.53 (the same benchmark)

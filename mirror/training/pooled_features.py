@@ -21,7 +21,7 @@ from mirror.errors import ImageError
 from mirror.images import load_image
 from mirror.training.augmentation import View, render
 from mirror.training.backbones import pooled
-from mirror.training.feature_store import FeatureStore, network_key, photo_key
+from mirror.training.feature_files import FeatureStore, network_key, photo_key
 
 # Views in one batch on a CPU: a thread that takes up to four at a time keeps them in its cache, and needs a third less
 # time for each than with 16; two threads with a batch each need half of what one batch on two threads needs.

@@ -1,14 +1,15 @@
 """The recipe: photos → a trained model.
 
 1. The pretrained body, frozen, sees every photo a few times (augmentation.py), and its features are kept
-   (feature_cache.py).
+   (view_features.py).
 2. The head is the logistic regression on them that cross-validates best (linear_probe.py): on those of every depth
    (depth_features.py), or on the last layer's, whichever photos left out prefer (depth_choice.py).
 3. Every photo is left out once, with all that belong to it (groups.py), for predictions of photos that were learned
    from mean nothing: the error, the temperature and the doubts about labels rest on these. The head learns from all.
-4. Where the head errs often enough, and there is the time (tuning_plan.py), the network's last layers are fine-tuned
-   from there (fine_tuning.py), and ship where photos left out show that it helps (tuning_choice.py). Such a network is
-   not trained once a fold, unless asked to: it learns from what is not held out, and the validation photos judge it.
+4. Where the head errs often enough, and there is the time (fine_tuning_plan.py), the network's last layers are
+   fine-tuned from there (fine_tuning.py), and ship where photos left out show that it helps (fine_tuning_choice.py).
+   Such a network is not trained once a fold, unless asked to: it learns from what is not held out, and the validation
+   photos judge it.
 
 Same photos, same seed, same machine: the same learner, to the last bit.
 """
@@ -31,14 +32,14 @@ from mirror.terminal import say
 from mirror.training.augmented_features import keep_views, views_that_fit
 from mirror.training.backbones import Backbone, find_backbone
 from mirror.training.depth_choice import LAST_LAYER, choose_depth
-from mirror.training.feature_cache import FeatureExtractor, OutOfFold, ViewFeatures, extract_features
+from mirror.training.fine_tuning_choice import FineTuning, Tuner, history_row
+from mirror.training.fine_tuning_plan import TuningPlan, measure_costs, plan_tuning
 from mirror.training.groups import group_alike
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, deepen, head_logits, set_head
 from mirror.training.settings import DEFAULT_FOLDS, TrainingSettings
 from mirror.training.training_data import TrainingData
-from mirror.training.tuning_choice import FineTuning, Tuner, history_row
-from mirror.training.tuning_plan import TuningPlan, measure_costs, plan_tuning
+from mirror.training.view_features import FeatureExtractor, OutOfFold, ViewFeatures, extract_features
 from mirror.wording import count
 
 CHOSEN = (

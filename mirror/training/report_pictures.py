@@ -11,7 +11,7 @@ from PIL import Image
 from mirror.charts import BAR, INK, WRONG, drawable, drawing
 from mirror.describe import WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
-from mirror.measured import is_few, photos_judged
+from mirror.metric_sentences import is_few, photos_judged
 from mirror.metrics_schema import Calibration, Metrics, TopLoss, Validation
 from mirror.model_schema import ModelInfo
 from mirror.report_page import REPORT_PAGE, HardPhoto, report_page

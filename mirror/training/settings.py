@@ -22,17 +22,17 @@ PROBE_FOLDS = 5  # to choose the strength by
 VARIANCE_FLOOR = 1e-3  # added to a feature's variance: one that hardly varies must not be blown up
 MAX_ITERATIONS = 1000  # of L-BFGS
 
-# Predictions for photos that were not learned from (feature_cache.py)
+# Predictions for photos that were not learned from (view_features.py)
 DEFAULT_FOLDS = 5  # in which training photos are left out in turn, where no other number is asked for
 
-# Fine-tuning: whether it is done (tuning_plan.py)
+# Fine-tuning: whether it is done (fine_tuning_plan.py)
 ROOM = 0.02  # of the photos the head alone must err on, by the lower end of the interval
 FEWEST_TO_TUNE = 100  # training photos: a fold of them, which says whether it helps, holds 20
 ARTICLE_PASSES = 6  # over the photos in fastai's `fine_tune(5)`, one of them with the body frozen: the time it may take
 MINUTES = 60  # at most, where --minutes does not say otherwise
 EPOCHS, FEWEST_EPOCHS = 10, 3  # where there is the time; a cycle of fewer hardly warms up before it anneals
 
-# Fine-tuning: how (last_layers.py, augmented_features.py, fine_tuning.py, tuning_choice.py)
+# Fine-tuning: how (last_layers.py, augmented_features.py, fine_tuning.py, fine_tuning_choice.py)
 LAST_WEIGHTS = 0.75  # of the body's weights at least that its last layers hold, which alone are trained
 BODY_GROUPS = 2  # parts of the last layers, each with a learning rate of its own
 BODY_RATE = 1e-3  # the highest of the last part's
@@ -49,10 +49,10 @@ CHECKPOINTS = ".training"  # folder in the photo folder
 @dataclass(frozen=True)
 class TrainingSettings:
     """arch: a torchvision or timm name; weights: a file of them; size: side of the network's input in px, a little
-    above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423); views: of each photo; epochs of
-    fine-tuning, 0: only the head is trained, None: tuning_plan.py decides; minutes: that fine-tuning may take, None: as
-    long as the article's recipe; folds: cross-validate the error in so many, whatever is trained; None: where only the
-    head is, and by the validation photos where more is; hold_out: by the validation photos in any case."""
+    above the 224 of pretraining (Touvron et al. 2019, arXiv 1906.06423); views: of each photo; epochs of fine-tuning,
+    0: only the head is trained, None: fine_tuning_plan.py decides; minutes: that fine-tuning may take, None: as long as
+    the article's recipe; folds: cross-validate the error in so many, whatever is trained; None: where only the head is,
+    and by the validation photos where more is; hold_out: by the validation photos in any case."""
 
     arch: str = "resnet18"
     weights: Path | None = None

@@ -29,7 +29,7 @@ SKIPPED_FILES = (
     "gradio_queue.py",
     "fair_scheduling.py",
     "photo_fields.py",
-    "gateway/gate.py",
+    "gateway/middleware.py",
     "gateway/security_headers.py",
 )
 

@@ -26,7 +26,7 @@ from gradio.utils import run_coro_in_background
 
 from mirror.web.failures import report
 from mirror.web.fair_scheduling import STAGES, Visit, Visitor
-from mirror.web.gateway.clients import address_of
+from mirror.web.gateway.client_address import address_of
 from mirror.web.photo_input import PhotoInput
 
 MAX_REQUESTS = 240  # requests of all visitors, begun or waiting

@@ -13,8 +13,8 @@ from mirror.batch.checkpoint import Checkpoint, JobStore, list_sources
 from mirror.batch.job import Job, JobResult, run_job
 from mirror.batch.writers import OutputFilter
 from mirror.errors import ImageError, MirrorError
+from mirror.image_sources import ImageSource, find_sources
 from mirror.inference.classifier import Classifier
-from mirror.sources import ImageSource, find_sources
 from mirror.tasks.predictor import FolderPredictor
 from tests.support.batch_process import photos
 from tests.web.tiny import GREY, photo, tiny_model

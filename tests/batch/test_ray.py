@@ -17,7 +17,7 @@ import pytest
 
 from mirror.batch.ray_engine import CHUNK, Worker, _paired
 from mirror.errors import FetchError, MirrorError, NotAnImage
-from mirror.sources import ImageSource
+from mirror.image_sources import ImageSource
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import TaskRequest
 from tests.support.batch_gate import Gate

@@ -14,8 +14,8 @@ from mirror.batch.job import Job, JobResult, run_job
 from mirror.batch.summary import Summary, draw_summary
 from mirror.batch.writers import NOTHING, OutputFilter, open_writer, to_row
 from mirror.errors import MirrorError, NotAnImage
+from mirror.image_sources import ImageSource
 from mirror.images import load_image
-from mirror.sources import ImageSource
 from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.predictor import Predictor
 from tests.support.batch_process import photos

@@ -20,7 +20,7 @@ from mirror.collect.download import DownloadSettings
 from mirror.collect.from_search import CollectSettings, collect_by_search
 from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.search import SearchSettings
-from mirror.collect.search_file import keep_search, read_search, search_of
+from mirror.collect.search_json import keep_search, read_search, search_of
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, RateLimited, UsageError
 from mirror.net.fetch import NetworkSettings

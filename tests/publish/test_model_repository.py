@@ -28,7 +28,7 @@ from mirror.publish.model_repository import (
 )
 from mirror.publish.published_files import write_folder
 from mirror.report_page import HardPhoto, report_page
-from mirror.static.site_files import publishable
+from mirror.static_site.site_files import publishable
 from tests.publish.conftest import ROOT
 
 DUCKLING = ROOT / "examples" / "duckling.jpg"

@@ -14,8 +14,8 @@ from PIL import Image
 from skimage import data
 
 from benchmarks.tasks.faces import FACES, judged, ours
+from mirror.image_sources import ImageSource
 from mirror.images import full_size, load_image
-from mirror.sources import ImageSource
 from mirror.tasks.detections import Box, Detections
 from mirror.tasks.drawing import draw
 from mirror.tasks.face_detection import FLOOR, HUB_FILE, FaceDetector, open_faces, suppress_overlaps

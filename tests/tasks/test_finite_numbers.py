@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from mirror.errors import ModelFolderError
+from mirror.image_sources import ImageSource
 from mirror.inference.classifier import Prediction
 from mirror.inference.session import require_finite
-from mirror.sources import ImageSource
 from mirror.tasks.predictor import BatchPredictor, Predictor
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import FACE_DETECTION, IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT, TaskRequest

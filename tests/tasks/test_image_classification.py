@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from mirror.errors import ModelFolderError, ModelUnavailable
+from mirror.image_sources import ImageSource
 from mirror.images import load_image
-from mirror.sources import ImageSource
 from mirror.tasks.image_classification import TransformersClassifier, unique
 from mirror.tasks.registry import default_model, open_predictor
 from mirror.tasks.request import TaskRequest

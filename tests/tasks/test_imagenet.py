@@ -132,7 +132,7 @@ def test_the_packaged_model_answers_without_torch(classifier: Classifier, coffee
 import sys
 from mirror.tasks.request import TaskRequest
 from mirror.tasks.registry import open_predictor
-from mirror.sources import ImageSource
+from mirror.image_sources import ImageSource
 predictor = open_predictor(TaskRequest(model="imagenet"))
 ((_, answer),) = predictor.answer_all(iter([ImageSource(sys.argv[1], sys.argv[1])]))
 print(answer.label, predictor.name, sorted({"torch", "transformers", "timm", "fastai"} & set(sys.modules)))

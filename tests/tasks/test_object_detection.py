@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 
 from mirror.cli import main
 from mirror.errors import ImageTooSmall, ModelUnavailable, UsageError
+from mirror.image_sources import ImageSource, find_sources
 from mirror.images import load_image
-from mirror.sources import ImageSource, find_sources
 from mirror.tasks.detections import Box, Detection, Detections
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import OBJECT_DETECTION, TaskRequest

@@ -17,8 +17,8 @@ from transformers import CLIPModel, CLIPProcessor, pipeline
 
 from mirror.batch.writers import OutputFilter
 from mirror.errors import ImageError, MirrorError, ModelUnavailable, UsageError
+from mirror.image_sources import find_sources
 from mirror.images import load_image
-from mirror.sources import find_sources
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
 from mirror.tasks.zero_shot import SETS_KEPT, TEXTS_AT_ONCE, ZeroShot

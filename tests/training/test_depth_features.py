@@ -19,9 +19,9 @@ from mirror.inference.session import OnnxModel
 from mirror.training.backbones import make_body, pooled
 from mirror.training.depth_choice import LAST_LAYER, choose_depth
 from mirror.training.depth_features import averaged, deepened
-from mirror.training.feature_cache import ViewFeatures
 from mirror.training.pretrained import find_architecture
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import ViewFeatures
 from tests.learners import PACKAGED_ARCH as ARCH
 from tests.support.arrows import EACH, ArrowModel, arrow, learn_arrows
 from tests.support.limits import LIMIT
@@ -114,7 +114,7 @@ def test_each_photo_is_reported_on_by_what_the_other_folds_choose() -> None:
 def test_features_that_would_not_fit_into_memory_are_the_last_layers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.training.feature_cache.MOST_VALUES", 1000)
+    monkeypatch.setattr("mirror.training.view_features.MOST_VALUES", 1000)
     said: list[str] = []
     found = learn_arrows(tmp_path, said).trained
     assert found.features.shape[1] == found.width == 1280

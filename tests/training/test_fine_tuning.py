@@ -15,7 +15,6 @@ from torch import nn
 from mirror.collect import collect_from_folder
 from mirror.progress import ProgressBar
 from mirror.training.augmented_features import KeptViews, batch_size, keep_views, last_layers_learner
-from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.fine_tuning import Course, blend, layer_groups, rates, tune
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, set_head
@@ -23,6 +22,7 @@ from mirror.training.linear_probe import cross_entropy
 from mirror.training.pretrained import find_architecture, load_weights
 from mirror.training.settings import BATCH, BODY_GROUPS, SMALLEST_BATCH
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import FeatureExtractor, ViewFeatures, extract_features
 from tests.learners import PACKAGED_ARCH as ARCH
 
 SIZE, SEED = 64, 7

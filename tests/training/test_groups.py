@@ -13,11 +13,11 @@ from PIL import Image, ImageOps
 from mirror.collect import assign_splits, collect_from_folder
 from mirror.images import load_image
 from mirror.training.backbones import find_backbone
-from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.groups import ALIKE, BLOCKS, alike_from, close_pairs, group_alike, in_blocks
 from mirror.training.learner import Start
 from mirror.training.linear_probe import fold_numbers
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import FeatureExtractor, ViewFeatures, extract_features
 from tests.learners import PACKAGED_ARCH as ARCH
 from tests.support.arrows import arrow
 from tests.support.training import photo

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import confusion_matrix as reference_matrix
 from sklearn.metrics import log_loss, precision_score, recall_score
 
-from mirror.measured import error_sentence
+from mirror.metric_sentences import error_sentence
 from mirror.training.metrics import confusion_matrix, measure
 
 

@@ -14,7 +14,7 @@ from mirror.collect.other_photos import read_others
 from mirror.images import load_image
 from mirror.inference.classifier import Classifier
 from mirror.inference.preprocess import preprocess
-from mirror.measured import novelty_sentence
+from mirror.metric_sentences import novelty_sentence
 from mirror.model_folder import ModelFolder
 from mirror.model_schema import Novelty, Preprocessing
 from mirror.training.build import ShippedNetwork, build_model

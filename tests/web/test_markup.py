@@ -24,7 +24,7 @@ import pytest
 from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
 from mirror.collect.metadata import Origin, rejection
-from mirror.collect.search_file import search_of
+from mirror.collect.search_json import search_of
 from mirror.collect.search_types import Hit, SearchTerm
 from mirror.inference.classifier import Prediction
 from mirror.inference.grad_cam import Explanation
@@ -38,8 +38,8 @@ from mirror.search_doctor.contact_sheet import contact_sheet
 from mirror.search_doctor.exclusions import StoredGroup, StoredHit, StoredLabel, StoredQuery
 from mirror.search_doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from mirror.search_doctor.image_embedding import Embedding
-from mirror.static import site_files
-from mirror.static.model_page import model_page
+from mirror.static_site import site_files
+from mirror.static_site.model_page import model_page
 from mirror.tasks.detections import Box, Detection, Detections
 from mirror.web import about, heat_map, link_preview, page
 from mirror.web.served_models import ServedModel
@@ -163,10 +163,12 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "link_preview.html": lambda: link_preview.with_preview(lambda _: (bad, bad))(
             b'<head>"root":"http://x/y"', urlencode({"model": bad}).encode()
         ).decode(),
-        "preview_sheet.html": lambda: templates.render("preview_sheet.html", labels=looked(bad), running=False),
-        "preview_top.html": lambda: "".join(
+        "search_preview_sheet.html": lambda: templates.render(
+            "search_preview_sheet.html", labels=looked(bad), running=False
+        ),
+        "search_preview_top.html": lambda: "".join(
             templates.render(
-                "preview_top.html",
+                "search_preview_top.html",
                 progress=each,
                 found=True,
                 words=True,
@@ -185,7 +187,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
             )
             + about.pictures(served)
         ),
-        "preview.html": lambda: contact_sheet(searched(bad)),
+        "search_preview.html": lambda: contact_sheet(searched(bad)),
         "projects.html": lambda: templates.render(
             "projects.html",
             cards=[start_page.shown_card(Card(bad, (bad, bad), 1, bad, bad, f"https://a.example/{bad}", bad, bad))],

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from starlette.types import Message, Receive, Scope, Send
 
 from mirror.storage import parse_json
-from mirror.web.gateway.clients import address_of
+from mirror.web.gateway.client_address import address_of
 from mirror.web.gateway.inline_photos import Inline
 from mirror.web.gateway.refusal import AGAIN, Gone, Refusal
 

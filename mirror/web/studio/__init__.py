@@ -3,7 +3,7 @@
 The page around it: mirror/web/workshop.
 state.py    the photo folder at one moment: photos, decisions, and what the model says of them
 gallery.py  which photos a tab shows
-render.py   a view as HTML; board.js: selecting and keys; studio.css
+render.py   a view as HTML; studio.js: selecting and keys; studio.css
 actions.py  what a click or key decides, written to decisions.csv
 retrain_options.py what of a model's recorded options may go on a command line again
 retrain.py  train.py's arguments, how far it is, and the error before and after

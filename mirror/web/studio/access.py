@@ -32,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mirror.decoding.limits import MAX_PHOTO_BYTES
 from mirror.errors import UsageError
 from mirror.web.failures import Failures
-from mirror.web.gateway.gate import NOT_HERE, NOT_SO, Policy
+from mirror.web.gateway.middleware import NOT_HERE, NOT_SO, Policy
 from mirror.web.gateway.refusal import Refusal
 from mirror.web.gateway.routes import API, STREAM, Route
 from mirror.web.gateway.security_headers import CONTENT_SECURITY_POLICY, ScriptNonces
@@ -115,7 +115,7 @@ def policy(key: Key) -> Policy:
 
 def middleware() -> list[Middleware]:
     """What stands behind gradio's compression. The policy of the page itself: what gradio needs from this address, and
-    no frame around it. board.js is run by gradio with `new Function`, hence its 'unsafe-eval'."""
+    no frame around it. studio.js is run by gradio with `new Function`, hence its 'unsafe-eval'."""
     return [
         Middleware(ScriptNonces, policy=f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'"),
         Middleware(Varying),

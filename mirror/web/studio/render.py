@@ -255,7 +255,7 @@ def _line(correction: Correction) -> str:
 
 
 def _go(view: View) -> str:
-    """Where a button leads, for board.js to hand back."""
+    """Where a button leads, for studio.js to hand back."""
     return json.dumps({"label": view.label, "cell": view.cell, "page": view.page})
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mirror.collect.metadata import VALIDATION
 from mirror.describe import shows_photos
 from mirror.errors import UsageError
-from mirror.measured import error_sentence, is_few, judged_by
+from mirror.metric_sentences import error_sentence, is_few, judged_by
 from mirror.metrics_schema import Validation
 from mirror.model_schema import ModelInfo
 from mirror.templates import render

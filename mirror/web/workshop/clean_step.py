@@ -19,7 +19,7 @@ from mirror.web.studio.state import Snapshot
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.step import Changes, Workshop, value_of
 
-BOARD_JS = Path(__file__).parents[1] / "studio" / "board.js"
+BOARD_JS = Path(__file__).parents[1] / "studio" / "studio.js"
 MAX_CHOSEN = 1000  # photos that one decision may be about
 
 

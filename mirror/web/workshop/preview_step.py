@@ -34,14 +34,14 @@ def add(workshop: Workshop) -> None:
         shown = [one for one in found.labels] if found else []
         changes: dict[Any, Any] = {
             top: render(
-                "preview_top.html", progress=progress, found=bool(shown), words=bool(project.words()),
+                "search_preview_top.html", progress=progress, found=bool(shown), words=bool(project.words()),
                 off_topic=sum(g.share > 0 and g.off_topic and not g.excluded for one in shown for g in one.groups),
                 alike=_alike(found), command=_command(project, found),
             )
         }  # fmt: skip
         now = (project.name, stamp, progress.running)
         if now != before:
-            changes |= {drawn: now, sheet: render("preview_sheet.html", labels=shown, running=progress.running)}
+            changes |= {drawn: now, sheet: render("search_preview_sheet.html", labels=shown, running=progress.running)}
         return changes
 
     def press(project: Project, pressed: dict[str, Any]) -> Changes | None:

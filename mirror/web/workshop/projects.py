@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mirror.collect.corrections import require_photo_folder
-from mirror.collect.search_file import SEARCH_JSON, read_search
+from mirror.collect.search_json import SEARCH_JSON, read_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import MirrorError, UsageError
 from mirror.folders import is_folder_name, set_aside, why_no_folder
-from mirror.measured import error_sentence
+from mirror.metric_sentences import error_sentence
 from mirror.model_folder import MODEL_JSON, read_model_folder
 from mirror.model_schema import ModelInfo
 from mirror.publish.publication_record import PublicationRecord, read_record

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mirror.model_folder import published_name
 from mirror.publish.publication import COSTS, DATASET, GRADIO, MODEL, PARTS, SPACE, STATIC, ZERO
-from mirror.static.site_tabs import READY, TITLES
+from mirror.static_site.site_tabs import READY, TITLES
 from mirror.web.workshop.projects import Project
 
 STAY, OWN = "stay", "own"

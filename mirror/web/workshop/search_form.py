@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mirror.collect.label_names import check_label
-from mirror.collect.search_file import read_search, search_of, write_search
+from mirror.collect.search_json import read_search, search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.defaults import COUNT
 from mirror.errors import UsageError

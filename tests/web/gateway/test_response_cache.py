@@ -18,7 +18,7 @@ from gradio.brotli_middleware import BrotliMiddleware
 from starlette.types import Receive, Scope, Send
 
 from mirror.web.gateway import response_cache
-from mirror.web.gateway.gate import Gate, Policy
+from mirror.web.gateway.middleware import Gate, Policy
 from mirror.web.gateway.routes import page_routes
 
 POLICY = Policy(page_routes(1 << 20))

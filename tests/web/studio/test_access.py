@@ -25,7 +25,7 @@ import httpx
 import pytest
 
 from mirror.collect.metadata import write_photos
-from mirror.web.gateway.gate import NOT_HERE, NOT_SO
+from mirror.web.gateway.middleware import NOT_HERE, NOT_SO
 from mirror.web.studio.access import ELSEWHERE, MAX_BODY_BYTES, NO_TOKEN
 from tests.hostile.files import BOMBS, shared_tags
 from tests.support.limits import LIMIT

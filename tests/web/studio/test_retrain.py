@@ -87,9 +87,9 @@ def test_an_option_whose_file_is_not_known_is_never_passed_and_never_dropped(wor
 @pytest.mark.parametrize("judged", [{"folds": 5}, {"hold_out": True}], ids=str)
 def test_every_option_that_is_recorded_is_passed_on_as_it_was(judged: dict) -> None:
     """What train.py writes into model.json, and what the studio reads, are one list."""
+    from mirror.training.fine_tuning_plan import TuningPlan
     from mirror.training.photo_model import PhotoModel
     from mirror.training.settings import TrainingSettings
-    from mirror.training.tuning_plan import TuningPlan
 
     settings = TrainingSettings("resnet18", Path("w.pth"), 96, epochs=3, seed=7, **judged)
     trained = SimpleNamespace(plan=TuningPlan(3, "Three epochs were asked for."))

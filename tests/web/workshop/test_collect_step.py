@@ -11,7 +11,7 @@ import pytest
 from mirror.cli.options import require_used
 from mirror.cli.train import parse
 from mirror.cli.train_options import uses
-from mirror.collect.search_file import search_of, write_search
+from mirror.collect.search_json import search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.web.workshop import train_step
 from mirror.web.workshop.collect_step import ONLY, ending, render_sheet

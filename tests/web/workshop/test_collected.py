@@ -9,7 +9,7 @@ import pytest
 
 from mirror.collect.metadata import Origin, rejection
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.search_file import search_of, write_search
+from mirror.collect.search_json import search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError
 from mirror.web.workshop import collected as module

@@ -64,13 +64,13 @@ def test_what_was_found_is_read_again_as_it_was(project: Project) -> None:
     assert [(q.query, q.seen, q.off_topic, q.tried) for q in cygnet.queries][1] == ("cygnet bird", 60, 0.1, True)
     assert (found.alike[0].label, found.alike[0].other, found.alike[0].share) == ("cygnet", "duckling", 0.9)
     assert cygnet.groups[0].hits[0].picture == "anBlZw==" and cygnet.groups[0].hits[0].page == "https://a.example/"
-    sheet = render("preview_sheet.html", labels=found.labels, running=False)
+    sheet = render("search_preview_sheet.html", labels=found.labels, running=False)
     assert "javascript:" not in sheet and "&lt;b&gt;" in sheet and sheet.count('href="https://a.example/"') == 3
     assert "Search for “cygnet bird” instead" in sheet and "Leave out: wool" in sheet
     said = "58 pictures, 30 % off topic; they agree 0.91 with each other, 0.40 with those of the other words."
     assert unbroken(said) in sheet
     few = [StoredLabel("x", (), (StoredQuery("x", 3, 3), StoredQuery("y", 0, 0)))]
-    said = render("preview_sheet.html", labels=few, running=False)
+    said = render("search_preview_sheet.html", labels=few, running=False)
     assert "3 pictures." in said and "the search finds nothing" in said and unbroken("0 % off topic") not in said
 
 

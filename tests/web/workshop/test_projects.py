@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.search_file import search_of, write_search
+from mirror.collect.search_json import search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, MirrorError, UsageError
 from mirror.web.studio.photo_routes import in_address, name_in

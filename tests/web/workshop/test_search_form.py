@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mirror.collect.search_file import read_search, search_of, write_search
+from mirror.collect.search_json import read_search, search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import MirrorError, UsageError
 from mirror.web.workshop.preview_step import better_words

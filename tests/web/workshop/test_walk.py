@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mirror.collect.metadata import read_photos
-from mirror.collect.search_file import read_search
+from mirror.collect.search_json import read_search
 from mirror.model_folder import read_model_folder
 from mirror.model_history import history
 from tests.pictures import for_the_readme

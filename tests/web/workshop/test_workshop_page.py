@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from mirror.collect.metadata import read_photos
-from mirror.collect.search_file import read_search
+from mirror.collect.search_json import read_search
 from mirror.templates import data_url
 from tests.web.serving import serve
 from tests.web.studio.folders import model_of, photo_folder

@@ -16,12 +16,12 @@ from mirror.errors import ImageError
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.page_pictures import PREVIEW_PIXELS
-from mirror.static.site_files import PREVIEW, site_files
+from mirror.static_site.site_files import PREVIEW, site_files
 from mirror.wording import plain
-from tests.static.conftest import ROOT, Visit
-from tests.static.formats import EXAMPLES, encoded
-from tests.static.hosting import Host, hosted, write
-from tests.static.showing import CYGNET, DUCKLING, show
+from tests.static_site.conftest import ROOT, Visit
+from tests.static_site.formats import EXAMPLES, encoded
+from tests.static_site.hosting import Host, hosted, write
+from tests.static_site.showing import CYGNET, DUCKLING, show
 from tests.web.tiny import tiny_model
 
 pytestmark = pytest.mark.browser

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn.config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from mirror.web.gateway.clients import is_public, network_of
+from mirror.web.gateway.client_address import is_public, network_of
 
 try:
     import resource

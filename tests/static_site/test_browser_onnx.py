@@ -10,8 +10,8 @@ import pytest
 
 from mirror.inference.session import OnnxModel
 from mirror.model_folder import read_model_folder
-from mirror.static.browser_onnx import for_browsers
-from tests.static.conftest import ROOT
+from mirror.static_site.browser_onnx import for_browsers
+from tests.static_site.conftest import ROOT
 
 onnx = pytest.importorskip("onnx")
 SIDE, CHANNELS = 11, 6

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from tests.static.conftest import Visit
-from tests.static.formats import EXAMPLES
+from tests.static_site.conftest import Visit
+from tests.static_site.formats import EXAMPLES
 
 DUCKLING, CYGNET = EXAMPLES / "duckling.jpg", EXAMPLES / "cygnet.jpg"
 SHOW = """async ([how, coded, type]) => {

@@ -16,8 +16,8 @@ from mirror.describe import WORST_PHOTOS
 from mirror.inference.classifier import Prediction
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.phrases import certainty, colours_sentence, nearest, not_found, regions_sentence, verdict
-from mirror.static.model_page import model_page, sentences
-from mirror.static.site_files import PREVIEW, RUNTIME, site_files
+from mirror.static_site.model_page import model_page, sentences
+from mirror.static_site.site_files import PREVIEW, RUNTIME, site_files
 from mirror.wording import percent, plain, with_article
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def test_what_a_visitor_of_the_shipped_mirror_loads_is_within_the_budget(files: 
 
 @pytest.mark.parametrize(("name", "sha256"), PINNED.items())
 def test_the_runtime_is_what_npm_has(name: str, sha256: str) -> None:
-    body = (ROOT / "mirror" / "static" / "ort" / name).read_bytes()
+    body = (ROOT / "mirror" / "static_site" / "ort" / name).read_bytes()
     assert hashlib.sha256(gzip.decompress(body) if name.endswith(".gz") else body).hexdigest() == sha256
 
 

@@ -1,7 +1,7 @@
 // A model: a photo → probabilities, and whether it looks known, as mirror/inference/classifier.py answers.
 
 import { inside, normalized, visible } from "./heat.js";
-import { load, open, sigmoid, softmax, tensor } from "./network.js";
+import { load, open, sigmoid, softmax, tensor } from "./onnx_session.js";
 import { loaded, PhotoError } from "./photo_error.js";
 import { preprocess } from "./preprocess.js";
 import { prepare } from "./preparation.js";
@@ -19,17 +19,17 @@ import { prepare } from "./preparation.js";
 const DAMAGED = "The model gives no numbers for this photo, for its network is damaged: it has to be published again.";
 
 export class Classifier {
-  /** @param {Model} model @param {import("./network.js").Session} session @param {string} base @param {string} cache */
+  /** @param {Model} model @param {import("./onnx_session.js").Session} session @param {string} base @param {string} cache */
   constructor(model, session, base, cache) {
     this.model = model;
     this.session = session;
-    /** @type {() => Promise<import("./network.js").Session>} the network of heat.onnx, opened when first used */
+    /** @type {() => Promise<import("./onnx_session.js").Session>} the network of heat.onnx, opened when first used */
     this.heat = once(() => loaded(load(new URL(/** @type {string} */ (model.heat), base).href, cache).then(open)));
   }
 
   /**
    * @param {Model} model @param {string} base what its files' names are relative to @param {string} cache
-   * @param {import("./network.js").Progress} progress @param {Promise<void>} started that the runtime is
+   * @param {import("./onnx_session.js").Progress} progress @param {Promise<void>} started that the runtime is
    */
   static async load(model, base, cache, progress, started) {
     const bytes = await load(new URL(model.network, base).href, cache, progress);

@@ -19,10 +19,10 @@ from mirror.inference.classifier import Classifier, Prediction
 from mirror.inference.preprocess import preprocess
 from mirror.model_folder import read_model_folder, write_model_folder
 from mirror.model_schema import ModelInfo, OnnxInfo
-from mirror.static.site_files import site_files
-from tests.static.conftest import ROOT, Visit
-from tests.static.formats import EXAMPLES, encoded, forms, oriented
-from tests.static.hosting import hosted, write
+from mirror.static_site.site_files import site_files
+from tests.static_site.conftest import ROOT, Visit
+from tests.static_site.formats import EXAMPLES, encoded, forms, oriented
+from tests.static_site.hosting import hosted, write
 from tests.support.arrows import ArrowModel, arrow, learn_arrows
 from tests.support.browser import OPTIMISING
 

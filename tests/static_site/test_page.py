@@ -17,11 +17,11 @@ from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import describe_regions, explain
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.phrases import nearest, regions_sentence, verdict
-from mirror.static.site_files import site_files
-from tests.static.conftest import ROOT, Visit
-from tests.static.formats import EXAMPLES, encoded
-from tests.static.hosting import Host, hosted, write
-from tests.static.showing import CYGNET, DUCKLING, show
+from mirror.static_site.site_files import site_files
+from tests.static_site.conftest import ROOT, Visit
+from tests.static_site.formats import EXAMPLES, encoded
+from tests.static_site.hosting import Host, hosted, write
+from tests.static_site.showing import CYGNET, DUCKLING, show
 from tests.web.tiny import YELLOW, damage, photo, tiny_model
 
 pytestmark = pytest.mark.browser

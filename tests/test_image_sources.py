@@ -10,7 +10,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from mirror.errors import MirrorError
-from mirror.sources import SUFFIXES, LeftOut, find_sources
+from mirror.image_sources import SUFFIXES, LeftOut, find_sources
 
 
 def test_folders_are_searched_to_the_bottom_in_the_order_of_names(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.published_files import megabytes
 from mirror.publish.space_static import space_static
-from mirror.static.site_files import site_files
-from mirror.static.site_tabs import FACES, READY, TABS, THINGS, TITLES, WORDS, tab_model
+from mirror.static_site.site_files import site_files
+from mirror.static_site.site_tabs import FACES, READY, TABS, THINGS, TITLES, WORDS, tab_model
 from mirror.tasks.detections import SHOWN_FROM
 from mirror.tasks.face_detection import open_faces
 from mirror.tasks.hub import locate
@@ -31,10 +31,10 @@ from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import FACE_DETECTION, ZERO_SHOT, TaskRequest
 from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card
 from tests.pictures import shot
-from tests.static.conftest import ROOT, Visit
-from tests.static.formats import EXAMPLES, encoded
-from tests.static.hosting import Host, hosted, write
-from tests.static.showing import DUCKLING
+from tests.static_site.conftest import ROOT, Visit
+from tests.static_site.formats import EXAMPLES, encoded
+from tests.static_site.hosting import Host, hosted, write
+from tests.static_site.showing import DUCKLING
 from tests.support.tiny_clip import tiny_clip
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"

@@ -10,8 +10,8 @@ import pytest
 
 from mirror.model_folder import read_model_folder
 from mirror.publish.space_gradio import example_pictures
-from mirror.static.site_files import site_files
-from tests.static.hosting import Host, hosted, write
+from mirror.static_site.site_files import site_files
+from tests.static_site.hosting import Host, hosted, write
 from tests.support.visits import spoken
 
 MOST_LOOKS = 2000  # at what is waited for

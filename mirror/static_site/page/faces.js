@@ -3,7 +3,7 @@
 // A photo is looked at in two sizes, one for small faces and one for those that fill it; a frame of the camera in one.
 
 import { requireFinite } from "./classifier.js";
-import { load, open, tensor } from "./network.js";
+import { load, open, tensor } from "./onnx_session.js";
 import { resizedInTwo, round } from "./resample.js";
 
 const GAP = 2; // how much larger than it is to be a photo stays after the first of two steps
@@ -14,7 +14,7 @@ const GAP = 2; // how much larger than it is to be a photo stays after the first
 /** @typedef {{sides: number[], score: number}} Found sides: xmin, ymin, xmax, ymax */
 
 export class FaceDetector {
-  /** @param {any} model as site_tabs.py describes it @param {import("./network.js").Session} session */
+  /** @param {any} model as site_tabs.py describes it @param {import("./onnx_session.js").Session} session */
   constructor(model, session) {
     this.model = model;
     this.session = session;
@@ -22,7 +22,7 @@ export class FaceDetector {
 
   /**
    * @param {any} model @param {string} base @param {string} cache
-   * @param {import("./network.js").Progress} progress @param {Promise<void>} started as for a Classifier
+   * @param {import("./onnx_session.js").Progress} progress @param {Promise<void>} started as for a Classifier
    */
   static async load(model, base, cache, progress, started) {
     const bytes = await load(new URL(model.network, base).href, cache, progress);

@@ -21,12 +21,12 @@ from mirror.inference.classifier import softmax
 from mirror.inference.preprocess import preprocess
 from mirror.model_schema import BatchResize, Preprocessing
 from mirror.preparation import as_opened
-from mirror.static.words_tab import page_preprocessing
+from mirror.static_site.words_tab import page_preprocessing
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.typed_json import encode
 from mirror.wording import percent
-from tests.static.formats import EXAMPLES, encoded, oriented
+from tests.static_site.formats import EXAMPLES, encoded, oriented
 from tests.support.limits import LIMIT
 
 SUITE = Path(__file__).with_name("node")

@@ -27,16 +27,16 @@ from mirror.inference.session import OnnxModel
 from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from mirror.publish.space_static import space_static
-from mirror.static import words_tab as module
-from mirror.static.site_tabs import WORDS, NetworkTab
-from mirror.static.words_tab import INPUT, page_preprocessing, words_network, words_tab
+from mirror.static_site import words_tab as module
+from mirror.static_site.site_tabs import WORDS, NetworkTab
+from mirror.static_site.words_tab import INPUT, page_preprocessing, words_network, words_tab
 from mirror.tasks.hub import locate
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import ZERO_SHOT, TaskRequest
-from tests.static.conftest import ROOT
-from tests.static.hosting import write
+from tests.static_site.conftest import ROOT
+from tests.static_site.hosting import write
 from tests.support.limits import LIMIT
 from tests.support.tiny_clip import (
     picture,

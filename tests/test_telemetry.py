@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mirror.privacy import SWITCHES
+from mirror.telemetry import SWITCHES
 from tests.support.limits import LIMIT
 from tests.web.serving import serve
 from tests.web.tiny import YELLOW, photo, tiny_model

@@ -5,7 +5,7 @@
 import { Classifier } from "./classifier.js";
 import { decode, upright } from "./decode.js";
 import { overlay, places } from "./heat.js";
-import { start } from "./network.js";
+import { start } from "./onnx_session.js";
 import { LoadError, loaded, PhotoError } from "./photo_error.js";
 
 /** @type {{base: string, runtime: string, cache: string}} */

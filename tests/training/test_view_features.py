@@ -12,7 +12,6 @@ from mirror.collect import collect_from_folder
 from mirror.model_schema import DataInfo
 from mirror.training.augmentation import plan_views
 from mirror.training.build import build_model
-from mirror.training.feature_cache import FeatureExtractor, ViewFeatures, extract_features
 from mirror.training.learner import Start
 from mirror.training.linear_probe import cross_entropy, fit_probe, fold_numbers
 from mirror.training.photo_model import PhotoModel
@@ -20,6 +19,7 @@ from mirror.training.pretrained import find_architecture, load_weights
 from mirror.training.recipe import train
 from mirror.training.settings import TrainingSettings
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import FeatureExtractor, ViewFeatures, extract_features
 from tests.learners import PACKAGED_ARCH as ARCH
 
 SIZE, SEED = 64, 7

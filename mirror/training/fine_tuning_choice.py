@@ -25,13 +25,13 @@ from mirror.metrics_schema import EpochMetrics
 from mirror.progress import ProgressBar
 from mirror.training.augmented_features import KeptViews, last_layers_learner
 from mirror.training.calibration import HeldOut, fit_temperature
-from mirror.training.feature_cache import ViewFeatures
 from mirror.training.fine_tuning import Course, Log, blend, tune, validation_logits
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, set_head
 from mirror.training.linear_probe import LinearProbe, cross_entropy, fold_numbers
 from mirror.training.settings import CHECKPOINTS, CLEAR_GAIN, DEFAULT_FOLDS, SHARES
 from mirror.training.training_data import TrainingData
+from mirror.training.view_features import ViewFeatures
 from mirror.wording import count
 
 

@@ -11,14 +11,14 @@ import torch
 from mirror.collect import collect_from_folder
 from mirror.progress import ProgressBar
 from mirror.training.augmented_features import keep_views
-from mirror.training.feature_cache import FeatureExtractor, extract_features
 from mirror.training.fine_tuning import Course
+from mirror.training.fine_tuning_choice import Tuner, best_share
 from mirror.training.last_layers import split_body
 from mirror.training.learner import Start, head_logits, set_head
 from mirror.training.pretrained import find_architecture, load_weights
 from mirror.training.settings import SHARES
 from mirror.training.training_data import TrainingData
-from mirror.training.tuning_choice import Tuner, best_share
+from mirror.training.view_features import FeatureExtractor, extract_features
 from tests.learners import PACKAGED_ARCH as ARCH
 
 SIZE, SEED = 64, 7

@@ -18,10 +18,10 @@ from torch import nn
 
 from mirror.errors import ImageError
 from mirror.inference.user_cache import user_cache
-from mirror.training import feature_store, pooled_features
+from mirror.training import feature_files, pooled_features
 from mirror.training.augmentation import View
 from mirror.training.depth_features import deepened
-from mirror.training.feature_store import FeatureStore, network_key, photo_key
+from mirror.training.feature_files import FeatureStore, network_key, photo_key
 from tests.world.photos import draw_photo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_a_store_that_cannot_be_used_changes_nothing(photos: list[Path], cache: 
 
 
 def test_it_stays_within_its_bound_and_forgets_what_was_unused_longest(cache: Path, monkeypatch) -> None:
-    monkeypatch.setattr(feature_store, "MOST", 200_000)
+    monkeypatch.setattr(feature_files, "MOST", 200_000)
     for number, name in enumerate("abc"):
         store = FeatureStore(name)
         for row in range(40):
@@ -152,10 +152,10 @@ def test_a_training_that_was_killed_goes_on_where_it_was(photos: list[Path], tmp
     """Killed in the middle of its photos, it finds those again that it had written."""
     program = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.training import test_feature_store as here\n"
-        "from mirror.training import feature_store\n"
+        "from tests.training import test_feature_files as here\n"
+        "from mirror.training import feature_files\n"
         "from pathlib import Path\n"
-        "feature_store.COMMIT = 1\n"
+        "feature_files.COMMIT = 1\n"
         "stop = lambda done, total: done >= 6 and os.kill(os.getpid(), 9)\n"
         "here.seen([Path(p) for p in sys.argv[2:]], progress=stop)\n"
     )

@@ -1,21 +1,21 @@
-// Parts of the page that need no browser, against numbers of Pillow and Python: `node --test tests/static/node/`.
-// tests/static/test_node.py writes what is expected, and runs it.
+// Parts of the page that need no browser, against numbers of Pillow and Python: `node --test tests/static_site/node/`.
+// tests/static_site/test_node.py writes what is expected, and runs it.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { percent } from "../../../mirror/static/page/answer.js";
-import { kindOf, opened } from "../../../mirror/static/page/containers.js";
-import { draftScale } from "../../../mirror/static/page/decode.js";
-import { sharpened } from "../../../mirror/static/page/garment.js";
-import { decodeReduced } from "../../../mirror/static/page/jpeg.js";
-import { sigmoid, softmax } from "../../../mirror/static/page/network.js";
-import { orientation } from "../../../mirror/static/page/orientation.js";
-import { decodeGrey16 } from "../../../mirror/static/page/png16.js";
-import { prepare } from "../../../mirror/static/page/preparation.js";
-import { preprocess } from "../../../mirror/static/page/preprocess.js";
-import { resized, resizedInTwo } from "../../../mirror/static/page/resample.js";
+import { percent } from "../../../mirror/static_site/page/answer.js";
+import { kindOf, opened } from "../../../mirror/static_site/page/containers.js";
+import { draftScale } from "../../../mirror/static_site/page/decode.js";
+import { sharpened } from "../../../mirror/static_site/page/garment.js";
+import { decodeReduced } from "../../../mirror/static_site/page/jpeg.js";
+import { sigmoid, softmax } from "../../../mirror/static_site/page/onnx_session.js";
+import { orientation } from "../../../mirror/static_site/page/orientation.js";
+import { decodeGrey16 } from "../../../mirror/static_site/page/png16.js";
+import { prepare } from "../../../mirror/static_site/page/preparation.js";
+import { preprocess } from "../../../mirror/static_site/page/preprocess.js";
+import { resized, resizedInTwo } from "../../../mirror/static_site/page/resample.js";
 
 const expected = JSON.parse(readFileSync(process.env.EXPECTED, "utf8"));
 const bytes = (coded) => new Uint8Array(Buffer.from(coded, "base64"));

@@ -27,7 +27,7 @@ from mirror.export.parity import synthetic_photos
 from mirror.inference.classifier import softmax
 from mirror.inference.onnx_trial import open_tried
 from mirror.inference.session import LOGITS
-from mirror.static.site_tabs import WORDS, NetworkTab
+from mirror.static_site.site_tabs import WORDS, NetworkTab
 from mirror.storage import read_file
 from mirror.tasks.hub import MAX_ONNX, Located, locate
 from mirror.tasks.image_classification import sigmoid

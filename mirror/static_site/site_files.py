@@ -27,9 +27,9 @@ from mirror.images import load_image, small_jpeg
 from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
 from mirror.page_pictures import icon, link_preview
 from mirror.palette import DARK, LIGHT, SERIF, variables
-from mirror.static.browser_onnx import for_browsers
-from mirror.static.model_page import model_page
-from mirror.static.site_tabs import FACES, LICENSES, TITLES, NetworkTab, faces_tab, tab_page
+from mirror.static_site.browser_onnx import for_browsers
+from mirror.static_site.model_page import model_page
+from mirror.static_site.site_tabs import FACES, LICENSES, TITLES, NetworkTab, faces_tab, tab_page
 from mirror.templates import FOLDER, render
 from mirror.typed_json import encode, without_extra
 from mirror.wording import plain

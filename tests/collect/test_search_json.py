@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mirror.collect.search_file import (
+from mirror.collect.search_json import (
     SEARCH_JSON,
     SearchFile,
     WordsOfLabel,

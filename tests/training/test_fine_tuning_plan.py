@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mirror.training.fine_tuning_plan import Costs, plan_tuning
 from mirror.training.settings import TrainingSettings
-from mirror.training.tuning_plan import Costs, plan_tuning
 
 
 def judgement(errors: int, photos: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,9 +4,9 @@
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-import { verdict } from "../../../mirror/static/page/answer.js";
-import { Classifier } from "../../../mirror/static/page/classifier.js";
-import { start } from "../../../mirror/static/page/network.js";
+import { verdict } from "../../../mirror/static_site/page/answer.js";
+import { Classifier } from "../../../mirror/static_site/page/classifier.js";
+import { start } from "../../../mirror/static_site/page/onnx_session.js";
 
 const base = pathToFileURL(`${process.argv[2]}/`).href, asked = JSON.parse(readFileSync(process.argv[3], "utf8"));
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(String(url).split("?")[0]))); // of files, as a host gives them
