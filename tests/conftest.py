@@ -19,7 +19,7 @@ import pytest
 import mirror  # noqa: F401  # before any library that would report to someone
 from tests.support.authorities import trust_one
 from tests.support.browser import CHROMIUM, CHROMIUM_FLAGS
-from tests.support.lacking import HEAVY
+from tests.support.light_python import HEAVY
 from tests.world import World
 from tests.world.photos import draw_photo
 
@@ -82,8 +82,8 @@ SLOW = (
     "batch/test_ray.py", "batch/test_summary.py", "collect/test_from_search.py", "export", "fashion_mnist",
     "hostile", "inference/test_pickle_cache.py", "inference/test_sandbox.py", "publish/test_container.py",
     "publish/test_publication.py", "publish/test_refusals.py", "publish/test_space_page.py",
-    "tasks/test_imagenet.py", "test_app.py", "test_cli.py", "test_light.py", "test_telemetry.py", "test_storage.py",
-    "test_terminal.py", "test_train.py", "training", "web",
+    "tasks/test_imagenet.py", "test_app.py", "test_cli.py", "test_requirements_alone.py", "test_telemetry.py",
+    "test_storage.py", "test_terminal.py", "test_train.py", "training", "web",
 )  # fmt: skip
 
 

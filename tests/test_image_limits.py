@@ -11,7 +11,18 @@ from PIL import Image, ImageFile
 
 from mirror.errors import ImageError, ImageTooLarge, ImageTooSmall, NotAnImage
 from mirror.images import full_size, load_image, small_jpeg
-from tests.support.corners import BLUE, GREEN, NOISE, RED, YELLOW, assert_near, corner_colours, corners, exif, saved
+from tests.support.orientation_pictures import (
+    BLUE,
+    GREEN,
+    NOISE,
+    RED,
+    YELLOW,
+    assert_near,
+    corner_colours,
+    corners,
+    exif,
+    saved,
+)
 
 
 def png_header(width: int, height: int) -> bytes:

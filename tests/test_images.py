@@ -18,8 +18,19 @@ from PIL import Image, ImageCms
 from mirror.errors import FetchError, ImageTooLarge, NotAnImage, PrivateAddress
 from mirror.images import encode_jpeg, load_image, shrink
 from mirror.net.fetch import NetworkSettings
-from tests.support.corners import BLUE, GREEN, NOISE, RED, YELLOW, assert_near, corner_colours, corners, exif, saved
 from tests.support.limits import join
+from tests.support.orientation_pictures import (
+    BLUE,
+    GREEN,
+    NOISE,
+    RED,
+    YELLOW,
+    assert_near,
+    corner_colours,
+    corners,
+    exif,
+    saved,
+)
 
 # What EXIF 2.32 says the stored rows and columns are; the file is made by laying out the upright picture that way
 STORED = {

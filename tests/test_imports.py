@@ -23,9 +23,9 @@ MODULES = {
 PACKAGES = [name for name, path in MODULES.items() if path.name == "__init__.py"]
 ORDER = (  # from the ground up
     "command_process errors defaults telemetry terminal progress storage folders wording image_sources net decoding "
-    "images preparation typed_json metrics_schema model_schema model_folder phrases charts palette page_pictures "
-    "intervals metric_sentences model_history templates describe model_card report_page model_note collect inference "
-    "tasks search_doctor export training fashion_mnist batch static_site publish web cli __main__"
+    "images preparation typed_json metrics_schema model_schema model_folder answer_sentences charts palette "
+    "page_pictures intervals metric_sentences model_history templates describe model_card report_page model_note "
+    "collect inference tasks search_doctor export training fashion_mnist batch static_site publish web cli __main__"
 ).split()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirror.inference.user_cache import user_cache
-from tests.support.lacking import only_the_light_set
+from tests.support.light_python import only_the_light_set
 from tests.support.limits import LIMIT
 from tests.web.serving import environment
 

@@ -30,7 +30,7 @@ from mirror.training.settings import TrainingSettings
 from tests.support.limits import LIMIT
 from tests.support.photo_folders import check_totals
 from tests.support.training import photo
-from tests.support.warm import Warm
+from tests.support.warm_processes import Warm
 from tests.web.serving import REPOSITORY, environment, serve
 from tests.world import World, draw_photo, encode, near_copy, wait_until
 

@@ -18,7 +18,7 @@ from mirror.collect.metadata import read_photos
 from mirror.collect.search_json import SEARCH_JSON, read_search, search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import UsageError
-from tests.support.lacking import no_torch
+from tests.support.light_python import no_torch
 from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, environment
 from tests.world import World, draw_photo, encode, wait_until

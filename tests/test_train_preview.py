@@ -16,7 +16,7 @@ from mirror.collect.search_types import Hit
 from mirror.search_doctor.hits_preview import HitGroup, LabelPreview, Preview, QueryResult, SeenHit
 from mirror.search_doctor.image_embedding import Embedding
 from tests.support.hit_lists import CHECKS, find
-from tests.support.lacking import no_torch
+from tests.support.light_python import no_torch
 from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, environment
 from tests.world import World

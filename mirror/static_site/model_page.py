@@ -1,14 +1,14 @@
 """What the page in the browser knows of one model: how its network is asked, and every sentence it may have to say.
 
-Sentences come from mirror/phrases.py, asked of a label that stands for any: a page has its own labels put in their
-place, so that what the mirror says is written once.
+Sentences come from mirror/answer_sentences.py, asked of a label that stands for any: a page has its own labels put in
+their place, so that what the mirror says is written once.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.describe import ModelDescription
 from mirror.inference.classifier import Prediction
 from mirror.inference.preprocess import decode_at_least
@@ -27,7 +27,7 @@ def model_page(info: ModelInfo) -> dict[str, Any]:
     """As JSON. `network`, `heat`, `loads` and `examples` are for the builder to fill in."""
     made = preparation(info.preprocessing.prepare)
     refuses = ModelDescription(info).refuses
-    title = phrases.title(info.labels)
+    title = answer_sentences.title(info.labels)
     call, comma, rest = title.partition("wall,")  # a narrow screen breaks the line there
     return {
         "name": info.name,
@@ -41,8 +41,8 @@ def model_page(info: ModelInfo) -> dict[str, Any]:
         "at_least": decode_at_least(info.preprocessing),
         "input": info.onnx.input,
         "question": [call + comma, rest.strip()],
-        "promise": phrases.subtitle(info.labels, knows_strangers=refuses, subject=made.subject),
-        "choice": phrases.choice(info.name, info.labels),
+        "promise": answer_sentences.subtitle(info.labels, knows_strangers=refuses, subject=made.subject),
+        "choice": answer_sentences.choice(info.name, info.labels),
         "made": {"look": made.look, "shown": made.shown, "shown_whole": made.shown_whole},
         "says": sentences(info.labels, made.missing),
     }
@@ -53,30 +53,30 @@ def sentences(labels: tuple[str, ...], missing: str) -> dict[str, Any]:
     `likely` (from which probability on) and `perhaps` have a sentence for each label."""
 
     def verdicts(probability: float) -> list[str]:
-        return [phrases.claim(label, probability, labels) for label in labels]
+        return [answer_sentences.claim(label, probability, labels) for label in labels]
 
     stranger = Prediction(dict.fromkeys(labels, 0.0), known=False)
     return {
-        "sure": [phrases.SURE, verdicts(1.0)],
-        "likely": [phrases.LIKELY, verdicts(phrases.LIKELY)],
+        "sure": [answer_sentences.SURE, verdicts(1.0)],
+        "likely": [answer_sentences.LIKELY, verdicts(answer_sentences.LIKELY)],
         "perhaps": verdicts(0.0),
-        "stranger": phrases.verdict(stranger),
-        "unframed": phrases.not_found(labels, missing),
-        "certain": phrases.certainty(Prediction({ONE: SHARE})).replace(percent(SHARE), "{percent}"),
-        "nearest": phrases.nearest("{label}"),
-        "uncertain": phrases.certainty(stranger),
-        "why": phrases.EXPLAIN,
-        "enough": phrases.HIDE,
-        "looked": _any(phrases.regions_sentence([PLACE], ONE)),
-        "looked_everywhere": phrases.regions_sentence(["everywhere"], ONE),
-        "looked_nowhere": _any(phrases.regions_sentence([], ONE)),
-        "would": _any(phrases.regions_sentence([PLACE], ONE, known=False)),
-        "would_everywhere": _any(phrases.regions_sentence(["everywhere"], ONE, known=False)),
-        "heat": _any(phrases.colours_sentence(ONE, cut=False)),
-        "heat_cut": _any(phrases.colours_sentence(ONE, cut=True)),
-        "heat_alt": _any(phrases.alt_text([PLACE])),
-        "heat_alt_everywhere": phrases.alt_text(["everywhere"]),
-        "heat_alt_nowhere": phrases.alt_text([]),
+        "stranger": answer_sentences.verdict(stranger),
+        "unframed": answer_sentences.not_found(labels, missing),
+        "certain": answer_sentences.certainty(Prediction({ONE: SHARE})).replace(percent(SHARE), "{percent}"),
+        "nearest": answer_sentences.nearest("{label}"),
+        "uncertain": answer_sentences.certainty(stranger),
+        "why": answer_sentences.EXPLAIN,
+        "enough": answer_sentences.HIDE,
+        "looked": _any(answer_sentences.regions_sentence([PLACE], ONE)),
+        "looked_everywhere": answer_sentences.regions_sentence(["everywhere"], ONE),
+        "looked_nowhere": _any(answer_sentences.regions_sentence([], ONE)),
+        "would": _any(answer_sentences.regions_sentence([PLACE], ONE, known=False)),
+        "would_everywhere": _any(answer_sentences.regions_sentence(["everywhere"], ONE, known=False)),
+        "heat": _any(answer_sentences.colours_sentence(ONE, cut=False)),
+        "heat_cut": _any(answer_sentences.colours_sentence(ONE, cut=True)),
+        "heat_alt": _any(answer_sentences.alt_text([PLACE])),
+        "heat_alt_everywhere": answer_sentences.alt_text(["everywhere"]),
+        "heat_alt_nowhere": answer_sentences.alt_text([]),
     }
 
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from mirror import model_note, phrases
+from mirror import answer_sentences, model_note
 from mirror.describe import SHOWING_PHOTOS, WORST_PHOTOS
 from mirror.images import load_image, small_jpeg
 from mirror.model_folder import MODEL_JSON, ModelFolder, published_name
@@ -73,7 +73,7 @@ def site_files(
     kept = [".", "manifest.webmanifest", "icon.svg", *(name for name in files if not name.endswith("LICENSE"))]
     files |= {f"icon-{pixels}.png": icon(pixels) for pixels in ICON_PIXELS}
     files["icon.svg"] = (FOLDER / "favicon.svg").read_bytes()
-    files["manifest.webmanifest"] = _manifest(phrases.title(models[0].info.labels))
+    files["manifest.webmanifest"] = _manifest(answer_sentences.title(models[0].info.labels))
     pages = []
     pictures = [examples(model) for model in models]
     for model, clickable in zip(models, pictures, strict=True):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.errors import ModelFolderError, UsageError
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.model_schema import ModelInfo
@@ -66,14 +66,14 @@ def tab_page(tab: str, info: ModelInfo) -> dict[str, Any]:
     firsts = [plain(label.partition(",")[0]) for label in info.labels]  # of many names for a thing the first will do
 
     def verdicts(probability: float) -> list[str]:
-        return [phrases.claim(first, probability, [first]) for first in firsts]
+        return [answer_sentences.claim(first, probability, [first]) for first in firsts]
 
     says = {
-        "sure": [phrases.SURE, verdicts(1.0)],
-        "likely": [phrases.LIKELY, verdicts(phrases.LIKELY)],
+        "sure": [answer_sentences.SURE, verdicts(1.0)],
+        "likely": [answer_sentences.LIKELY, verdicts(answer_sentences.LIKELY)],
         "perhaps": verdicts(0.0),
     }
-    promise = " ".join(phrases.ANYTHING)
+    promise = " ".join(answer_sentences.ANYTHING)
     return {"promise": promise, "spoken": [with_article(first) for first in firsts], "most": SHOWN_THINGS, "says": says}
 
 
@@ -95,10 +95,10 @@ def faces_tab() -> NetworkTab:
         "label": faces.LABEL,
         "limits": {name.lower(): getattr(faces, name) for name in names},
         "question": ["Mirror, mirror on the wall,", "where are the faces after all?"],
-        "promise": phrases.NEVER_WHOSE,
+        "promise": answer_sentences.NEVER_WHOSE,
         "says": {"why": "", "none": "No face.", "one": "One face.", "many": "{count} faces."},
     }
-    note = render("sentence.html", kind="hint", sentence=f"{phrases.NEVER_WHOSE} {FACES_BY}")
+    note = render("sentence.html", kind="hint", sentence=f"{answer_sentences.NEVER_WHOSE} {FACES_BY}")
     try:
         return NetworkTab(page, of_any_size(PACKAGED_FILE.read_bytes()), note)
     except (OSError, ValueError, LookupError, TypeError):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.errors import ModelUnavailable, require_installed
 from mirror.export.graph import drop_unused
 from mirror.export.hub_export import compile_hub_model
@@ -178,12 +178,12 @@ def _page(labels: tuple[str, ...], compete: bool, by: str) -> dict[str, Any]:
         "at_least": None,
         "heat": None,
         "input": INPUT,
-        "question": list(phrases.WORDS_QUESTION),
-        "promise": phrases.words_subtitle(labels),
+        "question": list(answer_sentences.WORDS_QUESTION),
+        "promise": answer_sentences.words_subtitle(labels),
         "says": {
-            "sure": [0.0, [phrases.fits_best(label) for label in labels]],  # however probable
+            "sure": [0.0, [answer_sentences.fits_best(label) for label in labels]],  # however probable
             "likely": [0.0, []],
-            "certain": phrases.fits_certainty("{percent}", competing=compete, by=by),
+            "certain": answer_sentences.fits_certainty("{percent}", competing=compete, by=by),
             "why": "",
         },
     }

@@ -9,7 +9,7 @@ from typing import TypeVar
 import gradio as gr
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.errors import MirrorError, UsageError
 from mirror.images import encoded
 from mirror.inference.classifier import Classifier
@@ -38,13 +38,13 @@ def can_explain(served: ServedModel | None) -> bool:
 
 def build(registry: ModelRegistry) -> tuple[gr.Button, gr.HTML]:
     """The button, which page.css shows once there is an answer, and the place of the picture."""
-    button = gr.Button(phrases.EXPLAIN, visible=can_explain(registry.default), elem_id="why-button")
+    button = gr.Button(answer_sentences.EXPLAIN, visible=can_explain(registry.default), elem_id="why-button")
     return button, gr.HTML(elem_id="why")
 
 
 def closed(served: ServedModel | None) -> tuple[str, dict]:
     """No picture, and the button, for a new answer."""
-    return "", gr.update(value=phrases.EXPLAIN, visible=can_explain(served), interactive=True)
+    return "", gr.update(value=answer_sentences.EXPLAIN, visible=can_explain(served), interactive=True)
 
 
 def wire(
@@ -82,18 +82,22 @@ async def _on_click(
     button_text: str | None,
 ) -> tuple[str, str]:  # fmt: skip
     """The picture as HTML, and what the button says next."""
-    if button_text != phrases.EXPLAIN or not photo:
-        return "", phrases.EXPLAIN
+    if button_text != answer_sentences.EXPLAIN or not photo:
+        return "", answer_sentences.EXPLAIN
     try:
-        return await explain_photo(registry, network, photo, model, None, figure), phrases.HIDE
+        return await explain_photo(registry, network, photo, model, None, figure), answer_sentences.HIDE
     except MirrorError as error:
-        return render("sentence.html", kind="problem", sentence=to_gradio_error(error).message), phrases.EXPLAIN
+        return render(
+            "sentence.html", kind="problem", sentence=to_gradio_error(error).message
+        ), answer_sentences.EXPLAIN
 
 
 def figure(explanation: Explanation) -> str:
     """The picture with its words; it is part of the page itself, so that no file has to stay for it."""
     picture = data_url(encoded(overlay(explanation), "JPEG", quality=JPEG_QUALITY))
     regions, is_cut = describe_regions(explanation), explanation.box[0] > 0 or explanation.box[1] > 0
-    looked = phrases.regions_sentence(regions, explanation.label, known=explanation.known)
-    meaning = phrases.colours_sentence(explanation.label, cut=is_cut)
-    return render("heat_map.html", picture=picture, alt=phrases.alt_text(regions), looked=looked, meaning=meaning)
+    looked = answer_sentences.regions_sentence(regions, explanation.label, known=explanation.known)
+    meaning = answer_sentences.colours_sentence(explanation.label, cut=is_cut)
+    return render(
+        "heat_map.html", picture=picture, alt=answer_sentences.alt_text(regions), looked=looked, meaning=meaning
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.web.photo_input import NoStubFile
 from mirror.web.served_models import ModelRegistry, ServedModel
 
@@ -49,4 +49,4 @@ def _choices(registry: ModelRegistry) -> list[tuple[str, str]]:
 def _choice_name(served: ServedModel) -> str:
     if served.problem:
         return f"{served.name} (cannot be opened)"
-    return phrases.choice(served.name, served.labels)
+    return answer_sentences.choice(served.name, served.labels)

@@ -18,7 +18,7 @@ from gradio.blocks import Block
 from markupsafe import Markup
 from starlette.middleware import Middleware
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.net.fetch import NetworkSettings
 from mirror.preparation import preparation
 from mirror.templates import FOLDER, render
@@ -154,7 +154,7 @@ def page_script() -> str:
 
 
 def _title(served: ServedModel | None) -> str:
-    return phrases.title(served.labels) if served and served.labels else "Mirror, mirror on the wall"
+    return answer_sentences.title(served.labels) if served and served.labels else "Mirror, mirror on the wall"
 
 
 def _told(registry: ModelRegistry, name: str) -> tuple[str, str]:
@@ -170,7 +170,7 @@ def _subtitle(served: ServedModel | None) -> str:
         return "This model cannot be opened."
     knows_strangers = served.info.novelty is not None and served.info.novelty.threshold is not None
     subject = preparation(served.info.preprocessing.prepare).subject
-    return phrases.subtitle(served.labels, knows_strangers=knows_strangers, subject=subject)
+    return answer_sentences.subtitle(served.labels, knows_strangers=knows_strangers, subject=subject)
 
 
 def _question(served: ServedModel | None) -> str:

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mirror.answer_sentences import SHIPPED_LABELS
 from mirror.errors import MirrorError, ModelFolderError, UsageError
 from mirror.inference.classifier import Classifier
 from mirror.inference.pickle_cache import open_model
 from mirror.model_folder import MODEL_JSON, ModelEntry, ModelFolder, list_models
 from mirror.model_schema import ModelInfo
-from mirror.phrases import SHIPPED_LABELS
 from mirror.preparation import published_dataset
 from mirror.terminal import say, sentence
 

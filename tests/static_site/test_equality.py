@@ -23,7 +23,7 @@ from mirror.static_site.site_files import site_files
 from tests.static_site.conftest import ROOT, Visit
 from tests.static_site.formats import EXAMPLES, encoded, forms, oriented
 from tests.static_site.hosting import hosted, write
-from tests.support.arrows import ArrowModel, arrow, learn_arrows
+from tests.support.arrow_model import ArrowModel, arrow, learn_arrows
 from tests.support.browser import OPTIMISING
 
 pytestmark = pytest.mark.browser

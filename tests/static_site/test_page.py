@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from mirror.answer_sentences import nearest, regions_sentence, verdict
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import describe_regions, explain
 from mirror.model_folder import ModelFolder, read_model_folder
-from mirror.phrases import nearest, regions_sentence, verdict
 from mirror.static_site.site_files import site_files
 from tests.static_site.conftest import ROOT, Visit
 from tests.static_site.formats import EXAMPLES, encoded

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from mirror.answer_sentences import certainty, colours_sentence, nearest, not_found, regions_sentence, verdict
 from mirror.describe import WORST_PHOTOS
 from mirror.inference.classifier import Prediction
 from mirror.model_folder import ModelFolder, read_model_folder
-from mirror.phrases import certainty, colours_sentence, nearest, not_found, regions_sentence, verdict
 from mirror.static_site.model_page import model_page, sentences
 from mirror.static_site.site_files import PREVIEW, RUNTIME, site_files
 from mirror.wording import percent, plain, with_article

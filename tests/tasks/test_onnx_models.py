@@ -31,7 +31,7 @@ from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, ONNX_FORMS, ZERO_SHOT, TaskRequest
 from mirror.tasks.request import OBJECT_DETECTION as DETECTION
 from tests.support.hub_server import Hub
-from tests.support.lacking import ROOT, only_the_light_set
+from tests.support.light_python import ROOT, only_the_light_set
 from tests.support.limits import LIMIT
 from tests.support.tiny_clip import picture, tiny_chinese_clip, tiny_clip, tiny_metaclip, tiny_siglip, tiny_siglip2
 from tests.support.tiny_detector import scene, tiny_detector, tiny_rt_detr, tiny_yolos

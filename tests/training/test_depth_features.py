@@ -23,7 +23,7 @@ from mirror.training.pretrained import find_architecture
 from mirror.training.training_data import TrainingData
 from mirror.training.view_features import ViewFeatures
 from tests.learners import PACKAGED_ARCH as ARCH
-from tests.support.arrows import EACH, ArrowModel, arrow, learn_arrows
+from tests.support.arrow_model import EACH, ArrowModel, arrow, learn_arrows
 from tests.support.limits import LIMIT
 from tests.support.training import photo
 

@@ -19,7 +19,7 @@ from mirror.training.linear_probe import fold_numbers
 from mirror.training.training_data import TrainingData
 from mirror.training.view_features import FeatureExtractor, ViewFeatures, extract_features
 from tests.learners import PACKAGED_ARCH as ARCH
-from tests.support.arrows import arrow
+from tests.support.arrow_model import arrow
 from tests.support.training import photo
 
 SIZE = 128

@@ -23,7 +23,7 @@ import httpx
 from mirror.model_folder import read_model_folder
 from mirror.templates import _ENVIRONMENT
 from tests.support.ports import free_port
-from tests.support.warm import Running, Warm
+from tests.support.warm_processes import Running, Warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 120  # seconds; a busy machine starts the page in ten

@@ -14,7 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.inference.classifier import Classifier
 from mirror.inference.grad_cam import explain, overlay
 from tests.pictures import for_the_readme
@@ -99,11 +99,11 @@ def test_a_model_that_cannot_tell_why_says_so(mixed, tmp_path):
 
 
 def why(visit):
-    return visit.page.get_by_role("button", name=phrases.EXPLAIN)
+    return visit.page.get_by_role("button", name=answer_sentences.EXPLAIN)
 
 
 def enough(visit):
-    return visit.page.get_by_role("button", name=phrases.HIDE)
+    return visit.page.get_by_role("button", name=answer_sentences.HIDE)
 
 
 browser = pytest.mark.browser

@@ -27,7 +27,7 @@ export function percent(share) {
 /** A sentence with {names} filled in. @param {string} sentence @param {Record<string, string>} values */
 const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-/** The answer in one sentence, as mirror/phrases.py has it. @param {any} model @param {Look} look */
+/** The answer in one sentence, as mirror/answer_sentences.py has it. @param {any} model @param {Look} look */
 export function verdict(model, { prediction, found }) {
   const { says } = model, index = model.labels.indexOf(prediction.label);
   if (!found) return says.unframed;

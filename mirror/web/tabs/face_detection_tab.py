@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detections import SHOWN_FROM
 from mirror.tasks.request import FACE_DETECTION
@@ -20,7 +20,7 @@ from mirror.web.tabs.task_models import TaskModels, excused
 
 def build(task_models: TaskModels, network: NetworkSettings) -> None:
     """Lays out the tab inside the current gr.Tab, wires it, and adds its endpoints."""
-    gr.HTML(render("sentence.html", kind="hint", sentence=phrases.NEVER_WHOSE))
+    gr.HTML(render("sentence.html", kind="hint", sentence=answer_sentences.NEVER_WHOSE))
     with gr.Tabs(elem_classes="inner-tabs"):
         with gr.Tab("A photo"):
             lay_out(FACE_DETECTION, "faces", "face", "Show me people.", task_models, network)

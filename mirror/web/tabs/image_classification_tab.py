@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.context import Context
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.errors import MirrorError
 from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
@@ -38,14 +38,16 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
         with gr.Column(scale=6, min_width=300):
             fields = lay_out_photo("general")
         with gr.Column(scale=5, min_width=300):
-            answer = lay_out_answer(card("waiting", *phrases.ANYTHING), elem_id="general-answer", elem_classes="answer")
+            answer = lay_out_answer(
+                card("waiting", *answer_sentences.ANYTHING), elem_id="general-answer", elem_classes="answer"
+            )
             chances = gr.HTML(elem_id="general-probabilities", elem_classes="probabilities")
             model_note = gr.HTML(elem_id="general-model")
             tiles = lay_out_tiles([task_models.example] if task_models.example else [], "general-examples")
 
     handler, outputs = TaskHandler(_opener(task_models), _answer, _decode), [answer, chances, model_note]
-    events = PhotoEvents(network, handler, (card("waiting", *phrases.LOOKING), "", gr.skip()), _failed)
-    events.wire(fields, outputs, (card("waiting", *phrases.ANYTHING), "", gr.skip()))
+    events = PhotoEvents(network, handler, (card("waiting", *answer_sentences.LOOKING), "", gr.skip()), _failed)
+    events.wire(fields, outputs, (card("waiting", *answer_sentences.ANYTHING), "", gr.skip()))
     if task_models.example:
         tiles.choose(partial(events.show, ExamplePhoto(task_models.example)), None, [fields.photo, *outputs], **ASKED)
     # opened while the visitor looks for a photo
@@ -104,7 +106,11 @@ def answer_card(prediction: Prediction) -> str:
     """The most probable label in a sentence; of ImageNet's many names for a thing the first will do."""
     name = prediction.label.partition(",")[0]
     shortened = Prediction({name: prediction.probability}, known=prediction.known)
-    return card("known" if shortened.known else "stranger", phrases.verdict(shortened), phrases.certainty(shortened))
+    return card(
+        "known" if shortened.known else "stranger",
+        answer_sentences.verdict(shortened),
+        answer_sentences.certainty(shortened),
+    )
 
 
 def _model_note(predictor: LabelPredictor) -> str:

@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.errors import MirrorError, ModelFolderError
 from mirror.images import encoded
 from mirror.inference.classifier import Classifier, Prediction
@@ -197,8 +197,10 @@ def answer_card(answer: Answer) -> str:
     return render(
         "answer.html",
         kind="known" if prediction.known else "stranger",
-        says=phrases.verdict(prediction) if prepared.found else phrases.not_found(labels, preparation.missing),
-        sure=phrases.certainty(prediction),
+        says=answer_sentences.verdict(prediction)
+        if prepared.found
+        else answer_sentences.not_found(labels, preparation.missing),
+        sure=answer_sentences.certainty(prediction),
         picture=data_url(encoded(prepared.image, "PNG"), "png") if prepared.made else "",
         size=" × ".join(map(str, prepared.image.size)) + " pixels",
         look=preparation.look,
@@ -211,7 +213,9 @@ def bars(prediction: Prediction, shown: int = SHOWN_LABELS) -> str:
     there they are grey, folded up, and called what they are."""
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:shown]
     rows = [{"label": plain(label), "percent": percent(share), "share": share} for label, share in ranked]
-    return render("bars.html", bars=rows, nearest="" if prediction.known else phrases.nearest(prediction.label))
+    return render(
+        "bars.html", bars=rows, nearest="" if prediction.known else answer_sentences.nearest(prediction.label)
+    )
 
 
 def lay_out_answer(html: str, **settings: Any) -> gr.HTML:

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.images import full_size, small_jpeg
 from mirror.net.fetch import NetworkSettings
 from mirror.tasks.detections import SHOWN_FROM, Detection, Detections
@@ -105,7 +105,7 @@ def lay_out(
         """
         return await answer_photo(network, handler(as_picture), image, threshold)
 
-    busy = (card("waiting", *phrases.LOOKING), "", "")
+    busy = (card("waiting", *answer_sentences.LOOKING), "", "")
     events = PhotoEvents(network, handler(as_outputs), busy, lambda sentence, _: (error_card(sentence), "", ""))
     events.wire(fields, [sentence, picture, table], waiting, [slider])
     inputs = {"image": fields.photo, "threshold": gr.Number(SHOWN_FROM, minimum=0, maximum=1, visible=False)}

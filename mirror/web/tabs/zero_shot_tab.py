@@ -8,7 +8,7 @@ from functools import partial
 import gradio as gr
 from PIL import Image
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.errors import MirrorError, UsageError
 from mirror.inference.classifier import Prediction
 from mirror.net.fetch import NetworkSettings
@@ -50,7 +50,7 @@ def build(task_models: TaskModels, network: NetworkSettings) -> None:
 
     compare_again = partial(_compare_again, task_models, network)
     outputs, inputs = [answer, chances], [fields.photo, labels, template]
-    events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *phrases.LOOKING), ""), _failed)
+    events = PhotoEvents(network, _page_handler(task_models), (card("waiting", *answer_sentences.LOOKING), ""), _failed)
     events.wire(fields, outputs, (card("waiting", *INVITATION), ""), [labels, template])
     gr.on([compare.click, labels.submit, template.submit], compare_again, inputs, outputs, **ASKED)
     for button, example in zip(examples, EXAMPLES.values(), strict=True):
@@ -153,7 +153,7 @@ async def _compare_again(
         yield card("waiting", *INVITATION), ""
         return
     if split_labels(labels):
-        yield card("waiting", *phrases.LOOKING), ""
+        yield card("waiting", *answer_sentences.LOOKING), ""
     try:
         yield await answer_photo(network, _page_handler(task_models), photo, labels, template)
     except gr.Error as error:
@@ -178,8 +178,8 @@ async def _read_file(
 
 def answer_card(prediction: Prediction, model: ZeroShot) -> Outputs:
     share, by = percent(prediction.probability), public_name(model.name)
-    sentence = phrases.fits_certainty(share, competing=model.towers.competing, by=by)
-    return card("known", phrases.fits_best(prediction.label), sentence), bars(prediction, SHOWN_LABELS)
+    sentence = answer_sentences.fits_certainty(share, competing=model.towers.competing, by=by)
+    return card("known", answer_sentences.fits_best(prediction.label), sentence), bars(prediction, SHOWN_LABELS)
 
 
 def _failed(sentence: str, _: ZeroShot | None = None) -> Outputs:

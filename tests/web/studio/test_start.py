@@ -13,7 +13,7 @@ import pytest
 from mirror.errors import UsageError
 from mirror.web.studio.access import require_this_machine
 from tests.support.limits import LIMIT
-from tests.support.warm import Warm
+from tests.support.warm_processes import Warm
 from tests.web.serving import REPOSITORY, environment
 from tests.web.studio.folders import photo_folder
 

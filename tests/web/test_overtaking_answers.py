@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.templates import data_url
 from tests.support.visits import choose, visiting
 from tests.web.asking import API, CLIENT, JSON, as_json
@@ -147,7 +147,7 @@ def test_the_picture_that_our_answer_puts_into_the_frame_asks_for_nothing(page, 
 def test_a_heat_map_is_of_the_photo_that_is_shown(page):
     browser = Browser(page.url)
     yellow = {"url": data_url(photo(YELLOW, format="PNG"), "png")}
-    first = browser.ask("why-button", "click", [yellow, "mirror", phrases.EXPLAIN])
+    first = browser.ask("why-button", "click", [yellow, "mirror", answer_sentences.EXPLAIN])
     second = browser.ask("examples", "choose", ["mirror"], {"name": "a-blue-sea.png"})
     with browser.listening() as ended:
         assert {next(ended), next(ended)} == {first, second}

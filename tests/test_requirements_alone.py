@@ -18,7 +18,7 @@ from gradio_client.exceptions import AppError
 
 from mirror.web.tabs.task_models import NOT_NOW
 from tests.learners import plain_pickle
-from tests.support.lacking import HEAVY, ROOT, only_the_light_set
+from tests.support.light_python import HEAVY, ROOT, only_the_light_set
 from tests.web.serving import Served, serve
 
 DUCKLING = ROOT / "examples" / "duckling.jpg"

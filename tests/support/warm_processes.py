@@ -6,7 +6,7 @@
 
 One process imports the modules, runs nothing of them, and forks for each run; the fork is a process like any other,
 with its own working folder, environment, output and exit status. What a program imports, and when, is for tests that
-start one anew (test_light.py, and one at least beside each use of this).
+start one anew (test_requirements_alone.py, and one at least beside each use of this).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Warm:
     and of its runs but for what they change."""
 
     def __init__(self, program: str, imports: Sequence[str], environment: Mapping[str, str]):
-        command = [sys.executable, "-m", "tests.support.warm", program, *imports]
+        command = [sys.executable, "-m", "tests.support.warm_processes", program, *imports]
         self._environment = dict(environment)
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror import phrases
+from mirror import answer_sentences
 from mirror.inference.classifier import Prediction
 from mirror.wording import count, percent, unbroken, with_article
 
@@ -27,7 +27,7 @@ TITLES = {
 
 @pytest.mark.parametrize(("labels", "title"), TITLES.values(), ids=TITLES)
 def test_the_title_asks_for_the_labels(labels, title):
-    assert phrases.title(labels) == title
+    assert answer_sentences.title(labels) == title
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_articles_follow_the_sound(label, spoken):
     ids=["two", "two, no stranger", "three", "many", "twelve"],
 )  # fmt: skip
 def test_the_subtitle_promises_what_the_model_can_do(labels, knows_strangers, expected):
-    assert phrases.subtitle(labels, knows_strangers=knows_strangers) == expected
+    assert answer_sentences.subtitle(labels, knows_strangers=knows_strangers) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_subtitle_promises_what_the_model_can_do(labels, knows_strangers, ex
 )  # fmt: skip
 def test_the_verdict_says_no_more_than_the_probabilities(probabilities, known, says, sure):
     prediction = Prediction(probabilities, known=known)
-    assert (phrases.verdict(prediction), phrases.certainty(prediction)) == (says, sure)
+    assert (answer_sentences.verdict(prediction), answer_sentences.certainty(prediction)) == (says, sure)
 
 
 WHEREABOUTS = {
@@ -105,23 +105,28 @@ WHEREABOUTS = {
 @pytest.mark.parametrize("name", WHEREABOUTS)
 def test_where_it_looked_is_told_to_those_who_see_the_picture_and_to_those_who_do_not(name):
     places, says, alt = WHEREABOUTS[name]
-    assert phrases.regions_sentence(places, "ant") == says
-    told = phrases.alt_text(places)
+    assert answer_sentences.regions_sentence(places, "ant") == says
+    told = answer_sentences.alt_text(places)
     assert told.startswith("Your photo in grey, ") and told.endswith(alt)
 
 
 def test_of_a_photo_unlike_all_it_knows_it_says_what_would_speak_for_the_label():
-    assert phrases.regions_sentence(("top",), "ants", known=False) == "If it were ants, it would be for the top."
     assert (
-        phrases.regions_sentence(("everywhere",), "egg", known=False)
+        answer_sentences.regions_sentence(("top",), "ants", known=False) == "If it were ants, it would be for the top."
+    )
+    assert (
+        answer_sentences.regions_sentence(("everywhere",), "egg", known=False)
         == "If it were an egg, it would be for nearly all of it."
     )
-    assert phrases.regions_sentence((), "egg", known=False) == "Nothing in this photo speaks for an egg."
+    assert answer_sentences.regions_sentence((), "egg", known=False) == "Nothing in this photo speaks for an egg."
 
 
 def test_the_colours_are_explained_by_the_label_and_what_was_cut_off_is_owned_up_to():
-    assert phrases.colours_sentence("ants", cut=False) == "The brighter the colour, the more a place speaks for ants."
-    assert phrases.colours_sentence("duckling", cut=True).endswith(
+    assert (
+        answer_sentences.colours_sentence("ants", cut=False)
+        == "The brighter the colour, the more a place speaks for ants."
+    )
+    assert answer_sentences.colours_sentence("duckling", cut=True).endswith(
         "speaks for a duckling. The darker edges I did not see."
     )
 
@@ -156,10 +161,12 @@ def test_counts_agree_with_their_noun(number, shown):
     [(0.95, "This is: Küken."), (0.8, "Most likely: Küken."), (0.6, "Hard to say, perhaps: Küken.")],
 )
 def test_what_is_no_english_noun_is_put_into_no_english_grammar(probability, says):
-    assert phrases.verdict(Prediction({"Küken": probability, "Fotos": 1 - probability})) == says
-    assert phrases.verdict(Prediction({"duckling": 0.95, "Küken": 0.05})) == "This is: duckling."  # on one page alike
-    assert phrases.verdict(Prediction({"Fotos": 0.95, "Bilder": 0.05})) == "This is: Fotos."
+    assert answer_sentences.verdict(Prediction({"Küken": probability, "Fotos": 1 - probability})) == says
+    assert (
+        answer_sentences.verdict(Prediction({"duckling": 0.95, "Küken": 0.05})) == "This is: duckling."
+    )  # on one page alike
+    assert answer_sentences.verdict(Prediction({"Fotos": 0.95, "Bilder": 0.05})) == "This is: Fotos."
 
 
 def test_a_label_from_right_to_left_turns_no_other_round_where_models_are_chosen():
-    assert phrases.choice("odd", ["بطة", "$5_$10"]) == "odd: \u2068بطة\u2069 · $5 $10"
+    assert answer_sentences.choice("odd", ["بطة", "$5_$10"]) == "odd: \u2068بطة\u2069 · $5 $10"
