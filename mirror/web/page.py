@@ -27,7 +27,7 @@ from mirror.web.arguments import quoted
 from mirror.web.examples import Examples, changed_tiles
 from mirror.web.failures import Failures
 from mirror.web.fair_scheduling import on_thread
-from mirror.web.gateway import connection_timeouts
+from mirror.web.gateway import connection_limits
 from mirror.web.gateway.middleware import Policy, in_front
 from mirror.web.gateway.routes import page_routes
 from mirror.web.gateway.security_headers import ScriptNonces, hosts_of
@@ -195,7 +195,7 @@ def app_settings(
     """For FastAPI, through `Blocks.launch(app_kwargs=…)`. folder: where gradio puts visitors' files. largest: bytes of
     one. host: the address to listen on, if it was given. told, clickable: a model's name, "" for the first one → the
     page's title and description, and its pictures to click, for the preview of a link; models: gives those names."""
-    connection_timeouts.install()
+    connection_limits.install()
     sweeper: retention.Sweeper | None = None
     page: Any = None
 

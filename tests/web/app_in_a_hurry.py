@@ -14,11 +14,11 @@ WAITS = 2.0
 
 if __name__ == "__main__":
     from mirror.web import retention
-    from mirror.web.gateway import bodies, connection_timeouts
+    from mirror.web.gateway import bodies, connection_limits
 
     retention.KEPT_SECONDS = 3.0
-    bodies.PATIENCE_SECONDS = connection_timeouts.HEADERS_SECONDS = connection_timeouts.KEEP_ALIVE_SECONDS = (
-        connection_timeouts.WRITE_SECONDS
+    bodies.PATIENCE_SECONDS = connection_limits.HEADERS_SECONDS = connection_limits.KEEP_ALIVE_SECONDS = (
+        connection_limits.WRITE_SECONDS
     ) = WAITS
     bodies.PROTECTED_SECONDS, bodies.MAX_BODIES = 0.3, 8
 

@@ -10,5 +10,5 @@ response_cache.py what is the same for everybody, made once
 upload_routes.py visitors' files: received, shown back, and the progress of that, in place of gradio's own routes
 security_headers.py what every answer says to the browser, and whose pages may ask
 refusal.py   a request that is turned down: a status and one sentence
-connection_timeouts.py time limits for connections, which uvicorn has none of
+connection_limits.py time limits for connections, which uvicorn has none of
 """

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from mirror.errors import MirrorError, UsageError
 from mirror.templates import render
-from mirror.web.gateway import connection_timeouts
+from mirror.web.gateway import connection_limits
 from mirror.web.gateway.middleware import in_front
 from mirror.web.gradio_blocks import PRIVATE, SentenceBlocks
 from mirror.web.page import FAVICON, page_script
@@ -118,7 +118,7 @@ def open_studio(projects: Projects) -> tuple[gr.Blocks, dict[str, Any], Callable
     key = Key()
     mask = os.umask(0o022)  # which cannot be read without setting it
     os.umask(mask | 0o022)  # what is written, by a training too, is nobody else's to write
-    connection_timeouts.install()
+    connection_limits.install()
     page = build(projects)
 
     def announce() -> None:

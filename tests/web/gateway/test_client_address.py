@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.web.gateway import bodies, connection_timeouts
+from mirror.web.gateway import bodies, connection_limits
 from mirror.web.gateway.client_address import address_of
 
 
@@ -34,8 +34,8 @@ def test_whose_address_counts(monkeypatch, peer, forwarded, space, expected):
 
 
 def test_connections_of_one_network_of_ipv6_are_counted_together(monkeypatch):
-    monkeypatch.setattr(connection_timeouts, "PER_CLIENT", 3)
-    held = connection_timeouts.Connections()
+    monkeypatch.setattr(connection_limits, "PER_CLIENT", 3)
+    held = connection_limits.Connections()
     entered = [held.enter(object(), f"2a00:1:2:3::{number}") for number in range(5)]
     assert entered == [True] * 3 + [False] * 2
     assert held.enter(object(), "2a00:1:2:4::1") and held.enter(object(), "8.8.8.8")
