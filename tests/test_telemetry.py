@@ -155,7 +155,7 @@ def test_a_ray_cluster_reports_nothing(tmp_path: Path) -> None:
         "sys.exit(main(['predict', 'a.png', '--engine', 'ray', '--ray-workers', '1', '--out', 'x.jsonl']))"
     )
     environment = os.environ | CONTRARY | {"HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    environment |= {"RAY_AUTH_MODE": "disabled"}
+    environment |= {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

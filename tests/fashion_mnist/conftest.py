@@ -13,7 +13,7 @@ from tests.support.garments import RECIPE, half
 
 @pytest.fixture(scope="session")
 def shapes() -> FashionSet:
-    return FashionSet(half(90, 0), half(12, 1), "drawings")
+    return FashionSet(half(36, 0), half(12, 1), "drawings")
 
 
 @pytest.fixture(scope="session")
