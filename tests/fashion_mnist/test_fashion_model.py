@@ -107,7 +107,7 @@ def test_the_folder_is_complete_and_its_card_tells_of_the_set(folder: ModelFolde
     assert info.learner_sha256 == sha256_of(folder.path / "learner.pkl")
     assert sum(info.data.counts.values()) == 480 and info.data.source == "fashion-mnist"
     card = folder.read("README.md").decode()
-    assert "Fashion-MNIST's 1,020 product pictures" in card and "plain background" in card
+    assert "Fashion-MNIST's 480 product pictures" in card and "plain background" in card
     assert "python train.py --name fashion --dataset fashion-mnist --epochs 9 --size 32 --seed 1" in card
     assert "load_learner" in card and "Licence filter" not in card
 
