@@ -18,7 +18,7 @@ from mirror.model_schema import ModelInfo, Novelty
 from mirror.templates import render
 from mirror.web.about import note
 from mirror.web.served_models import ServedModel
-from mirror.web.studio.retrain import comparison
+from mirror.web.workshop.retrain import comparison
 
 MODELS = Path(__file__).parents[1] / "models"
 NASTY = "<script>alert(1)</script>\"'&|"

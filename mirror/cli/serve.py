@@ -209,7 +209,7 @@ def build_studio(
     from mirror.web.workshop.projects import Projects
 
     projects = Projects(models.absolute().parent, models, photos)  # before gradio is imported, which takes seconds
-    from mirror.web.studio.access import require_this_machine
+    from mirror.web.workshop.access import require_this_machine
 
     require_this_machine(host)
     os.environ.pop("GRADIO_DEBUG", None)  # with it `launch` never returns, and nobody would learn the address

@@ -18,7 +18,7 @@ SEAMS = {  # inside functions that a Space never calls
     ("mirror.cli", "mirror.cli.predict"): "build_parser",
     ("mirror.cli", "mirror.cli.publish"): "build_parser",
     ("mirror.cli", "mirror.cli.train"): "build_parser",
-    ("mirror.cli.serve", "mirror.web.studio.access"): "--studio",
+    ("mirror.cli.serve", "mirror.web.workshop.access"): "--studio",
     ("mirror.cli.serve", "mirror.web.workshop.projects"): "--studio",
     ("mirror.cli.serve", "mirror.web.workshop.workshop_page"): "--studio",
     ("mirror.fashion_mnist.plugin", "mirror.fashion_mnist.fashion_model"): "train.py --dataset",

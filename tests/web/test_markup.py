@@ -43,10 +43,19 @@ from mirror.static_site.model_page import model_page
 from mirror.tasks.detections import Box, Detection, Detections
 from mirror.web import about, heat_map, link_preview, page
 from mirror.web.served_models import ServedModel
-from mirror.web.studio import gallery, render, retrain
+from mirror.web.studio import gallery, render
 from mirror.web.studio.state import Snapshot, StudioState
 from mirror.web.tabs import mirror_tab, object_detection_tab
-from mirror.web.workshop import collect_step, publish_step, start_page, step, train_step, try_step, workshop_page
+from mirror.web.workshop import (
+    collect_step,
+    publish_step,
+    retrain,
+    start_page,
+    step,
+    train_step,
+    try_step,
+    workshop_page,
+)
 from mirror.web.workshop.collected import Collected, collected_of
 from mirror.web.workshop.long_run import Progress
 from mirror.web.workshop.projects import Card, Project, Projects

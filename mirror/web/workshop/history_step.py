@@ -10,8 +10,8 @@ import gradio as gr
 from mirror import model_history
 from mirror.errors import UsageError
 from mirror.templates import render
-from mirror.web.studio.retrain import comparison, on_one_scale
 from mirror.web.workshop.projects import Project
+from mirror.web.workshop.retrain import comparison, on_one_scale
 from mirror.web.workshop.step import Changes, Workshop, value_of
 
 STEP = "history"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.errors import UsageError
-from mirror.web.studio import child_process
+from mirror.web.workshop import child_process
 
 KEPT_LINES = 400
 PATIENCE = 10  # seconds for a cancelled run to end by itself

@@ -15,7 +15,9 @@ from mirror.templates import render
 from mirror.web.studio.gallery import CONFUSION, View
 from mirror.web.studio.photo_routes import thumbnail_address
 from mirror.web.studio.render import mistakes
-from mirror.web.studio.retrain import (
+from mirror.web.studio.state import Snapshot, StudioState
+from mirror.web.workshop.projects import Project
+from mirror.web.workshop.retrain import (
     recorded_options,
     render_ending,
     render_outcome,
@@ -23,8 +25,6 @@ from mirror.web.studio.retrain import (
     settings,
     train_arguments,
 )
-from mirror.web.studio.state import Snapshot, StudioState
-from mirror.web.workshop.projects import Project
 from mirror.web.workshop.step import Changes, Workshop
 from mirror.web.workshop.training_choices import NETWORKS, NOTHING_CHOSEN, TIMES, USUAL, Choice, options_of, stands_in
 

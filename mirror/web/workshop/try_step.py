@@ -24,11 +24,11 @@ from mirror.templates import data_url, render
 from mirror.terminal import typed
 from mirror.web.photo_input import preview
 from mirror.web.studio.state import Stamp, file_stamp
-from mirror.web.studio.trial_page import TrialPage
 from mirror.web.tabs.mirror_tab import Answer, answer_card, bars, error_card
 from mirror.web.uploads import InlinePhoto
 from mirror.web.workshop.projects import Project
 from mirror.web.workshop.step import Changes, Workshop, photo_script, value_of
+from mirror.web.workshop.trial_page import TrialPage
 from mirror.wording import count, plain
 
 STEP = "try"

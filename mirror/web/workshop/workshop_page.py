@@ -20,9 +20,7 @@ from mirror.web.gateway import connection_limits
 from mirror.web.gateway.middleware import in_front
 from mirror.web.gradio_blocks import PRIVATE, SentenceBlocks
 from mirror.web.page import FAVICON, page_script
-from mirror.web.studio.access import Key, middleware, policy
 from mirror.web.studio.photo_routes import routes
-from mirror.web.studio.report_route import report_route
 from mirror.web.studio.state import StudioState
 from mirror.web.theme import css, theme
 from mirror.web.workshop import (
@@ -36,8 +34,10 @@ from mirror.web.workshop import (
     train_step,
     try_step,
 )
+from mirror.web.workshop.access import Key, middleware, policy
 from mirror.web.workshop.collected import read_collected
 from mirror.web.workshop.projects import Project, Projects
+from mirror.web.workshop.report_route import report_route
 from mirror.web.workshop.step import Workshop
 from mirror.wording import count
 

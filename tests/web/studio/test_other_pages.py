@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mirror.web.studio.access import ELSEWHERE, NO_TOKEN
+from mirror.web.workshop.access import ELSEWHERE, NO_TOKEN
 from tests.web.serving import Served, serve
 from tests.web.studio.folders import photo_folder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import UsageError
-from mirror.web.studio.access import require_this_machine
+from mirror.web.workshop.access import require_this_machine
 from tests.support.limits import LIMIT
 from tests.support.warm_processes import Warm
 from tests.web.serving import REPOSITORY, environment

@@ -8,9 +8,9 @@ import pytest
 
 from mirror.errors import UsageError
 from mirror.model_folder import read_model_folder
-from mirror.web.studio.retrain import render_outcome, train_arguments
 from mirror.web.studio.state import StudioState
 from mirror.web.workshop.long_run import CANCELLED, KILLED, LongRun, Program, Progress, parse_count
+from mirror.web.workshop.retrain import render_outcome, train_arguments
 from tests.web.studio.folders import model_of, photo_folder
 from tests.world import wait_until
 

@@ -11,8 +11,8 @@ from mirror.cli.train import parse
 from mirror.cli.train_options import uses
 from mirror.errors import UsageError
 from mirror.model_folder import read_model_folder
-from mirror.web.studio.retrain import settings
 from mirror.web.workshop.prerequisites import STANDS_IN
+from mirror.web.workshop.retrain import settings
 from mirror.web.workshop.training_choices import NETWORKS, NOTHING_CHOSEN, PACKAGED, TIMES, options_of, stands_in
 from tests.web.studio.folders import model_of, photo_folder
 

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 
-from mirror.web.studio import child_process
+from mirror.web.workshop import child_process
 from tests.support.limits import LIMIT, read_line
 from tests.world import wait_until
 
 STUDIO = """
 import sys, threading
-from mirror.web.studio import child_process
+from mirror.web.workshop import child_process
 started = []
 thread = threading.Thread(target=lambda: started.append(child_process.start("import time; time.sleep(600)")))
 thread.start()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mirror.errors import MirrorError
 from mirror.inference.sandbox import ROOT
 from mirror.terminal import say
-from mirror.web.studio import child_process
+from mirror.web.workshop import child_process
 
 SERVE = (
     "import pathlib, sys; from mirror.cli.serve import main; "

@@ -15,9 +15,9 @@ from mirror.metrics_schema import Validation
 from mirror.model_schema import ModelInfo
 from mirror.templates import render
 from mirror.terminal import typed
-from mirror.web.studio.report_route import report_link
-from mirror.web.studio.retrain_options import Options, read_options, without
 from mirror.web.studio.state import Snapshot
+from mirror.web.workshop.report_route import report_link
+from mirror.web.workshop.retrain_options import Options, read_options, without
 from mirror.wording import count, percent, plain
 
 if TYPE_CHECKING:

@@ -14,17 +14,17 @@ from mirror.errors import UsageError
 from mirror.metrics_schema import Metrics, Validation
 from mirror.model_folder import read_model_folder
 from mirror.templates import render
-from mirror.web.studio.report_route import report_link, report_route
-from mirror.web.studio.retrain import (
+from mirror.web.studio.state import StudioState
+from mirror.web.workshop.long_run import Progress
+from mirror.web.workshop.report_route import report_link, report_route
+from mirror.web.workshop.retrain import (
     comparison,
     recorded_options,
     render_outcome,
     render_plan,
     train_arguments,
 )
-from mirror.web.studio.retrain_options import read_options
-from mirror.web.studio.state import StudioState
-from mirror.web.workshop.long_run import Progress
+from mirror.web.workshop.retrain_options import read_options
 from mirror.wording import unbroken
 from tests.web.studio.folders import QUICK, model_of, photo_folder
 

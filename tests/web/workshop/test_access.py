@@ -26,7 +26,7 @@ import pytest
 
 from mirror.collect.metadata import write_photos
 from mirror.web.gateway.middleware import NOT_HERE, NOT_SO
-from mirror.web.studio.access import ELSEWHERE, MAX_BODY_BYTES, NO_TOKEN
+from mirror.web.workshop.access import ELSEWHERE, MAX_BODY_BYTES, NO_TOKEN
 from tests.hostile.files import BOMBS, shared_tags
 from tests.support.limits import LIMIT
 from tests.web.serving import REPOSITORY, Served, environment, serve
