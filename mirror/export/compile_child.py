@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 
+from mirror.command_process import run_program
 from mirror.errors import MirrorError, UsageError, lacks_memory
 from mirror.inference.learner_refusals import status_of
 from mirror.inference.sandbox import MISSING, confine
@@ -45,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program("mirror.export.compile_child", "The learner pickle's opening was stopped.")

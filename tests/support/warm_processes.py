@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mirror.command_process import run_program
 from tests.support.limits import LIMIT, read_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,11 +156,11 @@ def main(program: str, *imports: str) -> int:
             os.close(answers.fileno())
             become(run)
             sys.argv = [module, *run["arguments"]]
-            return int(getattr(sys.modules[module], function)(run["arguments"]))  # and ends as any process does
+            return int(getattr(sys.modules[module], function)(run["arguments"]))
         if not goes_on:
             print(wait_for(child), file=answers, flush=True)
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+if __name__ == "__main__":  # each fork ends as a command does, without taking torch apart
+    run_program("tests.support.warm_processes", "", *sys.argv[1:])
