@@ -43,6 +43,7 @@
   function look(changes) {
     prepare();
     overhear();
+    keepEmpty();
     const found = changes.map(changed).findLast((each) => each?.offsetParent);
     const told = found?.matches(ANSWERS) ? found.querySelector(".verdict:not(.waiting)") : found?.querySelector(SHOWN);
     if (!told) return;
@@ -182,6 +183,21 @@
     held.set(glass, target.files[0]);
   }
 
+  // An answer that was on its way when its photo was taken away goes too; it would bring the photo back
+  let emptied = null; // the frame that the visitor has emptied, until anything else is done
+  function empty({ type, target, isTrusted }) {
+    if (type === "click" && !isTrusted) return;
+    emptied = (type === "click" && target.closest?.("[aria-label='Remove Image']")?.closest(".glass")) || null;
+  }
+
+  async function keepEmpty() {
+    const glass = emptied;
+    if (!glass?.querySelector("img[src^='data:']")) return;
+    await frame();
+    await frame(); // all of the answer is there
+    if (emptied === glass) glass.querySelector("[aria-label='Remove Image']")?.click();
+  }
+
   // The photo of the tab that is left goes along into the one that is opened, unless that shows it already; one that is
   // still on its way too
   let last = null, photos = 0;
@@ -257,6 +273,7 @@
   addEventListener("dragover", (event) => { if (open(".glass") && !writes(event.target)) event.preventDefault(); });
   addEventListener("change", choose, true);
   addEventListener("click", carry, true);
+  for (const done of ["click", "pointerdown", "keydown", "paste", "drop", "change"]) addEventListener(done, empty, true);
   addEventListener("keydown", move, true);
   addEventListener("unhandledrejection", refused);
   prepare();
