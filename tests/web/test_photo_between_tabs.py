@@ -63,3 +63,18 @@ def test_a_photo_that_is_still_on_its_way_goes_along_and_a_removed_one_does_not(
         visit.open_tab("Faces")
         visit.page.locator("#faces-photo button.upload-container").wait_for()
         assert visit.page.locator("#faces-photo img").count() == 0
+
+
+def test_an_answer_that_was_sent_before_its_photo_was_taken_away_does_not_bring_it_back(chromium, served):
+    with visiting(chromium, served.url) as visit:
+        held: list[Any] = []
+        visit.page.route("**/queue/data?*", lambda route: held.append(route))
+        visit.pick("yellow.jpg", photo(YELLOW))
+        visit.page.wait_for_timeout(2000)  # the server has answered by now; where it has not, it answers no more
+        visit.page.get_by_role("button", name="Remove Image").click()
+        for route in held:
+            route.continue_()
+        visit.page.unroute("**/queue/data?*")
+        visit.page.wait_for_timeout(1500)
+        visit.says("Show me a photo.")
+        assert visit.page.locator("#photo img").count() == 0
