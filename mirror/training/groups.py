@@ -4,8 +4,8 @@ Photos of the same bytes or from the same page do, and near-copies by their perc
 the body's features agree: of drawings, signs and garments on a plain ground, hashes confuse one with another. And
 photos whose features alone are alike (`close_pairs`): crops and turned copies, which no hash finds.
 
-    cropped by 30 %, turned by 5° and cropped by 15 %, a corner of 75 %: hashes miss 97 to 100 % of the copies, both
-    together 0 to 4 % (benchmarks/training/copies.py)
+    cropped by 30 %, turned by 5° and cropped by 15 %, a corner of 75 %: hashes miss 98 to 100 % of the copies, both
+    together 0.5 to 2.6 % (benchmarks/training/copies.py)
 
 A label whose photos nearly all belong together (frames of one camera) could not be judged so: they are cut into blocks
 of neighbouring files, and the error is said to be that of the one scene.
