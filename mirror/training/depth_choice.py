@@ -1,5 +1,5 @@
 """Whether a head on features of every depth (depth_features.py) or on the last layer's ships: the one with the lower
-loss on photos left out, as a head's strength is chosen.
+loss on photos left out, as a head's strength is chosen. The simpler one stays where next to nothing is to be gained.
 
 Where it is the one on every depth, each photo is reported on as the kind answers that the photos of the other folds
 choose, so the choice has no part in the error.
@@ -16,6 +16,7 @@ from mirror.training.training_data import TrainingData
 from mirror.training.view_features import OutOfFold, ViewFeatures
 
 LAST_LAYER = "on the last layer's features"
+LEAST_GAIN = 0.01  # nats a photo. Frames of one camera are told apart by either kind
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,19 @@ def choose_depth(data: TrainingData, views: ViewFeatures, learned: np.ndarray, f
     before, after = (f"{100 * rate:.1f}" for rate in np.mean(both.argmax(axis=2) != actual, axis=1))
     change = f"take the loss of photos left out from {losses[0].mean():.3f} to {losses[1].mean():.3f}"
     errors = f"{change} and their error from {before} to {after} %"
-    if losses[1].mean() >= losses[0].mean():
+    if not _pays(losses):
         return DepthChoice(last, alone, phrase=f"{LAST_LAYER}, for those of every depth {errors}")
     heads = []
     for number, (own, wide) in enumerate(zip(alone.heads, deep.heads, strict=True)):
-        first, second = losses[:, fold != number].sum(axis=1)
-        heads.append(wide if second < first else _widened(own, wide.weight.shape[1]))
+        heads.append(wide if _pays(losses[:, fold != number]) else _widened(own, wide.weight.shape[1]))
     nested = replace(deep, heads=tuple(heads)).of(views.served)
     return DepthChoice(views, nested, True, f"on features of every depth, which {errors}")
+
+
+def _pays(losses: np.ndarray) -> bool:
+    """losses [2, N], in nats: of the last layer's head and of the one on every depth."""
+    before, after = losses.mean(axis=1)
+    return bool(after < before - LEAST_GAIN)
 
 
 def _widened(head: LinearProbe, width: int) -> LinearProbe:

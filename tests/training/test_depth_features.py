@@ -103,6 +103,12 @@ def test_the_head_with_the_lower_loss_on_photos_left_out_ships(last: float, earl
     assert (chosen.out_of_fold.logits.argmax(axis=1) != data.actual).sum() <= alone.sum()
 
 
+def test_the_last_layer_stays_where_both_tell_the_labels_apart() -> None:
+    data, seen = views(0, 0)
+    seen.features[:] += 50 * data.actual[:, None]
+    assert not choose_depth(data, seen, np.arange(60), 5, seed=0).deep
+
+
 def test_each_photo_is_reported_on_by_what_the_other_folds_choose() -> None:
     data, seen = views(1, 6)
     chosen = choose_depth(data, seen, np.arange(60), 5, seed=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.web.gradio_patches import ENGLISH
+from mirror.web.gradio_patches import HEAD
 from tests.support.photo_kinds import heic
 from tests.support.visits import choose, visiting
 from tests.web.serving import Served, serve
@@ -122,7 +122,20 @@ def test_the_page_is_in_english_whatever_the_browser_speaks(chromium, served):
         names = visit.page.locator("[aria-label]").evaluate_all("all => all.map(each => each.ariaLabel)")
         assert "Drop a photo here or click to choose one" in names and "Upload file" in names
         assert not any("Bild" in name or "hoch" in name for name in names)
-    assert "navigator" in ENGLISH
+    assert "navigator" in HEAD
+
+
+def test_a_page_that_waits_comes_to_rest(chromium, served):
+    """A clock that ran at every frame would take a phone's battery."""
+    with visiting(chromium, served.url) as visit:
+        visit.page.add_init_script("""
+            const every = window.requestAnimationFrame;
+            let asked = 0;
+            window.requestAnimationFrame = next => { asked += 1; return every(next); };
+            setInterval(() => { window.framesInASecond = asked; asked = 0; }, 1000);
+        """)
+        visit.reload()
+        visit.page.wait_for_function("window.framesInASecond < 5", polling=500)
 
 
 def test_arrow_keys_move_between_tabs_and_the_focus_is_seen_whole(chromium, two):
