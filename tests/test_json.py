@@ -22,7 +22,7 @@ from mirror.collect.search import SearchCache
 from mirror.collect.search_types import SearchFilters
 from mirror.errors import DatasetError, MirrorError, ModelUnavailable
 from mirror.image_sources import ImageSource
-from mirror.tasks.hub import locate
+from mirror.tasks.hub_models import locate
 from tests.web.tiny import YELLOW, photo, tiny_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from mirror.collect.metadata import METADATA_COLUMNS, format_row
+from mirror.collect.photo_records import METADATA_COLUMNS, format_row
 from mirror.model_card import model_card
 from mirror.model_folder import ModelFolder, read_model_folder
 from mirror.model_schema import Query

@@ -21,8 +21,8 @@ import pytest
 
 from mirror import storage
 from mirror.cli import main
-from mirror.collect.metadata import append_rows
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import append_rows
 from mirror.errors import DatasetError, MirrorError
 from mirror.folders import LOCK, holder_of, locked
 from mirror.inference.classifier import Classifier

@@ -23,7 +23,7 @@ from mirror.cli.train_steps import model_name, say_result, say_sides, searches
 from mirror.collect import PhotoFolder, collect_from_folder
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, read_issues, read_predictions
-from mirror.collect.metadata import write_photos
+from mirror.collect.photo_records import write_photos
 from mirror.defaults import TRAINING
 from mirror.model_folder import read_model_folder
 from mirror.training.settings import TrainingSettings

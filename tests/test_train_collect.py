@@ -14,7 +14,7 @@ from mirror.cli import build_parser
 from mirror.cli.train import main, parse
 from mirror.cli.train_options import COLLECT_USES
 from mirror.cli.train_steps import search_terms
-from mirror.collect.metadata import read_photos
+from mirror.collect.photo_records import read_photos
 from mirror.collect.search_json import SEARCH_JSON, read_search, search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import UsageError

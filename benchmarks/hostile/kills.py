@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.hostile import programs, scenes
-from tests.hostile.kills import Tally, Zygote, campaign
+from tests.hostile.kills import ForkServer, Tally, campaign
 from tests.world import World
 
 SEED = 2026
@@ -46,9 +46,9 @@ def tallies(share: float = 1.0) -> Iterator[Tally]:
             place = Path(scratch, name)
             place.mkdir()
             scene = makers[name](place)
-            with Zygote(scene.kind) as zygote:
+            with ForkServer(scene.kind) as server:
                 kills = max(1, round(number * share))
-                tally = campaign(scene, zygote, kills=kills, seed=SEED, scratch=place / "rounds")
+                tally = campaign(scene, server, kills=kills, seed=SEED, scratch=place / "rounds")
             tally.kind = name
             yield tally
         for name, number in PROGRAMS.items():

@@ -37,7 +37,7 @@ import sys, torch, transformers
 from pathlib import Path
 from transformers import *
 from mirror.export.hub_export import export
-from mirror.tasks.hub import locate
+from mirror.tasks.hub_models import locate
 kind, folder, out, task = sys.argv[1:]
 torch.manual_seed(0)
 if kind == "clip":

@@ -24,7 +24,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from benchmarks import ROOT
 from mirror.images import load_image
-from mirror.tasks.hub import locate
+from mirror.tasks.hub_models import locate
 from mirror.tasks.zero_shot import ZeroShot
 from tests.support.tiny_clip import clip_tokenizer
 

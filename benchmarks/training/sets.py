@@ -154,7 +154,7 @@ def _enlarged(image: np.ndarray) -> Image.Image:
 
 
 def _training_data(folder: Path, learned: Pictures, tested: Pictures) -> object:
-    from mirror.collect.metadata import TRAIN, VALIDATION, Photo
+    from mirror.collect.photo_records import TRAIN, VALIDATION, Photo
     from mirror.training.training_data import TrainingData
 
     rows = []

@@ -160,7 +160,7 @@ def format_of(options: argparse.Namespace) -> str:
 def _asks_hub(options: argparse.Namespace) -> bool:
     if options.model is None:
         return options.task in (ZERO_SHOT, OBJECT_DETECTION)
-    from mirror.tasks.hub import hub_id
+    from mirror.tasks.hub_models import hub_id
 
     return options.model == IMAGENET or hub_id(options.model) is not None
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from mirror.collect.corrections import CorrectedFolder, require_photo_folder
 from mirror.collect.folder_layout import find_files
 from mirror.collect.from_photo_list import read_list
-from mirror.collect.metadata import read_photos
 from mirror.collect.other_photos import find_others
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import read_photos
 from mirror.collect.search_types import check_license
 from mirror.collect.splits import MIN_PHOTOS_PER_LABEL, require_enough
 from mirror.errors import DatasetError, MirrorError, UsageError, WeightsError

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def preview_searches(options: argparse.Namespace, default_name: str, search: Sequence[str]) -> int:
     """Prints what the words find, and where the contact sheet is. Raises MirrorError."""
     require_installed("Previewing", *PREVIEWING)
-    from mirror.collect.metadata import writing
+    from mirror.collect.photo_records import writing
     from mirror.collect.search_json import keep_search, search_of
     from mirror.collect.search_types import check_license
     from mirror.search_doctor.contact_sheet import PREVIEW_HTML, contact_sheet

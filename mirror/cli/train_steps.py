@@ -15,8 +15,8 @@ from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.from_photo_list import Collected, is_split
 from mirror.collect.issue_files import SUSPECTS_CSV, issue_sentences, read_issues
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import VALIDATION, Photo
 from mirror.collect.other_photos import Others, read_others
+from mirror.collect.photo_records import VALIDATION, Photo
 from mirror.collect.search_json import SEARCH_JSON, read_search
 from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import require_enough, unvalidated_labels

@@ -1,6 +1,6 @@
 """Words, a folder or a photo list → a folder of photos, each with where it came from.
 
-metadata.py         Origin, Photo, Rejection: the rows of metadata.csv and rejected.csv
+photo_records.py    Origin, Photo, Rejection: the rows of metadata.csv and rejected.csv
 search_types.py     SearchTerm and what else a search is made of
 engines.py          duckduckgo_search, ddgs on DuckDuckGo, ddgs on Bing
 search.py           SearchTerm → pages of hits, through engines tried in order; their cache on disk
@@ -25,8 +25,8 @@ other_photos.py     read_others: photos of none of the labels
 from mirror.collect.from_folder import collect_from_folder
 from mirror.collect.from_photo_list import PhotoListReport, collect_from_photo_list, open_collected
 from mirror.collect.from_search import collect_by_search
-from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin, Photo, Rejection
 from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import assign_splits
 

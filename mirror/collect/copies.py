@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.near_duplicates import HashIndex
+from mirror.collect.photo_records import Origin, Photo, Rejection
 from mirror.collect.screening import ScreenedPhoto
 
 EXACT_DUPLICATE = "exact-duplicate"

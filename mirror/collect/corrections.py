@@ -27,7 +27,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import (
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import (
     TRAIN,
     VALIDATION,
     Photo,
@@ -39,7 +40,6 @@ from mirror.collect.metadata import (
     write_rows,
     writing,
 )
-from mirror.collect.photo_folder import PhotoFolder
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
 from mirror.folders import locked

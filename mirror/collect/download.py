@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mirror.collect.metadata import writing
+from mirror.collect.photo_records import writing
 from mirror.errors import FetchError, PrivateAddress
 from mirror.net.fetch import Client, Fetched, NetworkSettings, fetch
 from mirror.storage import make_folder, parse_json, read_file, replacing

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import FOLDER, TRAIN, VALIDATION, Origin
+from mirror.collect.photo_records import FOLDER, TRAIN, VALIDATION, Origin
 from mirror.errors import DatasetError
 from mirror.image_sources import enter
 from mirror.wording import listed

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from mirror.collect.copies import DUPLICATE_REASONS, LABELLED, CopyRule, under_two_labels
 from mirror.collect.folder_layout import LocalFile, find_files
-from mirror.collect.metadata import FOLDER
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import FOLDER
 from mirror.collect.screening import MIN_SIDE, OWN_MIN_SIDE, ScreenedPhoto, screen, sha256_of
 from mirror.errors import DatasetError, ImageError, NotAnImage, reasons_in_words
 from mirror.images import read_file

@@ -19,8 +19,8 @@ from pathlib import Path
 from mirror.collect.copies import LABELLED
 from mirror.collect.corrections import require_photo_folder
 from mirror.collect.download import DownloadCache, DownloadSettings, Outcome, download_many
-from mirror.collect.metadata import FOLDER, VALIDATION, Photo, Rejection, read_photos
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import FOLDER, VALIDATION, Photo, Rejection, read_photos
 from mirror.collect.screening import sha256_of
 from mirror.errors import DatasetError, FetchError, ModelFolderError, UsageError
 from mirror.image_sources import is_url

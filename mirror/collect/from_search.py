@@ -28,8 +28,8 @@ from mirror.collect.download import (
 )
 from mirror.collect.engines import ENGINES, Engine
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import Origin, Photo, Rejection
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin, Photo, Rejection
 from mirror.collect.screening import ScreenedPhoto
 from mirror.collect.search import SearchCache, Searcher, SearchSettings
 from mirror.collect.search_json import SearchFile, search_of, write_search

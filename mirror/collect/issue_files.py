@@ -3,7 +3,7 @@
     models/<name>/report/suspects.csv      photos worth a look, the most suspicious first
     models/<name>/report/predictions.csv   what the model said of each photo it had not learned from
 
-`file_name` is relative to the photo folder, as in metadata.csv; the files are CSV as metadata.py writes it.
+`file_name` is relative to the photo folder, as in metadata.csv; the files are CSV as photo_records.py writes it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirror.collect.metadata import SPLITS, read_rows, require_inside, write_rows, writing
+from mirror.collect.photo_records import SPLITS, read_rows, require_inside, write_rows, writing
 from mirror.errors import DatasetError
 
 DISPUTED, OUTLIER, LOOK_ALIKE = "disputed", "outlier", "look-alike"

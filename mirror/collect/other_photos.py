@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.collect.metadata import Photo
 from mirror.collect.near_duplicates import HashIndex, connected_components, look_alike_pairs
+from mirror.collect.photo_records import Photo
 from mirror.collect.screening import screen
 from mirror.errors import DatasetError, ImageError
 from mirror.image_sources import find_sources

@@ -24,8 +24,8 @@ from mirror.collect.corrections import (
     record_corrections,
 )
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import OWN, Origin, Photo, Rejection, read_photos
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import OWN, Origin, Photo, Rejection, read_photos
 from mirror.collect.screening import OWN_MIN_SIDE, screen, sha256_of
 from mirror.errors import ImageError
 

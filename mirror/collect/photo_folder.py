@@ -29,7 +29,7 @@ from mirror.collect.copies import (
     two_labels,
 )
 from mirror.collect.label_names import label_folder
-from mirror.collect.metadata import (
+from mirror.collect.photo_records import (
     METADATA_COLUMNS,
     REJECTED_COLUMNS,
     Origin,

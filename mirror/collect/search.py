@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mirror.collect.engines import ENGINES, Engine
-from mirror.collect.metadata import writing
+from mirror.collect.photo_records import writing
 from mirror.collect.search_types import Hit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import DatasetError, RateLimited, SearchError
 from mirror.net.fetch import NetworkSettings

@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mirror.collect.label_names import check_label
-from mirror.collect.metadata import writing
+from mirror.collect.photo_records import writing
 from mirror.collect.search_types import SearchTerm, check_license
 from mirror.errors import DatasetError, MirrorError
 from mirror.storage import parse_json, read_file, write_atomically

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mirror.collect.metadata import Origin, Rejection
+from mirror.collect.photo_records import Origin, Rejection
 from mirror.errors import UsageError
 
 # Licence filters as DuckDuckGo names them: any Creative Commons licence; public domain; free to share; … and use

@@ -14,8 +14,8 @@ from random import Random
 from urllib.parse import urlsplit
 
 from mirror.collect.copies import NEAR_DUPLICATE
-from mirror.collect.metadata import FOLDER, TRAIN, VALIDATION, Origin, Photo, Rejection
 from mirror.collect.near_duplicates import connected_components, look_alike_pairs
+from mirror.collect.photo_records import FOLDER, TRAIN, VALIDATION, Origin, Photo, Rejection
 from mirror.errors import DatasetError, reasons_in_words
 
 FRACTION = 0.2  # of the photos, for validation

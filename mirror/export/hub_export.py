@@ -22,9 +22,9 @@ from mirror.export.hub_precision import reduce_precision
 from mirror.export.parity import synthetic_photos
 from mirror.folders import swap_folder
 from mirror.storage import parse_json, write_atomically
-from mirror.tasks.hub import Located, locate
 from mirror.tasks.hub_errors import loading, quietly
 from mirror.tasks.hub_layout import NETWORK, PARITY
+from mirror.tasks.hub_models import Located, locate
 from mirror.tasks.hub_onnx import TRIAL_SIDE
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.image_text_towers import SIGMOID_TOKENS, TOKENIZER

@@ -11,8 +11,8 @@ from PIL import Image
 from mirror.errors import ModelUnavailable
 from mirror.images import load_image
 from mirror.tasks.detections import Box, Detections
-from mirror.tasks.hub import Located
 from mirror.tasks.hub_errors import quietly
+from mirror.tasks.hub_models import Located
 from mirror.tasks.registry import open_detector, open_label_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT, TaskRequest
 from mirror.tasks.transformers_models import OFFLINE

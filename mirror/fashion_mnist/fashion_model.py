@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirror.collect.metadata import VALIDATION
+from mirror.collect.photo_records import VALIDATION
 from mirror.export.int8_gate import CALIBRATION_PHOTOS, evenly_spaced
 from mirror.export.novelty import bank_rows, fit_feature_bank
 from mirror.export.parity import PARITY_PHOTOS

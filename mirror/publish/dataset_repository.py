@@ -19,7 +19,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mirror.collect.corrections import DECISIONS_CSV
-from mirror.collect.metadata import METADATA_COLUMNS, TRAIN, VALIDATION, Photo, format_row, read_photos
+from mirror.collect.photo_records import METADATA_COLUMNS, TRAIN, VALIDATION, Photo, format_row, read_photos
 from mirror.describe import ModelDescription
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mirror.collect.metadata import format_row
+from mirror.collect.photo_records import format_row
 from mirror.describe import REPORT_PAGE, WORST_PHOTOS
 from mirror.errors import PublishError
 from mirror.model_card import model_card

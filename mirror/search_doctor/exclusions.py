@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirror.collect.metadata import Rejection, writing
+from mirror.collect.photo_records import Rejection, writing
 from mirror.collect.search_types import EXCLUDED
 from mirror.errors import DatasetError, ModelFolderError, UsageError
 from mirror.search_doctor.hits_preview import HitGroup, Preview, QueryResult

@@ -29,7 +29,7 @@ from mirror.inference.onnx_trial import open_tried
 from mirror.inference.session import LOGITS
 from mirror.static_site.site_tabs import WORDS, NetworkTab
 from mirror.storage import read_file
-from mirror.tasks.hub import MAX_ONNX, Located, locate
+from mirror.tasks.hub_models import MAX_ONNX, Located, locate
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.image_text_towers import OnnxTowers

@@ -4,7 +4,7 @@ request.py               what is asked for: a task, a model, labels
 registry.py              which predictor answers what is asked for
 predictor.py             the seam: sources in, (source, answer) out, in order; photos decoded before they are needed
 detections.py            what a detector answers: boxes with scores and labels (drawing.py: drawn on the image)
-hub.py                   where a model of the Hub is: in a folder, or on the Hugging Face Hub and in its cache
+hub_models.py            where a model of the Hub is: in a folder, or on the Hugging Face Hub and in its cache
 hub_client.py, hub_layout.py   what the Hub and its cache are asked for; the names of a model's files
 hub_errors.py            what goes wrong there, as sentences
 hub_onnx.py              a network of the Hub in ONNX (image_processors.py: a photo → what it is shown)

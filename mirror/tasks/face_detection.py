@@ -56,8 +56,8 @@ def _network(model: str | None) -> FaceNetwork:
     path = Path(model, HUB_FILE) if os.path.isdir(model) else Path(model)
     if path.is_file():
         return open_network(path, str(path))
-    from mirror.tasks.hub import hub_id
     from mirror.tasks.hub_client import fetch_file
+    from mirror.tasks.hub_models import hub_id
 
     name = hub_id(model)
     if name is None:

@@ -22,8 +22,8 @@ from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.inference.onnx_trial import Inputs, open_tried_file
 from mirror.inference.session import require_finite
 from mirror.storage import parse_json, read_file
-from mirror.tasks.hub import MAX_DESCRIPTION, MAX_ONNX, Located
 from mirror.tasks.hub_layout import PREPROCESSING
+from mirror.tasks.hub_models import MAX_DESCRIPTION, MAX_ONNX, Located
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 

@@ -18,9 +18,9 @@ from mirror.errors import ModelFolderError, ModelUnavailable
 from mirror.inference.classifier import Classifier, Prediction, softmax
 from mirror.inference.session import require_finite
 from mirror.model_folder import MODEL_JSON
-from mirror.tasks.hub import HUB_ID, Located, hub_id, not_found, opened_by
 from mirror.tasks.hub_errors import loading
 from mirror.tasks.hub_layout import CONFIG
+from mirror.tasks.hub_models import HUB_ID, Located, hub_id, not_found, opened_by
 from mirror.tasks.hub_onnx import HubNetwork, labels_of, require_task
 from mirror.tasks.predictor import BatchPredictor, FolderPredictor, LabelPredictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION

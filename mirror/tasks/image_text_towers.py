@@ -20,8 +20,8 @@ import numpy as np
 
 from mirror.errors import ModelUnavailable
 from mirror.inference.session import require_finite
-from mirror.tasks.hub import MAX_DESCRIPTION, Located
 from mirror.tasks.hub_errors import loading
+from mirror.tasks.hub_models import MAX_DESCRIPTION, Located
 from mirror.tasks.hub_onnx import TEXT_INPUTS, HubNetwork, description
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.request import ZERO_SHOT

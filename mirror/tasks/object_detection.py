@@ -17,8 +17,8 @@ from mirror.images import full_size
 from mirror.inference.classifier import softmax
 from mirror.inference.session import require_finite
 from mirror.tasks.detections import Box, Detection, Detections
-from mirror.tasks.hub import Located, opened_by
 from mirror.tasks.hub_errors import loading
+from mirror.tasks.hub_models import Located, opened_by
 from mirror.tasks.hub_onnx import HubNetwork, labels_of, require_task
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.predictor import BatchPredictor, Detector

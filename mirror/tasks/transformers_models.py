@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from mirror.errors import ModelUnavailable
-from mirror.tasks.hub import Located
 from mirror.tasks.hub_errors import loading, quietly
 from mirror.tasks.hub_layout import PREPROCESSING
+from mirror.tasks.hub_models import Located
 from mirror.tasks.request import IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 
 OFFLINE = {"local_files_only": True, "trust_remote_code": False}  # for from_pretrained: all is here, nothing runs

@@ -23,7 +23,7 @@ import numpy as np
 from mirror.errors import ModelUnavailable, UsageError
 from mirror.inference.classifier import Prediction, softmax
 from mirror.inference.session import require_finite
-from mirror.tasks.hub import Located, opened_by
+from mirror.tasks.hub_models import Located, opened_by
 from mirror.tasks.hub_onnx import require_task
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.image_text_towers import OnnxTowers, Towers, TransformersTowers

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mirror.collect.metadata import TRAIN, Photo
+from mirror.collect.photo_records import TRAIN, Photo
 from mirror.errors import MirrorError, WeightsError
 from mirror.terminal import say, silent
 from mirror.training.backbones import Backbone, find_backbone

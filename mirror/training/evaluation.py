@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirror.collect.issue_files import PhotoIssue, PhotoPrediction
-from mirror.collect.metadata import TRAIN
+from mirror.collect.photo_records import TRAIN
 from mirror.inference.classifier import softmax
 from mirror.metrics_schema import Calibration, Metrics
 from mirror.model_schema import Novelty

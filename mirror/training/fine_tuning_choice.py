@@ -20,7 +20,7 @@ import fastai
 import numpy as np
 import torch
 
-from mirror.collect.metadata import TRAIN
+from mirror.collect.photo_records import TRAIN
 from mirror.metrics_schema import EpochMetrics
 from mirror.progress import ProgressBar
 from mirror.training.augmented_features import KeptViews, last_layers_learner

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 
 from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER, PhotoIssue, worst_first
-from mirror.collect.metadata import Photo
 from mirror.collect.near_duplicates import GROUP_DISTANCE, UNRELATED, hamming, near_pairs
+from mirror.collect.photo_records import Photo
 from mirror.export.novelty import nearest, unit_rows
 from mirror.training.groups import close_pairs
 from mirror.wording import percent

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mirror.collect.metadata import VALIDATION, Photo
+from mirror.collect.photo_records import VALIDATION, Photo
 from mirror.training.backbones import head_of, make_body
 from mirror.training.depth_features import deepened
 from mirror.training.linear_probe import LinearProbe

@@ -13,9 +13,9 @@ import numpy as np
 
 from mirror.collect.corrections import CorrectedFolder
 from mirror.collect.issue_files import PREDICTIONS_CSV, SUSPECTS_CSV, write_issues, write_predictions
-from mirror.collect.metadata import TRAIN, VALIDATION, write_photos
 from mirror.collect.other_photos import Others
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import TRAIN, VALIDATION, write_photos
 from mirror.collect.splits import site_of
 from mirror.export.int8_gate import CALIBRATION_PHOTOS, UNJUDGED, evenly_spaced
 from mirror.export.novelty import FeatureBank, bank_rows, fit_feature_bank

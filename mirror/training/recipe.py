@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from mirror.collect.metadata import TRAIN, VALIDATION, Photo
+from mirror.collect.photo_records import TRAIN, VALIDATION, Photo
 from mirror.collect.screening import LONG_SIDE
 from mirror.metrics_schema import EpochMetrics
 from mirror.progress import working

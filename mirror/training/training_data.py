@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mirror.collect.metadata import TRAIN, VALIDATION, Photo
+from mirror.collect.photo_records import TRAIN, VALIDATION, Photo
 from mirror.collect.splits import group_photos
 from mirror.errors import DatasetError
 

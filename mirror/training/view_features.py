@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mirror.collect.metadata import Photo
+from mirror.collect.photo_records import Photo
 from mirror.inference.user_cache import user_cache
 from mirror.progress import ProgressBar
 from mirror.terminal import say

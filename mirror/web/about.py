@@ -12,7 +12,7 @@ from mirror.web.served_models import ServedModel
 def note(served: ServedModel) -> str:
     """The note as HTML."""
     if served.info is None:
-        return render("unopened.html", problem=served.problem or "")
+        return render("unopened_model.html", problem=served.problem or "")
     return model_note.note(served.info, from_pickle=served.from_pickle)
 
 

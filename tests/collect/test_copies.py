@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mirror.collect.copies import LABELLED, SEARCHED, TWO_LABELS, copies_among
-from mirror.collect.metadata import Photo
+from mirror.collect.photo_records import Photo
 
 
 def same_photo(label: str) -> Photo:

@@ -32,7 +32,7 @@ from mirror.collect.corrections import (
     split_as_corrected,
     undo_last,
 )
-from mirror.collect.metadata import Origin, Photo, Rejection, write_photos
+from mirror.collect.photo_records import Origin, Photo, Rejection, write_photos
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
 from tests.support.limits import LIMIT

@@ -10,8 +10,8 @@ import pytest
 
 from mirror.collect.folder_layout import find_files
 from mirror.collect.from_folder import collect_from_folder
-from mirror.collect.metadata import Origin
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
 from tests.support.label_folders import Lines, put, tree

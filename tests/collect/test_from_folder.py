@@ -15,8 +15,8 @@ from PIL import Image, ImageEnhance
 
 from mirror.collect.copies import LABELLED, SEARCHED
 from mirror.collect.from_folder import collect_from_folder
-from mirror.collect.metadata import Origin
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin
 from mirror.collect.splits import assign_splits
 from mirror.errors import DatasetError
 from tests.support.label_folders import Lines, put, tree

@@ -11,8 +11,8 @@ from mirror.collect.corrections import RELABEL, REMOVE, CorrectedFolder
 from mirror.collect.download import DownloadSettings
 from mirror.collect.from_photo_list import PhotoListReport, collect_from_photo_list, open_collected
 from mirror.collect.from_search import collect_by_search
-from mirror.collect.metadata import Origin, Photo, read_photos, write_photos
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin, Photo, read_photos, write_photos
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, UsageError
 from mirror.model_folder import write_model_folder

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mirror.collect.label_names import check_label, label_folder
-from mirror.collect.metadata import (
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import (
     Origin,
 )
-from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
 from tests.support.photo_folders import check_totals, csv_rows, drawing, origin
 from tests.world import draw_photo, encode

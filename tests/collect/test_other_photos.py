@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.metadata import Photo
 from mirror.collect.other_photos import FEWEST, read_others
+from mirror.collect.photo_records import Photo
 from mirror.collect.screening import screen
 from mirror.errors import DatasetError
 from tests.world import draw_photo, encode, near_copy

@@ -11,9 +11,9 @@ from mirror.collect.corrections import REMOVE, CorrectedFolder, FolderState, cur
 from mirror.collect.from_folder import collect_from_folder
 from mirror.collect.from_photo_list import collect_from_photo_list, open_collected
 from mirror.collect.from_search import CollectSettings, collect_by_search
-from mirror.collect.metadata import OWN, Origin, Photo, Rejection, read_photos, write_photos
 from mirror.collect.own_photos import add_own_photos, waiting
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import OWN, Origin, Photo, Rejection, read_photos, write_photos
 from mirror.collect.search import SearchSettings
 from mirror.collect.search_types import SearchTerm
 from mirror.collect.splits import assign_splits

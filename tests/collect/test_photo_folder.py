@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mirror.collect.metadata import (
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import (
     REJECTED_COLUMNS,
     Photo,
     Rejection,
@@ -22,7 +23,6 @@ from mirror.collect.metadata import (
     read_rejections,
     write_rows,
 )
-from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
 from tests.support.limits import LIMIT, read_line
 from tests.support.photo_folders import check_totals, csv_rows, drawing, fill, origin
@@ -323,7 +323,7 @@ ADD_FOR_EVER = """
 import sys
 from pathlib import Path
 from mirror.collect.photo_folder import PhotoFolder
-from mirror.collect.metadata import Origin
+from mirror.collect.photo_records import Origin
 from tests.support.photo_folders import check_totals, csv_rows, drawing, fill, origin
 from tests.world import draw_photo, encode, near_copy
 

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from mirror.collect.metadata import FOLDER, Photo, rejection
 from mirror.collect.near_duplicates import GROUP_DISTANCE, hamming
+from mirror.collect.photo_records import FOLDER, Photo, rejection
 from mirror.collect.splits import (
     MIN_PHOTOS_PER_LABEL,
     assign_splits,

@@ -1,11 +1,11 @@
 """Commands that are killed (`kill -9`) again and again at random moments, and the sums that show what was lost.
 
-    with Zygote("folder") as zygote:
-        tally = campaign(folder_scene(), zygote, kills=100, seed=1, scratch=Path("scratch"))
+    with ForkServer("folder") as server:
+        tally = campaign(folder_scene(), server, kills=100, seed=1, scratch=Path("scratch"))
     assert tally.faults == []
 
 A round lays a fresh working folder, runs the command and kills it up to five times, each time going on with the same
-command, then lets it end; what is there then must be what an undisturbed run leaves. See zygote.py for the moments.
+command, then lets it end; what is there then must be what an undisturbed run leaves. When: fork_server.py.
 """
 
 from __future__ import annotations
@@ -76,25 +76,25 @@ class Tally:
             self.notes.append(f"{self.kind}, round {self.rounds}: {what}")
 
 
-class Zygote:
-    """The process that forks the victims of one kind."""
+class ForkServer:
+    """The process that forks the commands of one kind."""
 
     def __init__(self, kind: str):
         environment = os.environ | {
             "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "GRADIO_ANALYTICS_ENABLED": "False", "PYTHONHASHSEED": "0",
         }  # fmt: skip
-        command = [sys.executable, "-m", "tests.hostile.zygote", kind]
+        command = [sys.executable, "-m", "tests.hostile.fork_server", kind]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
         if read_line(self._process) != "ready\n":
-            raise RuntimeError(f"the victims of {kind} could not be imported")
+            raise RuntimeError(f"the commands of {kind} could not be imported")
 
     def run(self, place: Path, arguments: Any, log: Path, **moment: Any) -> Ended:
         told = {"place": str(place), "arguments": list(arguments), "log": str(log), **moment}
         print(json.dumps(told), file=self._process.stdin, flush=True)
         return Ended(**json.loads(read_line(self._process)))
 
-    def __enter__(self) -> Zygote:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +103,7 @@ class Zygote:
         self._process.stdout.close()
 
 
-def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Path) -> Tally:
+def campaign(scene: Scene, server: ForkServer, *, kills: int, seed: int, scratch: Path) -> Tally:
     """At least so many kills of one kind, the same moments for the same seed (but for those that a clock gives)."""
     chance, tally, log = random.Random(f"{scene.kind} {seed}"), Tally(scene.kind), scratch / "log.txt"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
     start.mkdir()
     arguments = scene.lay(start)
     shutil.copytree(start, place, symlinks=True)
-    whole = zygote.run(place, arguments, log)
+    whole = server.run(place, arguments, log)
     if whole.code != 0 and scene.kind != "batch":
         raise RuntimeError(f"{scene.kind} ends with {whole.code} undisturbed: {log.read_text()[-2000:]}")
     expected = scene.result(place)
@@ -120,7 +120,7 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
         shutil.copytree(start, place, symlinks=True)
         before = tally.kills
         for _ in range(chance.randint(1, min(MAX_KILLS_A_ROUND, kills - tally.kills))):
-            ended = zygote.run(place, arguments, log, **_moment(chance, whole))
+            ended = server.run(place, arguments, log, **_moment(chance, whole))
             if not ended.killed:
                 break
             tally.kills += 1
@@ -129,7 +129,7 @@ def campaign(scene: Scene, zygote: Zygote, *, kills: int, seed: int, scratch: Pa
             tally.note("survivors", _survivors(ended.session), "a process outlived its parent")
         tally.resumed += tally.kills > before
         if ended.killed:
-            ended = zygote.run(place, arguments, log)
+            ended = server.run(place, arguments, log)
         if ended.code != whole.code:
             tally.note("failed", 1, f"the same command ended with {ended.code}: {log.read_text()[-600:]}")
             continue

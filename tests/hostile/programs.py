@@ -30,8 +30,8 @@ import httpx
 from mirror.errors import MirrorError
 from mirror.model_folder import list_models, read_model_folder
 from tests.hostile import scenes
+from tests.hostile.killed_commands import OPERATIONS, done_in
 from tests.hostile.kills import ROOT, Tally, compare, of_session, rounds
-from tests.hostile.victims import OPERATIONS, done_in
 from tests.support.limits import LIMIT
 from tests.support.ports import free_port
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mirror.collect.corrections import DECISIONS_CSV, current_labels, read_corrections
-from mirror.collect.metadata import read_photos, read_rejections
+from mirror.collect.photo_records import read_photos, read_rejections
 from mirror.errors import MirrorError
 from mirror.model_folder import list_models, read_model_folder
-from tests.hostile.victims import OPERATIONS, done_in
+from tests.hostile.killed_commands import OPERATIONS, done_in
 from tests.web.studio.folders import photo_folder
 from tests.web.tiny import tiny_model
 from tests.world import World, draw_photo, encode, near_copy
@@ -129,7 +129,7 @@ def recipe_scene(world: World) -> Scene:
         from dataclasses import replace
 
         from mirror.collect import PhotoFolder
-        from mirror.collect.metadata import Origin, write_photos
+        from mirror.collect.photo_records import Origin, write_photos
         from mirror.collect.splits import assign_splits
 
         urls = {label: host.photos(label, 8) for label in ("cygnet", "duckling")}

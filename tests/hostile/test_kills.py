@@ -17,9 +17,9 @@ import pytest
 
 from mirror.collect.corrections import read_corrections
 from tests.hostile import programs, scenes
-from tests.hostile.kills import Tally, Zygote, campaign, rounds
+from tests.hostile.killed_commands import OPERATIONS, done_in
+from tests.hostile.kills import ForkServer, Tally, campaign, rounds
 from tests.hostile.scenes import Result, Scene
-from tests.hostile.victims import OPERATIONS, done_in
 from tests.world import World
 
 SCENES: dict[str, tuple[Callable[[], Scene], int]] = {
@@ -32,8 +32,8 @@ SCENES: dict[str, tuple[Callable[[], Scene], int]] = {
 
 
 def killed(scene: Scene, kills: int, place: Path) -> Tally:
-    with Zygote(scene.kind) as zygote:
-        return campaign(scene, zygote, kills=kills, seed=2026, scratch=place)
+    with ForkServer(scene.kind) as server:
+        return campaign(scene, server, kills=kills, seed=2026, scratch=place)
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -60,11 +60,11 @@ def test_what_was_decided_together_is_written_together(tmp_path: Path) -> None:
     scene = scenes.decisions_scene()
     (tmp_path / "start").mkdir()
     arguments = (*scene.lay(tmp_path / "start"), "4")
-    with Zygote("decisions") as zygote:
+    with ForkServer("decisions") as server:
         for event in itertools.count(1):
             shutil.rmtree(tmp_path / "place", ignore_errors=True)
             shutil.copytree(tmp_path / "start", tmp_path / "place")
-            ended = zygote.run(tmp_path / "place", arguments, tmp_path / "log", event=event, torn=True)
+            ended = server.run(tmp_path / "place", arguments, tmp_path / "log", event=event, torn=True)
             assert scene.between(tmp_path / "place") == []
             folder = tmp_path / "place" / scenes.FOLDER
             done = [lines_of(number) for number in range(done_in(folder))]

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from mirror.collect.corrections import REMOVE, record_corrections
-from mirror.collect.metadata import read_photos, write_photos
 from mirror.collect.own_photos import add_own_photos
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import read_photos, write_photos
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder, sha256_of
 from mirror.publish.content_checks import check_files

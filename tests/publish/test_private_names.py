@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.metadata import read_photos, write_photos
+from mirror.collect.photo_records import read_photos, write_photos
 from mirror.errors import PublishError
 from mirror.model_folder import ModelFolder, read_model_folder, sha256_of
 from mirror.publish.content_checks import check_files

@@ -10,7 +10,7 @@ from huggingface_hub import HfApi
 from PIL import Image
 
 from mirror.cli import main
-from mirror.collect.metadata import read_photos
+from mirror.collect.photo_records import read_photos
 from mirror.errors import MirrorError, PublishError, UsageError
 from mirror.images import encode_jpeg
 from mirror.model_folder import ModelFolder

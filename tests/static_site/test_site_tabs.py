@@ -26,7 +26,7 @@ from mirror.static_site.site_files import site_files
 from mirror.static_site.site_tabs import FACES, READY, TABS, THINGS, TITLES, WORDS, tab_model
 from mirror.tasks.detections import SHOWN_FROM
 from mirror.tasks.face_detection import open_faces
-from mirror.tasks.hub import locate
+from mirror.tasks.hub_models import locate
 from mirror.tasks.registry import open_label_predictor
 from mirror.tasks.request import FACE_DETECTION, ZERO_SHOT, TaskRequest
 from mirror.web.tabs.image_classification_tab import SHOWN_LABELS, answer_card

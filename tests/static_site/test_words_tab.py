@@ -30,7 +30,7 @@ from mirror.publish.space_static import space_static
 from mirror.static_site import words_tab as module
 from mirror.static_site.site_tabs import WORDS, NetworkTab
 from mirror.static_site.words_tab import INPUT, page_preprocessing, words_network, words_tab
-from mirror.tasks.hub import locate
+from mirror.tasks.hub_models import locate
 from mirror.tasks.image_classification import sigmoid
 from mirror.tasks.image_processors import ImageProcessor
 from mirror.tasks.registry import open_label_predictor

@@ -11,8 +11,8 @@ from typing import Any
 
 from mirror.collect.corrections import REMOVE, Correction, record_corrections
 from mirror.collect.download import DownloadCache
-from mirror.collect.metadata import Origin, Photo, read_photos, read_rejections
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin, Photo, read_photos, read_rejections
 from mirror.collect.search import SearchCache
 from mirror.collect.search_types import Hit, SearchFilters, SearchPage, SearchTerm
 from mirror.errors import MirrorError

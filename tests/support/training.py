@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
-from mirror.collect.metadata import Photo
+from mirror.collect.photo_records import Photo
 from mirror.training.calibration import HeldOut
 
 

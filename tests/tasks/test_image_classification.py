@@ -191,7 +191,7 @@ def test_the_command_without_a_hub_names_the_model_that_needs_none(photos: list[
 def test_it_can_be_asked_from_several_threads(vit: Path, photos: list[Path]):
     from concurrent.futures import ThreadPoolExecutor
 
-    from mirror.tasks.hub import locate
+    from mirror.tasks.hub_models import locate
 
     classifier = TransformersClassifier(locate(str(vit)))
     image = load_image(photos[0])

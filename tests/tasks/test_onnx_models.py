@@ -26,7 +26,7 @@ from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder
 from mirror.publish.publication import Publication
 from mirror.tasks.detections import Box, Detection, Detections
-from mirror.tasks.hub import MAX_ONNX, locate
+from mirror.tasks.hub_models import MAX_ONNX, locate
 from mirror.tasks.registry import open_predictor
 from mirror.tasks.request import IMAGE_CLASSIFICATION, ONNX_FORMS, ZERO_SHOT, TaskRequest
 from mirror.tasks.request import OBJECT_DETECTION as DETECTION

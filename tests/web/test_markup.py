@@ -23,7 +23,7 @@ import pytest
 
 from mirror import templates
 from mirror.collect.corrections import RELABEL, record_corrections
-from mirror.collect.metadata import Origin, rejection
+from mirror.collect.photo_records import Origin, rejection
 from mirror.collect.search_json import search_of
 from mirror.collect.search_types import Hit, SearchTerm
 from mirror.inference.classifier import Prediction
@@ -155,7 +155,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "begin_photos.html": lambda: templates.render("begin_photos.html"),
         "begin_words.html": lambda: templates.render("begin_words.html", rows=[(bad, bad)], command=bad, shut=False),
         "command.html": lambda: step.command([bad]),
-        "doubts.html": lambda: train_step.render_doubts(Project(bad, Path(), studio.models, Path()), snapshot),
+        "training_doubts.html": lambda: train_step.render_doubts(Project(bad, Path(), studio.models, Path()), snapshot),
         "detection_table.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[2],
         "detections.html": lambda: object_detection_tab.answer(image, detected(), 0.5)[1],
         "dialogs.html": lambda: templates.render("dialogs.html", keys=[(bad, bad)]),
@@ -189,7 +189,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         ),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
         "notices.html": lambda: templates.render("notices.html", notices=[bad]),
-        "nothing_yet.html": lambda: templates.render("nothing_yet.html", what=bad),
+        "empty_step.html": lambda: templates.render("nothing_yet.html", what=bad),
         "pictures.html": lambda: (
             templates.render(
                 "pictures.html", pictures=[(bad, "data:image/png;base64,")], report="data:image/png,", name=bad
@@ -241,7 +241,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "training_plan.html": lambda: (
             retrain.render_plan(snapshot, [bad], "", bad) + retrain.render_plan(snapshot, [], bad)
         ),
-        "trial.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
+        "trial_link.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
         "try_added.html": lambda: templates.render("try_added.html", told=bad, file_name=bad, name=bad),
         "try_answer.html": lambda: try_step._render(1, mirror_tab.card(bad, bad, bad), labels=(bad,)),
         "try_kept.html": lambda: templates.render("try_kept.html", number=1, few=[bad], command=bad),
@@ -249,7 +249,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "workshop_head.html": lambda: workshop_page._head(
             Project(bad, Path(HOSTILE.replace("/", "∕")), studio.models, Path()), Projects(Path()), bad
         ),
-        "unopened.html": lambda: about.note(ServedModel(bad, problem=bad)),
+        "unopened_model.html": lambda: about.note(ServedModel(bad, problem=bad)),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the local Hub answers, address by address, as huggingface_hub asks (hub.py keeps what is published)."""
+"""What the local Hub answers, address by address, as huggingface_hub asks (hub_models.py keeps what is published)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mirror.collect.corrections import CurrentLabel
 from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER, PhotoIssue
-from mirror.collect.metadata import Photo
+from mirror.collect.photo_records import Photo
 from mirror.web.studio.state import Snapshot
 from mirror.wording import percent, plain
 

@@ -25,7 +25,7 @@ from mirror.collect.issue_files import (
     read_issues,
     read_predictions,
 )
-from mirror.collect.metadata import Photo, read_photos, read_rejections
+from mirror.collect.photo_records import Photo, read_photos, read_rejections
 from mirror.errors import DatasetError, MirrorError
 from mirror.folders import holder_of
 from mirror.model_folder import MODEL_JSON, ModelFolder, read_model_folder

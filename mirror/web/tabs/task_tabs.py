@@ -11,7 +11,7 @@ import os
 import gradio as gr
 
 from mirror.net.fetch import NetworkSettings
-from mirror.tasks.hub import can_be_had, torch_is_here
+from mirror.tasks.hub_models import can_be_had, torch_is_here
 from mirror.tasks.object_detection import DEFAULT_MODEL as OBJECTS
 from mirror.tasks.request import FACE_DETECTION, IMAGE_CLASSIFICATION, OBJECT_DETECTION, ZERO_SHOT
 from mirror.tasks.zero_shot import DEFAULT_MODEL as WORDS

@@ -33,7 +33,7 @@ def add(workshop: Workshop) -> None:
     def draw(project: Project, shown: View) -> Changes:
         state = project.state()
         if state is None:
-            return {board: render("nothing_yet.html", what="There are no photos yet to look through.")}
+            return {board: render("empty_step.html", what="There are no photos yet to look through.")}
         snapshot = state.snapshot()
         labels = {tabs[tab]: gr.update(label=_tab(snapshot, tab)) for tab in (*ISSUE_TABS, DECIDED)}
         return {board: render_gallery(snapshot, shown), **labels}

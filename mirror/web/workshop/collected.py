@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mirror.collect.metadata import Photo, Rejection, read_photos, read_rejections
+from mirror.collect.photo_records import Photo, Rejection, read_photos, read_rejections
 from mirror.collect.search_json import SearchFile, read_search
 from mirror.collect.splits import MIN_PHOTOS_PER_LABEL
 from mirror.errors import reason_in_words

@@ -107,7 +107,7 @@ def add(workshop: Workshop) -> None:
 
     def draw(project: Project, wanted: Choices) -> Changes:
         if project.info() is None:
-            none = render("nothing_yet.html", what="There is no model yet to publish: train one first.")
+            none = render("empty_step.html", what="There is no model yet to publish: train one first.")
             return {nothing: none, all_of_it: gr.update(visible=False)}
         progress, told = project.run(STEP).progress(), publish_arguments(project, wanted)
         return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mirror.collect.metadata import VALIDATION
+from mirror.collect.photo_records import VALIDATION
 from mirror.describe import shows_photos
 from mirror.errors import UsageError
 from mirror.metric_sentences import error_sentence, is_few, judged_by

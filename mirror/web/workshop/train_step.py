@@ -54,7 +54,7 @@ def add(workshop: Workshop) -> None:
         if state is None:
             said = "Collecting comes first." if progress.running else "There are no photos yet to learn from."
             return {
-                plan: render("nothing_yet.html", what=said), start: gr.update(interactive=False), outcome: "",
+                plan: render("empty_step.html", what=said), start: gr.update(interactive=False), outcome: "",
                 cancel: gr.update(visible=progress.running), try_it: gr.update(visible=False),
             }  # fmt: skip
         snapshot = state.snapshot()
@@ -125,7 +125,7 @@ def render_doubts(project: Project, snapshot: Snapshot) -> str:
         if not snapshot.is_missing(photo)
     ]
     matrix = mistakes(snapshot, View(CONFUSION))["matrix"]
-    return render("doubts.html", matrix=matrix, doubts=shown, number=len(snapshot.open_issues))
+    return render("training_doubts.html", matrix=matrix, doubts=shown, number=len(snapshot.open_issues))
 
 
 def _photos(project: Project) -> StudioState:

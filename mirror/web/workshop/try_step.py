@@ -66,7 +66,7 @@ def add(workshop: Workshop) -> None:
 
     def draw(project: Project) -> Changes:
         there = project.info() is not None
-        said = "" if there else render("nothing_yet.html", what="There is no model yet to try: train one first.")
+        said = "" if there else render("empty_step.html", what="There is no model yet to try: train one first.")
         return {
             nothing: said, photo: gr.update(visible=there), show: gr.update(visible=there),
             kept: render_kept(project),
@@ -104,7 +104,7 @@ def add(workshop: Workshop) -> None:
         return {answer: said, shown: None, **workshop.say(f"{told} It counts in the next training.")}
 
     def open_page(project: Project) -> Changes:
-        return {address: render("trial.html", address=trial.address(project.name))}
+        return {address: render("trial_link.html", address=trial.address(project.name))}
 
     workshop.on_show(STEP, draw, [nothing, photo, show, kept])
     workshop.on(photo.look, look, shows=[answer, shown], slow=True)

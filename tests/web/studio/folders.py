@@ -17,7 +17,7 @@ from mirror.collect.issue_files import (
     write_issues,
     write_predictions,
 )
-from mirror.collect.metadata import Origin, Photo
+from mirror.collect.photo_records import Origin, Photo
 from mirror.collect.splits import assign_splits
 from mirror.metrics_schema import Metrics, TopLoss, Validation
 from mirror.model_folder import write_model_folder

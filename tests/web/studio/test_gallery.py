@@ -11,7 +11,7 @@ import pytest
 
 from mirror.collect.corrections import RELABEL, REMOVE, read_corrections
 from mirror.collect.issue_files import DISPUTED, LOOK_ALIKE, OUTLIER, SUSPECTS_CSV
-from mirror.collect.metadata import write_photos
+from mirror.collect.photo_records import write_photos
 from mirror.errors import DatasetError, UsageError
 from mirror.web.studio import actions, render
 from mirror.web.studio.gallery import CONFUSION, DECIDED, LABELS, TABS, TILES_A_PAGE, View, lay_out, undecided_count

@@ -92,7 +92,7 @@ def test_what_the_studio_writes_is_nobody_elses_to_write(tmp_path: Path) -> None
         "import os; from pathlib import Path; os.umask(0); from mirror.web.workshop.workshop_page import open_studio;"
         "from mirror.web.workshop.projects import Projects;"
         "from mirror.collect.corrections import REMOVE; from tests.support.photo_folders import correct;"
-        "from mirror.collect.metadata import read_photos;"
+        "from mirror.collect.photo_records import read_photos;"
         f"folder = Path({str(tmp_path / 'birds')!r}); open_studio(Projects(folder.parent, folder.parent, folder));"
         "correct(folder, [read_photos(folder / 'metadata.csv')[0].file_name], REMOVE)"
     )

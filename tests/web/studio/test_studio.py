@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from mirror.collect.corrections import read_corrections
-from mirror.collect.metadata import Photo
+from mirror.collect.photo_records import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.gallery import LABELS, TABS
 from tests.pictures import shot

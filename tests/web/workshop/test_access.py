@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mirror.collect.metadata import write_photos
+from mirror.collect.photo_records import write_photos
 from mirror.web.gateway.middleware import NOT_HERE, NOT_SO
 from mirror.web.workshop.access import ELSEWHERE, MAX_BODY_BYTES, NO_TOKEN
 from tests.hostile.files import BOMBS, shared_tags

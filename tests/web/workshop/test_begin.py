@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mirror.collect.metadata import read_photos
+from mirror.collect.photo_records import read_photos
 from tests.pictures import shot
 from tests.support.visits import CONTRAST, OVERLAPS, TIMEOUT, UNREACHED, drop_files
 from tests.web.serving import serve

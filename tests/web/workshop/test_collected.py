@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.metadata import Origin, rejection
 from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import Origin, rejection
 from mirror.collect.search_json import search_of, write_search
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError

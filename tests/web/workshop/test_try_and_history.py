@@ -14,8 +14,8 @@ import pytest
 
 from mirror import model_history
 from mirror.collect.corrections import read_corrections
-from mirror.collect.metadata import read_photos
 from mirror.collect.own_photos import add_own_photos
+from mirror.collect.photo_records import read_photos
 from mirror.errors import MirrorError
 from mirror.inference.classifier import Classifier
 from mirror.model_folder import read_model_folder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.metadata import read_photos
+from mirror.collect.photo_records import read_photos
 from mirror.collect.search_json import read_search
 from mirror.model_folder import read_model_folder
 from mirror.model_history import history

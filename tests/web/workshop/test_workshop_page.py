@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mirror.collect.metadata import read_photos
+from mirror.collect.photo_records import read_photos
 from mirror.collect.search_json import read_search
 from mirror.templates import data_url
 from tests.web.serving import serve

@@ -1,4 +1,4 @@
-"""Forks processes that run one command each and are killed on the way: `python -m tests.hostile.zygote KIND`.
+"""Forks processes that run one command each and are killed on the way: `python -m tests.hostile.fork_server KIND`.
 
 Importing torch and fastai takes most of a short training's time. So this process imports what a kind of command needs
 once, runs nothing of it, and forks for each run; the child is a process like any other from there on, with its own
@@ -97,10 +97,10 @@ def _run_and_exit(kind: str, told: dict[str, Any], counted: mmap.mmap, log: Path
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.chdir(told["place"])
-        from tests.hostile import victims
+        from tests.hostile import killed_commands
 
         Fuse(counted, told.get("event"), told.get("torn", False)).set()
-        code = victims.KINDS[kind].run(*told["arguments"]) or 0
+        code = killed_commands.KINDS[kind].run(*told["arguments"]) or 0
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:
@@ -113,9 +113,9 @@ def _run_and_exit(kind: str, told: dict[str, Any], counted: mmap.mmap, log: Path
 
 
 def main(kind: str) -> None:
-    from tests.hostile import victims
+    from tests.hostile import killed_commands
 
-    victims.KINDS[kind].prepare()
+    killed_commands.KINDS[kind].prepare()
     counted = mmap.mmap(-1, 8)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer

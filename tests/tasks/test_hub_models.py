@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from mirror.errors import ModelUnavailable, UsageError
-from mirror.tasks.hub import hub_id, locate
 from mirror.tasks.hub_errors import loading
+from mirror.tasks.hub_models import hub_id, locate
 from mirror.tasks.transformers_models import pretrained, require
 from tests.support.hub_server import Hub
 from tests.support.tiny_vit import tiny_vit
@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LOCATE = """\
 import json, sys, time
 from mirror.errors import MirrorError
-from mirror.tasks.hub import locate
+from mirror.tasks.hub_models import locate
 for model in sys.argv[1:]:
     start = time.monotonic()
     try:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.collect.metadata import (
+from mirror.collect.photo_folder import PhotoFolder
+from mirror.collect.photo_records import (
     METADATA_COLUMNS,
     REJECTED_COLUMNS,
     append_rows,
@@ -21,7 +22,6 @@ from mirror.collect.metadata import (
     read_rejections,
     write_photos,
 )
-from mirror.collect.photo_folder import PhotoFolder
 from mirror.errors import DatasetError
 from mirror.storage import complete_length
 from tests.support.limits import LIMIT
@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_no_half_row(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys
 from pathlib import Path
-from mirror.collect.metadata import append_rows, read_rejections, write_rows, REJECTED_COLUMNS, Rejection
+from mirror.collect.photo_records import append_rows, read_rejections, write_rows, REJECTED_COLUMNS, Rejection
 from mirror.errors import DatasetError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, row = Path(sys.argv[1]), Rejection("https://x", "a", reason="timeout", detail="d" * 50)
