@@ -87,6 +87,18 @@ def test_jsonl_gives_a_line_an_image_and_errors_in_their_places(place: Path) -> 
     assert rows[-1]["error"] == "There is no file or folder missing.png: check the path."
 
 
+def test_a_photo_of_this_machine_needs_nothing_of_the_network(place: Path) -> None:
+    code = (
+        "import sys; from mirror.cli import main; main(['predict', 'yellow.png']);"
+        "print({'httpx', 'requests', 'huggingface_hub', 'gradio', 'torch'} & sys.modules.keys())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, env=environment, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert done.stdout.endswith("set()\n"), done.stdout
+
+
 def test_numbers_that_are_none_are_an_error_in_the_photos_place(place: Path) -> None:
     damage(place / "models" / "mirror", "logits", 0.5)
     sentence = (

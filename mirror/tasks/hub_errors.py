@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 
 from mirror.errors import MirrorError, ModelUnavailable, NotInstalled
-from mirror.net.guard import without_passwords
 
 
 @contextlib.contextmanager
@@ -39,6 +38,8 @@ def quietly(name: str) -> Iterator[None]:
 
 def _sentence(name: str, error: Exception, hint: str) -> str:
     from huggingface_hub import errors
+
+    from mirror.net.guard import without_passwords  # httpx, which a model of one's own does not need
 
     if isinstance(error, errors.GatedRepoError):
         return f"{name} is open only to those who accept its terms: do so at huggingface.co/{name} and set HF_TOKEN."
