@@ -9,11 +9,13 @@ FROM ${BASE}
 RUN useradd --create-home --uid 1000 user
 WORKDIR /home/user/app
 
+# Compiled here, for user 1000 may not write there: the page would compile gradio at each start, two thirds of its time
 COPY requirements.txt ./
-RUN pip install --no-cache-dir --no-compile -r requirements.txt
+RUN pip install --no-cache-dir -r requirements.txt
 
 COPY --chown=1000:1000 . ./
 USER 1000
+RUN python -m compileall -q mirror
 ENV HOME=/home/user PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=7860
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \

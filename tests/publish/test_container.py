@@ -48,6 +48,13 @@ def test_it_runs_as_user_1000_on_port_7860_with_a_health_check() -> None:
     assert text.index("USER 1000") < text.index('CMD ["python", "app.py"]')
 
 
+def test_its_packages_are_compiled_when_it_is_built() -> None:
+    """Whoever it runs as may not write among them, and each start would compile all of gradio."""
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    assert "--no-compile" not in text and "PYTHONDONTWRITEBYTECODE" not in text
+    assert text.index("USER 1000") < text.index("RUN python -m compileall -q mirror") < text.index("CMD")
+
+
 def buildah(*arguments: str | Path, storage: Path) -> str:
     command = ["buildah", "--storage-driver", "vfs", "--root", str(storage / "root"), "--runroot", str(storage / "run")]
     done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=1500)
