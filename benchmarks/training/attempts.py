@@ -32,6 +32,7 @@ from mirror.training.view_features import FeatureExtractor, ViewFeatures, extrac
 SETS = {"ants_bees": (200, 5), "stripes": (20, 3), "arrows": (20, 3), "digits": (20, 2), "garments": (20, 2)}
 MANY = 10  # views of a photo, where more than the recipe's are tried
 CROPS = [(x, y, x + 0.75, y + 0.75) for x in (0.0, 0.25) for y in (0.0, 0.25)]  # a photo's corners
+COLDNESS = (0.5, 0.7, 1.0, 1.4, 2.0)  # one over the temperature
 SMOOTHING, MIXED = 0.1, 0.2  # of label smoothing; alpha of mixup's beta distribution
 
 Head = tuple[np.ndarray, np.ndarray]  # weight [L, D], bias [L]
@@ -111,12 +112,14 @@ def discriminant(
 
 @dataclass(frozen=True)
 class Way:
-    """views: what it learns from; answers [N, D]: the photos as it answers them; learn, strengths: its head."""
+    """views: what it learns from; answers [N, D]: the photos as it answers them; learn, strengths: its head; loss: by
+    which the strength is chosen."""
 
     views: Callable[[Material], ViewFeatures]
     learn: Learn = logistic
     strengths: tuple[float, ...] = STRENGTHS
     answers: Callable[[Material], np.ndarray] | None = None
+    loss: Callable[[np.ndarray, np.ndarray], np.ndarray] = cross_entropy
 
 
 def mapped(
@@ -130,6 +133,11 @@ def mapped(
         return replace(seen, features=changed, width=changed.shape[1])
 
     return views
+
+
+def tempered(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The cross-entropy at the temperature that serves these best: the model is served with one."""
+    return min((cross_entropy(factor * logits, labels) for factor in COLDNESS), key=lambda losses: losses.mean())
 
 
 def taught(features: np.ndarray, material: Material) -> np.ndarray:
@@ -152,6 +160,7 @@ DISCRIMINANT = (0.03, 0.1, 0.3, 1.0, 3.0)
 WAYS = {
     "last layer, as it ships": Way(lambda m: m.views.last),
     "every depth, as it ships": Way(lambda m: m.views),
+    "last layer, strength chosen at its best temperature": Way(lambda m: m.views.last, loss=tempered),
     "ten views for three": Way(lambda m: m.many.last),
     "label smoothing 0.1": Way(lambda m: m.views.last, smoothed),
     "mixup of features": Way(lambda m: m.views.last, mixed),
@@ -175,13 +184,13 @@ def judge(way: Way, material: Material, seed: int) -> tuple[float, np.ndarray]:
     number = np.full(len(views.labels), -1)
     rows = material.learned
     number[rows] = fold_numbers(views.labels[rows], views.groups[rows], 5, seed)
-    losses = dict.fromkeys(way.strengths, 0.0)
+    logits = {strength: np.zeros((len(views.labels), labels.max() + 1)) for strength in way.strengths}
     for fold in range(number.max() + 1):
         inside, outside = number[photo] != fold, np.flatnonzero(number == fold)
         heads = way.learn(features[inside], labels[inside], weights[inside], way.strengths)
         for strength, (weight, bias) in zip(way.strengths, heads, strict=True):
-            logits = (served[outside] @ weight.T + bias).astype(np.float64)
-            losses[strength] += cross_entropy(logits, views.labels[outside]).sum() / len(rows)
+            logits[strength][outside] = served[outside] @ weight.T + bias
+    losses = {strength: way.loss(said[rows], views.labels[rows]).mean() for strength, said in logits.items()}
     best = min(losses, key=lambda strength: losses[strength])
     weight, bias = way.learn(features, labels, weights, (best,))[0]
     answers = (served[material.held] @ weight.T + bias).argmax(axis=1)
