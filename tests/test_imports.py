@@ -88,7 +88,7 @@ def test_the_modules_of_a_package_and_the_packages_in_it_form_no_circle(package:
         ("import mirror.errors", {"mirror.errors"}),
         ("from mirror import storage, __version__", {"mirror.storage"}),
         ("from mirror.errors import MirrorError", {"mirror.errors"}),
-        ("def f():\n    from mirror.collect import metadata", {"mirror.collect.photo_records"}),
+        ("def f():\n    from mirror.collect import photo_records", {"mirror.collect.photo_records"}),
         ("if TYPE_CHECKING:\n    import mirror.errors\nelse:\n    import mirror.storage", {"mirror.storage"}),
         ("import numpy\nfrom PIL import Image", set()),
     ],

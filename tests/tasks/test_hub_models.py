@@ -35,7 +35,7 @@ for model in sys.argv[1:]:
         row = {"error": str(error), "kind": type(error).__name__}
     print(json.dumps(row | {"seconds": time.monotonic() - start}))
 """
-FILE = LOCATE.replace("tasks.hub import locate", "tasks.hub_client import fetch_file")
+FILE = LOCATE.replace("tasks.hub_models import locate", "tasks.hub_client import fetch_file")
 FILE = FILE.replace('locate("hf:" + model)', "fetch_file(model, 'config.json')")
 FILE = FILE.replace("found.identity", "found[1]").replace(
     "sorted(path.name for path in found.source.iterdir())", "[found[0].name]"

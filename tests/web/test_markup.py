@@ -189,7 +189,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         ),
         "no_model.html": lambda: about.how_to_train(Path(bad.replace("/", "∕"))),
         "notices.html": lambda: templates.render("notices.html", notices=[bad]),
-        "empty_step.html": lambda: templates.render("nothing_yet.html", what=bad),
+        "empty_step.html": lambda: templates.render("empty_step.html", what=bad),
         "pictures.html": lambda: (
             templates.render(
                 "pictures.html", pictures=[(bad, "data:image/png;base64,")], report="data:image/png,", name=bad
@@ -241,7 +241,7 @@ def filled(served: ServedModel, studio: StudioState) -> dict[str, Callable[[], s
         "training_plan.html": lambda: (
             retrain.render_plan(snapshot, [bad], "", bad) + retrain.render_plan(snapshot, [], bad)
         ),
-        "trial_link.html": lambda: templates.render("trial.html", address=f"http://127.0.0.1/?model={bad}"),
+        "trial_link.html": lambda: templates.render("trial_link.html", address=f"http://127.0.0.1/?model={bad}"),
         "try_added.html": lambda: templates.render("try_added.html", told=bad, file_name=bad, name=bad),
         "try_answer.html": lambda: try_step._render(1, mirror_tab.card(bad, bad, bad), labels=(bad,)),
         "try_kept.html": lambda: templates.render("try_kept.html", number=1, few=[bad], command=bad),
