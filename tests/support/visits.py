@@ -31,6 +31,12 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
     pending: set[Any] = field(default_factory=set)  # requests that have not ended
 
+    def __post_init__(self) -> None:
+        # The studio's heartbeat is open as long as its page is
+        self.page.on("request", lambda r: self.pending.add(r) if "/heartbeat/" not in r.url else None)
+        for ended in ("requestfinished", "requestfailed"):
+            self.page.on(ended, lambda request: self.pending.discard(request))
+
     def shot(self, name: str, *, whole: bool = True) -> None:
         """A screenshot for who asked for them."""
         shot(self.page, name, whole=whole)
@@ -87,11 +93,13 @@ class Visit:
         self.page.locator('[role="tab"][tabindex="-1"]').first.wait_for()
         self.page.locator("p.loading").first.wait_for(state="detached")
 
-    def rest(self) -> None:
-        """Waits until every request has ended: the page must leave none open."""
-        end = time.monotonic() + TIMEOUT / 1000
-        while self.pending:
+    def rest(self, quiet: int = 0) -> None:
+        """Waits until every request has ended, and none has begun for `quiet` ms: the page must leave none open."""
+        end, since = time.monotonic() + TIMEOUT / 1000, time.monotonic()
+        while self.pending or time.monotonic() < since + quiet / 1000:
             assert time.monotonic() < end, [request.url for request in self.pending]
+            if self.pending:
+                since = time.monotonic()
             self.page.wait_for_timeout(50)
 
     def bars(self) -> dict[str, str]:
@@ -117,9 +125,6 @@ def visiting(
     page.on("response", lambda r: visit.complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
     own = (url.partition("?")[0], "data:", "blob:")
     page.on("request", lambda r: visit.complaints.append(f"asked {r.url}") if not r.url.startswith(own) else None)
-    page.on("request", lambda request: visit.pending.add(request))
-    for ended in ("requestfinished", "requestfailed"):
-        page.on(ended, lambda request: visit.pending.discard(request))
     visit.goto(url)
     yield visit
     visit.rest()

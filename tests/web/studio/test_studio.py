@@ -18,7 +18,7 @@ from mirror.collect.photo_records import Photo
 from mirror.model_folder import read_model_folder
 from mirror.web.studio.gallery import LABELS, TABS
 from tests.pictures import shot
-from tests.support.visits import TIMEOUT, spoken
+from tests.support.visits import TIMEOUT, Visit, spoken
 from tests.web.serving import serve
 from tests.web.studio.folders import HOSTILE, QUICK, model_of, photo_folder
 
@@ -92,8 +92,10 @@ def working(chromium: Any, place: Path, *, model: bool = True, each: int = 10, d
             lambda r: note(f"asked {r.url}") if not r.url.startswith((served.url, "data:", "blob:")) else None,
         )
         page.set_default_timeout(TIMEOUT)
+        visit = Visit(page)
         page.goto(served.address)
         page.locator("[data-keys] .board").wait_for()
+        visit.rest(quiet=500)  # opening a step draws it once more: tests change the folder once it is drawn
         yield studio
         context.close()
         assert studio.complaints == [] and "Traceback" not in served.log()
@@ -264,13 +266,7 @@ def test_a_folder_that_is_moved_away_is_one_sentence_and_comes_back(chromium, tm
         studio.press("x")
         studio.page.get_by_text(f"{studio.folder} does not exist").wait_for()
         away.rename(studio.folder)
-        said = studio.page.locator("#said p").filter(has_text="removed")
-        for _ in range(30):  # on a busy machine a key that comes with the refusal itself may be lost, as 1 of 5 was
-            studio.page.locator(".tile").first.wait_for()
-            studio.press("x")
-            studio.page.wait_for_timeout(1000)
-            if said.count():
-                break
+        studio.press("x")
         studio.says("removed")
         studio.tab("Disputed")
         studio.page.locator(".notice", has_text="There is no model yet.").wait_for()
