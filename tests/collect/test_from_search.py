@@ -24,7 +24,7 @@ from mirror.collect.search_json import keep_search, read_search, search_of
 from mirror.collect.search_types import SearchTerm
 from mirror.errors import DatasetError, FetchError, RateLimited, UsageError
 from mirror.net.fetch import NetworkSettings
-from tests.support.limits import LIMIT
+from tests.support.limits import LIMIT, read_until
 from tests.support.photo_folders import check_totals
 from tests.world import PhotoHost, World, draw_photo, encode, near_copy, wait_until
 
@@ -73,7 +73,7 @@ def gather(
 
 def child(world: World, folder: Path, count: int) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), world.proxy_url, str(count)],
+        [sys.executable, "-u", "-c", CHILD, str(folder), world.proxy_url, str(count)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -401,6 +401,7 @@ class TestKilled:
         world.results("baby swan", swans)
         world.results("duckling", host.photos("duckling", 5))
         process = child(world, folder, 5)
+        read_until(process, "cygnet: 2 of 5 photos, ")  # a row that is only seen in the file may be taken back
         wait_until(lambda: (rows(folder), waiting(folder)) == (2, 2))
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)

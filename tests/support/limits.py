@@ -26,3 +26,12 @@ def read_line(process: subprocess.Popen[Any]) -> Any:
     reader.join(LIMIT)
     assert lines, f"{process.args} printed no line within {LIMIT:g} s"
     return lines[0]
+
+
+def read_until(process: subprocess.Popen[Any], said: str) -> str:
+    """What the process prints up to and with the line that holds `said`."""
+    lines: list[str] = []
+    while not lines or said not in lines[-1]:
+        lines.append(read_line(process))
+        assert lines[-1], f"{process.args} ended and never said {said!r}: {lines}"
+    return "".join(lines)
