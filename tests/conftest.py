@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import re
@@ -77,22 +78,50 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Files and folders whose tests train, compile, kill, start clusters or serve pages
+# Files and folders whose tests train, compile, kill, start clusters, serve pages or run whole networks
 SLOW = (
-    "batch/test_ray.py", "batch/test_summary.py", "collect/test_from_search.py", "export", "fashion_mnist",
-    "hostile", "inference/test_pickle_cache.py", "inference/test_sandbox.py", "publish/test_container.py",
-    "publish/test_publication.py", "publish/test_refusals.py", "publish/test_space_page.py",
-    "tasks/test_imagenet.py", "test_app.py", "test_cli.py", "test_requirements_alone.py", "test_telemetry.py",
-    "test_storage.py", "test_terminal.py", "test_train.py", "training", "web",
+    "batch/test_job.py", "batch/test_ray.py", "batch/test_summary.py", "collect/test_from_search.py", "export",
+    "fashion_mnist", "hostile", "inference/test_padding.py", "inference/test_pickle_cache.py",
+    "inference/test_preprocess.py", "inference/test_sandbox.py", "publish/test_container.py",
+    "publish/test_private_names.py", "publish/test_publication.py", "publish/test_refusals.py",
+    "publish/test_requirement_check.py", "publish/test_serving_modules.py", "publish/test_space_folders.py",
+    "publish/test_space_page.py", "search_doctor/test_exclusions.py", "static_site", "tasks/test_face_detection.py",
+    "tasks/test_finite_numbers.py", "tasks/test_hub_models.py", "tasks/test_image_classification.py",
+    "tasks/test_image_processors.py", "tasks/test_imagenet.py", "tasks/test_object_detection.py",
+    "tasks/test_onnx_models.py", "tasks/test_zero_shot.py", "test_app.py", "test_cli.py", "test_fashion.py",
+    "test_package.py", "test_requirements_alone.py", "test_telemetry.py", "test_storage.py", "test_terminal.py",
+    "test_train.py", "test_train_collect.py", "test_train_preview.py", "training", "web",
 )  # fmt: skip
+# Files among them whose tests do none of that
+QUICK = (
+    "web/gateway/test_client_address.py", "web/gateway/test_disk.py", "web/gateway/test_response_cache.py",
+    "web/studio/test_examples.py", "web/test_about.py", "web/test_arguments.py", "web/test_fair_scheduling.py",
+    "web/test_photo_input.py", "web/test_served_models.py", "web/test_theme.py",
+    "web/workshop/test_child_process.py", "web/workshop/test_collect_step.py", "web/workshop/test_collected.py",
+    "web/workshop/test_preview_step.py", "web/workshop/test_projects.py", "web/workshop/test_retrain.py",
+    "web/workshop/test_search_form.py", "web/workshop/test_workshop_page.py",
+)  # fmt: skip
+TESTS = Path(__file__).parent
+assert not (gone := [name for name in (*SLOW, *QUICK) if not (TESTS / name).exists()]), f"{gone} is not there"
+
+
+@functools.cache
+def is_slow(path: Path) -> bool:
+    """Of a folder: all that is in it."""
+    name = os.path.relpath(path, TESTS)
+    return name.startswith(SLOW) and not any(quick.startswith(name) for quick in QUICK)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What `-m "not slow …"` leaves out need not be imported either, which takes longer than many a quick test."""
+    return True if "not slow" in config.option.markexpr and is_slow(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    slow = [Path(__file__).parent / name for name in SLOW]
     for item in items:
-        if re.search(r" at 0x[0-9a-f]+", item.nodeid):
+        if " at 0x" in item.nodeid and re.search(r" at 0x[0-9a-f]+", item.nodeid):
             raise pytest.UsageError(f"{item.nodeid} is called otherwise in each run: give its parameters ids.")
-        if any(item.path.is_relative_to(path) for path in slow) or "killed" in item.name:
+        if is_slow(item.path) or "killed" in item.name:
             item.add_marker("slow")
     # What takes long begins first, so that no worker is left with a file of it while the others are done
     items.sort(key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("browser")))

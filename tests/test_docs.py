@@ -98,6 +98,7 @@ def test_every_example_can_be_meant() -> None:
             pytest.fail(f"{line}: {error}")
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_command_do_what_they_say(tmp_path: Path) -> None:
     """Those of `python -m mirror` that need neither network nor torch run as they are printed."""
     tiny_model(tmp_path / "models")

@@ -259,6 +259,7 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
     ],
     ids=["train", "compile"],
 )
+@pytest.mark.slow
 def test_where_torch_finds_no_room_in_memory_one_sentence_says_so(
     arguments: tuple[str, ...], says: str, tmp_path: Path
 ) -> None:

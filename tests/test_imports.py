@@ -8,6 +8,7 @@ read by all, and what it opens stands above all.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -53,7 +54,9 @@ def imported(source: str) -> set[str]:
     return names & MODULES.keys() - {"mirror"}
 
 
-IMPORTS = {name: imported(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+@functools.cache
+def imports_of(module: str) -> set[str]:
+    return imported(MODULES[module].read_text(encoding="utf-8"))
 
 
 def test_no_module_imports_what_stands_above_it() -> None:
@@ -63,7 +66,7 @@ def test_no_module_imports_what_stands_above_it() -> None:
     upward = [
         f"{name} imports {other}"
         for name, room in rooms.items()
-        for other in IMPORTS[name]
+        for other in imports_of(name)
         if floors[rooms[other]] > floors[room]
     ]
     assert upward == []
@@ -75,7 +78,7 @@ def test_the_modules_of_a_package_and_the_packages_in_it_form_no_circle(package:
     members = {name: ".".join(name.split(".")[:depth]) for name in MODULES if name.startswith(f"{package}.")}
     graph: dict[str, set[str]] = {member: set() for member in members.values()}
     for name, member in members.items():
-        graph[member] |= {members[other] for other in IMPORTS[name] if other in members} - {member}
+        graph[member] |= {members[other] for other in imports_of(name) if other in members} - {member}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

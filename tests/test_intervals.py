@@ -50,6 +50,7 @@ def test_groups_never_make_it_narrower_than_lone_photos_do() -> None:
 @pytest.mark.parametrize("sizes", [[2] * 20, [4] * 10, [1] * 40, [30] + [1] * 70, [20] + [5] * 4 + [1] * 40])
 @pytest.mark.parametrize("alike", [0.0, 0.7, 1.0])
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
+@pytest.mark.slow
 def test_it_holds_the_truth_as_often_as_it_says(sizes: list[int], alike: float, rate: float) -> None:
     """alike: how often the photos of a group are right or wrong together. With Wilson's interval: 36 to 97 %."""
     random, groups = np.random.default_rng(1), np.repeat(np.arange(len(sizes)), sizes)

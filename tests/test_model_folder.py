@@ -80,6 +80,7 @@ def test_a_newer_tools_keys_survive_a_round_trip(tmp_path: Path) -> None:
     assert again["metrics"]["validation"]["brier"] == 0.04
 
 
+@pytest.mark.slow
 def test_a_file_with_no_end_of_mistakes_is_refused_in_little_memory(tmp_path: Path) -> None:
     path = write(tmp_path / "m", FULL)
     edit(path, metrics__confusion_matrix=[["x"] * 1000] * 3000, data__counts={f"{i}": "x" for i in range(100_000)})

@@ -69,6 +69,7 @@ def test_hostile_and_missing_files_have_none(tmp_path: Path) -> None:
         assert taken(image) == NONE
 
 
+@pytest.mark.slow
 def test_the_command_writes_it_in_every_format_and_draws_the_map(tmp_path: Path) -> None:
     tiny_model(tmp_path / "models")
     (tmp_path / "city").mkdir()

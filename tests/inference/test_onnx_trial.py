@@ -197,6 +197,7 @@ def test_memory_without_end_is_refused(tmp_path: Path) -> None:
 
 
 @linux
+@pytest.mark.slow
 def test_a_network_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_trial, "SECONDS", 4.0)
     begun = time.monotonic()
@@ -234,6 +235,7 @@ def test_a_network_that_does_not_fit_its_description_is_one_sentence(
 
 @pytest.mark.parametrize("limit", [np.nan, np.inf], ids=str)
 @pytest.mark.parametrize("output", ["logits", "similarity", "maps", "heat"])
+@pytest.mark.slow
 def test_a_network_whose_numbers_are_none_is_refused(cache: Path, tmp_path: Path, output: str, limit: float) -> None:
     model, file = tiny_model(tmp_path / "models"), "heat.onnx" if output == "heat" else "model.onnx"
     damage(model, output, limit, file)

@@ -126,6 +126,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.pkl")):
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_was_not_read_is_not_run_by_the_unpickler_either(tmp_path: Path) -> None:
     expected = []
     for number, program in enumerate(PROGRAMS.values()):
@@ -183,6 +184,7 @@ ROUNDABOUT = {  # names that a learner may hold, put together to something else
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_harmless_names_do_nothing_together(tmp_path: Path) -> None:
     for number, program in enumerate(ROUNDABOUT.values()):
         (tmp_path / f"{number:02}.pkl").write_bytes(zipped(program))
@@ -231,6 +233,7 @@ def test_a_refusal_names_what_is_named_to_the_owner_only(tmp_path: Path) -> None
     assert "`python -m mirror compile --trust FILE`" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_plain_learners_name_nothing_else() -> None:
     names = names_in(plain_pickle())
     assert len(names) > 50 and all(is_harmless(name.module, name.name) for name in names)
@@ -255,6 +258,7 @@ def test_on_a_space_no_pickle_is_opened(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only for root")
+@pytest.mark.slow
 def test_a_compiled_model_of_another_user_is_not_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

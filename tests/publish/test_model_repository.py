@@ -94,6 +94,7 @@ def test_fastai_opens_it_as_the_hub_does(folder: Path, model: ModelFolder, monke
 
 
 @pytest.mark.parametrize("network", ["model.onnx", "model_quantized.onnx"])
+@pytest.mark.slow
 def test_transformers_prepares_a_photo_nearly_alike_and_the_network_takes_it(
     folder: Path, model: ModelFolder, network: str
 ) -> None:

@@ -22,7 +22,8 @@ def product(
     image = Image.new("RGB", size, ground)
     ImageDraw.Draw(image).polygon([(x * size[0], y * size[1]) for x, y in SHIRT], fill=cloth)
     levels = np.asarray(image, np.float32) - np.linspace(0, shade, size[1])[:, None, None]
-    levels = levels + np.random.default_rng(0).normal(0, noise, levels.shape)
+    if noise:
+        levels = levels + np.random.default_rng(0).normal(0, noise, levels.shape)
     return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
 
 
