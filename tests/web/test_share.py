@@ -90,6 +90,7 @@ def test_an_answer_is_saved_as_a_picture_by_the_browser_alone(chromium, served: 
             if why:
                 visit.page.get_by_role("button", name="Why do you say so?").click()
                 visit.page.locator("#why figure img").wait_for()
+            visit.rest(quiet=500)  # of what it asks for each picture that it is given, its own as well
             asked: list[str] = []
             visit.page.on("request", lambda request, asked=asked: asked.append(request.url))
             with visit.page.expect_download() as saved:
