@@ -183,7 +183,7 @@
     held.set(glass, target.files[0]);
   }
 
-  // An answer that was on its way when its photo was taken away goes too; it would bring the photo back
+  // An answer that was on its way when its photo was taken away goes too; it may bring the photo back
   let emptied = null; // the frame that the visitor has emptied, until anything else is done
   function empty({ type, target, isTrusted }) {
     if (type === "click" && !isTrusted) return;
@@ -191,11 +191,15 @@
   }
 
   async function keepEmpty() {
-    const glass = emptied;
-    if (!glass?.querySelector("img[src^='data:']")) return;
+    const glass = emptied, answer = open(ANSWERS);
+    const isLate = () => glass.querySelector("img[src^='data:']") || answer?.querySelector(".verdict:is(.known, .stranger)");
+    if (!glass || !isLate()) return;
     await frame();
     await frame(); // all of the answer is there
-    if (emptied === glass) glass.querySelector("[aria-label='Remove Image']")?.click();
+    if (emptied !== glass || !isLate()) return;
+    const remove = glass.querySelector("[aria-label='Remove Image']");
+    if (remove) remove.click();
+    else answer?.querySelector(".verdict")?.dispatchEvent(new CustomEvent("emptied", { bubbles: true }));
   }
 
   // The photo of the tab that is left goes along into the one that is opened, unless that shows it already; one that is

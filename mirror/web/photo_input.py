@@ -24,7 +24,7 @@ from PIL import Image
 from mirror.errors import FetchError, MirrorError, NoProxy
 from mirror.images import load_image, small_jpeg
 from mirror.templates import data_url
-from mirror.web.uploads import SentPhoto, parse_sent
+from mirror.web.uploads import SHOWN, SentPhoto, parse_sent
 
 JPEG = b"\xff\xd8"  # how its files begin
 # Why an address cannot be fetched, where that would tell of this server's network: its proxy, its names, its options
@@ -60,7 +60,7 @@ class PhotoInput(gr.Image, metaclass=NoStubFile):
         """Encoded JPEG bytes → a data: URL; nothing is written to disk."""
         if value is None:
             return None
-        return ImageData(url=data_url(value), mime_type="image/jpeg")
+        return ImageData(url=data_url(value), mime_type="image/jpeg", orig_name=SHOWN)
 
 
 class PictureOutput(gr.Image, metaclass=NoStubFile):

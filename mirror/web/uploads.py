@@ -43,6 +43,7 @@ BARE_BASE64_GIVEN = "This is base64 alone: put “data:image/jpeg;base64,” bef
 # How a JPEG, PNG, GIF, WebP, BMP, TIFF, and what a phone takes begin; a path with such a name is none of an upload's
 _FIRST_LETTERS = "/9j/|iVBORw0KGgo|R0lGOD|UklGR|Qk[0-9A-Za-z]|SUkqA|TU0AK|AAAA[0-9A-Za-z]GZ0eX"
 BARE_BASE64 = re.compile(rf"\s*({_FIRST_LETTERS})[A-Za-z0-9+/=_\s-]{{40}}")
+SHOWN = "shown by the mirror.jpg"  # its name, by which a picture that an answer brought to the page is known again
 TOO_MANY_BYTES = f"The photo is larger than {MAX_UPLOAD_BYTES / 2**20:g} MB: please send a smaller one."
 
 NO_SCHEME = re.compile(r"(//)?[^\W_][\w-]*(\.[\w-]+)+(:\d+)?([/?#]|$)")  # example.org/photo.jpg
@@ -59,10 +60,13 @@ class Address:
     """An http(s) address: its bytes are fetched (mirror.net.fetch), and not here."""
 
     url: str
+    shown = False
 
 
 class InlinePhoto:
     """A photo within the request itself, as a data: URL. Raises ImageTooLarge for one too long to be decoded."""
+
+    shown = False  # whether the page has it from an answer already
 
     def __init__(self, url: str):
         comma = url.find(",")
@@ -89,6 +93,8 @@ class InlinePhoto:
 class Upload:
     """A file in the folder of uploads, open: it can be read, and again, even when it has been deleted meanwhile. Raises
     NotAnImage(NOT_HERE) for whatever is no upload, ImageTooLarge for one that is too large."""
+
+    shown = False  # whether the page has it from an answer already
 
     def __init__(self, path: str, folder: str | Path):
         parts = _parts_below(path, folder)
@@ -121,6 +127,13 @@ def parse_sent(value: Any, folder: str | Path) -> SentPhoto | None:
 
     folder: where this process keeps uploads. Raises NotAnImage or ImageTooLarge with one sentence.
     """
+    photo = _parse(value, folder)
+    if isinstance(photo, InlinePhoto | Upload) and isinstance(value, Mapping):
+        photo.shown = value.get("orig_name") == SHOWN
+    return photo
+
+
+def _parse(value: Any, folder: str | Path) -> SentPhoto | None:
     if isinstance(value, Mapping):
         url, path = value.get("url"), value.get("path")
         # a picture that this page itself has shown carries both, and a long data: URL has become a file on its way here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,41 @@ def test_a_new_model_is_offered_without_a_restart(chromium, page, models):
         is_asked(visit, PETS)
         visit.pick("yellow.jpg", photo(YELLOW))
         visit.says("dog|cat")
+
+
+def test_another_model_answers_the_photo_that_is_shown_and_leaves_it_as_it_is(chromium, page):
+    """Its picture would come once more, a little worse, and in the place of a photo that is given meanwhile."""
+    with visiting(chromium, page.url) as visit:
+        visit.pick("yellow.jpg", photo(YELLOW, (1600, 1200)))
+        visit.says("apple|pear|plum")
+        src = visit.page.wait_for_function(
+            "(src => src?.startsWith('data:') && src)(document.querySelector('#photo img')?.src)"
+        ).json_value()
+        visit.rest(quiet=500)
+        choose(visit, "mirror")
+        visit.says("duckling")
+        visit.rest(quiet=500)
+        assert visit.page.locator("#photo img").get_attribute("src") == src
+
+
+def test_another_models_answer_does_not_come_after_its_photo_was_taken_away(chromium, page):
+    with visiting(chromium, page.url) as visit:
+        visit.pick("yellow.jpg", photo(YELLOW))
+        visit.says("apple|pear|plum")
+        visit.page.wait_for_function("document.querySelector('#photo img')?.src.startsWith('data:')")
+        visit.rest(quiet=500)
+        held: list[Any] = []
+        visit.page.route("**/queue/data?*", lambda route: held.append(route))
+        choose(visit, "mirror")
+        visit.page.wait_for_timeout(2000)  # the server has answered by now; where it has not, it answers no more
+        visit.page.get_by_role("button", name="Remove Image").click()
+        visit.says("Show me a photo.")
+        for route in held:
+            route.continue_()
+        visit.page.unroute("**/queue/data?*")
+        visit.page.wait_for_timeout(1500)
+        visit.says("Show me a photo.")
+        assert held and visit.page.locator("#photo img, #probabilities li").count() == 0
 
 
 def test_only_the_trained_models_tabs_have_its_question_and_the_picker(chromium, page):

@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mirror import answer_sentences
+from mirror.images import encoded
 from mirror.templates import data_url
 from tests.support.visits import choose, visiting
 from tests.web.asking import API, CLIENT, JSON, as_json
@@ -106,6 +109,20 @@ def test_an_answer_that_comes_too_late_is_not_shown(page, world, later):
         assert next(ended) == first
     assert "This is a duckling" not in str(browser.shown)
     assert stays is None or stays in browser.shown["answer"]
+
+
+@pytest.mark.parametrize("size", [(90, 90), (1600, 1200)], ids=["small", "large"])  # a large one becomes a file
+def test_the_picture_that_an_answer_brought_is_not_sent_again_with_another_models(page, size):
+    """It would take the place of a photo that is given meanwhile."""
+    browser = Browser(page.url)
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    given = {"url": data_url(encoded(Image.fromarray(noise), "PNG"), "png"), "orig_name": "noise.png"}
+    for photo_, model, brings in ((given, "mirror", True), (None, "fruit", False), (given, "mirror", True)):
+        event = browser.ask("picker", "change", [photo_ or browser.shown.pop("photo"), model])
+        with browser.listening() as ended:
+            assert next(ended) == event
+        assert ("photo" in browser.shown) is brings
+        assert ("plum" in browser.shown["probabilities"]) is (model == "fruit")
 
 
 def writes(browser: Browser, component: str, event: str) -> set[str]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio.components import Component
@@ -61,14 +61,15 @@ class PhotoEvents:
         self, fields: PhotoFields, outputs: Sequence[Component], waiting: Sequence[Any],
         inputs: Sequence[Component] = (),
     ) -> None:  # fmt: skip
-        """Answers each new photo, with the values of `inputs`. waiting: what the outputs hold without a photo, as the
-        browser has it."""
+        """Answers each new photo, with the values of `inputs`. outputs: the answer (lay_out_answer) first. waiting:
+        what they hold without a photo, as the browser has it."""
         shown = [fields.photo, *outputs]
         fields.photo.change(self.on_upload, [fields.photo, *inputs], shown, js=UPLOADS_ONLY, **ASKED)
         asked_by = [fields.button.click, fields.address.submit]
         gr.on(asked_by, self.on_address, [fields.address, *inputs], shown, **ASKED)
         # by the browser alone: it comes before a photo that is pasted or taken, too, whose answer must not be lost
-        fields.photo.clear(None, None, list(outputs), js=f"() => {json.dumps(waiting)}")
+        for event in (fields.photo.clear, cast(gr.HTML, outputs[0]).emptied):
+            event(None, None, list(outputs), js=f"() => {json.dumps(waiting)}")
         fields.photo.clear(lambda: [gr.skip()] * len(shown), None, shown, **ASKED)  # and no answer comes after that
 
     async def on_upload(self, photo: SentPhoto | None, *inputs: Any) -> AsyncIterator[tuple]:

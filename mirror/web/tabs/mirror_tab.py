@@ -42,8 +42,10 @@ SHARE_JS = """async () => {
   const says = text("#answer .says");
   await save(answerPicture(document.title, says, text("#answer .sure"), pictures), "mirror-answer.png");
 }""".replace("SCRIPT", (FOLDER / "share.js").read_text(encoding="utf-8").replace("export ", ""))
-# What page.js hears of a photo that gradio's page could not take, or of a question that was turned down, is the answer
-REFUSED_JS = """element.addEventListener("refused", ({ detail }) => {
+# What page.js hears of a photo that gradio's page could not take, or of a question that was turned down, is the answer;
+# and it tells of an answer that comes after its photo was taken away
+ANSWER_JS = """element.addEventListener("emptied", () => trigger("emptied"));
+element.addEventListener("refused", ({ detail }) => {
   const says = Object.assign(document.createElement("p"), { className: "says", textContent: detail });
   props.value = `<div class="verdict trouble">${says.outerHTML}</div>`;
 });"""
@@ -83,7 +85,7 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples,
 
     async def on_model(given: SentPhoto | None, model: str | None) -> tuple:
         picture, *others = await show(given, model, network)
-        return picture if given else gr.skip(), *others  # one may be on its way by now, and must not be cleared
+        return picture if given else gr.skip(), *others  # one may be on its way by now, and must stay
 
     async def on_address(address: str, model: str | None) -> tuple:
         given, problem = read_address(address)
@@ -108,7 +110,8 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples,
     blank = {name: [waiting_card(served), ""] for name, served in registry.served.items()}
     waiting = [card("waiting", *INVITATION), ""]  # of a model that came later
     by_browser = f"name => ({json.dumps(blank)})[name] ?? {json.dumps(waiting)}"  # as in handlers.py
-    photo.clear(None, [picker], [answer, probabilities], js=by_browser)
+    for event in (photo.clear, answer.emptied):
+        event(None, [picker], [answer, probabilities], js=by_browser)
     photo.clear(lambda: [gr.skip()] * len(outputs), None, outputs, **ASKED)  # whose answer is on its way comes no more
     share.click(None, js=SHARE_JS)
     return MirrorTab(photo, tiles, explain_button, parts)
@@ -160,15 +163,18 @@ def _prepare(
 async def show_answer(
     registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto | ExamplePhoto | None, model: str | None
 ) -> tuple:
-    """The photo as the mirror saw it, its answer, and the bars of the probabilities; an error becomes the answer."""
+    """The photo as the mirror saw it, its answer, and the bars of the probabilities; an error becomes the answer.
+
+    A photo that the page shows already is not sent again: it would take the place of one that is given meanwhile."""
     if photo is None:
         return None, waiting_card(registry.get(model) if registry.served else None), ""
     try:
-        answer = await answer_photo(registry, network, photo, model, with_preview=True)
+        answer = await answer_photo(registry, network, photo, model, with_preview=not photo.shown)
     except gr.Error as error:
         at_fault = isinstance(error.__cause__, ModelFolderError)
-        return await _picture_of(photo) if at_fault else None, error_card(error.message), ""
-    return answer.picture, answer_card(answer), bars(answer.prediction)
+        picture = gr.skip() if photo.shown else await _picture_of(photo) if at_fault else None
+        return picture, error_card(error.message), ""
+    return gr.skip() if photo.shown else answer.picture, answer_card(answer), bars(answer.prediction)
 
 
 async def _picture_of(photo: SentPhoto | ExamplePhoto) -> bytes | None:
@@ -220,7 +226,7 @@ def bars(prediction: Prediction, shown: int = SHOWN_LABELS) -> str:
 
 def lay_out_answer(html: str, **settings: Any) -> gr.HTML:
     """The answer's place, in the current column: what there is before an answer, then whatever is said of a photo."""
-    return gr.HTML(html, js_on_load=REFUSED_JS, **settings)
+    return gr.HTML(html, js_on_load=ANSWER_JS, **settings)
 
 
 def error_card(sentence: str) -> str:
