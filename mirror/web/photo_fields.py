@@ -79,7 +79,6 @@ class ExamplePhoto:
     """A picture of ours that a visitor clicks."""
 
     path: Path
-    shown = False
 
     def read(self) -> bytes:
         return self.path.read_bytes()

@@ -21,6 +21,7 @@ from PIL import Image
 from mirror import answer_sentences
 from mirror.images import encoded
 from mirror.templates import data_url
+from mirror.web.uploads import SHOWN
 from tests.support.visits import choose, visiting
 from tests.web.asking import API, CLIENT, JSON, as_json
 from tests.web.serving import Served, serve
@@ -123,6 +124,14 @@ def test_the_picture_that_an_answer_brought_is_not_sent_again_with_another_model
             assert next(ended) == event
         assert ("photo" in browser.shown) is brings
         assert ("plum" in browser.shown["probabilities"]) is (model == "fruit")
+
+
+def test_a_file_that_is_called_like_our_picture_is_a_photo_like_any(page):
+    browser = Browser(page.url)
+    event = browser.ask("photo", "change", [UPLOAD | {"orig_name": SHOWN}, "mirror"])
+    with browser.listening() as ended:
+        assert next(ended) == event
+    assert browser.shown["photo"] and "Neither" in browser.shown["answer"]
 
 
 def writes(browser: Browser, component: str, event: str) -> set[str]:

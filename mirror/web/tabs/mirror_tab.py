@@ -76,16 +76,18 @@ def build(registry: ModelRegistry, network: NetworkSettings, examples: Examples,
 
     photo, outputs = fields.photo, [fields.photo, answer, probabilities, explanation, explain_button]
 
-    async def show(given: SentPhoto | ExamplePhoto | None, model: str | None, network: NetworkSettings) -> tuple:
-        answered = await show_answer(registry, network, given, model)
+    async def show(
+        given: SentPhoto | ExamplePhoto | None, model: str | None, network: NetworkSettings, with_picture: bool = True
+    ) -> tuple:
+        answered = await show_answer(registry, network, given, model, with_picture)
         return *answered, *heat_map.closed(registry.served.get(model or ""))
 
     async def on_upload(given: SentPhoto | None, model: str | None) -> tuple:
         return (gr.skip(),) * len(outputs) if given is None else await show(given, model, network)
 
     async def on_model(given: SentPhoto | None, model: str | None) -> tuple:
-        picture, *others = await show(given, model, network)
-        return picture if given else gr.skip(), *others  # one may be on its way by now, and must stay
+        # one that is on its way by now must stay: the picture that the page shows would take its place
+        return await show(given, model, network, with_picture=given is not None and not given.shown)
 
     async def on_address(address: str, model: str | None) -> tuple:
         given, problem = read_address(address)
@@ -161,20 +163,21 @@ def _prepare(
 
 
 async def show_answer(
-    registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto | ExamplePhoto | None, model: str | None
-) -> tuple:
+    registry: ModelRegistry, network: NetworkSettings, photo: SentPhoto | ExamplePhoto | None, model: str | None,
+    with_picture: bool = True,
+) -> tuple:  # fmt: skip
     """The photo as the mirror saw it, its answer, and the bars of the probabilities; an error becomes the answer.
-
-    A photo that the page shows already is not sent again: it would take the place of one that is given meanwhile."""
+    with_picture: otherwise the page keeps what its frame holds."""
     if photo is None:
-        return None, waiting_card(registry.get(model) if registry.served else None), ""
+        waiting = waiting_card(registry.get(model) if registry.served else None)
+        return None if with_picture else gr.skip(), waiting, ""
     try:
-        answer = await answer_photo(registry, network, photo, model, with_preview=not photo.shown)
+        answer = await answer_photo(registry, network, photo, model, with_preview=with_picture)
     except gr.Error as error:
         at_fault = isinstance(error.__cause__, ModelFolderError)
-        picture = gr.skip() if photo.shown else await _picture_of(photo) if at_fault else None
-        return picture, error_card(error.message), ""
-    return gr.skip() if photo.shown else answer.picture, answer_card(answer), bars(answer.prediction)
+        picture = await _picture_of(photo) if at_fault and with_picture else None
+        return picture if with_picture else gr.skip(), error_card(error.message), ""
+    return answer.picture if with_picture else gr.skip(), answer_card(answer), bars(answer.prediction)
 
 
 async def _picture_of(photo: SentPhoto | ExamplePhoto) -> bytes | None:
