@@ -10,6 +10,7 @@
   };
   const FINGER = matchMedia("(hover: none) and (pointer: coarse)");
   const TAPPED = [["or click to choose one", "Tap to choose a photo"], ["Click to Access Webcam", "Tap to use the camera"]];
+  const UNASKED_MS = 1000; // after which a photo's question is not on its way any more
   const WAIT_MS = 15000; // for the photo's frame, which comes late on a slow line, and has no input while it uploads
 
   // The tab that is open has the only frame of photos, and the only field for an address, with a size
@@ -33,7 +34,8 @@
   function changed({ target }) {
     const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
     if (element?.matches(".glass img[src^='data:']")) {
-      held.delete(element.closest(".glass"));
+      const glass = element.closest(".glass");
+      if (held.get(glass)?.isAsked) held.delete(glass);
       return open(ANSWERS);
     }
     return element?.closest(LIVE);
@@ -44,6 +46,7 @@
     prepare();
     overhear();
     keepEmpty();
+    giveAgain();
     const found = changes.map(changed).findLast((each) => each?.offsetParent);
     const told = found?.matches(ANSWERS) ? found.querySelector(".verdict:not(.waiting)") : found?.querySelector(SHOWN);
     if (!told) return;
@@ -78,9 +81,13 @@
 
   // A photo that is too large is not even sent; gradio would ask how far its upload is
   async function refusePhoto(sentence) {
-    const mine = ++given, remove = open(".glass").querySelector("[aria-label='Remove Image']");
-    remove?.click();
-    if (remove) await until(() => open(ANSWERS)?.querySelector(".waiting"));
+    const mine = ++given, glass = open(".glass"), remove = glass.querySelector("[aria-label='Remove Image']");
+    emptied = { glass, sentence };
+    refuse(sentence);
+    if (!remove) return;
+    remove.click();
+    await frame();
+    await until(() => open(ANSWERS)?.querySelector(".waiting")); // which stands in its place now
     if (mine === given) refuse(sentence);
   }
 
@@ -105,7 +112,9 @@
     for (const each of sentences) heard.set(each, each.textContent);
     if (!sentences.length) return;
     toast.querySelector(".toast-close").click();
-    refuse(sentences.at(-1).textContent.replace(/^HTTP \d+: /, ""));
+    const glass = open(".glass"), sentence = sentences.at(-1).textContent.replace(/^HTTP \d+: /, "");
+    if (held.get(glass)?.isAsked === false) emptied = { glass, sentence }; // it may be of this photo's upload
+    refuse(sentence);
   }
 
   // ---- photos --------------------------------------------------------------------------------------------------------
@@ -129,7 +138,7 @@
     input.dispatchEvent(new Event("change"));
   }
 
-  function ask(address) {
+  function askAddress(address) {
     const box = open(".address .address-box input, .address .address-box textarea");
     if (!box) return;
     box.value = address;
@@ -152,7 +161,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     forget(open(".glass"));
-    if (!file) ask(address);
+    if (!file) askAddress(address);
     else if (!isTooLarge(file)) give(file);
   }
 
@@ -165,7 +174,7 @@
     event.stopImmediatePropagation();
     forget(zone.closest(".glass"));
     if (isTooLarge(file)) return;
-    held.set(zone.closest(".glass"), file);
+    hold(zone.closest(".glass"), file);
     const again = new DragEvent("drop", { dataTransfer: parcel(file), bubbles: true, cancelable: true });
     ours.add(again);
     event.target.dispatchEvent(again);
@@ -180,33 +189,63 @@
       return event.stopImmediatePropagation();
     }
     target.files = parcel(target.files[0]).files;
-    held.set(glass, target.files[0]);
+    hold(glass, target.files[0]);
   }
 
-  // An answer that was on its way when its photo was taken away goes too; it may bring the photo back
-  let emptied = null; // the frame that the visitor has emptied, until anything else is done
+  // An answer that was on its way when its photo was taken away, or when another was refused, goes too; it may bring its
+  // photo back
+  let emptied = null; // the frame that has been emptied, and why, until anything else is done: { glass, sentence }
   function empty({ type, target, isTrusted }) {
     if (type === "click" && !isTrusted) return;
-    emptied = (type === "click" && target.closest?.("[aria-label='Remove Image']")?.closest(".glass")) || null;
+    const glass = type === "click" && target.closest?.("[aria-label='Remove Image']")?.closest(".glass");
+    emptied = glass ? { glass, sentence: "" } : null;
   }
 
   async function keepEmpty() {
-    const glass = emptied, answer = open(ANSWERS);
-    const isLate = () => glass.querySelector("img[src^='data:']") || answer?.querySelector(".verdict:is(.known, .stranger)");
-    if (!glass || !isLate()) return;
+    const mine = emptied, answer = open(ANSWERS);
+    const isLate = () => mine.glass.querySelector("img[src^='data:']") || answer?.querySelector(".verdict:is(.known, .stranger)");
+    if (!mine || !isLate()) return;
     await frame();
     await frame(); // all of the answer is there
-    if (emptied !== glass || !isLate()) return;
-    const remove = glass.querySelector("[aria-label='Remove Image']");
+    if (emptied !== mine || !isLate()) return;
+    if (mine.sentence) return refusePhoto(mine.sentence);
+    const remove = mine.glass.querySelector("[aria-label='Remove Image']");
     if (remove) remove.click();
     else answer?.querySelector(".verdict")?.dispatchEvent(new CustomEvent("emptied", { bubbles: true }));
+  }
+
+  // The file that a photo's frame was given, until the picture of it is there: frame → { file, isSent, isAsked, isAgain }
+  const held = new WeakMap();
+  const hold = (glass, file) => held.set(glass, { file, isSent: false, isAsked: false, isAgain: false });
+
+  // The question goes to the server now (photo_fields.py)
+  function ask({ detail }) {
+    for (const glass of document.querySelectorAll(".glass")) {
+      const photo = held.get(glass);
+      if (photo?.file.name !== detail) continue;
+      photo.isAsked = true;
+      if (emptied?.glass === glass) emptied = null;
+    }
+  }
+
+  // It never does where the picture of an earlier answer takes the photo's place just then: the photo is given once more
+  async function giveAgain() {
+    const glass = open(".glass"), photo = glass && held.get(glass);
+    if (!photo || photo.isAsked || photo.isAgain) return;
+    const isUploading = () => !glass.querySelector("input[type=file]");
+    photo.isSent ||= isUploading();
+    if (!photo.isSent || isUploading() || !glass.querySelector("img[src^='data:']")) return;
+    photo.isAgain = true;
+    await new Promise((resolve) => setTimeout(resolve, UNASKED_MS));
+    if (photo.isAsked || held.get(glass) !== photo || open(".glass") !== glass || emptied) return;
+    await give(photo.file);
+    if (held.get(glass) !== photo) held.get(glass).isAgain = true;
   }
 
   // The photo of the tab that is left goes along into the one that is opened, unless that shows it already; one that is
   // still on its way too
   let last = null, photos = 0;
   const shown = new WeakMap(); // a photo's frame → which photo it holds, and the picture of it, once that is known
-  const held = new WeakMap(); // a photo's frame → the file that it was given, until the picture of it is there
   function forget(glass) {
     shown.delete(glass);
     held.delete(glass);
@@ -217,7 +256,7 @@
     if (!tab && event.isTrusted && left?.closest("#looking, .looking")?.contains(event.target)) held.delete(left);
     if (!tab || tab.getAttribute("aria-selected") === "true") return;
     if (left) {
-      const src = left.querySelector("img[src^='data:']")?.src, known = shown.get(left), file = held.get(left);
+      const src = left.querySelector("img[src^='data:']")?.src, known = shown.get(left), file = held.get(left)?.file;
       if (src && known && known.src === undefined) known.src = src;
       else if (src ? known?.src !== src : file && !known) shown.set(left, { photo: ++photos, src });
       last = src || file ? { photo: shown.get(left).photo, src, file } : null;
@@ -271,13 +310,14 @@
     if (target === document.activeElement && target.matches('[role="combobox"][aria-expanded="false"]')) target.blur();
   }
 
+  for (const done of ["click", "pointerdown", "keydown", "paste", "drop", "change"]) addEventListener(done, empty, true);
   addEventListener("mousedown", reopen, true);
   addEventListener("paste", (event) => take(event, event.clipboardData), true);
   addEventListener("drop", drop, true);
   addEventListener("dragover", (event) => { if (open(".glass") && !writes(event.target)) event.preventDefault(); });
   addEventListener("change", choose, true);
+  document.addEventListener("asked", ask);
   addEventListener("click", carry, true);
-  for (const done of ["click", "pointerdown", "keydown", "paste", "drop", "change"]) addEventListener(done, empty, true);
   addEventListener("keydown", move, true);
   addEventListener("unhandledrejection", refused);
   prepare();

@@ -34,10 +34,12 @@ NO_PHOTO = (
     f"There is no photo: send one of at most {MAX_UPLOAD_BYTES / 2**20:g} MB as a file, or by its http(s) address."
 )
 # The camera fires nothing but `change`, which also follows our own answers and a photo that is taken away.
-# These come to nothing, whatever the other inputs hold
-UPLOADS_ONLY = (
-    "(photo, ...others) => photo && !photo.url?.startsWith('data:') ? [photo, ...others] : [null, ...others.fill(null)]"
-)
+# These come to nothing, whatever the other inputs hold; page.js learns of what is asked
+UPLOADS_ONLY = """(photo, ...others) => {
+  if (!photo || photo.url?.startsWith('data:')) return [null, ...others.fill(null)];
+  document.dispatchEvent(new CustomEvent('asked', { detail: photo.orig_name }));
+  return [photo, ...others];
+}"""
 
 
 @dataclass(frozen=True)

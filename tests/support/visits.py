@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,17 @@ class Visit:
     page: Any
     complaints: list[str] = field(default_factory=list)
     pending: set[Any] = field(default_factory=set)  # requests that have not ended
+    answered: int = 0  # times that all questions to gradio's queue had an answer
 
     def __post_init__(self) -> None:
         # The studio's heartbeat is open as long as its page is
         self.page.on("request", lambda r: self.pending.add(r) if "/heartbeat/" not in r.url else None)
         for ended in ("requestfinished", "requestfailed"):
-            self.page.on(ended, lambda request: self.pending.discard(request))
+            self.page.on(ended, self._ended)
+
+    def _ended(self, request: Any) -> None:
+        self.pending.discard(request)
+        self.answered += "/queue/data?" in request.url
 
     def shot(self, name: str, *, whole: bool = True) -> None:
         """A screenshot for who asked for them."""
@@ -77,15 +82,23 @@ class Visit:
 
     def goto(self, url: str) -> None:
         """Another address, as a visitor types it who has seen the page at rest: no request of it is cut off."""
-        self.rest()
-        self.page.goto(url)
-        self.is_ready()
+        self._open(lambda: self.page.goto(url))
 
     def reload(self) -> None:
         """The page once more, in the same way."""
+        self._open(self.page.reload)
+
+    def _open(self, load: Callable[[], Any]) -> None:
+        """The page at rest, with the model that its address names, or that was chosen here before."""
         self.rest()
-        self.page.reload()
+        answered = self.answered
+        load()
         self.is_ready()
+        end = time.monotonic() + TIMEOUT / 1000
+        while self.answered == answered:
+            assert time.monotonic() < end, "The page has not asked which models there are."
+            self.page.wait_for_timeout(20)
+        self.rest(300)
 
     def is_ready(self) -> None:
         """Waits until the page's own script runs, and no part of gradio is still on its way."""

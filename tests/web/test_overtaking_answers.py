@@ -21,13 +21,25 @@ from PIL import Image
 from mirror import answer_sentences
 from mirror.images import encoded
 from mirror.templates import data_url
-from mirror.web.uploads import SHOWN
+from mirror.web.uploads import MAX_UPLOAD_BYTES, SHOWN
 from tests.support.visits import choose, visiting
 from tests.web.asking import API, CLIENT, JSON, as_json
 from tests.web.serving import Served, serve
 from tests.web.tiny import BLUE, RED, YELLOW, photo, tiny_model
 
 SKIPPED = {"__type__": "update"}
+
+
+GIVE_JS = """([name, size]) => {
+    const data = new DataTransfer(), input = document.querySelector("#photo input[type=file]");
+    data.items.add(new File([new Uint8Array(size + 1)], name, {type: "image/jpeg"}));
+    input.files = data.files;
+    input.dispatchEvent(new Event("change", {bubbles: true}));
+}"""
+# page.js does not hear of a question, so many times
+UNASKED_JS = """times => addEventListener("asked", event => {
+    if (times-- > 0) event.stopImmediatePropagation();
+}, true)"""
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +232,48 @@ def test_what_a_visitor_asked_last_stays_on_the_page(chromium, page, world):
         visit.rest()
         assert visit.page.locator("#photo img").evaluate("image => image.naturalWidth") == 90
         assert set(visit.bars()) == {"cygnet", "duckling"}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("refused", ["by the server", "by the browser"])
+def test_a_photo_that_is_refused_stays_so_when_the_answer_to_the_one_before_comes(chromium, page, refused):
+    name, size, says = {
+        "by the server": ("y" * 300 + ".jpg", 0, "^The file's name is too long"),
+        "by the browser": ("large.jpg", MAX_UPLOAD_BYTES, "^The photo is larger than"),
+    }[refused]
+    with visiting(chromium, page.url) as visit:
+        held: list[Any] = []
+        visit.page.route("**/queue/data?*", lambda route: held.append(route))
+        visit.pick("yellow.jpg", photo(YELLOW))
+        visit.page.wait_for_timeout(2000)  # the server has answered by now
+        visit.page.evaluate(GIVE_JS, [name, size])
+        visit.says(says)
+        for route in held:
+            route.continue_()
+        visit.page.unroute("**/queue/data?*")
+        visit.rest(1500)
+        visit.says(says)
+        assert visit.page.locator("#photo img").count() == 0 and visit.page.locator("#probabilities").is_hidden()
+        visit.pick("sea.png", photo(BLUE, format="PNG"), "image/png")
+        visit.says("Neither")
+        visit.complaints.clear()  # of the browser: 400 to the name
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_photo_that_nothing_was_asked_of_is_given_once_more(chromium, page, times):
+    """The picture of an earlier answer has taken its place: on a busy machine, 2 of 80 photos that are given within
+    a third of a second of another."""
+    with visiting(chromium, page.url) as visit:
+        uploads: list[str] = []
+        visit.page.on("request", lambda request: uploads.append(request.url) if "/upload?" in request.url else None)
+        visit.page.evaluate(UNASKED_JS, times)
+        visit.pick("sea.png", photo(BLUE, (120, 80), "PNG"), "image/png")
+        visit.says("Neither")
+        visit.rest(2500)
+        assert len(uploads) == 2  # not again and again
+        assert visit.page.locator("#photo img").evaluate("image => image.naturalWidth") == 120
+        visit.pick("yellow.jpg", photo(YELLOW))
+        visit.says("duckling")
+        visit.rest(1500)
+        assert len(uploads) == (3 if times == 1 else 4)

@@ -179,6 +179,7 @@ def test_more_than_twenty_megabytes_are_refused_in_the_answer_however_they_come(
 def test_what_gradio_tells_in_a_toast_alone_is_said_in_the_answer(chromium, several, own_page):
     tiny_model(own_page / "models", "removed", ("cat", "dog"))
     with visiting(chromium, f"{several.url}/?model=removed", viewport=PHONE) as visit:
+        assert visit.page.evaluate("document.documentElement.dataset.model") == "removed"
         shutil.rmtree(own_page / "models" / "removed")
         assert ask(several.url, "predict", {"url": PNG}, "another")[0] == "error"  # the page reads its folder anew
         visit.pick("yellow.jpg", photo(YELLOW))
