@@ -112,8 +112,11 @@
     for (const each of sentences) heard.set(each, each.textContent);
     if (!sentences.length) return;
     toast.querySelector(".toast-close").click();
-    const glass = open(".glass"), sentence = sentences.at(-1).textContent.replace(/^HTTP \d+: /, "");
-    if (held.get(glass)?.isAsked === false) emptied = { glass, sentence }; // it may be of this photo's upload
+    const glass = open(".glass"), photo = held.get(glass), sentence = sentences.at(-1).textContent.replace(/^HTTP \d+: /, "");
+    if (photo && !photo.isAsked) { // it may be of this photo's upload
+      photo.isAgain = true;
+      emptied = { glass, sentence };
+    }
     refuse(sentence);
   }
 
