@@ -7,8 +7,8 @@ kinds that the network was not taught.
 
 All begin from the same weights (tf_efficientnet_lite0, packaged), learn from the same pictures (sets.py) and are judged
 by the same others. Ours: `train.py` as it stands, which chooses between the last layer and all depths, and whether to
-fine-tune, by its training photos. Last layer alone: the logistic regression on the last layer's features. The others,
-of which --methods names more than are usual: other_recipes.py. Time is that of the processor, which does not count what
+fine-tune, by its training photos. Last layer alone: the logistic regression on the last layer's features. Fine-tuned in
+any case: from there, whatever the photos left out say of it, all the way or half of it, weight by weight. The others, of which --methods names more than are usual: other_recipes.py. Time is that of the processor, which does not count what
 other programs take. What was measured is kept in --results, and the same command goes on from there.
 """
 
@@ -20,6 +20,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -37,6 +38,22 @@ def ours(minutes: float | None = None) -> Method:
 
         settings = TrainingSettings(ARCH, size=pictures.size, seed=seed, minutes=minutes)
         found = train(pictures.data.photos, pictures.folder, settings, quiet)
+        return found.logits[found.data.rows("validation")]
+
+    return logits
+
+
+def fine_tuned(share: float) -> Method:
+    """`train.py --epochs 10`, but that share of the way from the head alone to the tuned network ships."""
+
+    def logits(pictures: PictureSet, seed: int) -> np.ndarray:
+        from mirror.training.fine_tuning_choice import Tuner
+        from mirror.training.recipe import train
+        from mirror.training.settings import EPOCHS, TrainingSettings
+
+        settings = TrainingSettings(ARCH, size=pictures.size, seed=seed, epochs=EPOCHS)
+        with patch.object(Tuner, "_choose", return_value=share):
+            found = train(pictures.data.photos, pictures.folder, settings, quiet)
         return found.logits[found.data.rows("validation")]
 
     return logits
@@ -60,6 +77,8 @@ METHODS: dict[str, Method] = {
     HEAD: last_layer,
     OURS: ours(),
     "ours, --minutes 2": ours(2),
+    "fine-tuned in any case": fine_tuned(1),
+    "… half the way": fine_tuned(0.5),
     "layer by layer": layer_by_layer,
 }
 DEFAULT_SETS = ["garments", "digits", "stripes", "arrows"]  # of no class that the network was taught

@@ -28,7 +28,7 @@ from torch import nn
 from mirror.progress import ProgressBar
 from mirror.storage import replacing
 from mirror.training.learner import repeatable
-from mirror.training.settings import BODY_GROUPS, BODY_RATE, HEAD_RATE, RATE_STEP
+from mirror.training.settings import BATCH, BODY_GROUPS, BODY_RATE, HEAD_RATE, RATE_STEP
 
 Log = Callable[[str], None]
 State = dict[str, torch.Tensor]
@@ -66,7 +66,9 @@ def tune(learner: Any, course: Course, each_epoch: EpochEnd | None = None) -> St
         if course.checkpoint:
             callbacks.append(Checkpoints(course.checkpoint, course.progress.log))
         if start < course.epochs:
-            learner.fit_one_cycle(course.epochs, lr_max=rates(learner.model), cbs=callbacks, start_epoch=start)
+            learner.fit_one_cycle(
+                course.epochs, lr_max=rates(learner.model, learner.dls.train.bs), cbs=callbacks, start_epoch=start
+            )
     return begun
 
 
@@ -80,10 +82,11 @@ def layer_groups(model: nn.Module) -> list[list[nn.Parameter]]:
     return [*(body[start:end] for start, end in zip(cuts, cuts[1:], strict=False)), head]
 
 
-def rates(model: nn.Module) -> np.ndarray:
-    """The highest learning rate of each of `layer_groups`, falling towards the first layers."""
+def rates(model: nn.Module, batch: int) -> np.ndarray:
+    """The highest learning rate of each of `layer_groups`, falling towards the first layers; batch: photos in one."""
     groups = len(layer_groups(model)) - 1
-    return np.array([*(BODY_RATE * RATE_STEP ** (groups - 1 - group) for group in range(groups)), HEAD_RATE])
+    body = [BODY_RATE * RATE_STEP ** (groups - 1 - group) for group in range(groups)]
+    return np.array([*body, HEAD_RATE]) * batch / BATCH
 
 
 def blend(begun: State, tuned: State, share: float) -> State:

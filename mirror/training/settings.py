@@ -35,7 +35,9 @@ EPOCHS, FEWEST_EPOCHS = 10, 3  # where there is the time; a cycle of fewer hardl
 # Fine-tuning: how (last_layers.py, augmented_features.py, fine_tuning.py, fine_tuning_choice.py)
 LAST_WEIGHTS = 0.75  # of the body's weights at least that its last layers hold, which alone are trained
 BODY_GROUPS = 2  # parts of the last layers, each with a learning rate of its own
-BODY_RATE = 1e-3  # the highest of the last part's
+# The highest learning rates, of a whole batch; of a smaller one in proportion (Goyal et al. 2017, arXiv 1706.02677), or
+# few photos ruin in two epochs what the network knows
+BODY_RATE = 1e-3  # of the last part
 RATE_STEP = 0.5  # between one part and the one before it
 HEAD_RATE = 1e-3
 BATCH = 32  # photos; fewer where there are fewer, for fastai drops the last, incomplete batch of training photos

@@ -23,7 +23,7 @@ from tests.world import World
 from tests.world.hub import Hub
 
 WORDS = ("duckling", "cygnet")
-TRAINING = 300_000  # ms; half a minute where nothing else runs
+TRAINING = 900_000  # ms; half a minute where nothing else runs, ten times that on a busy machine
 
 
 def world_of_two(world: World, each: int, *, gate: threading.Event | None = None) -> None:

@@ -177,8 +177,10 @@ def test_the_first_layers_take_the_smallest_steps(begun) -> None:
     model = learner_of(begun).model
     groups = layer_groups(model)
     assert [id(p) for group in groups for p in group] == [id(p) for p in model.parameters()]
-    assert len(groups) == BODY_GROUPS + 1 == len(rates(model)) and all(groups)
-    assert list(rates(model)[:BODY_GROUPS]) == sorted(rates(model)[:BODY_GROUPS])
+    highest = rates(model, BATCH)
+    assert len(groups) == BODY_GROUPS + 1 == len(highest) and all(groups)
+    assert list(highest[:BODY_GROUPS]) == sorted(highest[:BODY_GROUPS])
+    assert np.allclose(rates(model, SMALLEST_BATCH), highest * SMALLEST_BATCH / BATCH)
 
 
 @pytest.mark.parametrize(("photos", "size"), [(1, 1), (5, 5), (20, 8), (200, 10), (640, 32), (10_000, 32)])
