@@ -8,7 +8,8 @@ kinds that the network was not taught.
 All begin from the same weights (tf_efficientnet_lite0, packaged), learn from the same pictures (sets.py) and are judged
 by the same others. Ours: `train.py` as it stands, which chooses between the last layer and all depths, and whether to
 fine-tune, by its training photos. Last layer alone: the logistic regression on the last layer's features. Fine-tuned in
-any case: from there, whatever the photos left out say of it, all the way or half of it, weight by weight. The others, of which --methods names more than are usual: other_recipes.py. Time is that of the processor, which does not count what
+any case: from there, whatever the photos left out say of it, all the way or half of it, weight by weight. The others,
+of which --methods names more than are usual: other_recipes.py. Time is that of the processor, which does not count what
 other programs take. What was measured is kept in --results, and the same command goes on from there.
 """
 
