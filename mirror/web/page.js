@@ -242,7 +242,7 @@
     await new Promise((resolve) => setTimeout(resolve, UNASKED_MS));
     if (photo.isAsked || held.get(glass) !== photo || open(".glass") !== glass || emptied) return;
     await give(photo.file);
-    if (held.get(glass) !== photo) held.get(glass).isAgain = true;
+    if (held.get(glass)?.file.name === photo.file.name) held.get(glass).isAgain = true; // the visitor may have done more
   }
 
   // The photo of the tab that is left goes along into the one that is opened, unless that shows it already; one that is

@@ -266,8 +266,7 @@ def test_a_photo_that_is_refused_stays_so_when_the_answer_to_the_one_before_come
 @pytest.mark.browser
 @pytest.mark.parametrize("times", [1, 5])
 def test_a_photo_that_nothing_was_asked_of_is_given_once_more(chromium, page, times):
-    """The picture of an earlier answer has taken its place: on a busy machine, 2 of 80 photos that are given within
-    a third of a second of another."""
+    """The picture of an earlier answer has taken its place, as on a busy machine where two are given at once."""
     with visiting(chromium, page.url) as visit:
         uploads: list[str] = []
         visit.page.on("request", lambda request: uploads.append(request.url) if "/upload?" in request.url else None)
